@@ -1,0 +1,1 @@
+"""How the default head is made; see tools/build_head.py."""
