@@ -1,0 +1,109 @@
+"""The one file format of our own: arrays and a JSON header in an npz, written whole, read without trust.
+
+A file is a zip of .npy members plus the member `header`, a string array that holds JSON with the keys `format`
+and `version`. Nothing in it is ever unpickled.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import tempfile
+import zipfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import numpy as np
+
+from flame_tools.errors import FormatError, OutputError
+
+MAX_BYTES = 16 << 30  # a file that unpacks to more is refused before it is unpacked
+
+
+@contextlib.contextmanager
+def written_whole(path: str | os.PathLike) -> Iterator[Path]:
+    """Yield a temporary sibling of `path` that takes its place only if the block succeeds."""
+    path = Path(path)
+    temporary = None
+    try:
+        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=path.suffix, dir=path.parent)
+        os.close(handle)
+        temporary = Path(name)
+        yield temporary
+        umask = os.umask(0)
+        os.umask(umask)
+        temporary.chmod(0o666 & ~umask)
+        temporary.replace(path)
+    except OSError as error:
+        if isinstance(error, OutputError):
+            raise
+        reason = error.strerror or str(error)
+        raise OutputError(f"cannot write {path}: {reason}; choose a folder that exists and can be written") from error
+    finally:
+        if temporary is not None:
+            temporary.unlink(missing_ok=True)
+
+
+def write_npz(path: str | os.PathLike, arrays: Mapping[str, np.ndarray], header: Mapping) -> None:
+    """Write arrays and header to `path`: the same content gives the same bytes."""
+    members = {"header": np.array(json.dumps(header, sort_keys=True, ensure_ascii=True)), **arrays}
+    with (
+        written_whole(path) as temporary,
+        zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED, compresslevel=6) as archive,
+    ):
+        for name, array in members.items():
+            # A ZipInfo made from a name alone carries the fixed date 1980-01-01: no clock enters the file.
+            info = zipfile.ZipInfo(f"{name}.npy")
+            info.compress_type = zipfile.ZIP_DEFLATED
+            with archive.open(info, "w", force_zip64=True) as member:
+                np.lib.format.write_array(member, np.asanyarray(array, order="C"), allow_pickle=False)
+
+
+def read_npz(path: str | os.PathLike, kind: str, version: int) -> tuple[dict[str, np.ndarray], dict]:
+    """Read a file of format `kind`, at most `version`. Returns its arrays and its header.
+
+    Raises FormatError for anything else: not a zip, no header, another format, a newer version, object arrays.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise FormatError(f"{path} is not a file; check the name")
+    try:
+        with zipfile.ZipFile(path) as archive:
+            size = sum(info.file_size for info in archive.infolist())
+            if size > MAX_BYTES:
+                raise FormatError(f"{path} would unpack to {size >> 20} MiB; the limit is {MAX_BYTES >> 20} MiB")
+            header = _read_header(archive, path)
+            if header.get("format") != kind:
+                raise FormatError(f"{path} holds {header.get('format')!r}, wanted {kind!r}")
+            if not isinstance(header.get("version"), int) or header["version"] > version:
+                raise FormatError(
+                    f"{path} has version {header.get('version')} of {kind}, this release reads up to {version}; "
+                    "upgrade emberface to open it"
+                )
+            arrays = {
+                info.filename.removesuffix(".npy"): _read_member(archive, info)
+                for info in archive.infolist()
+                if info.filename != "header.npy"
+            }
+    except (zipfile.BadZipFile, ValueError, EOFError, KeyError, OSError, MemoryError, NotImplementedError) as error:
+        if isinstance(error, FormatError):
+            raise
+        raise FormatError(
+            f"{path} is not a readable {kind} file ({error}); it may be truncated or of another kind"
+        ) from error
+    return arrays, header
+
+
+def _read_header(archive: zipfile.ZipFile, path: Path) -> dict:
+    if "header.npy" not in archive.namelist():
+        raise FormatError(f"{path} has no emberface header; it was written by another program")
+    header = json.loads(str(_read_member(archive, archive.getinfo("header.npy"))))
+    if not isinstance(header, dict):
+        raise FormatError(f"{path} has a header that is no JSON object; it was written by another program")
+    return header
+
+
+def _read_member(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> np.ndarray:
+    with archive.open(info) as member:
+        return np.lib.format.read_array(member, allow_pickle=False)

@@ -1,0 +1,102 @@
+"""Heads from files: the bundled head, and any head saved in our own format."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from flame_tools.archive import read_npz, write_npz
+from flame_tools.errors import FormatError
+from flame_tools.head import Head
+from flame_tools.types import Embedding, HeadArrays
+
+FORMAT, VERSION = "emberface.head", 1
+_ARRAYS = (
+    "v_template faces uv uv_faces face_material shapedirs expressiondirs posedirs J_regressor weights eyelid_vertices "
+    "eyelid_dirs eyelid_shapedirs expression_bounds expression_sd look_rad inner_lip_pairs mirror"
+).split()
+_INTEGERS = {"faces", "uv_faces", "face_material", "eyelid_vertices", "inner_lip_pairs", "mirror"}
+_SCALARS = ("jaw_open_rad", "jaw_side_rad", "id", "licence", "joints_follow_expression", "provenance")
+_NAMES = ("materials", "shape_names", "expression_names")
+
+
+def load_head(name: str | os.PathLike = "default", *, dtype: torch.dtype = torch.float32) -> Head:
+    """A Head by name ("default") or by path to a file that `save_head` wrote."""
+    if name == "default":
+        from assets.locate import asset_path
+
+        return Head(read_head(asset_path("head")), dtype=dtype)
+    return Head(read_head(name), dtype=dtype)
+
+
+def save_head(arrays: HeadArrays, path: str | os.PathLike) -> None:
+    """Write a head; large bases may be float16 arrays and stay so in the file."""
+    members = {name: getattr(arrays, name) for name in _ARRAYS}
+    for name, embedding in arrays.landmarks.items():
+        members[f"landmarks.{name}.faces"] = embedding.faces
+        members[f"landmarks.{name}.barycentrics"] = embedding.barycentrics
+    members |= {f"regions.{name}": indices for name, indices in arrays.regions.items()}
+    members |= {f"directions.{name}": direction for name, direction in arrays.directions.items()}
+    header = {name: getattr(arrays, name) for name in _SCALARS} | {name: list(getattr(arrays, name)) for name in _NAMES}
+    write_npz(path, members, {"format": FORMAT, "version": VERSION, **header})
+
+
+def read_head(path: str | os.PathLike) -> HeadArrays:
+    """Read and check a head. Raises FormatError where arrays are missing, misshapen, or not finite."""
+    arrays, header = read_npz(path, FORMAT, VERSION)
+    missing = [name for name in _ARRAYS if name not in arrays] + [n for n in (*_SCALARS, *_NAMES) if n not in header]
+    if missing:
+        raise FormatError(f"{Path(path)} lacks {', '.join(missing)}; it is no complete head")
+    for name, array in arrays.items():
+        if array.dtype.kind not in "fiu":
+            raise FormatError(f"{Path(path)}: {name} has type {array.dtype}, wanted numbers")
+        if array.dtype.kind == "f" and not np.isfinite(array).all():
+            raise FormatError(f"{Path(path)}: {name} holds NaN or infinite values")
+    fields = {name: arrays[name].astype(np.int32 if name in _INTEGERS else np.float32) for name in _ARRAYS}
+    head = HeadArrays(
+        **fields,
+        **{name: header[name] for name in _SCALARS},
+        **{name: tuple(header[name]) for name in _NAMES},
+        landmarks={
+            name: Embedding(faces.astype(np.int32), arrays[f"landmarks.{name}.barycentrics"].astype(np.float32))
+            for name, faces in _group(arrays, "landmarks.", ".faces").items()
+        },
+        regions={name: indices.astype(np.int32) for name, indices in _group(arrays, "regions.").items()},
+        directions={name: values.astype(np.float32) for name, values in _group(arrays, "directions.").items()},
+    )
+    _check_shapes(head, Path(path))
+    return head
+
+
+def _group(arrays: dict[str, np.ndarray], prefix: str, suffix: str = "") -> dict[str, np.ndarray]:
+    return {
+        name.removeprefix(prefix).removesuffix(suffix): array
+        for name, array in arrays.items()
+        if name.startswith(prefix) and name.endswith(suffix)
+    }
+
+
+def _check_shapes(head: HeadArrays, path: Path) -> None:
+    v, s, e = len(head.v_template), len(head.shape_names), len(head.expression_names)
+    f, n = len(head.faces), len(head.eyelid_vertices)
+    wanted = {
+        "v_template": (v, 3), "faces": (f, 3), "uv_faces": (f, 3), "face_material": (f,),
+        "shapedirs": (v, 3, s), "expressiondirs": (v, 3, e), "posedirs": (v, 3, 36),
+        "J_regressor": (5, v), "weights": (v, 5), "eyelid_dirs": (n, 3, 4), "eyelid_shapedirs": (n, 3, 4, s),
+        "expression_bounds": (e, 2), "expression_sd": (e,), "look_rad": (4,), "mirror": (v,),
+    }  # fmt: skip
+    for name, shape in wanted.items():
+        if getattr(head, name).shape != shape:
+            raise FormatError(f"{path}: {name} is {list(getattr(head, name).shape)}, wanted {list(shape)}")
+    limits = {"faces": v, "uv_faces": len(head.uv), "eyelid_vertices": v, "inner_lip_pairs": v, "mirror": v}
+    indices = {name: getattr(head, name) for name in limits} | {f"regions.{k}": a for k, a in head.regions.items()}
+    for name, array in indices.items():
+        limit = limits.get(name, v)
+        if array.size and not (0 <= array.min() and array.max() < limit):
+            raise FormatError(f"{path}: {name} points outside [0, {limit})")
+    for name, embedding in head.landmarks.items():
+        if embedding.faces.size and not (0 <= embedding.faces.min() and embedding.faces.max() < f):
+            raise FormatError(f"{path}: landmarks {name} point outside [0, {f})")

@@ -1,0 +1,131 @@
+"""Tracks on disk: `NAME.face.npz`, arrays plus one JSON header, no pickle. The format is settled by VERSION."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+
+import numpy as np
+import torch
+
+from flame_tools.archive import read_npz, write_npz
+from flame_tools.errors import FormatError, ShapeError
+from flame_tools.types import Appearance, Camera, Curves, FaceParams, Intervals, Track
+
+FORMAT, VERSION = "emberface.track", 1
+_PARAMS = tuple(f.name for f in dataclasses.fields(FaceParams))
+_APPEARANCE = tuple(f.name for f in dataclasses.fields(Appearance))
+
+
+def save_track(track: Track, path: str | os.PathLike) -> None:
+    """Write `track` to `path` (by convention `NAME.face.npz`): whole or not at all, the same bytes for the same track."""
+    arrays = {"time_s": np.asarray(track.time_s, np.float64)}
+    for group, params in (("params", track.params), ("std", track.std)):
+        if params is not None:
+            arrays |= {f"{group}.{name}": getattr(params, name).detach().cpu().numpy() for name in _PARAMS}
+    if track.audio is not None:
+        arrays["audio"] = np.asarray(track.audio, np.float32)
+    if track.visibility is not None:
+        arrays["visibility"] = np.asarray(track.visibility, np.float32)
+    if track.camera is not None:
+        arrays |= {f"camera.{name}": np.asarray(getattr(track.camera, name), np.float64) for name in _CAMERA}
+    for name, intervals in track.intervals.items():
+        arrays[f"intervals.{name}.start_s"] = np.asarray(intervals.start_s, np.float64)
+        arrays[f"intervals.{name}.end_s"] = np.asarray(intervals.end_s, np.float64)
+    for name, curves in track.curves.items():
+        arrays[f"curves.{name}"] = np.asarray(curves.values, np.float32)
+    if track.appearance is not None:
+        for name in _APPEARANCE:
+            if (value := getattr(track.appearance, name)) is not None:
+                arrays[f"appearance.{name}"] = value
+    header = {
+        "format": FORMAT,
+        "version": VERSION,
+        "head_id": track.head_id,
+        "fps": track.fps,
+        "audio_rate": track.audio_rate,
+        "audio_start_s": track.audio_start_s,
+        "camera": track.camera and {"size": track.camera.size, "orthographic": track.camera.orthographic},
+        "intervals": {name: list(intervals.names) for name, intervals in track.intervals.items()},
+        "curves": {name: list(curves.names) for name, curves in track.curves.items()},
+        "provenance": track.provenance,
+        "licences": list(track.licences),
+    }
+    write_npz(path, arrays, header)
+
+
+_CAMERA = ("focal", "centre", "world_to_camera")
+_HEADER = ("head_id", "fps", "audio_rate", "audio_start_s", "camera", "intervals", "curves", "provenance", "licences")
+
+
+def load_track(path: str | os.PathLike) -> Track:
+    """Read a track. Raises FormatError for another kind of file, a newer version, or arrays that do not fit together."""
+    arrays, header = read_npz(path, FORMAT, VERSION)
+    missing = [n for n in ("time_s", *(f"params.{name}" for name in _PARAMS)) if n not in arrays]
+    missing += [name for name in _HEADER if name not in header]
+    if missing:
+        raise FormatError(f"{path} lacks {', '.join(missing)}; it is no complete track")
+    try:
+        track = _track(arrays, header)
+        _check(track)
+    except (ShapeError, KeyError, TypeError, ValueError, AttributeError) as error:
+        raise FormatError(
+            f"{path} does not fit together: {error}; write it again with the program that made it"
+        ) from error
+    return track
+
+
+def _track(arrays: dict[str, np.ndarray], header: dict) -> Track:
+    def params(group: str) -> FaceParams | None:
+        if f"{group}.shape" not in arrays:
+            return None
+        return FaceParams(**{name: torch.as_tensor(arrays[f"{group}.{name}"].astype(np.float32)) for name in _PARAMS})
+
+    camera = header["camera"] and Camera(
+        **{name: arrays[f"camera.{name}"] for name in _CAMERA},
+        size=tuple(header["camera"]["size"]),
+        orthographic=header["camera"]["orthographic"],
+    )
+    parts = {name: arrays[f"appearance.{name}"] for name in _APPEARANCE if f"appearance.{name}" in arrays}
+    return Track(
+        head_id=header["head_id"],
+        params=params("params"),
+        time_s=arrays["time_s"].astype(np.float64),
+        audio=arrays.get("audio"),
+        audio_rate=header["audio_rate"],
+        audio_start_s=header["audio_start_s"],
+        camera=camera,
+        std=params("std"),
+        visibility=arrays.get("visibility"),
+        intervals={
+            name: Intervals(tuple(names), arrays[f"intervals.{name}.start_s"], arrays[f"intervals.{name}.end_s"])
+            for name, names in header["intervals"].items()
+        },
+        curves={name: Curves(tuple(names), arrays[f"curves.{name}"]) for name, names in header["curves"].items()},
+        appearance=Appearance(**parts) if parts else None,
+        fps=tuple(header["fps"]) if header["fps"] else None,
+        provenance=header["provenance"],
+        licences=tuple(header["licences"]),
+    )
+
+
+def _check(track: Track) -> None:
+    frames = len(track.time_s)
+    if track.time_s.ndim != 1 or not np.isfinite(track.time_s).all() or (np.diff(track.time_s) <= 0).any():
+        raise ShapeError("time_s is not a strictly increasing list of finite times")
+    tails = {"expression": track.params.expression.shape[-1:], "eyes": (2, 3), "eyelids": (2,)}
+    for name in _PARAMS:
+        value = getattr(track.params, name)
+        wanted = tuple(value.shape) if name == "shape" else (frames, *tails.get(name, (3,)))
+        if tuple(value.shape) != wanted or (name == "shape" and value.ndim != 1):
+            raise ShapeError(f"{name} is {list(value.shape)}, wanted {list(wanted)}")
+        if not torch.isfinite(value).all():
+            raise ShapeError(f"{name} holds NaN or infinite values")
+    if track.audio is not None and (track.audio.ndim != 1 or track.audio_rate <= 0):
+        raise ShapeError(f"audio is {list(track.audio.shape)} at {track.audio_rate} Hz, wanted [N] at a positive rate")
+    for name, intervals in track.intervals.items():
+        if not len(intervals.names) == len(intervals.start_s) == len(intervals.end_s):
+            raise ShapeError(f"intervals {name!r} have {len(intervals.names)} names and {len(intervals.start_s)} times")
+    for name, curves in track.curves.items():
+        if curves.values.shape != (frames, len(curves.names)):
+            raise ShapeError(f"curves {name!r} are {list(curves.values.shape)}, wanted {[frames, len(curves.names)]}")
