@@ -1,0 +1,35 @@
+"""From a Track to posed vertices, frame by frame, at constant memory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+
+from flame_tools.errors import ShapeError
+from flame_tools.head import Head
+from flame_tools.types import Track
+
+
+def person(track: Track, head: Head) -> Head:
+    """`head` with the track's identity, and its vertex offsets where it has any, folded in.
+
+    Raises ShapeError where the track was made on another head.
+    """
+    if track.head_id != head.arrays.id:
+        raise ShapeError(
+            f"the track was made on head {track.head_id!r}, not {head.arrays.id!r}; load that head, or transfer the track"
+        )
+    baked = head.bake(track.params.shape.to(head.v_template))
+    if track.appearance is not None and track.appearance.vertex_offsets is not None:
+        baked.v_template = baked.v_template + torch.as_tensor(track.appearance.vertex_offsets).to(head.v_template)
+    return baked
+
+
+def posed_frames(track: Track, head: Head, *, chunk: int = 32) -> Iterator[np.ndarray]:
+    """Yield vertices [V, 3] in metres for every frame of `track`."""
+    someone = person(track, head)
+    with torch.no_grad():
+        for start in range(0, len(track), chunk):
+            yield from someone.vertices(track.params.frame(slice(start, start + chunk))).numpy()
