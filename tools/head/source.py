@@ -32,7 +32,7 @@ CREDIT = (
 )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Source:
     """The base mesh. N = 19158 vertices, of which 0..13379 are the body and the rest helpers."""
 
