@@ -1,0 +1,30 @@
+# make demo | make test | make lint
+# PYTHON: the interpreter .venv is made with.  PIP_ARGS: for another package index, for example
+#   make demo PIP_ARGS="--extra-index-url https://download.pytorch.org/whl/cpu"
+# keeps the CUDA libraries, some gigabytes, off a Linux machine without a GPU.
+PYTHON ?= python3
+PIP_ARGS ?=
+OUT ?= demo
+WORKERS ?= 2
+
+BIN := .venv/bin
+INSTALLED := .venv/installed
+
+.PHONY: demo test lint clean
+
+demo: $(INSTALLED)
+	$(BIN)/emberface demo -o $(OUT)
+
+test: $(INSTALLED)
+	$(BIN)/python -m pytest -n $(WORKERS)
+
+lint: $(INSTALLED)
+	$(BIN)/ruff check .
+
+$(INSTALLED): pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP_ARGS) -c constraints.txt -e '.[dev]'
+	touch $@
+
+clean:
+	rm -rf .venv build dist *.egg-info

