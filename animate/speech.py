@@ -1,0 +1,186 @@
+"""What is heard before any word is: clean mono speech, its loudness, its pitch and its pauses.
+
+Analysis runs at 16 kHz and 100 frames a second; frame i is centred at i * HOP_S. Everything is computed in blocks,
+so memory beyond the samples themselves does not grow with the recording.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from flame_tools.errors import InputError
+
+RATE = 16000  # Hz, analysis
+HOP_S = 0.01
+HOP = round(RATE * HOP_S)
+QUIETEST = 1e-4  # RMS of the loudest 0.1 s below which a recording counts as silent (-80 dBFS)
+SHORTEST_S = 0.1
+_F0_RANGE_HZ = (65.0, 420.0)
+_BLOCK = 3000  # frames analysed together
+
+
+@dataclass(frozen=True)
+class Speech:
+    """A recording made ready."""
+
+    samples: np.ndarray  # [N] float32 mono at `rate`, as recorded
+    rate: int  # Hz
+    analysis: np.ndarray  # [M] float32 mono at 16 kHz, DC removed, peak at 0.9
+
+    @property
+    def duration_s(self) -> float:
+        return len(self.samples) / self.rate
+
+
+@dataclass(frozen=True)
+class Prosody:
+    """How it is said, 100 frames a second."""
+
+    loudness_db: np.ndarray  # [F] dB, 0 at the loud parts of the speech (95th percentile), floor -60
+    f0_hz: np.ndarray  # [F] NaN where unvoiced
+    voicing: np.ndarray  # [F] in [0, 1], peak of the normalised autocorrelation
+    zero_crossing: np.ndarray  # [F] share of sign changes
+    floor_db: float  # level of the pauses
+
+    def __len__(self) -> int:
+        return len(self.loudness_db)
+
+
+def prepare(audio: np.ndarray, rate: int) -> Speech:
+    """Check a recording [N] or [C, N] at `rate` Hz (float in [-1, 1], or integers of any depth) and make it ready.
+
+    Raises InputError where it is empty, too short, silent, or holds NaN.
+    """
+    audio = np.asarray(audio)
+    rate = int(rate)
+    if audio.ndim not in (1, 2) or rate < 4000 or rate > 768000:
+        raise InputError(f"audio is {list(audio.shape)} at {rate} Hz, wanted [N] or [C, N] at 4 to 768 kHz")
+    if audio.dtype.kind in "iu":
+        audio = _from_integers(audio)
+    elif audio.dtype.kind != "f":
+        raise InputError(f"audio has type {audio.dtype}, wanted float in [-1, 1] or integers")
+    samples = (audio.mean(0) if audio.ndim == 2 else audio).astype(np.float32)
+    bad = len(samples) - int(np.isfinite(samples).sum())
+    if bad:
+        raise InputError(f"audio holds {bad} samples that are NaN or infinite; export the recording again")
+    if len(samples) < SHORTEST_S * rate:
+        raise InputError(
+            f"audio lasts {len(samples) / rate:.3f} s, wanted at least {SHORTEST_S} s of speech; record it again"
+        )
+    peak = float(np.abs(samples).max())
+    if peak > 1.0:
+        samples = samples / np.float32(peak)
+    analysis = samples - samples.mean(dtype=np.float64).astype(np.float32)
+    loudest = _loudest_rms(analysis, rate)
+    if loudest < QUIETEST:
+        level = 20 * np.log10(max(loudest, 1e-9))
+        raise InputError(f"audio is silent (its loudest 0.1 s is {level:.0f} dBFS); check the recording and its level")
+    if rate != RATE:
+        import soxr
+
+        analysis = soxr.resample(analysis, rate, RATE, quality="HQ").astype(np.float32)
+    return Speech(samples, rate, analysis * np.float32(0.9 / np.abs(analysis).max()))
+
+
+def _from_integers(audio: np.ndarray) -> np.ndarray:
+    info = np.iinfo(audio.dtype)
+    middle = 0 if audio.dtype.kind == "i" else (info.max + 1) // 2
+    return (audio.astype(np.float64) - middle) / (info.max - middle + (1 if audio.dtype.kind == "i" else 0))
+
+
+def _loudest_rms(samples: np.ndarray, rate: int) -> float:
+    width = max(int(0.1 * rate), 1)
+    whole = samples[: len(samples) // width * width].reshape(-1, width)
+    return float(np.sqrt((whole**2).mean(1, dtype=np.float64)).max())
+
+
+def measure(speech: Speech) -> Prosody:
+    """Loudness, pitch and voicing of a recording, 100 frames a second."""
+    rms, f0, voicing, crossing = (np.concatenate(part) for part in zip(*_analyse(speech.analysis), strict=True))
+    db = 20 * np.log10(np.maximum(rms, 1e-7))
+    top = np.percentile(db, 95) if len(db) > 20 else db.max()
+    db = np.clip(db - top, -60.0, 12.0)
+    floor = float(np.percentile(db, 5))
+    audible = db > max(floor + 6.0, -42.0)
+    f0 = np.where(audible & (voicing > 0.5), f0, np.nan)
+    return Prosody(db.astype(np.float32), _without_octave_jumps(f0), voicing, crossing, floor)
+
+
+def _frames(samples: np.ndarray, width: int) -> Iterator[np.ndarray]:
+    """Blocks [b, width] of frames centred at i * HOP; the ends are padded with zeros."""
+    count = len(samples) // HOP + 1
+    padded = np.concatenate([np.zeros(width // 2, np.float32), samples, np.zeros(width, np.float32)])
+    for start in range(0, count, _BLOCK):
+        part = padded[start * HOP : (min(start + _BLOCK, count) - 1) * HOP + width]
+        yield np.lib.stride_tricks.sliding_window_view(part, width)[::HOP]
+
+
+def _analyse(samples: np.ndarray) -> Iterator[tuple[np.ndarray, ...]]:
+    width, size = 640, 1024  # 40 ms: two and a half periods of the lowest pitch; analysed at 8 kHz
+    low, high = (round(RATE / 2 / f) for f in reversed(_F0_RANGE_HZ))
+    window = np.hanning(width // 2).astype(np.float32)
+    shape = np.fft.irfft(np.abs(np.fft.rfft(window, size)) ** 2, size)[: high + 2]
+    lags = np.arange(high + 2)
+    for block in _frames(samples, width):
+        centre = block[:, width // 2 - 200 : width // 2 + 200]  # 25 ms
+        rms = np.sqrt((centre**2).mean(1))
+        crossing = (np.diff(np.signbit(centre), axis=1)).mean(1).astype(np.float32)
+        half = 0.5 * (block[:, 0::2] + block[:, 1::2])
+        half = (half - half.mean(1, keepdims=True)) * window
+        correlation = np.fft.irfft(np.abs(np.fft.rfft(half, size)) ** 2, size)[:, : high + 2]
+        # Eq. 9, Boersma 1993: divide by the window's own autocorrelation.
+        ratio = correlation / np.maximum(correlation[:, :1], 1e-9) / np.maximum(shape / shape[0], 0.05)
+        score = ratio - 0.08 * np.log2(np.maximum(lags, 1) / low)  # prefer the shorter period
+        best = score[:, low : high + 1].argmax(1) + low
+        rows = np.arange(len(best))
+        left, mid, right = ratio[rows, best - 1], ratio[rows, best], ratio[rows, best + 1]
+        bend = left - 2 * mid + right
+        shift = np.where(np.abs(bend) > 1e-9, 0.5 * (left - right) / np.where(bend == 0, 1, bend), 0.0)
+        f0 = RATE / 2 / (best + np.clip(shift, -0.5, 0.5))
+        yield rms, f0, np.clip(mid, 0.0, 1.0).astype(np.float32), crossing
+
+
+def _without_octave_jumps(f0: np.ndarray) -> np.ndarray:
+    voiced = np.isfinite(f0)
+    if voiced.sum() < 5:
+        return f0.astype(np.float32)
+    middle = np.median(f0[voiced])
+    folded = np.where(f0 > 1.75 * middle, f0 / 2, np.where(f0 < 0.57 * middle, f0 * 2, f0))
+    # A median of five voiced neighbours takes out single wild frames.
+    from scipy.ndimage import median_filter
+
+    out = np.full(len(f0), np.nan, np.float32)
+    out[voiced] = median_filter(folded[voiced], 5, mode="nearest")
+    return out
+
+
+def pauses(prosody: Prosody, *, shortest_s: float = 0.15) -> list[tuple[float, float]]:
+    """Stretches (start_s, end_s) in which nobody speaks, by energy alone."""
+    limit = min(max(prosody.floor_db + 8.0, -45.0), -25.0)
+    quiet = np.concatenate([[False], prosody.loudness_db < limit, [False]])
+    edges = np.flatnonzero(np.diff(quiet.astype(np.int8)))
+    return [
+        (start * HOP_S, end * HOP_S)
+        for start, end in zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True)
+        if (end - start) * HOP_S >= shortest_s
+    ]
+
+
+def pieces(prosody: Prosody, duration_s: float, *, longest_s: float = 15.0) -> list[tuple[float, float]]:
+    """Cut a recording into stretches (start_s, end_s) no longer than `longest_s`, in its pauses where it has any."""
+    cuts, at = [0.0], 0.0
+    stops = [(a, b) for a, b in pauses(prosody) if a > 0]
+    while duration_s - at > longest_s:
+        inside = [(b - a, (a + b) / 2) for a, b in stops if at + 0.3 * longest_s < (a + b) / 2 <= at + longest_s]
+        if inside:
+            # A long pause is the better place, a later one saves a piece.
+            cut = max(inside, key=lambda item: min(item[0], 0.6) + 0.3 * (item[1] - at) / longest_s)[1]
+        else:
+            low, high = int((at + 0.6 * longest_s) / HOP_S), int((at + longest_s) / HOP_S)
+            cut = (low + int(np.argmin(prosody.loudness_db[low:high]))) * HOP_S
+        cuts.append(cut)
+        at = cut
+    return list(zip(cuts, [*cuts[1:], duration_s], strict=True))
