@@ -1,0 +1,93 @@
+"""The 52 ARKit shapes by the one-owner rule.
+
+jawOpen, jawLeft and jawRight are rotations of the jaw plus pose correctives that make weight 1 the artist's shape;
+eyeLook* turn the eyes, eyeBlink* close the lids; every other shape is an expression component of the same name.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.spatial.transform import Rotation
+
+from flame_tools.arkit import EXPRESSION_OWNED
+from tools.head.cut import Assembly
+from tools.head.skeleton import JAW, Skeleton
+
+# Entries of R - I of the jaw in posedirs: 9 for each of joints 1..4, row-major.
+_JAW_FEATURES = 9 * (JAW - 1)
+SIN_OPEN = _JAW_FEATURES + 3 * 2 + 1  # R21 = sin(open)
+SIN_SIDE = _JAW_FEATURES + 3 * 0 + 2  # R02 = sin(side)
+COS_SIDE = _JAW_FEATURES + 0  # R00 - 1 = cos(side) - 1, untouched by opening
+
+
+@dataclass(frozen=True, eq=False)
+class ArkitShapes:
+    """Expression components and what the jaw's rotation leaves over."""
+
+    names: tuple[str, ...]  # [E]
+    dirs: np.ndarray  # [V, 3, E] metres
+    posedirs: np.ndarray  # [V, 3, 36]
+    jaw_side_rad: float
+
+
+def artist_shapes(assembly: Assembly) -> dict[str, np.ndarray]:
+    """The artist's 52 shapes as offsets [V, 3], made exactly symmetric: right is left mirrored, central ones even."""
+    from flame_tools.arkit import ARKIT_NAMES
+
+    raw = {name: assembly.offsets(assembly.source.face_unit(name)) for name in ARKIT_NAMES}
+    return {name: 0.5 * (raw[name] + reflect(raw[opposite(name)], assembly.mirror)) for name in ARKIT_NAMES}
+
+
+def opposite(name: str) -> str:
+    """The name of a shape on the other side; central shapes are their own."""
+    if name.endswith("Left"):
+        return name[: -len("Left")] + "Right"
+    if name.endswith("Right"):
+        return name[: -len("Right")] + "Left"
+    return name
+
+
+def reflect(offsets: np.ndarray, mirror: np.ndarray) -> np.ndarray:
+    """Offsets [V, 3] of the mirror image."""
+    return offsets[mirror] * np.array([-1.0, 1.0, 1.0])
+
+
+def build_arkit(assembly: Assembly, template: np.ndarray, skeleton: Skeleton) -> ArkitShapes:
+    """Expression components and the jaw's pose correctives."""
+    shapes = artist_shapes(assembly)
+    side = side_angle(shapes["jawLeft"], template, skeleton)
+    posedirs = np.zeros((*template.shape, 36))
+
+    def left_over(name: str, turn: np.ndarray) -> np.ndarray:
+        return unpose(template + shapes[name], skeleton, turn) - template
+
+    posedirs[..., SIN_OPEN] = left_over("jawOpen", np.array([skeleton.jaw_open_rad, 0.0, 0.0])) / np.sin(
+        skeleton.jaw_open_rad
+    )
+    left = left_over("jawLeft", np.array([0.0, side, 0.0]))
+    right = left_over("jawRight", np.array([0.0, -side, 0.0]))
+    posedirs[..., SIN_SIDE] = (left - right) / (2.0 * np.sin(side))
+    posedirs[..., COS_SIDE] = (left + right) / (2.0 * (np.cos(side) - 1.0))
+    for part in assembly.parts:  # what is skinned rigidly needs no corrective
+        if part.name != "tongue":
+            posedirs[assembly.ranges[part.name]] = 0.0
+    dirs = np.stack([shapes[name] for name in EXPRESSION_OWNED], -1)
+    return ArkitShapes(EXPRESSION_OWNED, dirs, posedirs, side)
+
+
+def unpose(posed: np.ndarray, skeleton: Skeleton, turn: np.ndarray) -> np.ndarray:
+    """Rest positions [V, 3] that skinning with the jaw at axis-angle `turn` takes to `posed`."""
+    rotation = Rotation.from_rotvec(turn).as_matrix()
+    hinge = skeleton.joints[JAW]
+    share = skeleton.weights[:, JAW, None, None]
+    blend = share * rotation + (1.0 - share) * np.eye(3)
+    shifted = posed - skeleton.weights[:, JAW, None] * (hinge - rotation @ hinge)
+    return np.linalg.solve(blend, shifted[..., None])[..., 0]
+
+
+def side_angle(moved: np.ndarray, template: np.ndarray, skeleton: Skeleton) -> float:
+    """The turn about +y (radians) whose skinning explains the offsets [V, 3] of jawLeft best."""
+    arm = skeleton.weights[:, JAW] * (template[:, 2] - skeleton.joints[JAW, 2])  # d x / d angle
+    return float((arm * moved[:, 0]).sum() / (arm**2).sum())
