@@ -3,33 +3,42 @@
 from __future__ import annotations
 
 import os
+import zipfile
 from pathlib import Path
 
 import numpy as np
 import torch
 
+from assets.locate import asset_path
 from flame_tools.archive import read_npz, write_npz
 from flame_tools.errors import FormatError
+from flame_tools.flame_files import read_flame
 from flame_tools.head import Head
 from flame_tools.types import Embedding, HeadArrays
 
 FORMAT, VERSION = "emberface.head", 1
 _ARRAYS = (
-    "v_template faces uv uv_faces face_material shapedirs expressiondirs posedirs J_regressor weights eyelid_vertices "
-    "eyelid_dirs eyelid_shapedirs expression_bounds expression_sd look_rad inner_lip_pairs mirror"
-).split()
+    "v_template", "faces", "uv", "uv_faces", "face_material", "shapedirs", "expressiondirs", "posedirs",
+    "J_regressor", "weights", "eyelid_vertices", "eyelid_dirs", "eyelid_shapedirs",
+    "expression_bounds", "expression_sd", "look_rad", "inner_lip_pairs", "mirror",
+)  # fmt: skip
 _INTEGERS = {"faces", "uv_faces", "face_material", "eyelid_vertices", "inner_lip_pairs", "mirror"}
 _SCALARS = ("jaw_open_rad", "jaw_side_rad", "id", "licence", "joints_follow_expression", "provenance")
 _NAMES = ("materials", "shape_names", "expression_names")
 
 
 def load_head(name: str | os.PathLike = "default", *, dtype: torch.dtype = torch.float32) -> Head:
-    """A Head by name ("default") or by path to a file that `save_head` wrote."""
-    if name == "default":
-        from assets.locate import asset_path
+    """A Head by name ("default") or by path: a file that `save_head` wrote, or a published FLAME model."""
+    path = asset_path("head") if name == "default" else Path(name)
+    return Head(read_flame(path) if _is_flame(path) else read_head(path), dtype=dtype)
 
-        return Head(read_head(asset_path("head")), dtype=dtype)
-    return Head(read_head(name), dtype=dtype)
+
+def _is_flame(path: Path) -> bool:
+    """Pickles are FLAME models; so are npz files without our header."""
+    if path.suffix.lower() == ".pkl" or not zipfile.is_zipfile(path):
+        return path.suffix.lower() == ".pkl"
+    with zipfile.ZipFile(path) as archive:
+        return "header.npy" not in archive.namelist() and "v_template.npy" in archive.namelist()
 
 
 def save_head(arrays: HeadArrays, path: str | os.PathLike) -> None:
@@ -95,8 +104,8 @@ def _check_shapes(head: HeadArrays, path: Path) -> None:
     indices = {name: getattr(head, name) for name in limits} | {f"regions.{k}": a for k, a in head.regions.items()}
     for name, array in indices.items():
         limit = limits.get(name, v)
-        if array.size and not (0 <= array.min() and array.max() < limit):
+        if array.size and not (array.min() >= 0 and array.max() < limit):
             raise FormatError(f"{path}: {name} points outside [0, {limit})")
     for name, embedding in head.landmarks.items():
-        if embedding.faces.size and not (0 <= embedding.faces.min() and embedding.faces.max() < f):
+        if embedding.faces.size and not (embedding.faces.min() >= 0 and embedding.faces.max() < f):
             raise FormatError(f"{path}: landmarks {name} point outside [0, {f})")

@@ -29,7 +29,9 @@ def read_pickle(path: str | os.PathLike) -> object:
     if not path.is_file():
         raise FormatError(f"{path} is not a file; check the name")
     if path.stat().st_size > MAX_BYTES:
-        raise FormatError(f"{path} has {path.stat().st_size >> 20} MiB, more than any head; the limit is {MAX_BYTES >> 20}")
+        raise FormatError(
+            f"{path} has {path.stat().st_size >> 20} MiB, more than any head; the limit is {MAX_BYTES >> 20}"
+        )
     return parse_pickle(path.read_bytes(), str(path))
 
 
@@ -42,7 +44,9 @@ def parse_pickle(data: bytes, name: str = "the pickle") -> object:
     except RecursionError:
         raise FormatError(f"{name} nests too deeply to be a head file") from None
     except Exception as error:  # a malformed stream can make the parser raise almost anything
-        raise FormatError(f"{name} is not a readable pickle ({type(error).__name__}: {error}); it may be truncated") from error
+        raise FormatError(
+            f"{name} is not a readable pickle ({type(error).__name__}: {error}); it may be truncated"
+        ) from error
 
 
 class _Stub:
@@ -68,7 +72,13 @@ class _DType(_Stub):
             order = order.decode("ascii")
         if isinstance(code, bytes):
             code = code.decode("ascii")
-        if not isinstance(code, str) or len(code) < 2 or code[0] not in "biuf" or not code[1:].isdigit() or order not in "<>|=":
+        if (
+            not isinstance(code, str)
+            or len(code) < 2
+            or code[0] not in "biuf"
+            or not code[1:].isdigit()
+            or order not in "<>|="
+        ):
             if code in ("O8", "O4", "O"):
                 return np.dtype(object)
             raise FormatError(f"an array of type {code!r} where numbers were wanted")

@@ -19,7 +19,7 @@ def person(track: Track, head: Head) -> Head:
     """
     if track.head_id != head.arrays.id:
         raise ShapeError(
-            f"the track was made on head {track.head_id!r}, not {head.arrays.id!r}; load that head, or transfer the track"
+            f"the track was made on head {track.head_id!r}, not {head.arrays.id!r}; load that head or transfer it"
         )
     baked = head.bake(track.params.shape.to(head.v_template))
     if track.appearance is not None and track.appearance.vertex_offsets is not None:

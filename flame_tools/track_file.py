@@ -18,7 +18,7 @@ _APPEARANCE = tuple(f.name for f in dataclasses.fields(Appearance))
 
 
 def save_track(track: Track, path: str | os.PathLike) -> None:
-    """Write `track` to `path` (by convention `NAME.face.npz`): whole or not at all, the same bytes for the same track."""
+    """Write `track` to `path` (by convention `NAME.face.npz`): whole or not at all; same track, same bytes."""
     arrays = {"time_s": np.asarray(track.time_s, np.float64)}
     for group, params in (("params", track.params), ("std", track.std)):
         if params is not None:
@@ -59,7 +59,7 @@ _HEADER = ("head_id", "fps", "audio_rate", "audio_start_s", "camera", "intervals
 
 
 def load_track(path: str | os.PathLike) -> Track:
-    """Read a track. Raises FormatError for another kind of file, a newer version, or arrays that do not fit together."""
+    """Read a track. Raises FormatError for another kind of file, a newer version, or arrays that do not fit."""
     arrays, header = read_npz(path, FORMAT, VERSION)
     missing = [n for n in ("time_s", *(f"params.{name}" for name in _PARAMS)) if n not in arrays]
     missing += [name for name in _HEADER if name not in header]

@@ -1,5 +1,6 @@
 """Pickles are written here the way the published files were, by stand-in modules with chumpy's and scipy's names."""
 
+import contextlib
 import copyreg
 import os
 import pickle
@@ -23,7 +24,11 @@ NUMBERS = np.arange(12, dtype=np.float64).reshape(3, 4)
 def chumpy(monkeypatch):
     """Modules named as chumpy's, so that pickle writes the same globals."""
     made = {}
-    for module, names in {"chumpy.ch": ["Ch"], "chumpy.reordering": ["Select", "Reshape"], "chumpy.odd": ["Odd"]}.items():
+    for module, names in {
+        "chumpy.ch": ["Ch"],
+        "chumpy.reordering": ["Select", "Reshape"],
+        "chumpy.odd": ["Odd"],
+    }.items():
         fake = types.ModuleType(module)
         for name in names:
             made[name] = type(name, (), {"__module__": module})
@@ -121,10 +126,10 @@ def test_nothing_is_executed(tmp_path, protocol):
 
 def test_a_lambda_a_dotted_name_and_a_persistent_id_are_refused():
     lambda_like = b"\x80\x04\x8c\x0ecloudpickle.cp\x8c\x0e_make_function\x93."
-    with pytest.raises(FormatError, match="cloudpickle.cp._make_function"):
+    with pytest.raises(FormatError, match=r"cloudpickle\.cp\._make_function"):
         parse_pickle(lambda_like)
     dotted = b"\x80\x04\x8c\x05numpy\x8c\x0fdtype.__class__\x93."
-    with pytest.raises(FormatError, match="numpy.dtype.__class__"):
+    with pytest.raises(FormatError, match=r"numpy\.dtype\.__class__"):
         parse_pickle(dotted)
     with pytest.raises(FormatError, match="outside itself"):
         parse_pickle(b"\x80\x02U\x01aQ.")
@@ -137,7 +142,7 @@ def test_a_lambda_a_dotted_name_and_a_persistent_id_are_refused():
 
 
 def test_unknown_chumpy_classes_are_named(chumpy):
-    with pytest.raises(FormatError, match="chumpy.odd.Odd"):
+    with pytest.raises(FormatError, match=r"chumpy\.odd\.Odd"):
         parse_pickle(pickle.dumps(chumpy("Odd", x=1)))
 
 
@@ -151,7 +156,7 @@ def test_small_files_cannot_grow_without_bound():
     with pytest.raises(FormatError, match="contains itself"):
         parse_pickle(pickle.dumps(loop))
     huge = pickle.dumps(np.zeros(1)).replace(b"K\x01\x85", b"\x8a\x06\x00\x00\x00\x00\x00\x10\x85", 1)
-    with pytest.raises(FormatError, match="readable|truncated"):
+    with pytest.raises(FormatError, match="not a readable pickle"):
         parse_pickle(huge)
 
 
@@ -163,10 +168,8 @@ def test_damaged_files_give_a_clear_error_or_a_value(data):
     for _ in range(data.draw(st.integers(1, 5))):
         damaged[data.draw(st.integers(0, len(damaged) - 1))] = data.draw(st.integers(0, 255))
     cut = data.draw(st.integers(1, len(damaged)))
-    try:
+    with contextlib.suppress(FormatError):
         parse_pickle(bytes(damaged[:cut]))
-    except FormatError:
-        pass
 
 
 def test_files(tmp_path):
