@@ -1,0 +1,1 @@
+"""Networks that look and listen: faces in images."""

@@ -1,0 +1,54 @@
+"""Small bundled networks (.tflite), built once a process and safe to call from several threads."""
+
+from __future__ import annotations
+
+import functools
+import threading
+
+import numpy as np
+
+from assets.locate import asset_path
+
+
+class Network:
+    """One .tflite file with one input and any number of outputs.
+
+    It runs on one thread and without delegates: the answer is then the same at any load, and nothing is written to
+    the terminal. Calls from several threads take turns, because an interpreter holds its tensors.
+    """
+
+    def __init__(self, name: str):
+        from ai_edge_litert.interpreter import Interpreter, OpResolverType
+
+        self._lock = threading.Lock()
+        self._interpreter = Interpreter(
+            str(asset_path(name)),
+            num_threads=1,
+            experimental_op_resolver_type=OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES,
+        )
+        self._interpreter.allocate_tensors()
+        (entry,) = self._interpreter.get_input_details()
+        self._input = entry["index"]
+        self.input_size = int(entry["shape"][1])  # pixels along each side
+        self._outputs = [d["index"] for d in self._interpreter.get_output_details()]
+
+    def __call__(self, image: np.ndarray) -> list[np.ndarray]:
+        """image [size, size, 3] float32 in the network's own range -> its outputs, without the batch dimension."""
+        with self._lock:
+            self._interpreter.set_tensor(self._input, np.ascontiguousarray(image[None], np.float32))
+            self._interpreter.invoke()
+            return [self._interpreter.get_tensor(index)[0] for index in self._outputs]
+
+
+@functools.cache
+def _built(name: str) -> Network:
+    return Network(name)
+
+
+_building = threading.Lock()
+
+
+def network(name: str) -> Network:
+    """The bundled network called `name`, built the first time it is asked for."""
+    with _building:
+        return _built(name)
