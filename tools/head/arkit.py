@@ -13,6 +13,7 @@ from scipy.spatial.transform import Rotation
 
 from flame_tools.arkit import EXPRESSION_OWNED
 from tools.head.cut import Assembly
+from tools.head.lips import Lips, keep_shut
 from tools.head.skeleton import JAW, Skeleton
 
 # Entries of R - I of the jaw in posedirs: 9 for each of joints 1..4, row-major.
@@ -54,9 +55,9 @@ def reflect(offsets: np.ndarray, mirror: np.ndarray) -> np.ndarray:
     return offsets[mirror] * np.array([-1.0, 1.0, 1.0])
 
 
-def build_arkit(assembly: Assembly, template: np.ndarray, skeleton: Skeleton) -> ArkitShapes:
+def build_arkit(assembly: Assembly, template: np.ndarray, skeleton: Skeleton, lips: Lips) -> ArkitShapes:
     """Expression components and the jaw's pose correctives."""
-    shapes = artist_shapes(assembly)
+    shapes = keep_shut(lips, artist_shapes(assembly))
     side = side_angle(shapes["jawLeft"], template, skeleton)
     posedirs = np.zeros((*template.shape, 36))
 
@@ -73,6 +74,7 @@ def build_arkit(assembly: Assembly, template: np.ndarray, skeleton: Skeleton) ->
     for part in assembly.parts:  # what is skinned rigidly needs no corrective
         if part.name != "tongue":
             posedirs[assembly.ranges[part.name]] = 0.0
+    shapes["mouthClose"] = turn_back(shapes["mouthClose"], skeleton)
     dirs = np.stack([shapes[name] for name in EXPRESSION_OWNED], -1)
     return ArkitShapes(EXPRESSION_OWNED, dirs, posedirs, side)
 
@@ -85,6 +87,12 @@ def unpose(posed: np.ndarray, skeleton: Skeleton, turn: np.ndarray) -> np.ndarra
     blend = share * rotation + (1.0 - share) * np.eye(3)
     shifted = posed - skeleton.weights[:, JAW, None] * (hinge - rotation @ hinge)
     return np.linalg.solve(blend, shifted[..., None])[..., 0]
+
+
+def turn_back(offsets: np.ndarray, skeleton: Skeleton) -> np.ndarray:
+    """Offsets [V, 3] at rest that skinning with the jaw open turns into these: mouthClose is sculpted over jawOpen."""
+    turn = np.array([skeleton.jaw_open_rad, 0.0, 0.0])
+    return unpose(offsets, skeleton, turn) - unpose(np.zeros_like(offsets), skeleton, turn)
 
 
 def side_angle(moved: np.ndarray, template: np.ndarray, skeleton: Skeleton) -> float:

@@ -1,28 +1,137 @@
-"""The inner lips: which vertices meet, and shapes corrected so that they seal where they must."""
+"""The inner lips: which vertices meet, and shapes corrected so that lips that touch at rest keep touching.
+
+The artist's shapes let closed lips part or cross by a few millimetres. A shape that is not meant to open the mouth
+gets the smallest smooth offset that puts the inner lips back in touch. Being linear, the offsets of several such
+shapes together, at any weights, keep the touch as well.
+"""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
+import scipy.sparse as sp
+import scipy.sparse.linalg
 
 from tools.head.cut import Cut, edge_loop
+from tools.head.skeleton import edge_matrix
 
 CONTACT_RING = 520  # source vertex, upper lip on the midline; the ring through it is where the lips touch at rest
-# Places on the left half of the ring, counted from the upper midline: upper and lower vertices that face each other.
+CORNER = 12  # place of the left corner of the mouth on the ring, counted from the upper midline
+# Places on the left half of the ring: upper and lower vertices that face each other.
 _FACING = ((11, 13), (10, 14), (8, 15), (6, 16), (4, 17), (2, 18), (0, 19))
+_REACH = 0.035  # metres from the ring beyond which nothing moves
+_STIFFNESS = 2e-3  # of staying put against bending; the offset fades over about five edges
+
+# Shapes in which the mouth stays shut, and the share of the correction that the upper lip takes.
+STAYS_SHUT = {
+    "cheekPuff": 0.5, "cheekSquintLeft": 0.5, "cheekSquintRight": 0.5, "jawForward": 0.3, "jawLeft": 0.3, "jawRight": 0.3,
+    "mouthClose": 0.3, "mouthDimpleLeft": 0.5, "mouthDimpleRight": 0.5, "mouthFrownLeft": 0.5, "mouthFrownRight": 0.5,
+    "mouthLeft": 0.5, "mouthRight": 0.5, "mouthPressLeft": 0.5, "mouthPressRight": 0.5, "mouthPucker": 0.5,
+    "mouthRollLower": 0.3, "mouthRollUpper": 0.7, "mouthShrugLower": 0.6, "mouthShrugUpper": 0.4,
+    "mouthSmileLeft": 0.5, "mouthSmileRight": 0.5, "mouthStretchLeft": 0.5, "mouthStretchRight": 0.5,
+    "noseSneerLeft": 0.5, "noseSneerRight": 0.5,
+}  # fmt: skip
+
+OPENS = ("jawOpen", "mouthFunnel", "mouthLowerDownLeft", "mouthLowerDownRight", "mouthUpperUpLeft", "mouthUpperUpRight")
+
+
+@dataclass(frozen=True, eq=False)
+class Lips:
+    """The ring where the lips meet and how an offset of it spreads over the skin."""
+
+    ring: np.ndarray  # [38] skin vertices, upper midline, left corner, lower midline, right corner
+    pairs: np.ndarray  # [13, 2] upper and lower skin vertices, right corner to left corner
+    spread: np.ndarray  # [Vs, 38] smooth offset of the skin from offsets of the ring
+
+    def gap(self, positions: np.ndarray) -> np.ndarray:
+        """Height of the upper over the lower inner lip [13] in metres, of positions or of offsets [V, 3]."""
+        return positions[self.pairs[:, 0], 1] - positions[self.pairs[:, 1], 1]
+
+    def move(self, change: np.ndarray, upper_share: float | np.ndarray) -> np.ndarray:
+        """Skin offsets [Vs, 3] that change the gap by `change` [13] metres, or [13, 3] for a change of all axes.
+
+        The upper lip takes `upper_share` of it, the lower the rest, opposite.
+        """
+        vector = change if change.ndim == 2 else np.stack([0.0 * change, change, 0.0 * change], -1)
+        wanted = np.full((len(self.spread), 3), np.nan)
+        wanted[self.pairs[:, 0]] = upper_share * vector
+        wanted[self.pairs[:, 1]] = (upper_share - 1.0) * vector
+        on_ring = wanted[self.ring]
+        for corner in (CORNER, len(self.ring) - CORNER):
+            on_ring[corner] = 0.5 * (on_ring[corner - 1] + on_ring[corner + 1])
+        for axis in range(3):  # vertices of the ring between pairs follow their neighbours
+            known = np.isfinite(on_ring[:, axis])
+            places = np.arange(len(self.ring))
+            on_ring[:, axis] = np.interp(places, places[known], on_ring[known, axis], period=len(self.ring))
+        return self.spread @ on_ring
+
+
+def find_lips(cut: Cut, template: np.ndarray) -> Lips:
+    """The contact ring of the cut and the operator that spreads its offsets."""
+    ring = contact_ring(cut)
+    left = np.array([[ring[upper], ring[lower]] for upper, lower in _FACING])
+    pairs = np.concatenate([cut.mirror[left], left[-2::-1]])
+    return Lips(ring, pairs, _spread(cut, template, ring))
 
 
 def contact_ring(cut: Cut, source_vertex: int = CONTACT_RING) -> np.ndarray:
     """Skin vertices [38] round the mouth, from the upper midline to the subject's left and back along the right."""
     start = int(cut.skin_index(np.array([source_vertex]))[0])
-    edges = np.concatenate([np.stack([cut.quads, np.roll(cut.quads, -1, 1)], -1)]).reshape(-1, 2)
+    edges = np.stack([cut.quads, np.roll(cut.quads, -1, 1)], -1).reshape(-1, 2)
     beside = np.unique(np.concatenate([edges[edges[:, 0] == start, 1], edges[edges[:, 1] == start, 0]]))
     sideways = [int(v) for v in beside if cut.mirror[v] != v]
     left = max(sideways, key=lambda v: int(cut.source[v]))  # the source numbers its left half after its right
     return edge_loop(cut.quads, start, left)
 
 
-def inner_lip_pairs(cut: Cut) -> np.ndarray:
-    """[13, 2] upper and lower vertices of the inner lips, right corner to left corner."""
-    ring = contact_ring(cut)
-    left = np.array([[ring[upper], ring[lower]] for upper, lower in _FACING])
-    return np.concatenate([cut.mirror[left], left[-2::-1]])
+def _spread(cut: Cut, template: np.ndarray, ring: np.ndarray) -> np.ndarray:
+    """The stiffest offset of the skin [Vs, 38] that takes given values on the ring and vanishes far from it."""
+    skin = template[: len(cut.source)]
+    distance = np.linalg.norm(skin[:, None] - skin[ring], axis=-1).min(1)
+    free = np.setdiff1d(np.flatnonzero(distance < _REACH), ring)
+    adjacency = edge_matrix(cut.faces, len(cut.source))
+    laplacian = (sp.identity(len(cut.source)) - sp.diags(1.0 / np.asarray(adjacency.sum(1)).ravel()) @ adjacency).tocsr()
+    energy = (laplacian.T @ laplacian + _STIFFNESS * sp.identity(len(cut.source))).tocsr()
+    spread = np.zeros((len(cut.source), len(ring)))
+    spread[ring] = np.eye(len(ring))
+    spread[free] = scipy.sparse.linalg.spsolve(energy[free][:, free].tocsc(), -energy[free][:, ring].toarray())
+    place = {int(v): i for i, v in enumerate(ring)}
+    swap = np.array([place[int(cut.mirror[v])] for v in ring])
+    return 0.5 * (spread + spread[cut.mirror][:, swap])
+
+
+def shut(lips: Lips, offsets: np.ndarray, upper_share: float = 0.5) -> np.ndarray:
+    """Offsets [V, 3] corrected so that they change no gap."""
+    corrected = offsets.copy()
+    corrected[: len(lips.spread)] += lips.move(-lips.gap(offsets), upper_share)
+    return corrected
+
+
+def uncross(lips: Lips, offsets: np.ndarray) -> np.ndarray:
+    """Offsets [V, 3] of a shape that opens the mouth, corrected so that no part of the lips crosses."""
+    corrected = offsets.copy()
+    corrected[: len(lips.spread)] += lips.move(np.maximum(-lips.gap(offsets), 0.0), 0.5)
+    return corrected
+
+
+def close_at_rest(lips: Lips, template: np.ndarray) -> np.ndarray:
+    """The template [V, 3] with its inner lips exactly in touch."""
+    return shut(lips, template)
+
+
+def keep_shut(lips: Lips, shapes: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """The artist's shapes [V, 3] with those of STAYS_SHUT corrected; mouthClose is held shut over jawOpen."""
+    result = {name: uncross(lips, offsets) if name in OPENS else offsets for name, offsets in shapes.items()}
+    for name, share in STAYS_SHUT.items():
+        if name == "mouthClose":
+            both = shut(lips, shapes["jawOpen"] + shapes["mouthClose"], share)
+            result[name] = both - shapes["jawOpen"]
+        else:
+            result[name] = shut(lips, shapes[name], share)
+    return result
+
+
+def keep_identities_shut(lips: Lips, shapedirs: np.ndarray) -> np.ndarray:
+    """Identity offsets [V, 3, S] under which the lips stay in touch."""
+    return np.stack([shut(lips, shapedirs[..., i]) for i in range(shapedirs.shape[-1])], -1)
