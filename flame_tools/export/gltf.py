@@ -1,0 +1,286 @@
+"""Binary glTF 2.0: mesh, materials, skin, morph targets, and the performance as one animation.
+
+https://registry.khronos.org/glTF/specs/2.0/glTF-2.0.html. Metres, y up, +z forward, as ours. glTF carries no sound:
+`write_wav` puts it beside.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import struct
+
+import numpy as np
+import torch
+
+from flame_tools.archive import written_whole
+from flame_tools.export.corners import Piece, split_by_material
+from flame_tools.export.looks import LOOKS, OTHER, linear, texture_png
+from flame_tools.export.rig import Rig, make_rig
+from flame_tools.head import Head
+from flame_tools.normals import vertex_normals
+from flame_tools.types import HeadArrays, Track
+
+_FLOAT, _U8, _U16, _U32 = 5126, 5121, 5123, 5125
+_COMPONENT = {"f4": _FLOAT, "u1": _U8, "u2": _U16, "u4": _U32}
+_KIND = {1: "SCALAR", 2: "VEC2", 3: "VEC3", 4: "VEC4", 16: "MAT4"}
+_ARRAY_BUFFER, _ELEMENT_BUFFER = 34962, 34963
+_SMALLEST_M = 1e-8  # a vertex that a target moves less is left out of its sparse list
+_SMALLEST_TURN = 0.005  # the same for normals, as the length of their change
+
+
+def write_glb(track: Track, head: Head, path: str | os.PathLike) -> None:
+    """Write `track` on `head` as one .glb file.
+
+    A track of one frame leaves as a still: its weights and joints are the file's rest, and there is no animation.
+    """
+    rig = make_rig(track, head)
+    buffer = _Buffer()
+    document = _document(track, head, rig, buffer)
+    data = buffer.joined()
+    document["buffers"] = [{"byteLength": len(data)}]
+    document |= {"bufferViews": buffer.views, "accessors": buffer.accessors}
+    text = json.dumps(document, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 4)
+    with written_whole(path) as temporary:
+        temporary.write_bytes(
+            struct.pack("<4sII", b"glTF", 2, 12 + 8 + len(text) + 8 + len(data))
+            + struct.pack("<I4s", len(text), b"JSON")
+            + text
+            + struct.pack("<I4s", len(data), b"BIN\0")
+            + data
+        )
+
+
+class _Buffer:
+    """Collects arrays into one binary chunk and describes them as views and accessors."""
+
+    def __init__(self):
+        self.parts: list[bytes] = []
+        self.length = 0
+        self.views: list[dict] = []
+        self.accessors: list[dict] = []
+
+    def view(self, data: bytes, **more) -> int:
+        self.views.append({"buffer": 0, "byteOffset": self.length, "byteLength": len(data), **more})
+        data += b"\0" * (-len(data) % 4)
+        self.parts.append(data)
+        self.length += len(data)
+        return len(self.views) - 1
+
+    def add(self, array: np.ndarray, *, target: int | None = None, bounds: bool = False) -> int:
+        """An accessor over `array` [n] or [n, k]."""
+        array = np.ascontiguousarray(array)
+        accessor = {"bufferView": self.view(array.tobytes(), **({"target": target} if target else {}))}
+        accessor |= _described(array)
+        if bounds:
+            accessor |= _bounds(array)
+        self.accessors.append(accessor)
+        return len(self.accessors) - 1
+
+    def joined(self) -> bytes:
+        return b"".join(self.parts)
+
+
+class _Sparse:
+    """Morph targets as lists of the vertices that move, all in two shared views."""
+
+    def __init__(self, buffer: _Buffer):
+        self.buffer = buffer
+        self.indices: list[np.ndarray] = []
+        self.values: list[np.ndarray] = []
+        self.pending: list[tuple[dict, int]] = []
+        self.count = 0
+        self.zeros: dict[int, int] = {}
+
+    def add(self, offsets: np.ndarray, smallest: float) -> int:
+        """An accessor over offsets [n, 3] that keeps those longer than `smallest`."""
+        kept = np.flatnonzero(np.linalg.norm(offsets, axis=1) > smallest)
+        n = len(offsets)
+        if not len(kept) and n in self.zeros:
+            return self.zeros[n]
+        values = np.ascontiguousarray(offsets[kept], "<f4")
+        zero = np.zeros(3, np.float32)
+        low, high = (values.min(0), values.max(0)) if len(kept) else (zero, zero)
+        if len(kept) < n:
+            low, high = np.minimum(low, 0), np.maximum(high, 0)
+        accessor = {"componentType": _FLOAT, "count": n, "type": "VEC3", "min": low.tolist(), "max": high.tolist()}
+        if len(kept):
+            self.pending.append((accessor, self.count))
+            self.indices.append(kept.astype("<u4"))
+            self.values.append(values)
+            self.count += len(kept)
+            accessor["sparse"] = {"count": len(kept)}
+        self.buffer.accessors.append(accessor)
+        index = len(self.buffer.accessors) - 1
+        if not len(kept):
+            self.zeros[n] = index  # no view at all: the format's own way to say zero everywhere
+        return index
+
+    def finish(self) -> None:
+        """Write the two views and point every accessor into them."""
+        if not self.pending:
+            return
+        indices = self.buffer.view(np.concatenate(self.indices).tobytes())
+        values = self.buffer.view(np.concatenate(self.values).tobytes())
+        for accessor, start in self.pending:
+            accessor["sparse"] |= {
+                "indices": {"bufferView": indices, "byteOffset": 4 * start, "componentType": _U32},
+                "values": {"bufferView": values, "byteOffset": 12 * start},
+            }
+
+
+def _described(array: np.ndarray) -> dict:
+    width = 1 if array.ndim == 1 else array.shape[1]
+    return {"componentType": _COMPONENT[array.dtype.str[1:]], "count": len(array), "type": _KIND[width]}
+
+
+def _bounds(array: np.ndarray) -> dict:
+    table = array.reshape(len(array), -1)
+    return {"min": table.min(0).tolist(), "max": table.max(0).tolist()}
+
+
+def _document(track: Track, head: Head, rig: Rig, buffer: _Buffer) -> dict:
+    pieces = split_by_material(head.arrays)
+    still = len(track) == 1
+    joints = len(rig.joint_names)
+    nodes = [{"name": "head", "mesh": 0, "skin": 0}]
+    for j, name in enumerate(rig.joint_names):
+        rest = rig.rest_joints[j] - (rig.rest_joints[rig.parents[j]] if rig.parents[j] >= 0 else 0)
+        node = {"name": name, "translation": (rig.translations[0, j] if still else rest).tolist()}
+        if still:
+            node["rotation"] = rig.rotations[0, j].tolist()
+        children = [1 + c for c in range(joints) if rig.parents[c] == j]
+        nodes.append(node | ({"children": children} if children else {}))
+    document = {
+        "asset": {"version": "2.0", "generator": "emberface", "extras": _credits(track, head.arrays)},
+        "scene": 0,
+        "scenes": [{"nodes": [0, *(1 + j for j in range(joints) if rig.parents[j] < 0)]}],
+        "nodes": nodes,
+        "meshes": [_mesh(rig, pieces, head, buffer, still)],
+        "skins": [_skin(rig, buffer)],
+        **_materials(track, pieces, buffer),
+    }
+    if not still:
+        document["animations"] = [_animation(track, rig, buffer)]
+    return document
+
+
+def _credits(track: Track, arrays: HeadArrays) -> dict:
+    return {"head": arrays.id, "licences": sorted({arrays.licence, *track.licences})}
+
+
+def _mesh(rig: Rig, pieces: list[Piece], head: Head, buffer: _Buffer, still: bool) -> dict:
+    normals, turns = _normals(rig, head)
+    sparse = _Sparse(buffer)
+    primitives = []
+    for m, piece in enumerate(pieces):
+        v = piece.vertices
+        attributes = {
+            "POSITION": buffer.add(rig.base[v].astype("<f4"), target=_ARRAY_BUFFER, bounds=True),
+            "NORMAL": buffer.add(normals[v].astype("<f4"), target=_ARRAY_BUFFER),
+        }
+        if piece.uv is not None:
+            down = np.stack([piece.uv[:, 0], 1 - piece.uv[:, 1]], -1)  # glTF counts v from the picture's top
+            attributes["TEXCOORD_0"] = buffer.add(down.astype("<f4"), target=_ARRAY_BUFFER)
+        for i, (bones, shares) in enumerate(_influences(rig.skin_weights[v])):
+            attributes[f"JOINTS_{i}"] = buffer.add(bones, target=_ARRAY_BUFFER)
+            attributes[f"WEIGHTS_{i}"] = buffer.add(shares, target=_ARRAY_BUFFER)
+        indices = piece.triangles.astype("<u2" if len(v) < 65535 else "<u4").reshape(-1)
+        primitives.append(
+            {
+                "attributes": attributes,
+                "indices": buffer.add(indices, target=_ELEMENT_BUFFER),
+                "material": m,
+                "targets": [
+                    {"POSITION": sparse.add(shape[v], _SMALLEST_M), "NORMAL": sparse.add(turn[v], _SMALLEST_TURN)}
+                    for shape, turn in zip(rig.targets, turns, strict=True)
+                ],
+            }
+        )
+    sparse.finish()
+    weights = rig.weights[0] if still else np.zeros(len(rig.target_names))
+    return {
+        "name": "head",
+        "primitives": primitives,
+        "weights": weights.tolist(),
+        "extras": {"targetNames": list(rig.target_names)},
+    }
+
+
+def _normals(rig: Rig, head: Head) -> tuple[np.ndarray, np.ndarray]:
+    """Unit normals [V, 3] of the base, and how each target at weight 1 changes them, [N, V, 3]."""
+    base = torch.as_tensor(rig.base)
+    normals = vertex_normals(base, head.faces)
+    turns = torch.stack([vertex_normals(base + torch.as_tensor(t), head.faces) - normals for t in rig.targets])
+    # A vertex that no face touches has no direction; the format wants a unit vector all the same.
+    lost = normals.norm(dim=-1) < 0.5
+    normals[lost] = torch.tensor([0.0, 0.0, 1.0])
+    turns[:, lost] = 0
+    return normals.numpy(), turns.numpy()
+
+
+def _influences(weights: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Skin weights [n, J] as sets of four (joint [n, 4] uint8, share [n, 4] float32), the largest first."""
+    order = np.argsort(-weights, axis=1, kind="stable")
+    shares = np.take_along_axis(weights, order, 1).astype(np.float64)
+    shares /= shares.sum(1, keepdims=True)
+    used = int((shares > 0).sum(1).max())
+    width = -(-used // 4) * 4
+    missing = max(width - shares.shape[1], 0)
+    shares = np.pad(shares, ((0, 0), (0, missing)))[:, :width]
+    order = np.pad(order, ((0, 0), (0, missing)))[:, :width]
+    order = np.where(shares > 0, order, 0)
+    return [(order[:, i : i + 4].astype("u1"), shares[:, i : i + 4].astype("<f4")) for i in range(0, width, 4)]
+
+
+def _skin(rig: Rig, buffer: _Buffer) -> dict:
+    inverse = np.tile(np.eye(4, dtype="<f4"), (len(rig.joint_names), 1, 1))
+    inverse[:, 3, :3] = -rig.rest_joints  # column-major: the translation is the last row here
+    return {
+        "name": "head",
+        "joints": [1 + j for j in range(len(rig.joint_names))],
+        "skeleton": 1,
+        "inverseBindMatrices": buffer.add(inverse.reshape(-1, 16)),
+    }
+
+
+def _materials(track: Track, pieces: list[Piece], buffer: _Buffer) -> dict:
+    picture = texture_png(track)
+    materials = []
+    for piece in pieces:
+        look = LOOKS.get(piece.material, OTHER)
+        surface = {"baseColorFactor": [*linear(look.colour), 1.0], "metallicFactor": 0.0}
+        surface["roughnessFactor"] = look.roughness
+        if picture is not None and look.textured and piece.uv is not None:
+            surface |= {"baseColorFactor": [1.0, 1.0, 1.0, 1.0], "baseColorTexture": {"index": 0}}
+        materials.append({"name": piece.material, "pbrMetallicRoughness": surface})
+    document = {"materials": materials}
+    if picture is not None:
+        image = {"bufferView": buffer.view(picture), "mimeType": "image/png", "name": "albedo"}
+        clamp_linear = {"magFilter": 9729, "minFilter": 9987, "wrapS": 33071, "wrapT": 33071}
+        document |= {
+            "images": [image],
+            "samplers": [clamp_linear],
+            "textures": [{"source": 0, "sampler": 0}],
+        }
+    return document
+
+
+def _animation(track: Track, rig: Rig, buffer: _Buffer) -> dict:
+    seconds = np.asarray(track.time_s, np.float64)
+    times = buffer.add((seconds - min(seconds[0], 0.0)).astype("<f4"), bounds=True)
+    channels, samplers = [], []
+
+    def animate(node: int, path: str, values: np.ndarray) -> None:
+        output = buffer.add(np.ascontiguousarray(values, "<f4"))
+        channels.append({"sampler": len(samplers), "target": {"node": node, "path": path}})
+        samplers.append({"input": times, "output": output, "interpolation": "LINEAR"})
+
+    animate(0, "weights", rig.weights.reshape(-1))
+    for j in range(len(rig.joint_names)):
+        animate(1 + j, "rotation", rig.rotations[:, j])
+        rest = rig.rest_joints[j] - (rig.rest_joints[rig.parents[j]] if rig.parents[j] >= 0 else 0)
+        if np.abs(rig.translations[:, j] - rest).max() > _SMALLEST_M:
+            animate(1 + j, "translation", rig.translations[:, j])
+    return {"name": "performance", "channels": channels, "samplers": samplers}

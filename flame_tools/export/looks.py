@@ -1,0 +1,50 @@
+"""Plain colours for a head's materials, and the file form of its texture, for every writer that has materials."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass
+
+from flame_tools.types import Track
+
+
+@dataclass(frozen=True)
+class Look:
+    """How one material leaves in a file."""
+
+    colour: tuple[int, int, int]
+    """sRGB base colour, used where there is no texture."""
+    roughness: float
+    """Perceptual roughness in [0, 1]."""
+    textured: bool = False
+    """Whether a track's albedo covers it."""
+
+
+LOOKS = {
+    "skin": Look((205, 152, 126), 0.55, True),
+    "lips": Look((176, 98, 88), 0.4, True),
+    "sclera": Look((232, 224, 216), 0.15),
+    "iris": Look((96, 112, 118), 0.15),
+    "pupil": Look((8, 8, 9), 0.15),
+    "teeth": Look((226, 214, 192), 0.3),
+    "gums": Look((178, 92, 88), 0.4),
+    "tongue": Look((186, 98, 94), 0.45),
+    "mouth": Look((120, 52, 48), 0.5),
+}
+OTHER = Look((170, 165, 160), 0.5)
+
+
+def linear(colour: tuple[int, int, int]) -> list[float]:
+    """sRGB bytes to linear light in [0, 1] (IEC 61966-2-1)."""
+    return [round(c / 255 / 12.92 if c <= 10 else ((c / 255 + 0.055) / 1.055) ** 2.4, 6) for c in colour]
+
+
+def texture_png(track: Track) -> bytes | None:
+    """The track's albedo as a PNG file, None where it has none."""
+    if track.appearance is None or track.appearance.albedo is None:
+        return None
+    from PIL import Image
+
+    stream = io.BytesIO()
+    Image.fromarray(track.appearance.albedo).save(stream, "PNG", compress_level=6)
+    return stream.getvalue()

@@ -1,0 +1,73 @@
+"""One Wavefront OBJ a frame, with UV, normals, materials and the texture."""
+
+from __future__ import annotations
+
+import os
+
+import numpy as np
+import torch
+
+from flame_tools.export.folder import folder_written_whole
+from flame_tools.export.looks import LOOKS, OTHER, linear, texture_png
+from flame_tools.head import Head
+from flame_tools.normals import vertex_normals
+from flame_tools.posing import posed_frames
+from flame_tools.types import HeadArrays, Track
+
+
+def write_obj_sequence(track: Track, head: Head, folder: str | os.PathLike) -> None:
+    """Write `folder`/frame_0001.obj and on, head.mtl, and head.png where the track has an albedo.
+
+    Metres with six decimals; every file has the same vertices and faces in the same order. The folder appears when all
+    frames are written, or not at all.
+    """
+    texture = texture_png(track)
+    with folder_written_whole(folder) as temporary:
+        if texture is not None:
+            (temporary / "head.png").write_bytes(texture)
+        (temporary / "head.mtl").write_text(_materials(head.arrays, texture is not None))
+        coordinates = _lines("vt", head.arrays.uv, 6)
+        faces = _faces(head.arrays)
+        for i, vertices in enumerate(posed_frames(track, head), start=1):
+            normals = vertex_normals(torch.as_tensor(vertices), head.faces).numpy()
+            with open(temporary / f"frame_{i:04d}.obj", "w", newline="\n") as file:
+                file.write("mtllib head.mtl\no head\n")
+                file.write(_lines("v", vertices, 6))
+                file.write(coordinates)
+                file.write(_lines("vn", normals, 4))
+                file.write(faces)
+
+
+def _lines(keyword: str, rows: np.ndarray, decimals: int) -> str:
+    """rows [n, k] as n lines `keyword x y ...`; formatting all at once is five times faster than row by row."""
+    line = f"{keyword}{f' %.{decimals}f' * rows.shape[1]}\n"
+    return (line * len(rows)) % tuple(rows.ravel().tolist())
+
+
+def _faces(arrays: HeadArrays) -> str:
+    corners = np.repeat(arrays.faces[..., None] + 1, 3, -1)  # vertex, uv, normal of each corner, counted from 1
+    has_uv = len(arrays.uv) > 0
+    if has_uv:
+        corners[..., 1] = arrays.uv_faces + 1
+    line = "f %d/%d/%d %d/%d/%d %d/%d/%d\n" if has_uv else "f %d//%d %d//%d %d//%d\n"
+    parts = []
+    for m, name in enumerate(arrays.materials):
+        chosen = corners[arrays.face_material == m]
+        if len(chosen):
+            numbers = chosen if has_uv else chosen[..., [0, 2]]
+            parts.append(f"usemtl {name}\n" + (line * len(chosen)) % tuple(numbers.ravel().tolist()))
+    return "".join(parts)
+
+
+def _materials(arrays: HeadArrays, textured: bool) -> str:
+    blocks = []
+    for name in arrays.materials:
+        look = LOOKS.get(name, OTHER)
+        picture = textured and look.textured
+        colour = [1.0, 1.0, 1.0] if picture else linear(look.colour)
+        shine = round(2 / max(look.roughness, 0.05) ** 4 - 2, 1)  # Blinn-Phong exponent of a GGX roughness
+        blocks.append(
+            f"newmtl {name}\nKd {colour[0]:.6f} {colour[1]:.6f} {colour[2]:.6f}\n"
+            f"Ks 0.04 0.04 0.04\nNs {shine}\nillum 2\n" + ("map_Kd head.png\n" if picture else "")
+        )
+    return "\n".join(blocks)

@@ -1,0 +1,173 @@
+"""A performance as the rig that editors know: one base mesh, linear shapes with weights, and five turning joints.
+
+    posed = skin(base + sum_n weight_n target_n, joints)
+
+holds exactly at every frame, so a file made from a Rig moves as our own head does. The first 52 targets carry Apple's
+names and the true ARKit weights. What these cannot say linearly is added as further targets:
+
+- a lid slides round the eyeball on a parabola: eyeBlink* is its straight part, eyeBlink*_bulge with
+  4 w (1 - w) the rest;
+- jawOpen, jawLeft, jawRight and eyeLook* turn joints; their targets are the pose correctives of weight 1. Correctives
+  are linear in R - I (Eq. 3, Li et al. 2017) and not in the weight, so one target pose_<joint>_<row><column> for each
+  entry of R - I that has a corrective carries the difference.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from flame_tools.arkit import ARKIT_NAMES, EXPRESSION_OWNED, INDEX, JOINT_OWNED, LID_OWNED, from_params, to_params
+from flame_tools.blendshapes import eyelid_feature, pose_feature
+from flame_tools.head import Head
+from flame_tools.posing import person
+from flame_tools.rotations import matrix_from_axis_angle, quaternion_from_matrix
+from flame_tools.skinning import joint_transforms
+from flame_tools.types import JOINTS, PARENTS, FaceParams, Track
+
+NEGLIGIBLE_M = 1e-7  # a target that never moves a vertex further is left out
+
+
+@dataclass(frozen=True)
+class Rig:
+    """One identity, its shapes and a performance of T frames over them."""
+
+    base: np.ndarray  # [V, 3] metres, this identity at rest
+    target_names: tuple[str, ...]  # [N]
+    targets: np.ndarray  # [N, V, 3] metres at weight 1
+    weights: np.ndarray  # [T, N]
+    skin_weights: np.ndarray  # [V, J]
+    joint_names: tuple[str, ...]  # [J]
+    parents: tuple[int, ...]  # [J]
+    rest_joints: np.ndarray  # [J, 3] metres, where the joints are bound
+    rotations: np.ndarray  # [T, J, 4] local quaternions (x, y, z, w), continuous in time
+    translations: np.ndarray  # [T, J, 3] metres, of each joint in its parent's axes
+
+
+def make_rig(track: Track, head: Head) -> Rig:
+    """Take a track apart into base, targets, weights and joints."""
+    with torch.no_grad():
+        someone = person(track, head)
+        params = track.params.map(lambda tensor: tensor.to(head.v_template))
+        local = _local_rotations(params)
+        targets = [*_shapes(someone, params), *_correctives(someone, params, local)]
+        names, shapes, weights = zip(*targets, strict=True)
+        joints = someone.joint_template
+        translations = _translations(someone, params, local, joints)
+        return Rig(
+            base=someone.v_template.numpy().copy(),
+            target_names=names,
+            targets=torch.stack(shapes).numpy(),
+            weights=torch.stack(weights, -1).numpy(),
+            skin_weights=someone.weights.numpy().copy(),
+            joint_names=JOINTS,
+            parents=PARENTS,
+            rest_joints=joints.numpy().copy(),
+            rotations=_continuous(quaternion_from_matrix(local)).numpy(),
+            translations=translations.numpy(),
+        )
+
+
+Target = tuple[str, Tensor, Tensor]  # name, [V, 3] metres, weight [T]
+
+
+def _shapes(someone: Head, params: FaceParams) -> list[Target]:
+    """The 52 in Apple's order, then the head's other expression components, then the bulges of the lids."""
+    names = someone.arrays.expression_names
+    expression = dict(zip(names, someone.expression_basis.unflatten(-1, (-1, 3)), strict=True))
+    weight = dict(zip(names, params.expression.unbind(-1), strict=True))
+    lids = _lid_targets(someone)
+    features = eyelid_feature(params.eyelids).unbind(-1)
+    found = []
+    if _has_arkit(someone):
+        arkit = from_params(params, someone)
+        turning = _joint_owned_features(someone) @ someone.pose_basis
+        for name in ARKIT_NAMES:
+            if name in LID_OWNED:
+                shape = lids[LID_OWNED.index(name)]
+            elif name in JOINT_OWNED:
+                shape = turning[INDEX[name]].unflatten(-1, (-1, 3))
+            else:
+                shape = expression.pop(name)
+            found.append((name, shape, arkit[:, INDEX[name]]))
+    else:
+        found += [(name, lids[i], features[i]) for i, name in enumerate(LID_OWNED) if lids[i].any()]
+    found += [(name, shape, weight[name]) for name, shape in expression.items()]
+    found += [
+        (f"{name}_bulge", lids[2 + i], features[2 + i])
+        for i, name in enumerate(LID_OWNED)
+        if _matters(lids[2 + i], features[2 + i])
+    ]
+    return found
+
+
+def _correctives(someone: Head, params: FaceParams, local: Tensor) -> list[Target]:
+    """What the pose correctives do beyond the targets of the joint-owned names, one target an entry of R - I."""
+    remainder = pose_feature(local)  # [T, 36]
+    if _has_arkit(someone):
+        remainder = remainder - from_params(params, someone) @ _joint_owned_features(someone)
+    found = []
+    for c, shape in enumerate(someone.pose_basis.unflatten(-1, (-1, 3))):
+        joint, row, column = JOINTS[1 + c // 9], c % 9 // 3, c % 3
+        if _matters(shape, remainder[:, c]):
+            found.append((f"pose_{joint}_{row}{column}", shape, remainder[:, c]))
+    return found
+
+
+def _joint_owned_features(head: Head) -> Tensor:
+    """R - I [52, 36] of each joint-owned ARKit name at weight 1; zero for the others."""
+    poses = to_params(torch.eye(len(ARKIT_NAMES)).to(head.v_template), head)
+    features = pose_feature(_local_rotations(poses))
+    owned = torch.zeros(len(ARKIT_NAMES), 1).to(features)
+    owned[[INDEX[name] for name in JOINT_OWNED]] = 1
+    return features * owned
+
+
+def _lid_targets(someone: Head) -> Tensor:
+    """Lid features [4] as shapes [4, V, 3]: left, right, left bulge, right bulge."""
+    basis = someone.eyelid_basis.unflatten(-1, (-1, 3))  # [4, N, 3]
+    shapes = torch.zeros(4, *someone.v_template.shape).to(basis)
+    return shapes.index_add(1, someone.eyelid_vertices, basis)
+
+
+def _local_rotations(params: FaceParams) -> Tensor:
+    """Rotations [..., 5, 3, 3] of every joint in its parent."""
+    turns = [params.global_rotation, params.neck, params.jaw, params.eyes[..., 0, :], params.eyes[..., 1, :]]
+    return matrix_from_axis_angle(torch.stack(torch.broadcast_tensors(*turns), -2))
+
+
+def _translations(someone: Head, params: FaceParams, local: Tensor, bound: Tensor) -> Tensor:
+    """Place [T, 5, 3] of each joint in its parent, so that skinning about the bound joints gives our pose.
+
+    Ours turns vertices about joints that may follow expression: R (v - j) + p. A file binds them once, at b:
+    R (v - b) + q, hence q = p - R (j - b).
+    """
+    joints = bound.expand(len(local), -1, -1)
+    if len(someone.joint_expression_basis):
+        joints = joints + (params.expression @ someone.joint_expression_basis).unflatten(-1, (-1, 3))
+    world, posed = joint_transforms(local, joints, PARENTS)
+    place = posed - (world @ (joints - bound).unsqueeze(-1)).squeeze(-1) + params.translation.unsqueeze(-2)
+    inside = place.clone()
+    for j, parent in enumerate(PARENTS):
+        if parent >= 0:
+            step = (place[:, j] - place[:, parent]).unsqueeze(-1)
+            inside[:, j] = (world[:, parent].transpose(-1, -2) @ step).squeeze(-1)
+    return inside
+
+
+def _continuous(quaternions: Tensor) -> Tensor:
+    """Choose signs over time [T, ..., 4] so that neighbours lie on one side: interpolation takes the short way."""
+    dots = (quaternions[1:] * quaternions[:-1]).sum(-1, keepdim=True)
+    signs = torch.where(dots < 0, -1.0, 1.0).cumprod(0)
+    return torch.cat([quaternions[:1], quaternions[1:] * signs])
+
+
+def _has_arkit(head: Head) -> bool:
+    return set(EXPRESSION_OWNED) <= set(head.arrays.expression_names)
+
+
+def _matters(shape: Tensor, weight: Tensor) -> bool:
+    return bool(shape.abs().max() * weight.abs().max() > NEGLIGIBLE_M)

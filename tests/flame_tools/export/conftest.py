@@ -1,0 +1,36 @@
+"""Performances that turn every joint, move every lid and every component."""
+
+import numpy as np
+import pytest
+import torch
+
+from flame_tools import Appearance, FaceParams, Head, Track, load_head
+
+
+def lively_track(head: Head, frames: int = 12, seed: int = 0, **more) -> Track:
+    rng = torch.Generator().manual_seed(seed)
+
+    def r(*size, scale=1.0):
+        return scale * (2 * torch.rand(*size, generator=rng) - 1)
+
+    params = FaceParams(
+        shape=r(head.shape_size),
+        expression=r(frames, head.expression_size, scale=0.3).abs(),
+        global_rotation=r(frames, 3, scale=0.4),
+        neck=r(frames, 3, scale=0.3),
+        jaw=r(frames, 3, scale=0.2),
+        eyes=r(frames, 2, 3, scale=0.4),
+        eyelids=r(frames, 2).abs(),
+        translation=r(frames, 3, scale=0.3),
+    )
+    return Track(head.arrays.id, params, np.arange(frames) / 30, fps=(30, 1), licences=("CC0-1.0",), **more)
+
+
+@pytest.fixture(scope="session")
+def default_head():
+    return load_head()
+
+
+@pytest.fixture
+def albedo():
+    return Appearance(albedo=np.random.default_rng(0).integers(0, 255, (32, 32, 3)).astype(np.uint8))
