@@ -1,0 +1,1 @@
+"""render: cameras, the rasterizer, a readable default look, images and video. Knows geometry, no networks."""

@@ -1,0 +1,80 @@
+"""The procedural eye: gaze coordinates of eyeball vertices and a painted iris, pupil, limbus and sclera."""
+
+from __future__ import annotations
+
+import numpy as np
+
+EYE_NAMES = ("left_eyeball", "right_eyeball")
+EYE_EXTENT = 4.0  # the texture covers this many iris radii on either side of the gaze axis
+EYE_SIZE = 512
+_EYE_MATERIALS = ("sclera", "iris", "pupil", "cornea", "eye", "eyes")
+
+
+def eye_coordinates(vertices, faces, face_material, names, regions) -> np.ndarray:  # [V, 2] float32, zero off the eyes
+    """Stereographic coordinates about each eyeball's gaze axis at rest, scaled so that the iris' rim has radius 1."""
+    result = np.zeros((len(vertices), 2), np.float32)
+    index = {name: k for k, name in enumerate(names)}
+
+    def of(*wanted):
+        chosen = [index[n] for n in wanted if n in index]
+        return np.unique(faces[np.isin(face_material, chosen)])
+
+    every, rim = of(*_EYE_MATERIALS), of("iris", "pupil")
+    balls = [np.asarray(r, np.int64) for r in regions if len(r)]
+    if not balls and len(every):
+        side = vertices[every, 0] > 0
+        balls = [every[side], every[~side]]
+    for ball in balls:
+        if len(ball) < 8:
+            continue
+        points = vertices[ball].astype(np.float64)
+        # least squares sphere: |p|^2 = 2 c.p + (r^2 - c.c)
+        solution = np.linalg.lstsq(np.c_[2 * points, np.ones(len(points))], (points**2).sum(1), rcond=None)[0]
+        directions = points - solution[:3]
+        directions /= np.maximum(np.linalg.norm(directions, axis=1, keepdims=True), 1e-12)
+        iris = directions[np.isin(ball, rim)]
+        axis = iris.mean(0) if len(iris) else np.array([0.0, 0.0, 1.0])
+        axis /= np.linalg.norm(axis)
+        right = np.cross([0.0, 1.0, 0.0], axis)
+        right /= np.linalg.norm(right)
+        up = np.cross(axis, right)
+        forward = np.maximum(directions @ axis, -0.8)
+        plane = np.stack([directions @ right, directions @ up], 1) / (1 + forward[:, None])
+        radius = np.linalg.norm(plane[np.isin(ball, rim)], axis=1).max() if len(iris) else np.tan(0.5 * 0.5)
+        result[ball] = plane / radius
+    return result
+
+
+def eye_texture(seed: int = 7, size: int = EYE_SIZE, iris=(104, 92, 62), inner=(146, 104, 58)) -> np.ndarray:
+    """[size, size, 3] uint8 sRGB: pupil, fibrous iris with a darker limbal ring, sclera with a warm rim."""
+    rng = np.random.default_rng(seed)
+    grid = (np.arange(size) + 0.5) / size * 2 - 1
+    x, y = np.meshgrid(grid * EYE_EXTENT, -grid * EYE_EXTENT)
+    r, angle = np.hypot(x, y), np.arctan2(y, x)
+
+    def fibres(count, phase):  # a smooth periodic noise of the angle, sheared a little with the radius
+        total = np.zeros_like(r)
+        for k in range(count):
+            frequency = rng.integers(7, 60)
+            total += np.cos(frequency * angle + rng.uniform(0, 2 * np.pi) + phase * np.sin(3 * r + k)) / np.sqrt(count)
+        return total
+
+    def smooth(low, high, value):
+        t = np.clip((value - low) / (high - low), 0, 1)
+        return t * t * (3 - 2 * t)
+
+    fibre = fibres(24, 0.8)
+    outer_colour, inner_colour = np.array(iris) / 255, np.array(inner) / 255
+    share = (1 - smooth(0.35, 0.75, r + 0.06 * fibre))[..., None]
+    colour = outer_colour * (1 - share) + inner_colour * share
+    colour *= (1 + 0.16 * fibre * smooth(0.33, 0.5, r))[..., None]
+    colour *= (1 - 0.75 * smooth(0.78, 1.0, r))[..., None]  # limbal ring
+    colour *= (0.35 + 0.65 * smooth(0.30, 0.46, r))[..., None]
+    white = np.array([236, 229, 222]) / 255
+    veins = np.clip(1 - 0.05 * smooth(1.6, 3.2, r), 0, 1)[..., None] * np.array([1, 1, 1.0])
+    veins[..., 1:] -= (0.07 * smooth(1.6, 3.0, r))[..., None]
+    edge = smooth(0.94, 1.10, r)[..., None]
+    colour = colour * (1 - edge) + white * veins * edge
+    pupil = (1 - smooth(0.31, 0.36, r))[..., None]
+    colour = colour * (1 - pupil) + np.array([0.012, 0.012, 0.014]) * pupil
+    return np.ascontiguousarray(np.clip(np.rint(colour * 255), 0, 255).astype(np.uint8))

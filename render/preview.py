@@ -1,0 +1,182 @@
+"""Pictures of a head: the default look of emberface, and sheets of them.
+
+Colours and images are uint8 sRGB, rows from the top. The numba kernels are imported when the first picture is drawn.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from flame_tools.errors import ShapeError
+from flame_tools.types import Camera
+from render.camera import clip_matrix
+from render.materials import COLUMNS, Look, look_of, srgb_to_linear
+
+BACKGROUND = (74, 80, 88)
+_BAND = 32  # rows of the picture a task
+
+
+def draw(
+    head,  # Head, HeadArrays, Mesh, or a Look
+    vertices,  # [V, 3] metres, world; array or tensor
+    camera: Camera,
+    *,
+    albedo: np.ndarray | None = None,  # [h, w, 3] uint8 sRGB in the head's UV, row 0 at v = 1; replaces the skin
+    background: tuple[int, int, int] = BACKGROUND,
+    supersample: int = 2,
+    wireframe: bool = False,
+    threads: int | None = 1,  # None: every core
+) -> np.ndarray:  # [H, W, 3] uint8
+    """Draw one head before a soft backdrop."""
+    return _draw(head, vertices, camera, albedo, background, supersample, wireframe, threads)[..., :3]
+
+
+def draw_rgba(
+    head,
+    vertices,
+    camera: Camera,
+    *,
+    albedo: np.ndarray | None = None,
+    supersample: int = 2,
+    wireframe: bool = False,
+    threads: int | None = 1,
+) -> np.ndarray:  # [H, W, 4] uint8, straight alpha: the share of each pixel that the head covers
+    """Draw one head on nothing."""
+    return _draw(head, vertices, camera, albedo, None, supersample, wireframe, threads)
+
+
+def _draw(head, vertices, camera, albedo, background, supersample, wireframe, threads):
+    from render import raster_numba, shading
+    from render.threads import default_threads, run_tasks
+
+    look = look_of(head)
+    points = vertices.detach().cpu().numpy() if hasattr(vertices, "detach") else np.asarray(vertices)
+    if points.shape != (len(look.eye), 3):
+        raise ShapeError(f"vertices are {list(points.shape)}, but the head has [{len(look.eye)}, 3]")
+    width, height = camera.size
+    s = int(supersample)
+    if not (1 <= s <= 8 and width >= 1 and height >= 1):
+        raise ShapeError(f"cannot draw {width}x{height} with {supersample} samples a side; wanted 1 to 8 and a size")
+    if np.asarray(camera.world_to_camera).shape != (4, 4):
+        raise ShapeError("draw takes one camera; use render.camera.at_frame(camera, i) for a sequence")
+    points = np.ascontiguousarray(points, np.float32)
+    matrix = clip_matrix(camera)
+    clip = points.astype(np.float64) @ matrix[:, :3].T + matrix[:, 3]
+    screen = np.empty((len(points), 3))
+    prepared = raster_numba.screen_triangles(clip, look.faces, (height * s, width * s), screen)
+
+    attributes = np.empty((len(points), shading.ATTRIBUTES), np.float32)
+    turn = np.ascontiguousarray(np.diag([1.0, -1.0, -1.0]) @ np.asarray(camera.world_to_camera)[:3, :3], np.float32)
+    shading.smooth_normals(points, look.faces, turn, attributes)
+    attributes[:, 3] = look.occlusion
+    attributes[:, 4] = 1
+    attributes[:, 5] = look.gloss
+    attributes[:, 6:8] = look.eye
+
+    texture = look.skin_texture if albedo is None else albedo
+    if texture is None or not look.has_uv:
+        texture = np.zeros((1, 1, 3), np.uint8)
+    elif texture.dtype != np.uint8 or texture.ndim != 3 or texture.shape[2] != 3:
+        raise ShapeError(f"albedo is {list(texture.shape)} {texture.dtype}, wanted uint8 [h, w, 3]")
+    texture = np.ascontiguousarray(texture)
+    lights, sky = shading.STUDIO.packed()
+    backdrop = np.zeros(8, np.float32)
+    if background is not None:
+        colour = srgb_to_linear(np.asarray(background) / 255)
+        backdrop[:7] = [*np.minimum(colour * 1.35, 1), *(colour * 0.45), 1]
+    backdrop[7] = 0.6 * s
+    wire = np.ascontiguousarray(screen, np.float32) if wireframe else np.empty((0, 3), np.float32)
+    focal, centre = np.asarray(camera.focal), np.asarray(camera.centre)
+    rays = np.array([*focal, *centre, camera.orthographic], np.float64)
+    out = np.empty((height, width, 4), np.uint8)
+
+    def band(top, bottom):
+        z = raster_numba.scratch("z", ((bottom - top) * s, width * s))
+        ids = raster_numba.scratch("ids", ((bottom - top) * s, width * s), np.int32)
+        z.fill(np.inf)
+        ids.fill(-1)
+        raster_numba.fill(*prepared, top * s, z, ids)
+        shading.shade_band(
+            ids, z[None], clip, look.faces, look.face_material, attributes, look.tint, wire, look.uv, look.uv_faces,
+            texture, look.eye_texture, look.table, look.ramps, lights, sky, shading.DECODE, shading.ENCODE, backdrop,
+            rays, s, top, height, len(look.faces), out[top:bottom],
+        )  # fmt: skip
+
+    tasks = [(top, min(top + _BAND, height)) for top in range(0, height, _BAND)]
+    run_tasks(band, tasks, default_threads() if threads is None else threads)
+    return out
+
+
+def contact_sheet(
+    images,  # list of uint8 [h, w, 3] (or [h, w, 4]), any sizes
+    columns: int = 4,
+    labels=None,  # a text for each image
+    *,
+    gap: int = 8,  # pixels
+    background: tuple[int, int, int] = (32, 34, 38),
+) -> np.ndarray:  # uint8 [H, W, 3]
+    """Lay images out in rows of equal cells, with a label under each."""
+    from PIL import Image, ImageDraw, ImageFont
+
+    images = [np.asarray(image)[..., :3] for image in images]
+    if not images:
+        raise ShapeError("a contact sheet needs at least one image; got none")
+    if labels is not None and len(labels) != len(images):
+        raise ShapeError(f"{len(labels)} labels for {len(images)} images; wanted one for each")
+    columns = max(1, min(int(columns), len(images)))
+    cell_h, cell_w = (max(image.shape[k] for image in images) for k in (0, 1))
+    text_size = max(12, cell_w // 18)
+    strip = int(text_size * 1.7) if labels is not None else 0
+    rows = -(-len(images) // columns)
+    sheet = np.empty((gap + rows * (cell_h + strip + gap), gap + columns * (cell_w + gap), 3), np.uint8)
+    sheet[:] = background
+    places = []
+    for k, image in enumerate(images):
+        y = gap + (k // columns) * (cell_h + strip + gap)
+        x = gap + (k % columns) * (cell_w + gap)
+        dy, dx = (cell_h - image.shape[0]) // 2, (cell_w - image.shape[1]) // 2
+        sheet[y + dy : y + dy + image.shape[0], x + dx : x + dx + image.shape[1]] = image
+        places.append((x + cell_w / 2, y + cell_h + strip / 2))
+    if labels is None:
+        return sheet
+    picture = Image.fromarray(sheet)
+    pen = ImageDraw.Draw(picture)
+    font = ImageFont.load_default(text_size)
+    for place, label in zip(places, labels, strict=True):
+        pen.text(place, str(label), (222, 224, 228), font, anchor="mm")
+    return np.asarray(picture)
+
+
+def side_by_side(images, *, gap: int = 8, background: tuple[int, int, int] = (32, 34, 38)) -> np.ndarray:
+    """Images in one row, each scaled to the tallest one's height."""
+    from PIL import Image
+
+    tallest = max(np.asarray(image).shape[0] for image in images)
+    scaled = []
+    for image in images:
+        image = np.asarray(image)[..., :3]
+        if image.shape[0] != tallest:
+            wide = max(1, round(image.shape[1] * tallest / image.shape[0]))
+            image = np.asarray(Image.fromarray(image).resize((wide, tallest), Image.Resampling.LANCZOS))
+        scaled += [image, np.full((tallest, gap, 3), background, np.uint8)]
+    return np.concatenate(scaled[:-1], 1)
+
+
+def overlay(
+    photo: np.ndarray,  # uint8 [H, W, 3]
+    drawn: np.ndarray,  # uint8 [H, W, 4] from draw_rgba
+    opacity: float = 1.0,  # in [0, 1]
+) -> np.ndarray:  # uint8 [H, W, 3]
+    """Lay a drawn head over a photo of the same size, blended in linear light."""
+    from render.materials import linear_to_srgb
+
+    if photo.shape[:2] != drawn.shape[:2] or drawn.shape[2] != 4:
+        raise ShapeError(
+            f"photo {list(photo.shape)} and drawn {list(drawn.shape)} differ; wanted [H, W, 3] and [H, W, 4]"
+        )
+    alpha = drawn[..., 3:] / 255.0 * opacity
+    blend = srgb_to_linear(photo[..., :3] / 255) * (1 - alpha) + srgb_to_linear(drawn[..., :3] / 255) * alpha
+    return np.rint(linear_to_srgb(blend) * 255).astype(np.uint8)
+
+
+__all__ = ["BACKGROUND", "COLUMNS", "Look", "contact_sheet", "draw", "draw_rgba", "overlay", "side_by_side"]

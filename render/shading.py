@@ -1,0 +1,399 @@
+"""Fused shading of one band of rows: interpolate, light, blend samples, encode. Numba; only visible pixels are shaded.
+
+The light is attached to the camera, as in a photo studio: key from the upper left, cool fill from the right, a rim from
+behind, and a sky that is brighter above. View axes: x right, y up, z towards the viewer. Maths in linear light.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from render.compiled import kernel
+from render.eyes import EYE_EXTENT
+from render.materials import RAMP, linear_to_srgb, srgb_to_linear
+
+
+@dataclass(frozen=True)
+class Lights:
+    """A studio. Directions point from the subject to the light, in view axes; colours are linear."""
+
+    directions: tuple = ((-0.55, 0.62, 0.70), (0.92, 0.12, 0.52), (0.62, 0.42, -0.80))
+    colours: tuple = ((1.05, 0.98, 0.90), (0.20, 0.225, 0.27), (0.9, 0.9, 0.95))
+    sky: tuple = (0.30, 0.32, 0.36)
+    ground: tuple = (0.15, 0.125, 0.11)
+
+    def packed(self) -> tuple[np.ndarray, np.ndarray]:
+        """[L, 6] float32 unit direction and colour, and [2, 3] sky and ground."""
+        directions = np.array(self.directions, np.float64)
+        directions /= np.linalg.norm(directions, axis=1, keepdims=True)
+        rows = np.concatenate([directions, np.array(self.colours)], 1).astype(np.float32)
+        return rows, np.array([self.sky, self.ground], np.float32)
+
+
+STUDIO = Lights()
+DECODE = srgb_to_linear(np.arange(256) / 255).astype(np.float32)  # byte to linear
+ENCODE = np.rint(linear_to_srgb(np.arange(8193) / 8192) * 255).astype(np.uint8)  # linear * 8192 to byte
+ATTRIBUTES = 8  # normal x y z, sky seen, direct light seen, gloss, eye u v
+
+_F, _I = "float32", "int32"
+_SHADE = (
+    "void(int32[:,::1], float64[:,:,::1], float64[:,::1], int32[:,::1], int32[::1], float32[:,::1], float32[:,::1], "
+    "float32[:,::1], float32[:,::1], int32[:,::1], uint8[:,:,::1], uint8[:,:,::1], float32[:,::1], float32[:,:,::1], "
+    "float32[:,::1], float32[:,::1], float32[::1], uint8[::1], float32[::1], float64[::1], "
+    "int64, int64, int64, int64, uint8[:,:,::1])"
+)
+
+
+@kernel("void(float32[:,::1], int32[:,::1], float32[:,::1], float32[:,::1])", fastmath=True)
+def smooth_normals(vertices, faces, turn, attributes):
+    """Area-weighted vertex normals turned by [3, 3] into view axes, into the first three attributes (not normalised)."""
+    for v in range(vertices.shape[0]):
+        attributes[v, 0] = 0.0
+        attributes[v, 1] = 0.0
+        attributes[v, 2] = 0.0
+    for f in range(faces.shape[0]):
+        i = np.uintp(faces[f, 0])
+        j = np.uintp(faces[f, 1])
+        k = np.uintp(faces[f, 2])
+        ux = vertices[j, 0] - vertices[i, 0]
+        uy = vertices[j, 1] - vertices[i, 1]
+        uz = vertices[j, 2] - vertices[i, 2]
+        vx = vertices[k, 0] - vertices[i, 0]
+        vy = vertices[k, 1] - vertices[i, 1]
+        vz = vertices[k, 2] - vertices[i, 2]
+        nx = uy * vz - uz * vy
+        ny = uz * vx - ux * vz
+        nz = ux * vy - uy * vx
+        for corner in (i, j, k):
+            attributes[corner, 0] += nx
+            attributes[corner, 1] += ny
+            attributes[corner, 2] += nz
+    for v in range(vertices.shape[0]):
+        x = attributes[v, 0]
+        y = attributes[v, 1]
+        z = attributes[v, 2]
+        s = np.float32(1.0) / np.sqrt(max(x * x + y * y + z * z, np.float32(1e-30)))
+        attributes[v, 0] = (turn[0, 0] * x + turn[0, 1] * y + turn[0, 2] * z) * s
+        attributes[v, 1] = (turn[1, 0] * x + turn[1, 1] * y + turn[1, 2] * z) * s
+        attributes[v, 2] = (turn[2, 0] * x + turn[2, 1] * y + turn[2, 2] * z) * s
+
+
+@kernel(_SHADE, fastmath=True)
+def shade_band(
+    face_id,  # [rows * s, W * s]
+    unused,
+    clip,  # [V, 4]
+    faces,
+    face_material,
+    attributes,  # [V, ATTRIBUTES]
+    tint,  # [V, 3]
+    wire,  # [V, 3] x, y in samples (wireframe), or [0, 3]
+    uv,
+    uv_faces,
+    skin_texture,  # [h, w, 3]; [1, 1, 3] where there is none
+    eye_texture,
+    table,
+    ramps,
+    lights,  # [L, 6]
+    sky,  # [2, 3]
+    decode,
+    encode,
+    background,  # [8]: r g b at the middle, r g b at the corners, alpha, wire width in samples
+    rays,  # [5]: focal x y, centre x y in pixels; 1 if orthographic
+    s,  # samples a side
+    top,  # first row of the band
+    height,  # of the picture
+    two_pages,
+    out,  # [rows, W, 4] uint8
+):
+    f4 = np.float32
+    rows, width = out.shape[0], out.shape[1]
+    count = s * s
+    one = f4(1.0)
+    wide = f4(width * s)
+    tall = f4(height * s)
+    textured = skin_texture.shape[0] > 1
+    for y in range(rows):
+        for x in range(width):
+            # one shading for the pixel where all samples lie on one kind of surface, else one for each sample
+            first = face_id[np.uintp(y * s), np.uintp(x * s)]
+            alike = first >= 0 and wire.shape[0] == 0
+            covered = 0
+            page = -1
+            if first >= 0:
+                page = face_material[np.uintp(first)]
+            for k in range(count):
+                f = face_id[np.uintp(y * s + k // s), np.uintp(x * s + k % s)]
+                if f >= 0:
+                    covered += 1
+                    if face_material[np.uintp(f)] != page or abs(f - first) > two_pages:
+                        alike = False
+                else:
+                    alike = False
+            red = f4(0.0)
+            green = f4(0.0)
+            blue = f4(0.0)
+            shots = 1 if alike else count
+            if covered == 0:
+                shots = 0
+            for k in range(shots):
+                if alike:
+                    f = face_id[np.uintp(y * s + (s - 1) // 2), np.uintp(x * s + (s - 1) // 2)]
+                    sx = f4(x * s) + f4(0.5) * f4(s)
+                    sy = f4((top + y) * s) + f4(0.5) * f4(s)
+                else:
+                    f = face_id[np.uintp(y * s + k // s), np.uintp(x * s + k % s)]
+                    if f < 0:
+                        continue
+                    sx = f4(x * s + k % s) + f4(0.5)
+                    sy = f4((top + y) * s + k // s) + f4(0.5)
+                t = np.uintp(f)
+                i0 = np.uintp(faces[t, 0])
+                i1 = np.uintp(faces[t, 1])
+                i2 = np.uintp(faces[t, 2])
+                px = np.float64(f4(2.0) * sx / wide - one)
+                py = np.float64(one - f4(2.0) * sy / tall)
+                ax = clip[i0, 0] - px * clip[i0, 3]
+                ay = clip[i0, 1] - py * clip[i0, 3]
+                bx = clip[i1, 0] - px * clip[i1, 3]
+                by = clip[i1, 1] - py * clip[i1, 3]
+                cx = clip[i2, 0] - px * clip[i2, 3]
+                cy = clip[i2, 1] - py * clip[i2, 3]
+                w0 = bx * cy - by * cx
+                w1 = cx * ay - cy * ax
+                w2 = ax * by - ay * bx
+                total = w0 + w1 + w2
+                facing = total > 0.0
+                over = 1.0 / total
+                # the pixel's middle may lie a little outside the sample's triangle: hold it inside
+                g0 = f4(min(max(w0 * over, 0.0), 1.0))
+                g1 = f4(min(max(w1 * over, 0.0), 1.0))
+                g2 = f4(min(max(w2 * over, 0.0), 1.0))
+                fix = one / max(g0 + g1 + g2, f4(1e-6))
+                g0 *= fix
+                g1 *= fix
+                g2 *= fix
+                nx = g0 * attributes[i0, 0] + g1 * attributes[i1, 0] + g2 * attributes[i2, 0]
+                ny = g0 * attributes[i0, 1] + g1 * attributes[i1, 1] + g2 * attributes[i2, 1]
+                nz = g0 * attributes[i0, 2] + g1 * attributes[i1, 2] + g2 * attributes[i2, 2]
+                seen = g0 * attributes[i0, 3] + g1 * attributes[i1, 3] + g2 * attributes[i2, 3]
+                direct = g0 * attributes[i0, 4] + g1 * attributes[i1, 4] + g2 * attributes[i2, 4]
+                gloss = g0 * attributes[i0, 5] + g1 * attributes[i1, 5] + g2 * attributes[i2, 5]
+                size = one / np.sqrt(max(nx * nx + ny * ny + nz * nz, f4(1e-20)))
+                if not facing:
+                    size = -size
+                nx *= size
+                ny *= size
+                nz *= size
+                # from the surface to the eye
+                vx = f4(0.0)
+                vy = f4(0.0)
+                vz = one
+                if rays[4] == 0.0:
+                    vx = f4((rays[2] - sx / s) / rays[0])
+                    vy = f4((sy / s - rays[3]) / rays[1])
+                    size = one / np.sqrt(vx * vx + vy * vy + one)
+                    vx *= size
+                    vy *= size
+                    vz = size
+                m = np.uintp(face_material[t])
+                r = table[m, 0]
+                g = table[m, 1]
+                b = table[m, 2]
+                source = table[m, 6]
+                if source == 2.0:
+                    eu = g0 * attributes[i0, 6] + g1 * attributes[i1, 6] + g2 * attributes[i2, 6]
+                    ev = g0 * attributes[i0, 7] + g1 * attributes[i1, 7] + g2 * attributes[i2, 7]
+                    n = eye_texture.shape[0]
+                    tx = (eu / f4(EYE_EXTENT) * f4(0.5) + f4(0.5)) * n - f4(0.5)
+                    ty = (f4(0.5) - ev / f4(EYE_EXTENT) * f4(0.5)) * n - f4(0.5)
+                    tx = min(max(tx, f4(0.0)), f4(n - 1.001))
+                    ty = min(max(ty, f4(0.0)), f4(n - 1.001))
+                    jx = np.uintp(tx)
+                    jy = np.uintp(ty)
+                    fx = tx - f4(jx)
+                    fy = ty - f4(jy)
+                    q00 = (one - fx) * (one - fy)
+                    q01 = fx * (one - fy)
+                    q10 = (one - fx) * fy
+                    q11 = fx * fy
+                    kx = jx + np.uintp(1)
+                    ky = jy + np.uintp(1)
+                    r = (
+                        q00 * decode[eye_texture[jy, jx, 0]]
+                        + q01 * decode[eye_texture[jy, kx, 0]]
+                        + q10 * decode[eye_texture[ky, jx, 0]]
+                        + q11 * decode[eye_texture[ky, kx, 0]]
+                    )
+                    g = (
+                        q00 * decode[eye_texture[jy, jx, 1]]
+                        + q01 * decode[eye_texture[jy, kx, 1]]
+                        + q10 * decode[eye_texture[ky, jx, 1]]
+                        + q11 * decode[eye_texture[ky, kx, 1]]
+                    )
+                    b = (
+                        q00 * decode[eye_texture[jy, jx, 2]]
+                        + q01 * decode[eye_texture[jy, kx, 2]]
+                        + q10 * decode[eye_texture[ky, jx, 2]]
+                        + q11 * decode[eye_texture[ky, kx, 2]]
+                    )
+                elif source == 1.0 and textured:
+                    u0 = np.uintp(uv_faces[t, 0])
+                    u1 = np.uintp(uv_faces[t, 1])
+                    u2 = np.uintp(uv_faces[t, 2])
+                    tu = g0 * uv[u0, 0] + g1 * uv[u1, 0] + g2 * uv[u2, 0]
+                    tv = g0 * uv[u0, 1] + g1 * uv[u1, 1] + g2 * uv[u2, 1]
+                    th = skin_texture.shape[0]
+                    tw = skin_texture.shape[1]
+                    tx = min(max(tu * tw - f4(0.5), f4(0.0)), f4(tw - 1.001))
+                    ty = min(max((one - tv) * th - f4(0.5), f4(0.0)), f4(th - 1.001))
+                    jx = np.uintp(tx)
+                    jy = np.uintp(ty)
+                    fx = tx - f4(jx)
+                    fy = ty - f4(jy)
+                    q00 = (one - fx) * (one - fy)
+                    q01 = fx * (one - fy)
+                    q10 = (one - fx) * fy
+                    q11 = fx * fy
+                    kx = jx + np.uintp(1)
+                    ky = jy + np.uintp(1)
+                    r = (
+                        q00 * decode[skin_texture[jy, jx, 0]]
+                        + q01 * decode[skin_texture[jy, kx, 0]]
+                        + q10 * decode[skin_texture[ky, jx, 0]]
+                        + q11 * decode[skin_texture[ky, kx, 0]]
+                    )
+                    g = (
+                        q00 * decode[skin_texture[jy, jx, 1]]
+                        + q01 * decode[skin_texture[jy, kx, 1]]
+                        + q10 * decode[skin_texture[ky, jx, 1]]
+                        + q11 * decode[skin_texture[ky, kx, 1]]
+                    )
+                    b = (
+                        q00 * decode[skin_texture[jy, jx, 2]]
+                        + q01 * decode[skin_texture[jy, kx, 2]]
+                        + q10 * decode[skin_texture[ky, jx, 2]]
+                        + q11 * decode[skin_texture[ky, kx, 2]]
+                    )
+                else:
+                    r *= g0 * tint[i0, 0] + g1 * tint[i1, 0] + g2 * tint[i2, 0]
+                    g *= g0 * tint[i0, 1] + g1 * tint[i1, 1] + g2 * tint[i2, 1]
+                    b *= g0 * tint[i0, 2] + g1 * tint[i1, 2] + g2 * tint[i2, 2]
+
+                coat = table[m, 5] + gloss * f4(0.35)
+                rough = table[m, 3] - gloss * f4(0.12)
+                alpha = rough * rough
+                a2 = alpha * alpha
+                base = table[m, 4]
+                nv = max(nx * vx + ny * vy + nz * vz, f4(0.05))
+                # sky and ground, and their reflection, stronger at grazing angles
+                up = f4(0.5) + f4(0.5) * ny
+                graze = one - nv
+                graze2 = graze * graze
+                fresnel = base + (one - base) * graze2 * graze2 * graze
+                shine = fresnel * (one - f4(0.6) * rough) * seen
+                ry = f4(2.0) * nv * ny - vy
+                above = f4(0.5) + f4(0.5) * ry
+                dr = (sky[1, 0] + (sky[0, 0] - sky[1, 0]) * up) * seen
+                dg = (sky[1, 1] + (sky[0, 1] - sky[1, 1]) * up) * seen
+                db = (sky[1, 2] + (sky[0, 2] - sky[1, 2]) * up) * seen
+                hr = shine * (sky[1, 0] + (sky[0, 0] - sky[1, 0]) * above)
+                hg = shine * (sky[1, 1] + (sky[0, 1] - sky[1, 1]) * above)
+                hb = shine * (sky[1, 2] + (sky[0, 2] - sky[1, 2]) * above)
+                for q in range(lights.shape[0]):
+                    lx = lights[q, 0]
+                    ly = lights[q, 1]
+                    lz = lights[q, 2]
+                    nl = nx * lx + ny * ly + nz * lz
+                    ramp = np.uintp(min(max((nl + one) * f4(0.5) * f4(RAMP - 1), f4(0.0)), f4(RAMP - 1)))
+                    dr += lights[q, 3] * ramps[m, ramp, 0] * direct
+                    dg += lights[q, 4] * ramps[m, ramp, 1] * direct
+                    db += lights[q, 5] * ramps[m, ramp, 2] * direct
+                    if nl > 0.0:
+                        hx = lx + vx
+                        hy = ly + vy
+                        hz = lz + vz
+                        size = one / np.sqrt(max(hx * hx + hy * hy + hz * hz, f4(1e-12)))
+                        nh = min(max((nx * hx + ny * hy + nz * hz) * size, f4(0.0)), one)
+                        lh = max((lx * hx + ly * hy + lz * hz) * size, f4(0.0))
+                        # GGX with Schlick's Fresnel and the joint visibility of Karis 2013, divided by pi already
+                        d = nh * nh * (a2 - one) + one
+                        turn = one - lh
+                        turn2 = turn * turn
+                        f5 = base + (one - base) * turn2 * turn2 * turn
+                        vis = f4(0.5) / (
+                            nl * (nv * (one - alpha) + alpha) + nv * (nl * (one - alpha) + alpha) + f4(1e-4)
+                        )
+                        gain = a2 / (d * d) * f5 * vis * nl * direct
+                        if coat > 0.0:
+                            c2 = f4(0.0036)
+                            d = nh * nh * (c2 - one) + one
+                            gain += min(c2 / (d * d) * f4(0.25), f4(40.0)) * coat * f4(0.03) * nl * direct
+                        hr += lights[q, 3] * gain
+                        hg += lights[q, 4] * gain
+                        hb += lights[q, 5] * gain
+                lr = r * dr + hr
+                lg = g * dg + hg
+                lb = b * db + hb
+                if wire.shape[0] > 0:
+                    near = f4(1e9)
+                    for e in range(3):
+                        p = i0
+                        q2 = i1
+                        if e == 1:
+                            p = i1
+                            q2 = i2
+                        elif e == 2:
+                            p = i2
+                            q2 = i0
+                        ex = wire[q2, 0] - wire[p, 0]
+                        ey = wire[q2, 1] - wire[p, 1]
+                        away = abs(ex * (sy - wire[p, 1]) - ey * (sx - wire[p, 0])) / np.sqrt(
+                            ex * ex + ey * ey + f4(1e-12)
+                        )
+                        near = min(near, away)
+                    ink = min(max(background[7] * f4(0.5) + f4(0.5) - near, f4(0.0)), one) * f4(0.75)
+                    lr += (f4(0.02) - lr) * ink
+                    lg += (f4(0.025) - lg) * ink
+                    lb += (f4(0.03) - lb) * ink
+                # soft shoulder: linear up to 0.6, then towards 1 (keeps colour in the highlights)
+                if lr > f4(0.6):
+                    lr = one - f4(0.16) / (lr - f4(0.2))
+                if lg > f4(0.6):
+                    lg = one - f4(0.16) / (lg - f4(0.2))
+                if lb > f4(0.6):
+                    lb = one - f4(0.16) / (lb - f4(0.2))
+                red += lr
+                green += lg
+                blue += lb
+            if covered > 0:
+                part = one if alike else one / count
+                red *= part
+                green *= part
+                blue *= part
+            cover = f4(covered) / f4(count)
+            rest = one - cover
+            opacity = one
+            if background[6] > 0.0:
+                if rest > 0.0:
+                    gx = (f4(x) + f4(0.5)) / f4(width) - f4(0.5)
+                    gy = (f4(top + y) + f4(0.5)) / f4(height) - f4(0.45)
+                    away = min((gx * gx + gy * gy) * f4(2.2), one)
+                    away = away * (f4(2.0) - away)
+                    red += rest * (background[0] + (background[3] - background[0]) * away)
+                    green += rest * (background[1] + (background[4] - background[1]) * away)
+                    blue += rest * (background[2] + (background[5] - background[2]) * away)
+            else:
+                opacity = cover
+                if covered > 0:
+                    red /= cover
+                    green /= cover
+                    blue /= cover
+            i = np.uintp(y)
+            j = np.uintp(x)
+            out[i, j, 0] = encode[np.uintp(min(max(red, f4(0.0)), one) * f4(8192.0) + f4(0.5))]
+            out[i, j, 1] = encode[np.uintp(min(max(green, f4(0.0)), one) * f4(8192.0) + f4(0.5))]
+            out[i, j, 2] = encode[np.uintp(min(max(blue, f4(0.0)), one) * f4(8192.0) + f4(0.5))]
+            out[i, j, 3] = np.uint8(opacity * f4(255.0) + f4(0.5))
