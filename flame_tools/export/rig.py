@@ -9,7 +9,11 @@ names and the true ARKit weights. What these cannot say linearly is added as fur
   4 w (1 - w) the rest;
 - jawOpen, jawLeft, jawRight and eyeLook* turn joints; their targets are the pose correctives of weight 1. Correctives
   are linear in R - I (Eq. 3, Li et al. 2017) and not in the weight, so one target pose_<joint>_<row><column> for each
-  entry of R - I that has a corrective carries the difference.
+  entry of R - I that has a corrective carries the difference;
+- every weight lies in [0, 1], because many programs clamp it there: what goes beyond is a target apart, <name>_over
+  for what exceeds 1 and <name>_under, which moves the other way, for what falls below 0.
+
+Further targets are there only where a performance needs them.
 """
 
 from __future__ import annotations
@@ -38,7 +42,7 @@ class Rig:
     base: np.ndarray  # [V, 3] metres, this identity at rest
     target_names: tuple[str, ...]  # [N]
     targets: np.ndarray  # [N, V, 3] metres at weight 1
-    weights: np.ndarray  # [T, N]
+    weights: np.ndarray  # [T, N] in [0, 1]
     skin_weights: np.ndarray  # [V, J]
     joint_names: tuple[str, ...]  # [J]
     parents: tuple[int, ...]  # [J]
@@ -92,15 +96,17 @@ def _shapes(someone: Head, params: FaceParams) -> list[Target]:
                 shape = turning[INDEX[name]].unflatten(-1, (-1, 3))
             else:
                 shape = expression.pop(name)
-            found.append((name, shape, arkit[:, INDEX[name]]))
+            found.append((name, shape, arkit[:, INDEX[name]].clamp(0, 1)))
     else:
-        found += [(name, lids[i], features[i]) for i, name in enumerate(LID_OWNED) if lids[i].any()]
-    found += [(name, shape, weight[name]) for name, shape in expression.items()]
-    found += [
-        (f"{name}_bulge", lids[2 + i], features[2 + i])
-        for i, name in enumerate(LID_OWNED)
-        if _matters(lids[2 + i], features[2 + i])
-    ]
+        found += [(name, lids[i], features[i].clamp(0, 1)) for i, name in enumerate(LID_OWNED) if lids[i].any()]
+    found += [(name, shape, weight[name].clamp(0, 1)) for name, shape in expression.items()]
+    lid_names = (*LID_OWNED, *(f"{name}_bulge" for name in LID_OWNED))
+    bulges = zip(lid_names[2:], lids[2:], (f.clamp(0, 1) for f in features[2:]), strict=True)
+    found += [target for target in bulges if _matters(*target[1:])]
+    owners = weight | dict(zip(lid_names, features, strict=True))
+    for name, shape, _ in tuple(found):
+        if name in owners:
+            found += _beyond(name, shape, owners[name])
     return found
 
 
@@ -108,12 +114,23 @@ def _correctives(someone: Head, params: FaceParams, local: Tensor) -> list[Targe
     """What the pose correctives do beyond the targets of the joint-owned names, one target an entry of R - I."""
     remainder = pose_feature(local)  # [T, 36]
     if _has_arkit(someone):
-        remainder = remainder - from_params(params, someone) @ _joint_owned_features(someone)
+        remainder = remainder - from_params(params, someone).clamp(0, 1) @ _joint_owned_features(someone)
     found = []
     for c, shape in enumerate(someone.pose_basis.unflatten(-1, (-1, 3))):
         joint, row, column = JOINTS[1 + c // 9], c % 9 // 3, c % 3
-        if _matters(shape, remainder[:, c]):
-            found.append((f"pose_{joint}_{row}{column}", shape, remainder[:, c]))
+        name, weight = f"pose_{joint}_{row}{column}", remainder[:, c]
+        if _matters(shape, weight):
+            found += [(name, shape, weight.clamp(0, 1)), *_beyond(name, shape, weight)]
+    return found
+
+
+def _beyond(name: str, shape: Tensor, weight: Tensor) -> list[Target]:
+    """Targets for what `weight` [T] has above 1 and below 0, scaled so that their own weights stay in [0, 1]."""
+    found = []
+    for suffix, sign, excess in (("over", 1, (weight - 1).clamp_min(0)), ("under", -1, (-weight).clamp_min(0))):
+        if _matters(shape, excess):
+            scale = max(1.0, float(excess.max().ceil()))
+            found.append((f"{name}_{suffix}", sign * scale * shape, excess / scale))
     return found
 
 

@@ -60,7 +60,18 @@ def test_the_first_52_targets_carry_the_true_arkit_weights(arrays, tmp_path):
     glb = Glb(tmp_path / "x.glb")
     assert tuple(glb.names[:52]) == ARKIT_NAMES
     weights = glb.channels()[0][0, "weights"]
-    np.testing.assert_array_equal(weights[:, :52], from_params(track.params, head).numpy())
+    np.testing.assert_array_equal(weights[:, :52], from_params(track.params, head).clamp(0, 1).numpy())
+
+
+def test_weights_beyond_0_and_1_are_kept_without_leaving_that_range(arrays, tmp_path):
+    head = Head(arrays)
+    track = lively_track(head)
+    wild = {"expression": 3 * track.params.expression - 0.5, "eyelids": 2 * track.params.eyelids - 0.5}
+    track = track.replace(params=track.params.replace(**wild))
+    write_glb(track, head, tmp_path / "x.glb")
+    weights = Glb(tmp_path / "x.glb").channels()[0][0, "weights"]
+    assert weights.min() >= 0 and weights.max() <= 1
+    assert worst_mm(tmp_path / "x.glb", track, head) < 1e-3
 
 
 @pytest.mark.parametrize("name", JOINT_OWNED)
