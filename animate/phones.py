@@ -1,0 +1,235 @@
+"""Speech to phones with times: forced alignment where the text is given, recognition where it is not.
+
+The ladder, and what the report says of it:
+1. `align`: the text's words, laid onto the sound. Words that the dictionary lacks get a pronunciation by rules
+   (`oov`). Long recordings, and short ones that fail, are first cut at places where a quick decode with the text's own
+   language model agrees with the text.
+2. `decode`: the bundled language model hears English words and their phones.
+3. `loop`: a phone loop, where no word is understood (other languages, noises that are voiced).
+`fallback_share` is the share of the spoken time that a lower step than the one asked for had to serve.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from animate.letters import pronounce, words_of
+from animate.recognizer import SILENCE, Heard, Recognizer
+from animate.speech import HOP_S, RATE, Prosody, Speech, pieces
+from animate.textgrid import intervals
+from flame_tools.errors import InputError
+from flame_tools.types import Intervals
+
+_ALIGN_WHOLE_S = 25.0  # longer recordings are cut at anchors first
+_CHUNK_S = (5.0, 20.0)
+
+
+@dataclass(frozen=True)
+class Phones:
+    """What was said when, and how it was found out."""
+
+    phones: Intervals  # ARPAbet without stress, SIL between; no gaps, from 0 to the recording's end
+    words: Intervals
+    method: str  # "align", "decode" or "loop": the step asked for, or the best that served
+    fallback: np.ndarray  # [n] bool per phone: found by a lower step than asked for
+    oov: tuple[str, ...]  # words given a pronunciation by rules
+    left_out: tuple[str, ...]  # words of the text that have no English letters
+
+    @property
+    def fallback_share(self) -> float:
+        spoken = np.array([name != SILENCE for name in self.phones.names])
+        length = (self.phones.end_s - self.phones.start_s) * spoken
+        return float((length * self.fallback).sum() / length.sum()) if length.sum() else 0.0
+
+    def report(self) -> dict:
+        """For a track's provenance."""
+        return {
+            "method": self.method,
+            "fallback_share": round(self.fallback_share, 4),
+            "oov": list(self.oov),
+            "left_out": list(self.left_out),
+        }
+
+
+Part = tuple[float, Heard, bool]  # start_s, what was heard there, by a fallback or not
+
+
+def find_phones(
+    speech: Speech,
+    prosody: Prosody,
+    *,
+    text: str | None = None,
+    progress: Callable[[float], None] = lambda share: None,
+) -> Phones:
+    """Phones and words of a recording. `progress` is called with the share done, in (0, 1]."""
+    recognizer = Recognizer()
+    if text is None:
+        parts = _recognise(recognizer, speech, prosody, pieces(prosody, speech.duration_s), progress)
+        used = "decode" if any(not fallback and heard.words for _, heard, fallback in parts) else "loop"
+        return _join(parts, speech.duration_s, used, (), ())
+    words = words_of(text)
+    pronunciations = {word: pronounce(word, recognizer.lookup) for word in dict.fromkeys(words)}
+    left_out = tuple(word for word, phones in pronunciations.items() if not phones)
+    oov = tuple(w for w, phones in pronunciations.items() if phones and recognizer.lookup(w) is None)
+    words = [word for word in words if pronunciations[word]]
+    if not words:
+        raise InputError(
+            f"the text {text[:40]!r} holds no word in English letters; leave it out and phones are found by ear"
+        )
+    for word in oov:
+        recognizer.add_word(word, pronunciations[word])
+    parts = _align(recognizer, speech, prosody, words, progress)
+    return _join(parts, speech.duration_s, "align", oov, left_out)
+
+
+def _cut(speech: Speech, start_s: float, end_s: float) -> np.ndarray:
+    return speech.analysis[round(start_s * RATE) : round(end_s * RATE)]
+
+
+# --- without text -----------------------------------------------------------------------------------------------------
+
+
+def _recognise(recognizer, speech, prosody, stretches, progress=lambda share: None) -> list[Part]:
+    parts = []
+    for start, end in stretches:
+        samples = _cut(speech, start, end)
+        heard = recognizer.decode(samples)
+        if heard is not None and heard.words:
+            parts += _fill_noises(recognizer, speech, prosody, start, heard)
+        else:
+            heard = recognizer.loop(samples) if _voiced_share(prosody, start, end) > 0.1 else None
+            parts.append((start, heard or Heard((), ((SILENCE, 0.0, end - start),)), True))
+        progress(min(end / speech.duration_s, 1.0))
+    return parts
+
+
+def _fill_noises(recognizer, speech, prosody, start, heard: Heard) -> list[Part]:
+    """Long stretches that the decode took for noise but that are loud and voiced go to the phone loop."""
+    parts: list[Part] = [(start, heard, False)]
+    for name, a, b in heard.phones:
+        if name == SILENCE and b - a > 0.25 and _voiced_share(prosody, start + a, start + b) > 0.4:
+            found = recognizer.loop(_cut(speech, start + a, start + b))
+            if found is not None and found.spoken:
+                parts.append((start + a, found, True))
+    return parts
+
+
+def _voiced_share(prosody: Prosody, start_s: float, end_s: float) -> float:
+    part = slice(int(start_s / HOP_S), max(int(end_s / HOP_S), int(start_s / HOP_S) + 1))
+    voiced = np.isfinite(prosody.f0_hz[part]) & (prosody.loudness_db[part] > -20)
+    return float(voiced.mean()) if len(voiced) else 0.0
+
+
+# --- with text --------------------------------------------------------------------------------------------------------
+
+
+def _align(recognizer, speech, prosody, words, progress) -> list[Part]:
+    if speech.duration_s <= _ALIGN_WHOLE_S:
+        heard = recognizer.align(speech.analysis, words)
+        if heard is not None:
+            progress(1.0)
+            return [(0.0, heard, False)]
+    parts: list[Part] = []
+    for start, end, chunk in _chunks(recognizer, speech, prosody, words):
+        heard = recognizer.align(_cut(speech, start, end), chunk) if chunk else None
+        if heard is not None:
+            parts.append((start, heard, False))
+        else:
+            stretches = [(start + a, start + b) for a, b in _even(end - start, 15.0)]
+            parts += [(at, found, True) for at, found, _ in _recognise(recognizer, speech, prosody, stretches)]
+        progress(min(end / speech.duration_s, 1.0))
+    return parts
+
+
+def _even(length_s: float, longest_s: float) -> list[tuple[float, float]]:
+    count = max(int(np.ceil(length_s / longest_s)), 1)
+    edges = np.linspace(0.0, length_s, count + 1)
+    return list(zip(edges[:-1].tolist(), edges[1:].tolist(), strict=True))
+
+
+def _chunks(recognizer, speech, prosody, words) -> list[tuple[float, float, list[str]]]:
+    """Cut sound and text together, where a decode agrees with the text: (start_s, end_s, words) without gaps."""
+    heard: list[tuple[str, float, float]] = []
+    for start, end in pieces(prosody, speech.duration_s):
+        found = recognizer.decode_biased(_cut(speech, start, end), words)
+        heard += [(w, start + a, start + b) for w, a, b, _ in (found.words if found else ())]
+    matcher = difflib.SequenceMatcher(None, words, [row[0] for row in heard], autojunk=len(words) > 5000)
+    candidates = [  # (time, how many words before it, pause there)
+        ((heard[j + k - 1][2] + heard[j + k][1]) / 2, i + k, heard[j + k][1] - heard[j + k - 1][2])
+        for i, j, size in matcher.get_matching_blocks()
+        if size >= 4
+        for k in range(2, size - 1)
+    ]
+    chunks, at, done = [], 0.0, 0
+    while speech.duration_s - at > _CHUNK_S[1]:
+        inside = [c for c in candidates if at + _CHUNK_S[0] <= c[0] <= at + _CHUNK_S[1]]
+        later = [c for c in candidates if c[0] > at + _CHUNK_S[1]]
+        if not inside and not later:
+            break
+        time, count, _ = max(inside, key=lambda c: (min(c[2], 0.4), c[0])) if inside else later[0]
+        chunks.append((at, time, words[done:count]))
+        at, done = time, count
+    return [*chunks, (at, speech.duration_s, words[done:])]
+
+
+# --- joining ----------------------------------------------------------------------------------------------------------
+
+
+def _join(parts: list[Part], duration_s: float, method: str, oov, left_out) -> Phones:
+    """Parts to one gapless row of phones; what a later part heard inside an earlier part's silence replaces it."""
+    rows: list[tuple[str, float, float, bool]] = []
+    words: list[tuple[str, float, float]] = []
+    for start, heard, fallback in parts:
+        new = [(name, start + a, start + b, fallback) for name, a, b in heard.phones]
+        if new and rows and new[0][1] < rows[-1][2] - 0.05:
+            rows = [part for row in rows for part in _outside(row, new[0][1], new[-1][2])]
+        rows += new
+        words += [(word, start + a, start + b) for word, a, b, _ in heard.words]
+    rows.sort(key=lambda row: row[1])
+    tidy = _gapless(rows, duration_s)
+    ends = np.array([row[2] for row in tidy])
+    words = [(w, a, min(b, float(ends[-1]))) for w, a, b in words]
+    return Phones(
+        intervals(row[:3] for row in tidy),
+        intervals(words),
+        method,
+        np.array([r[3] for r in tidy], bool),
+        oov,
+        left_out,
+    )
+
+
+def _outside(row, start_s: float, end_s: float) -> list:
+    """What is left of a row when [start_s, end_s] is taken from it."""
+    name, a, b, fallback = row
+    if b <= start_s or a >= end_s:
+        return [row]
+    left = [(name, a, start_s, fallback)] if a < start_s else []
+    return left + ([(name, end_s, b, fallback)] if b > end_s else [])
+
+
+def _gapless(rows, duration_s: float) -> list[tuple[str, float, float, bool]]:
+    tidy: list[tuple[str, float, float, bool]] = []
+
+    def put(name, start, end, fallback):
+        if end - start <= 1e-4:
+            return
+        if tidy and tidy[-1][0] == name == SILENCE:
+            tidy[-1] = (name, tidy[-1][1], end, tidy[-1][3] or fallback)
+        else:
+            tidy.append((name, start, end, fallback))
+
+    at = 0.0
+    for name, start, end, fallback in rows:
+        if start > at + 0.012:
+            put(SILENCE, at, start, fallback)
+            at = start
+        end = min(max(end, at), duration_s)
+        put(name, at, end, fallback)
+        at = max(at, end)
+    put(SILENCE, at, duration_s, False)
+    return tidy or [(SILENCE, 0.0, duration_s, True)]
