@@ -1,10 +1,10 @@
 """Eyelids that close for every identity: eyelid_dirs and eyelid_shapedirs.
 
 A lid's offset is quadratic in its weight l: `l D + 4 l (1 - l) B`. D takes the lid from rest to shut; B lifts the path
-in between from the chord to the arc round the ball. Both margins go to one seam that lies a little above where the lower
-margin rests: the upper lid travels, the lower one rises slightly and slides towards the nose. The seam is a fixed blend
-of both margins, so it is linear in identity, and it closes in every head. The skin above turns about the ball, the
-pretarsal part with the margin and the fold less and less; farther away the artist's eyeBlink shape is followed.
+in between from the chord to the arc round the ball. Both margins go to one seam a little above where the lower margin
+rests: the upper lid travels, the lower one rises slightly and slides towards the nose. The seam is a fixed blend of
+both margins, so it is linear in identity, and it closes in every head. The skin above turns about the ball, the
+pretarsal part with the margin, the fold less and less; farther away the artist's eyeBlink shape is followed.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import numpy as np
 from tools.head.arkit import artist_shapes
 from tools.head.cut import Assembly
 from tools.head.eyes import RADIUS
-from tools.head.lid_fit import LID_THICKNESS, LeftEye, fit_linear, left_eye, parity, reflected
+from tools.head.lid_fit import LID_THICKNESS, LeftEye, fit_linear, left_eye, parity
 from tools.head.lid_rings import COLUMNS, LOWER, SKIN_LOOPS, UPPER
 
 MARGIN = 3  # loops 0..2 make the margin
