@@ -1,0 +1,38 @@
+"""Fill what is unknown in an image from what is known around it, at all scales (push-pull)."""
+
+from __future__ import annotations
+
+import numpy as np
+
+
+def push_pull(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """values [N, N, C], weights [N, N] in [0, 1], N a power of two -> values without holes, float32.
+
+    Pushing averages down to one pixel; pulling lets each coarser level shine through where the finer one knows
+    little (Gortler et al. 1996).
+    """
+    colour, weight = values.astype(np.float32) * weights[..., None].astype(np.float32), weights.astype(np.float32)
+    levels = [(colour, weight)]
+    while len(weight) > 1:
+        colour = colour.reshape(len(weight) // 2, 2, len(weight) // 2, 2, -1).sum((1, 3))
+        weight = weight.reshape(len(weight) // 2, 2, len(weight) // 2, 2).sum((1, 3))
+        much = np.maximum(weight, 1)  # a cell never weighs more than a known pixel
+        colour, weight = colour / much[..., None], weight / much
+        levels.append((colour, weight))
+    colour, weight = levels[-1]
+    filled = colour / np.maximum(weight, 1e-9)[..., None]
+    for colour, weight in reversed(levels[:-1]):
+        filled = _double(filled)
+        filled *= (1 - weight)[..., None]
+        filled += colour
+    return filled
+
+
+def _double(image: np.ndarray) -> np.ndarray:
+    """[n, n, C] -> [2 n, 2 n, C], linear between pixel centres."""
+    for axis in (0, 1):
+        image = np.moveaxis(image, axis, 0)
+        before, after = np.concatenate([image[:1], image[:-1]]), np.concatenate([image[1:], image[-1:]])
+        wide = np.stack([0.75 * image + 0.25 * before, 0.75 * image + 0.25 * after], 1)
+        image = np.moveaxis(wide.reshape(-1, *image.shape[1:]), 0, axis)
+    return np.ascontiguousarray(image)
