@@ -27,7 +27,7 @@ IRIS_UV_RADIUS = 0.22
 BACK_UV_RADIUS = 0.49
 
 # The macro targets' mean has lids 22 mm wide and pupils 58 mm apart on a head of adult size; people have 28-30 and 63.
-NEUTRAL_TARGETS = {"eye-scale-incr": 0.8, "eye-height2-incr": 0.15, "eye-trans-out": 0.5}
+NEUTRAL_TARGETS = {"eye-scale-incr": 0.7, "eye-trans-out": 0.5}
 
 
 def neutral_offset(source: Source) -> np.ndarray:

@@ -23,7 +23,9 @@ FRONT_EDGE = 3  # loop of the lids' front edge
 LID_THICKNESS = 0.0028  # from the ball to the front edge of a lid
 TOUCH = 0.0005  # the margin's back edge stays this far off the ball: a tear film, and room for what is not linear
 CARUNCLE = 0.0011  # and this much farther at the nasal corner, where the caruncle lies between
+UPRIGHT = 0.7  # how far the margin is turned from where the source has it to square on the ball
 BAG_GAP = 0.0015  # conjunctiva behind the margin: triangles are long there and their middles sink towards the ball
+DROP = 0.0005  # the ball lies lower than the middle of the lids' edges: the upper lid covers the top of the iris
 SAMPLE_SD = 2.0  # sampled identities lie within this many standard deviations in each component
 
 
@@ -82,7 +84,7 @@ def ball_place(edge: np.ndarray, edge_dirs: np.ndarray) -> tuple[np.ndarray, np.
     hold = np.diag([0.5, 0.5, 0.0])
     pull = np.einsum("j,ji,jk->jik", share[sides], normals, normals)
     moved = np.einsum("jik,jks->is", pull, dirs) + hold @ np.einsum("j,jks->ks", share, edge_dirs)
-    return fit.x, np.linalg.solve(pull.sum(0) + hold, moved)
+    return fit.x - [0.0, DROP, 0.0], np.linalg.solve(pull.sum(0) + hold, moved)
 
 
 def settle_eyes(assembly: Assembly, template: np.ndarray, shapedirs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -115,6 +117,9 @@ def lay_on_ball(points: np.ndarray, centre: np.ndarray, loops: int) -> np.ndarra
     out = points - centre[:, None]
     reach = np.linalg.norm(out, axis=-1)
     direction = out / reach[..., None]
+    rim = slice(2 * COLUMNS, 3 * COLUMNS)
+    upright = direction[:, :COLUMNS] + UPRIGHT * (direction[:, rim] - direction[:, :COLUMNS])
+    direction[:, :COLUMNS] = upright / np.linalg.norm(upright, axis=-1, keepdims=True)
     skin = reach[:, :loops].reshape(len(points), -1, COLUMNS)
     new = skin.copy()
     new[:, 0] = RADIUS + margin_gap()
@@ -123,8 +128,7 @@ def lay_on_ball(points: np.ndarray, centre: np.ndarray, loops: int) -> np.ndarra
     new[:, 4:] = soft_max(skin[:, 4:], RADIUS + 0.0026)
     bag = soft_max(reach[:, loops:], RADIUS + BAG_GAP)
     laid = centre[:, None] + direction * np.concatenate([new.reshape(len(points), -1), bag], 1)[..., None]
-    back_edge, front = laid[:, :COLUMNS], laid[:, 2 * COLUMNS : 3 * COLUMNS]
-    laid[:, COLUMNS : 2 * COLUMNS] = 0.4 * back_edge + 0.6 * front  # a flat margin
+    laid[:, COLUMNS : 2 * COLUMNS] = 0.4 * laid[:, :COLUMNS] + 0.6 * laid[:, rim]  # a flat margin
     return laid
 
 
