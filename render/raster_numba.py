@@ -1,8 +1,7 @@
 """The CPU twin of `raster_torch`: numba kernels, one image and one band of rows at a time, without the GIL.
 
-Coordinates are snapped to 1/16384 pixel in float64. Up to 4096 pixels every edge function is then exact (at most 53 bits),
-so shared edges neither crack nor overlap, with or without fused multiply-adds; beyond, the two sides of an edge still
-compute exact negatives of each other. Indices are cast to `np.uintp`: no wrap-around test for negative ones.
+Indices are cast to `np.uintp`: no wrap-around test for negative ones. Pixels of one band are cleared, filled and given
+barycentrics by the same task, while they are in cache.
 """
 
 from __future__ import annotations
@@ -13,12 +12,8 @@ import numpy as np
 
 from render.clipping import clip_near
 from render.compiled import kernel
+from render.raster_torch import ABOVE_ZERO, FAR_AWAY, MIN_W, SNAP
 from render.threads import run_tasks
-
-SNAP = 16384.0
-FAR_AWAY = 1e12  # pixels; beyond, a vertex is treated as unusable
-MIN_W = 1e-8
-ABOVE_ZERO = 5e-324  # the smallest float64: e >= ABOVE_ZERO means e > 0
 
 
 @kernel("int64(float64[:,::1], int64, int64, float64[:,::1])")
@@ -30,7 +25,7 @@ def to_screen(clip, width, height, points):
         w = clip[i, 3]
         z = clip[i, 2]
         points[i, 0] = np.nan
-        if w >= MIN_W and z >= -w:
+        if w >= MIN_W and w < np.inf and z >= -w:
             x = np.rint((clip[i, 0] / w * 0.5 + 0.5) * width * SNAP) / SNAP
             y = np.rint((0.5 - clip[i, 1] / w * 0.5) * height * SNAP) / SNAP
             z = z / w
@@ -151,10 +146,16 @@ def _barycentrics(clip, faces, top, height, depth, face_id, bary, depth_out):
             w0 = bx * cy - by * cx
             w1 = cx * ay - cy * ax
             w2 = ax * by - ay * bx
-            over = 1.0 / (w0 + w1 + w2)
-            bary[i, j, 0] = w0 * over
-            bary[i, j, 1] = w1 * over
-            bary[i, j, 2] = w2 * over
+            total = w0 + w1 + w2
+            b0 = max(w0 / total, 0.0)  # snapping may leave the pixel a hair outside: hold it inside
+            b1 = max(w1 / total, 0.0)
+            b2 = max(w2 / total, 0.0)
+            total = b0 + b1 + b2
+            if not (total > 0.0 and total < np.inf):  # a sliver thinner than float64 can tell
+                b0 = b1 = b2 = total = 1.0
+            bary[i, j, 0] = b0 / total
+            bary[i, j, 1] = b1 / total
+            bary[i, j, 2] = b2 / total
 
 
 _TAIL = "(float64[:,::1], int32[:,::1], int64, int64, float64[:,::1], int32[:,::1], {0}[:,:,::1], {0}[:,::1])"
