@@ -27,7 +27,7 @@ def folder_written_whole(path: str | os.PathLike) -> Iterator[Path]:
         umask = os.umask(0)
         os.umask(umask)
         temporary.chmod(0o777 & ~umask)
-        _take_place(temporary, path)
+        take_place(temporary, path)
     except OSError as error:
         if isinstance(error, OutputError):
             raise
@@ -38,9 +38,9 @@ def folder_written_whole(path: str | os.PathLike) -> Iterator[Path]:
             shutil.rmtree(temporary, ignore_errors=True)
 
 
-def _take_place(new: Path, path: Path) -> None:
+def refuse_strangers(new: Path, path: Path) -> None:
+    """Raise OutputError where the folder `new` cannot take the place of what stands at `path`."""
     if not path.exists():
-        new.rename(path)
         return
     if not path.is_dir():
         raise OutputError(f"cannot write the folder {path}: a file stands there; move it or choose another name")
@@ -50,6 +50,17 @@ def _take_place(new: Path, path: Path) -> None:
         raise OutputError(
             f"{path} holds files of others ({', '.join(sorted(strangers)[:3])}); choose another folder or empty it"
         )
+
+
+def take_place(new: Path, path: Path) -> None:
+    """Move a finished file or folder to `path`, replacing an earlier one."""
+    if not new.is_dir():
+        new.replace(path)
+        return
+    refuse_strangers(new, path)
+    if not path.exists():
+        new.rename(path)
+        return
     old = Path(tempfile.mkdtemp(prefix=f".{path.name}.old.", dir=path.parent))
     path.rename(old / path.name)
     try:

@@ -1,0 +1,190 @@
+"""emberface: 3D faces from images and from speech.
+
+    import emberface
+    person = emberface.recon("portrait.jpg")
+    talk = emberface.animate("voice.wav", text="What the voice says.", identity=person, emotion="happy:0.6")
+    emberface.export(talk, "talk.glb")
+    emberface.render(talk, "talk.mp4")
+
+Every call takes and gives a `Track` (flame_tools.types). Whatever cannot be done raises a `FaceError` that says what
+was found, what was wanted and the way out. The command line is in emberface_cli.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterable
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from flame_tools.errors import FaceError, InputError
+from flame_tools.types import Track
+
+if TYPE_CHECKING:
+    from flame_tools.head import Head
+
+__version__ = "0.1.0"
+__all__ = ["FORMATS", "FaceError", "Track", "animate", "export", "load", "main", "recon", "render"]
+
+PathLike = str | os.PathLike
+FORMATS = {
+    ".face.npz": "the track itself, to come back to",
+    ".glb": "glTF: mesh, 52 named shapes, skin, animation",
+    ".csv": "Live Link Face: the 52 weights, head and eye angles",
+    ".wav": "the voice",
+    ".mp4": "a film with sound",
+    ".png": "a picture of the first frame",
+    "": "a folder with one OBJ a frame",
+}
+
+
+def recon(
+    image: PathLike | np.ndarray,  # a file, or uint8 [H, W, 3] sRGB
+    *,
+    head: str | Head = "default",
+    all_faces: bool = False,
+) -> Track | list[Track]:
+    """A photo to a one-frame Track: identity, expression, pose, camera and texture of its largest face.
+
+    With `all_faces` a list of Tracks, the largest face first.
+    """
+    from recon.pipeline import reconstruct
+    from render.image import read_image
+
+    pixels = image if isinstance(image, np.ndarray) else read_image(image)
+    tracks = reconstruct(pixels, _head(head), all_faces=all_faces)
+    return tracks if all_faces else tracks[0]
+
+
+def animate(
+    audio: PathLike | np.ndarray,  # a file, or samples [N] or [channels, N]
+    rate: int | None = None,  # Hz; needed for samples
+    *,
+    text: str | None = None,
+    emotion: str | dict[str, float] | None = None,  # "happy:0.8", {"happy": 0.5, "surprised": 0.3}
+    identity: Track | None = None,
+    head: str | Head = "default",
+    fps: Fraction | int = 30,
+    seed: int = 0,
+) -> Track:
+    """Speech to a performance, on the identity and with the texture of another Track where one is given."""
+    from animate.audio_file import read_audio
+    from animate.pipeline import animate as perform
+
+    if isinstance(audio, np.ndarray):
+        if rate is None:
+            raise InputError("samples were given without a rate; say rate=16000 or whatever they were recorded at")
+        samples = audio
+    else:
+        samples, rate = read_audio(audio)
+    head = _head(head)
+    shape = None
+    if identity is not None:
+        if identity.head_id != head.arrays.id:
+            raise InputError(
+                f"the identity was made on head {identity.head_id!r}, the performance is for {head.arrays.id!r}; "
+                "use one head for both"
+            )
+        shape = identity.params.shape
+    track = perform(samples, rate, head=head, text=text, emotion=emotion, shape=shape, fps=Fraction(fps), seed=seed)
+    return track if identity is None else wear(track, identity)
+
+
+def wear(performance: Track, identity: Track) -> Track:
+    """The performance with the identity, texture and licences of another track."""
+    licences = tuple(dict.fromkeys((*performance.licences, *identity.licences)))
+    return performance.replace(
+        params=performance.params.replace(shape=identity.params.shape),
+        appearance=identity.appearance,
+        licences=licences,
+    )
+
+
+def export(track: Track, path: PathLike, *, head: str | Head = "default") -> None:
+    """Write a track as the kind of file that `path` names; see FORMATS."""
+    path = Path(path)
+    kind = kind_of(path)
+    if kind in (".mp4", ".png"):
+        render(track, path, head=head)
+    elif kind == ".face.npz":
+        from flame_tools.track_file import save_track
+
+        save_track(track, path)
+    elif kind == ".wav":
+        from flame_tools.export import write_wav
+
+        write_wav(track, path)
+    else:
+        from flame_tools.export import write_csv, write_glb, write_obj_sequence
+
+        writer = {".glb": write_glb, ".csv": write_csv, "": write_obj_sequence}[kind]
+        writer(track, _head(head), path)
+
+
+def render(
+    track: Track,
+    path: PathLike,
+    *,
+    head: str | Head = "default",
+    size: tuple[int, int] = (720, 720),
+    progress: Callable[[Iterable, int], Iterable] = lambda frames, count: frames,
+) -> None:
+    """Draw a track: an .mp4 of every frame with its sound, or a .png of the first one."""
+    from render.performance import film, frame_rate, sound_of
+
+    head, path = _head(head), Path(path)
+    kind = kind_of(path)
+    if kind == ".png":
+        from render.image import write_png
+
+        write_png(path, next(iter(film(track, head, size=size))))
+    elif kind == ".mp4":
+        from render.video import write_video
+
+        sound, rate = sound_of(track)
+        frames = progress(film(track, head, size=size), len(track))
+        write_video(path, frames, frame_rate(track), audio=sound, audio_rate=rate)
+    else:
+        raise InputError(f"cannot draw to {path}; wanted a name that ends in .mp4 or .png")
+
+
+def load(path: PathLike) -> Track:
+    """Read a NAME.face.npz."""
+    from flame_tools.track_file import load_track
+
+    return load_track(path)
+
+
+def kind_of(path: PathLike) -> str:
+    """The entry of FORMATS that a file's name asks for."""
+    path = Path(path)
+    if path.name.endswith(".face.npz"):
+        return ".face.npz"
+    if path.suffix.lower() in FORMATS:
+        return path.suffix.lower()
+    if path.suffix.lower() == ".obj":
+        raise InputError(f"{path}: a track leaves as a folder with one OBJ a frame; give a name without .obj")
+    raise InputError(f"{path}: no writer for {path.suffix!r}; there are: {', '.join(k for k in FORMATS if k)}")
+
+
+def _head(head: str | Head) -> Head:
+    if isinstance(head, (str, os.PathLike)):
+        from flame_tools.load import load_head
+
+        return load_head(head)
+    return head
+
+
+def main() -> None:
+    """The `emberface` command."""
+    from emberface_cli import run
+
+    sys.exit(run(sys.argv[1:]))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,140 @@
+"""What every command shares: timed steps, outputs that appear together or not at all, and the report."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import emberface
+from flame_tools.errors import OutputError
+from flame_tools.export.folder import refuse_strangers, take_place
+
+
+class Run:
+    """One command from its inputs to its report.
+
+    Outputs are written into a hidden folder beside their places and moved there when all of them stand.
+    """
+
+    def __init__(self, command: str, inputs: dict, *, show: bool):
+        self.command, self.inputs = command, inputs
+        self.quality: dict = {}
+        self.seconds: dict[str, float] = {}
+        self.show = show and sys.stderr.isatty()
+        self.places: list[Path] = []
+        self._stages: dict[Path, Path] = {}
+        self._made: list[Path] = []
+        self._bar = None
+        self._task = None
+
+    def __enter__(self) -> Run:
+        if self.show:
+            from rich.console import Console
+            from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+            columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
+            self._bar = Progress(*columns, console=Console(stderr=True), transient=True)
+            self._bar.start()
+        return self
+
+    def __exit__(self, kind, error, trace) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+        for stage in self._stages.values():
+            shutil.rmtree(stage, ignore_errors=True)
+        if kind is not None:
+            for folder in reversed(self._made):
+                with contextlib.suppress(OSError):  # someone else has put something there: it stays
+                    folder.rmdir()
+
+    # --- steps ------------------------------------------------------------------------------------------------------
+
+    @contextlib.contextmanager
+    def step(self, name: str, doing: str | None = None) -> Iterator[None]:
+        """Time a step and show it while it runs."""
+        if self._bar is not None:
+            self._task = self._bar.add_task(doing or name, total=None)
+        start = time.perf_counter()
+        yield
+        self.seconds[name] = round(self.seconds.get(name, 0.0) + time.perf_counter() - start, 3)
+        if self._bar is not None:
+            self._bar.remove_task(self._task)
+
+    def progress(self, items: Iterable, count: int) -> Iterable:
+        """Pass `items` through and move the bar of the step in progress."""
+        if self._bar is None:
+            return items
+        task = self._task
+        self._bar.update(task, total=count)
+
+        def counted():
+            for item in items:
+                yield item
+                self._bar.advance(task)
+
+        return counted()
+
+    # --- outputs ----------------------------------------------------------------------------------------------------
+
+    def output(self, place: str | os.PathLike) -> Path:
+        """Where to write what will stand at `place`. The folder above is made where it is missing."""
+        place = Path(place)
+        parent = self._folder(place.parent)
+        if parent not in self._stages:
+            try:
+                self._stages[parent] = Path(tempfile.mkdtemp(prefix=".emberface.", dir=parent))
+            except OSError as error:
+                raise OutputError(
+                    f"cannot write into {parent}: {error.strerror}; choose a folder that can be written"
+                ) from error
+        if place.is_dir() and emberface.kind_of(place) != "":
+            raise OutputError(f"{place} is a folder, and a file should go there; choose another name")
+        self.places.append(place)
+        return self._stages[parent] / place.name
+
+    def _folder(self, folder: Path) -> Path:
+        missing = [f for f in (folder, *folder.parents) if not f.exists()]
+        for f in reversed(missing):
+            try:
+                f.mkdir()
+            except OSError as error:
+                raise OutputError(
+                    f"cannot make the folder {f}: {error.strerror}; choose a place that can be written"
+                ) from error
+            self._made.append(f)
+        if not folder.is_dir():
+            raise OutputError(f"{folder} is a file, and a folder is needed there; choose another name")
+        return folder
+
+    def finish(self, report: Path) -> dict:
+        """Write the report, then move everything into place. Returns the report."""
+        staged = self.output(report)
+        self.places.remove(report)
+        content = {
+            "command": self.command,
+            "version": emberface.__version__,
+            "inputs": self.inputs,
+            "outputs": [str(p) for p in self.places],
+            "seconds": {**self.seconds, "total": round(sum(self.seconds.values()), 3)},
+            "quality": self.quality,
+        }
+        staged.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n")
+        moves = [(self._stages[p.parent] / p.name, p) for p in (*self.places, report)]
+        for new, place in moves:
+            if new.is_dir():
+                refuse_strangers(new, place)
+        try:
+            for new, place in moves:
+                take_place(new, place)
+        except OSError as error:
+            if isinstance(error, OutputError):
+                raise
+            raise OutputError(f"cannot write {place}: {error.strerror}; choose another folder") from error
+        return content
