@@ -121,7 +121,7 @@ def portrait_camera(
     half = np.maximum(high - middle, middle - low)
     width, height = size
     tall = np.hypot(half[1], 0.15 * half[2])  # nearer parts look larger: a little room for depth
-    wide = np.hypot(max(half[0], 0.8 * half[2]), 0.15 * half[2])
+    wide = np.hypot(max(half[0], half[2]), 0.15 * half[2])
     need = max(tall, wide * height / width) / fill
     distance = need / np.tan(np.radians(fov_deg) / 2) + 0.5 * half[2]
     yaw, pitch = np.radians(yaw_deg), np.radians(pitch_deg)
