@@ -156,7 +156,7 @@ def _chunks(recognizer, speech, prosody, words) -> list[tuple[float, float, list
     heard: list[tuple[str, float, float]] = []
     for start, end in pieces(prosody, speech.duration_s):
         found = recognizer.decode_biased(_cut(speech, start, end), words)
-        heard += [(w, start + a, start + b) for w, a, b, _ in (found.words if found else ())]
+        heard += [(w, start + a, start + b) for w, a, b in (found.words if found else ())]
     matcher = difflib.SequenceMatcher(None, words, [row[0] for row in heard], autojunk=len(words) > 5000)
     candidates = [  # (time, how many words before it, pause there)
         ((heard[j + k - 1][2] + heard[j + k][1]) / 2, i + k, heard[j + k][1] - heard[j + k - 1][2])
@@ -188,7 +188,7 @@ def _join(parts: list[Part], duration_s: float, method: str, oov, left_out) -> P
         if new and rows and new[0][1] < rows[-1][2] - 0.05:
             rows = [part for row in rows for part in _outside(row, new[0][1], new[-1][2])]
         rows += new
-        words += [(word, start + a, start + b) for word, a, b, _ in heard.words]
+        words += [(word, start + a, start + b) for word, a, b in heard.words]
     rows.sort(key=lambda row: row[1])
     tidy = _gapless(rows, duration_s)
     ends = np.array([row[2] for row in tidy])

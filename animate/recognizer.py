@@ -28,7 +28,7 @@ _LONG_LM = 100  # words in one line of the text's own language model
 class Heard:
     """Words and phones of one stretch, in order."""
 
-    words: tuple[tuple[str, float, float, float], ...]  # word, start_s, end_s, posterior in [0, 1] (1 where given)
+    words: tuple[tuple[str, float, float], ...]  # word, start_s, end_s
     phones: tuple[tuple[str, float, float], ...]  # ARPAbet without stress or SIL, start_s, end_s; no gaps
 
     @property
@@ -72,7 +72,7 @@ class Recognizer:
             try:
                 decoder.set_align_text(" ".join(words))
                 _listen(decoder, sound)
-                heard = _aligned(decoder, sound, certain=True)
+                heard = _aligned(decoder, sound)
             except RuntimeError:
                 continue
             if len(heard.words) == len(words) and not _squeezed(heard):
@@ -134,8 +134,9 @@ class Recognizer:
 def _decoder(**options):
     from pocketsphinx import Decoder
 
-    # Batch normalisation of the cepstra: a stretch is heard the same whatever was heard before it.
-    return Decoder(loglevel="FATAL", cmn="batch", **options)
+    # Batch normalisation of the cepstra: a stretch is heard the same whatever was heard before it. The lattice's best
+    # path gives times that the second pass cannot keep (silences of one frame), and finds no more bilabials.
+    return Decoder(loglevel="FATAL", cmn="batch", bestpath=False, **options)
 
 
 def _pcm(samples: np.ndarray) -> bytes:
@@ -154,19 +155,17 @@ def _decoded(decoder, sound: bytes) -> Heard | None:
     search = decoder.current_search()
     try:
         _listen(decoder, sound)
-        return _aligned(decoder, sound, certain=False)
+        return _aligned(decoder, sound)
     except RuntimeError:
         return None
     finally:
         decoder.activate_search(search)
 
 
-def _aligned(decoder, sound: bytes, *, certain: bool) -> Heard | None:
+def _aligned(decoder, sound: bytes) -> Heard | None:
     """Second pass: the states of the words just found."""
-    segments = decoder.seg()
-    if segments is None:
+    if decoder.seg() is None:
         return None
-    posteriors = [1.0 if certain else float(np.exp(min(s.prob, 0.0))) for s in segments if _is_word(s.word)]
     decoder.set_alignment()
     _listen(decoder, sound)
     words, phones = [], []
@@ -175,9 +174,7 @@ def _aligned(decoder, sound: bytes, *, certain: bool) -> Heard | None:
         if _is_word(entry.name):
             words.append((entry.name.split("(")[0], *_seconds(start, end)))
         phones += [(phone.name, phone.start, phone.duration) for phone in entry]
-    if not words or len(words) != len(posteriors):
-        return None
-    return Heard(tuple((*w, p) for w, p in zip(words, posteriors, strict=True)), _timed(phones))
+    return Heard(tuple(words), _timed(phones)) if words else None
 
 
 def _is_word(name: str) -> bool:
