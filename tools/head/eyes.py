@@ -98,15 +98,15 @@ def build_eyes(source: Source, cut: Cut) -> tuple[Part, Part]:
 
 
 def iris_landmarks(assembly: Assembly) -> Embedding:
-    """The iris points as MediaPipe orders them, right eye then left: centre, then image-right, top, image-left, bottom.
+    """The iris points as MediaPipe's iris network gives them, right eye then left: centre, nasal, top, temporal, bottom.
 
-    Seen from the front the image's right is the subject's left, +x. The ring points are vertices of the limbus.
+    The network knows right eyes and sees left ones mirrored. The ring points are vertices of the limbus.
     """
     limbus = 1 + (len(IRIS_RINGS) - 1) * SEGMENTS
     quarter = SEGMENTS // 4
     faces, barycentrics = [], []
-    for side, steps in (("right", (2, 1, 0, 3)), ("left", (0, 1, 2, 3))):  # the right ball's first vertex lies at -x
-        for local in (0, *(limbus + step * quarter for step in steps)):
+    for side in ("right", "left"):
+        for local in (0, *(limbus + step * quarter for step in (2, 1, 0, 3))):  # step 0 of a ball is its temporal side
             vertex = assembly.ranges[f"{side}_eyeball"].start + local
             face = int(np.flatnonzero((assembly.faces == vertex).any(1))[0])
             faces.append(face)
