@@ -98,7 +98,7 @@ def build_eyes(source: Source, cut: Cut) -> tuple[Part, Part]:
 
 
 def iris_landmarks(assembly: Assembly) -> Embedding:
-    """The iris points as MediaPipe's iris network gives them, right eye then left: centre, nasal, top, temporal, bottom.
+    """The iris points in the order of MediaPipe's iris network: centre, nasal, top, temporal, bottom; right eye first.
 
     The network knows right eyes and sees left ones mirrored. The ring points are vertices of the limbus.
     """
