@@ -16,6 +16,7 @@ from tools.head.teeth import Row, Tooth, frame
 FINE = 4  # teeth from the midline whose scallops have four columns; the others have two
 PALATE = 9.0  # height of the palate's vault above the inner gums, mm
 FLOOR = -1.0  # the same for the floor of the mouth
+VELUM = ((9.0, 1.5), (8.0, 5.0), (4.0, 8.0))  # rows of the soft palate: mm back and down from the row before
 SLOPE = 5.0  # from the inner gums' margin down to where palate or floor begin
 
 # Profile across the gum, lip side to tongue side: (side, out from the tooth's own, distance from the neck rootwards).
@@ -47,7 +48,7 @@ def build_gums(row: Row) -> Part:
             columns.append(_column(row, edges[index] + share * tooth.width, tooth, table, vestibule))
     papillae.append(len(columns))
     columns.append(_column(row, edges[-1], row.teeth[-1], _LOW_PAPILLA, vestibule))
-    end = _PAPILLA * [1, 1, 0.0] + [0, -2.0, 2.0]
+    end = _PAPILLA * [1, 1, 0.0] + [0, -2.0, 1.0] * (np.arange(len(_PAPILLA)) < 5)[:, None]
     columns.append(_column(row, edges[-1] + 2.5, row.teeth[-1], end, vestibule))
     points = np.stack(columns)  # [columns, rows, 3]
     points[0, :, 0] = 0.0
@@ -108,7 +109,16 @@ def _vault(row: Row, rim: np.ndarray, rim_index: np.ndarray, papillae: list, fir
     faces += zip_rows(edge, rim_index, edge_at, rim_at)
     for near, far in itertools.pairwise(rows):
         faces += zip_rows(np.array(near), np.array(far), np.linspace(0, 1, len(near)), np.linspace(0, 1, len(far)))
+    if row.sign < 0:  # the soft palate hangs down behind the hard one
+        for back, down in VELUM:
+            near = rows[-1]
+            far = [first + len(vertices) + i for i in range(len(near))]
+            drop = [0.4 * down, 0.9 * down, down]
+            last = [vertices[i - first] for i in near]
+            vertices += [[0.97 * x, y - d, z - back] for (x, y, z), d in zip(last, drop, strict=True)]
+            faces += zip_rows(np.array(near), np.array(far), np.arange(len(near)), np.arange(len(far)))
+            rows.append(far)
     vertices = np.array(vertices)
     span = 2.2 * row.reach
-    uv = np.stack([0.5 + vertices[:, 0] / span, 0.45 * (1.0 + (vertices[:, 2] - row.front) / (row.depth + 12.0))], -1)
+    uv = np.stack([0.5 + vertices[:, 0] / span, 0.45 * (1.0 + (vertices[:, 2] - row.front) / (row.depth + 32.0))], -1)
     return vertices, np.clip(uv, 0.0, 1.0), faces

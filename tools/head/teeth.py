@@ -192,7 +192,7 @@ def _tooth(row: Row, index: int) -> Part:
             faces += [[a, b, b + count], [a, b + count, a + count]]
     last = (levels - 1) * count
     faces += [[last + i, last + (i + 1) % count, len(vertices) - 1] for i in range(count)]
-    # Texture: the crown seen along its axis, flattened to a disc in the tooth's own cell (4 x 2 in the left half of the chart).
+    # Texture: the crown seen along its axis, a disc in the tooth's own cell of 4 x 2 (the right half mirrors them).
     radius = np.append(np.repeat(0.47 * (1.0 - np.arange(levels) / levels), count), 0.0)
     angle = np.append(np.tile(np.arctan2(side, across), levels), 0.0)
     disc = 0.5 + radius[:, None] * np.stack([np.cos(angle), np.sin(angle)], -1)

@@ -16,21 +16,22 @@ from tools.head.half_mesh import Part, from_faces, reflect
 # the rings of the root lie nearly flat); half width; height of the back above the centre; depth below it.
 REST = np.array(
     [
-        [-76.0, -20.0, 75.0, 17.0, 8.0, 12.0],
-        [-73.0, -9.0, 60.0, 18.5, 10.0, 14.0],
-        [-67.0, -3.5, 35.0, 19.5, 10.0, 13.0],
-        [-60.0, -2.0, 14.0, 19.5, 9.5, 13.0],
-        [-53.0, -2.0, 4.0, 18.6, 9.2, 12.5],
-        [-46.0, -2.5, 0.0, 17.6, 8.8, 12.0],
-        [-39.0, -3.0, -4.0, 16.6, 8.0, 11.0],
-        [-32.5, -3.8, -8.0, 15.0, 7.2, 9.0],
-        [-27.0, -4.4, -12.0, 13.0, 6.2, 6.0],
-        [-22.6, -4.8, -16.0, 10.6, 4.8, 3.8],
-        [-19.3, -5.1, -20.0, 7.9, 3.4, 2.5],
-        [-17.2, -5.4, -22.0, 4.6, 2.0, 1.5],
+        [-77.0, -24.0, 80.0, 17.0, 8.0, 12.0],
+        [-74.5, -14.0, 62.0, 18.5, 9.0, 13.0],
+        [-69.0, -8.0, 38.0, 19.5, 9.5, 11.5],
+        [-62.0, -6.0, 16.0, 19.5, 9.0, 10.0],
+        [-54.5, -5.6, 5.0, 18.6, 8.4, 10.0],
+        [-47.5, -5.6, 0.0, 17.6, 7.8, 9.5],
+        [-41.0, -5.8, -3.0, 16.6, 7.2, 8.8],
+        [-35.0, -6.1, -6.0, 15.4, 6.6, 7.4],
+        [-29.8, -6.4, -9.0, 13.8, 5.8, 5.6],
+        [-25.4, -6.6, -11.0, 12.0, 4.9, 4.2],
+        [-21.8, -6.8, -12.0, 9.8, 3.9, 3.2],
+        [-19.1, -7.0, -13.0, 7.2, 2.9, 2.4],
+        [-17.4, -7.1, -14.0, 4.2, 1.7, 1.4],
     ]
 )
-_TIP_LENGTH = 0.9  # the tip's point lies this far before the last ring
+_TIP_LENGTH = 0.8  # the tip's point lies this far before the last ring
 
 # Points of a half ring from the middle of the back to the middle of the underside: share of the half width, and of
 # the height above (+) or the depth below (-). The furrow in the middle comes from the first point.
@@ -45,35 +46,35 @@ def settings(shape: str | None = None) -> np.ndarray:
     """Rings [R, 6] of the rest or of a shape at weight 1."""
     rings = REST.copy()
     s = np.linspace(0.0, 1.0, len(REST))  # root to tip
+    turn = 1.0  # rings turn with the curve, so that the tongue keeps its thickness
     if shape == "tongueUp":
-        tip = _rise(s, 0.42, 0.97)
-        rings[:, 1] += 15.2 * tip - 1.5 * _bump(s, 0.45, 0.16)
-        rings[:, 0] += 1.2 * tip
-        rings[:, 2] -= 38.0 * _bump(s, 0.68, 0.17) - 14.0 * _rise(s, 0.86, 1.0)
-        rings[:, 5] *= 1.0 - 0.45 * _bump(s, 0.72, 0.2)
-        rings[:, 3] *= 1.0 + 0.10 * _rise(s, 0.75, 1.0)
+        tip = _rise(s, 0.40, 0.96)
+        rings[:, 1] += 17.0 * tip
+        rings[:, 0] -= 0.5 * tip
+        rings[:, 3] *= 1.0 + 0.16 * _rise(s, 0.7, 1.0)
+        rings[:, 5] *= 1.0 - 0.15 * _rise(s, 0.5, 0.8)
     elif shape == "tongueBack":
-        hump = _bump(s, 0.30, 0.17)
-        rings[:, 1] += 11.5 * hump - 2.0 * _rise(s, 0.6, 1.0)
-        rings[:, 0] -= 3.0 * hump + 5.5 * _rise(s, 0.45, 1.0)
-        rings[:, 5] += 8.0 * hump
-        rings[:, 2] += 9.0 * _bump(s, 0.16, 0.1) - 8.0 * _bump(s, 0.46, 0.12)
+        hump = _bump(s, 0.31, 0.16)
+        rings[:, 1] += 15.5 * hump - 1.0 * _rise(s, 0.6, 1.0)
+        rings[:, 0] -= 2.0 * hump + 5.5 * _rise(s, 0.45, 1.0)
+        rings[:, 5] += 7.0 * hump
+        turn = 0.5  # the hump's rings keep off each other under the tongue
     elif shape == "tongueBetweenTeeth":
-        tip = _rise(s, 0.40, 1.0)
-        rings[:, 0] += 11.6 * _rise(s, 0.15, 1.0)
-        rings[:, 1] += 6.2 * tip
-        rings[:, 2] += 16.0 * _rise(s, 0.7, 1.0)
-        rings[:, 4] *= 1.0 - 0.35 * _rise(s, 0.55, 0.95)
-        rings[:, 5] *= 1.0 - 0.45 * _rise(s, 0.5, 0.9)
-        rings[:, 3] *= 1.0 + 0.12 * _rise(s, 0.8, 1.0)
+        rings[:, 0] += 11.8 * _rise(s, 0.05, 0.95)
+        rings[:, 1] += 8.0 * _rise(s, 0.40, 0.92)
+        rings[:, 3] *= 1.0 + 0.14 * _rise(s, 0.7, 1.0)
+        rings[:, 4] *= 1.0 - 0.42 * _rise(s, 0.55, 0.9)
+        rings[:, 5] *= 1.0 - 0.42 * _rise(s, 0.55, 0.9)
     elif shape == "tongueOut":
-        rings[:, 0] += 27.0 * _rise(s, -0.25, 0.75) - 27.0 * _rise(-0.25 * np.ones(1), -0.25, 0.75)
-        rings[:, 1] += 8.2 * _bump(s, 0.78, 0.22) + 3.0 * _rise(s, 0.3, 0.6) - 2.4 * _rise(s, 0.9, 1.0)
-        rings[:, 2] += 14.0 * _bump(s, 0.97, 0.2) - 10.0 * _bump(s, 0.55, 0.12)
-        rings[:, 3] *= 1.0 - 0.13 * _rise(s, 0.1, 0.6) + 0.22 * _rise(s, 0.8, 1.0)
-        rings[:, 5] *= 1.0 - 0.5 * _bump(s, 0.6, 0.2)
+        # forward over the lower incisors and the lip, then down in front of it
+        rings[:, 0] += 29.5 * np.clip((s + 0.15) / 1.0, 0.0, 1.0) ** 1.3 - 29.5 * 0.15**1.3
+        rings[:, 1] += 12.3 * _rise(s, 0.25, 0.80) - 5.5 * _rise(s, 0.78, 1.05)
+        rings[:, 3] *= 1.0 - 0.10 * _rise(s, 0.1, 0.5) + 0.28 * _rise(s, 0.7, 1.0)
+        rings[:, 4] *= 1.0 - 0.22 * _rise(s, 0.5, 0.8) + 0.25 * _rise(s, 0.8, 1.0)
+        rings[:, 5] *= 1.0 - 0.28 * _rise(s, 0.5, 0.8) + 0.25 * _rise(s, 0.8, 1.0)
     elif shape is not None:
         raise ValueError(f"no tongue shape {shape!r}; there are tongueOut, {', '.join(SHAPES)}")
+    rings[:, 2] += turn * np.degrees(_slope(rings) - _slope(REST))
     return rings
 
 
@@ -120,6 +121,11 @@ def _half(rings: np.ndarray) -> tuple[np.ndarray, list, np.ndarray]:
     along = np.linspace(0.03, 0.96, count)
     uv = np.stack(np.meshgrid(across, along, indexing="xy"), -1).reshape(-1, 2)
     return vertices, faces, np.concatenate([uv, [[0.5, 0.99]], [[0.5, 0.01]]])
+
+
+def _slope(rings: np.ndarray) -> np.ndarray:
+    """Direction [R] in radians of the curve through the rings' centres, 0 straight forward."""
+    return np.arctan2(np.gradient(rings[:, 1]), np.gradient(rings[:, 0]))
 
 
 def _rise(s: np.ndarray, start: float, end: float) -> np.ndarray:
