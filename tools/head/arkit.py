@@ -55,9 +55,14 @@ def reflect(offsets: np.ndarray, mirror: np.ndarray) -> np.ndarray:
     return offsets[mirror] * np.array([-1.0, 1.0, 1.0])
 
 
-def build_arkit(assembly: Assembly, template: np.ndarray, skeleton: Skeleton, lips: Lips) -> ArkitShapes:
-    """Expression components and the jaw's pose correctives."""
-    shapes = keep_shut(lips, artist_shapes(assembly))
+def build_arkit(
+    assembly: Assembly, template: np.ndarray, skeleton: Skeleton, lips: Lips, tongue: dict[str, np.ndarray]
+) -> ArkitShapes:
+    """Expression components and the jaw's pose correctives.
+
+    `tongue` holds the tongue's shapes [n, 3] by name, ARKit's tongueOut and others; the rest become components too.
+    """
+    shapes = keep_shut(lips, template, artist_shapes(assembly))
     side = side_angle(shapes["jawLeft"], template, skeleton)
     posedirs = np.zeros((*template.shape, 36))
 
@@ -71,12 +76,15 @@ def build_arkit(assembly: Assembly, template: np.ndarray, skeleton: Skeleton, li
     right = left_over("jawRight", np.array([0.0, -side, 0.0]))
     posedirs[..., SIN_SIDE] = (left - right) / (2.0 * np.sin(side))
     posedirs[..., COS_SIDE] = (left + right) / (2.0 * (np.cos(side) - 1.0))
-    for part in assembly.parts:  # what is skinned rigidly needs no corrective
-        if part.name != "tongue":
-            posedirs[assembly.ranges[part.name]] = 0.0
+    posedirs[assembly.ranges["skin"].stop :] = 0.0  # eyes, teeth and tongue are rigid on their joints
     shapes["mouthClose"] = turn_back(shapes["mouthClose"], skeleton)
-    dirs = np.stack([shapes[name] for name in EXPRESSION_OWNED], -1)
-    return ArkitShapes(EXPRESSION_OWNED, dirs, posedirs, side)
+    names = EXPRESSION_OWNED + tuple(name for name in tongue if name not in EXPRESSION_OWNED)
+    dirs = np.stack([shapes.get(name, np.zeros_like(template)) for name in names], -1)
+    inside = slice(assembly.ranges["skin"].stop, None)
+    dirs[inside, :, [name != "jawForward" for name in names]] = 0.0
+    for name, offsets in tongue.items():
+        dirs[assembly.ranges["tongue"], :, names.index(name)] = offsets
+    return ArkitShapes(names, dirs, posedirs, side)
 
 
 def unpose(posed: np.ndarray, skeleton: Skeleton, turn: np.ndarray) -> np.ndarray:

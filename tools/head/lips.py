@@ -20,6 +20,10 @@ CONTACT_RING = 520  # source vertex, upper lip on the midline; the ring through 
 CORNER = 12  # place of the left corner of the mouth on the ring, counted from the upper midline
 # Places on the left half of the ring: upper and lower vertices that face each other.
 _FACING = ((11, 13), (10, 14), (8, 15), (6, 16), (4, 17), (2, 18), (0, 19))
+# Rings of the lips, by their source vertices on the upper midline, from the skin to the inside.
+_RINGS = (455, 466, 467, 509, 468, 474, 520, 537, 554)
+_CENTRE = 0.6  # pairs nearer to the midline, as a share of half the mouth's width, touch at the ring exactly
+_OVERLAP = 0.00015  # metres that soft lips overlap where they only need to let no light through
 _REACH = 0.035  # metres from the ring beyond which nothing moves
 _STIFFNESS = 2e-3  # of staying put against bending; the offset fades over about five edges
 
@@ -43,10 +47,30 @@ class Lips:
     ring: np.ndarray  # [38] skin vertices, upper midline, left corner, lower midline, right corner
     pairs: np.ndarray  # [13, 2] upper and lower skin vertices, right corner to left corner
     spread: np.ndarray  # [Vs, 38] smooth offset of the skin from offsets of the ring
+    grid: np.ndarray  # [9, 38] skin vertices of all rings of the lips, from the skin to the inside
 
     def gap(self, positions: np.ndarray) -> np.ndarray:
         """Height of the upper over the lower inner lip [13] in metres, of positions or of offsets [V, 3]."""
         return positions[self.pairs[:, 0], 1] - positions[self.pairs[:, 1], 1]
+
+    def gap_places(self, template: np.ndarray) -> np.ndarray:
+        """How far to the side each pair lies [13], as a share of the half width of the mouth."""
+        across = template[self.pairs, 0].mean(1)
+        return across / template[self.ring[CORNER], 0]
+
+    def opening(self, positions: np.ndarray) -> np.ndarray:
+        """Light between the lips [13] in metres at the pairs' places: the smallest height of the upper lip over the
+        lower along the way in. Negative where they overlap, as soft lips in contact do.
+        """
+        upper_row = np.arange(-CORNER, CORNER + 1)
+        upper = positions[self.grid[:, upper_row]]  # [9, 25, 3], right corner to left corner
+        lower = positions[self.grid[:, np.arange(len(self.ring) - CORNER, CORNER - 1, -1)]]
+        result = []
+        for x in positions[self.pairs, 0].mean(1):
+            top, bottom = _section(upper, x), _section(lower, x)
+            depth = np.linspace(max(top[:, 1].min(), bottom[:, 1].min()), min(top[:, 1].max(), bottom[:, 1].max()), 60)
+            result.append((_envelope(top, depth, min) - _envelope(bottom, depth, max)).min())
+        return np.array(result)
 
     def move(self, change: np.ndarray, upper_share: float | np.ndarray) -> np.ndarray:
         """Skin offsets [Vs, 3] that change the gap by `change` [13] metres, or [13, 3] for a change of all axes.
@@ -72,7 +96,29 @@ def find_lips(cut: Cut, template: np.ndarray) -> Lips:
     ring = contact_ring(cut)
     left = np.array([[ring[upper], ring[lower]] for upper, lower in _FACING])
     pairs = np.concatenate([cut.mirror[left], left[-2::-1]])
-    return Lips(ring, pairs, _spread(cut, template, ring))
+    grid = np.stack([contact_ring(cut, vertex) for vertex in _RINGS])
+    return Lips(ring, pairs, _spread(cut, template, ring), grid)
+
+
+def _section(patch: np.ndarray, x: float) -> np.ndarray:
+    """Where the rows [r, c, 3] of a lip cross the plane at `x`: heights and depths [r, 2]."""
+    crossing = []
+    for row in patch:
+        order = np.argsort(row[:, 0], kind="stable")
+        crossing.append([np.interp(x, row[order, 0], row[order, axis]) for axis in (1, 2)])
+    return np.array(crossing)
+
+
+def _envelope(line: np.ndarray, depth: np.ndarray, pick) -> np.ndarray:
+    """Lowest (pick=min) or highest (max) height of a line [r, 2] of heights and depths at each depth [n]."""
+    far = np.inf if pick is min else -np.inf
+    heights = np.full(len(depth), far)
+    for (h0, d0), (h1, d1) in zip(line[:-1], line[1:], strict=True):
+        inside = (depth >= min(d0, d1)) & (depth <= max(d0, d1))
+        if d1 != d0:
+            at = h0 + (depth[inside] - d0) / (d1 - d0) * (h1 - h0)
+            heights[inside] = np.minimum(heights[inside], at) if pick is min else np.maximum(heights[inside], at)
+    return heights
 
 
 def contact_ring(cut: Cut, source_vertex: int = CONTACT_RING) -> np.ndarray:
@@ -117,20 +163,30 @@ def uncross(lips: Lips, offsets: np.ndarray) -> np.ndarray:
     return corrected
 
 
+def seal_sides(lips: Lips, template: np.ndarray, offsets: np.ndarray, upper_share: float = 0.5) -> np.ndarray:
+    """Offsets [V, 3] corrected so that no light is left towards the corners, where lips touch in front of the ring."""
+    corrected = offsets.copy()
+    sides = np.abs(lips.gap_places(template)) > _CENTRE
+    for _ in range(6):
+        light = np.maximum(lips.opening(template + corrected) + _OVERLAP, 0.0) * sides
+        corrected[: len(lips.spread)] += lips.move(-light, upper_share)
+    return corrected
+
+
 def close_at_rest(lips: Lips, template: np.ndarray) -> np.ndarray:
-    """The template [V, 3] with its inner lips exactly in touch."""
-    return shut(lips, template)
+    """The template [V, 3] with its inner lips in touch."""
+    return template + seal_sides(lips, template, shut(lips, template) - template)
 
 
-def keep_shut(lips: Lips, shapes: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+def keep_shut(lips: Lips, template: np.ndarray, shapes: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     """The artist's shapes [V, 3] with those of STAYS_SHUT corrected; mouthClose is held shut over jawOpen."""
     result = {name: uncross(lips, offsets) if name in OPENS else offsets for name, offsets in shapes.items()}
     for name, share in STAYS_SHUT.items():
         if name == "mouthClose":
-            both = shut(lips, shapes["jawOpen"] + shapes["mouthClose"], share)
-            result[name] = both - shapes["jawOpen"]
+            both = shut(lips, result["jawOpen"] + shapes["mouthClose"], share)
+            result[name] = seal_sides(lips, template, both, share) - result["jawOpen"]
         else:
-            result[name] = shut(lips, shapes[name], share)
+            result[name] = seal_sides(lips, template, shut(lips, shapes[name], share), share)
     return result
 
 

@@ -20,7 +20,7 @@ from tools.head.cut import Assembly, edge_loop
 
 ROOT, NECK, JAW, LEFT_EYE, RIGHT_EYE = range(5)
 SKULL_LOOP = (787,)  # source vertex; the loop through it runs under the jaw and round the nape: the skull starts here
-ROOT_AT = np.array([0.0, -0.150, -0.072])  # seventh cervical vertebra, mean head, head frame
+ROOT_AT = np.array([0.0, -0.143, -0.066])  # seventh cervical vertebra, mean head, head frame
 NECK_AT = np.array([0.0, -0.030, -0.043])  # the skull on the atlas
 
 

@@ -16,12 +16,12 @@ import scipy.sparse.linalg
 
 from tools.head.cut import NOSE_TIP, Assembly, Cut
 
-ISLAND = (0.005, 0.170, 0.990, 0.825)  # left, bottom, width, height of the face island
+ISLAND = (0.005, 0.215, 0.990, 0.780)  # left, bottom, width, height of the face island
 # Places of the rest, squares given by left, bottom, side; an island that is not square is centred in its own.
 SLOTS = {
-    "left_eyeball": (0.005, 0.005, 0.155), "right_eyeball": (0.165, 0.005, 0.155),
-    "upper_teeth": (0.325, 0.005, 0.155), "lower_teeth": (0.485, 0.005, 0.155), "mouth_bag": (0.645, 0.005, 0.155),
-    "tongue": (0.805, 0.005, 0.115), "left_socket": (0.925, 0.005, 0.070), "right_socket": (0.925, 0.085, 0.070),
+    "left_eyeball": (0.005, 0.005, 0.200), "right_eyeball": (0.210, 0.005, 0.200),
+    "upper_teeth": (0.415, 0.005, 0.140), "lower_teeth": (0.560, 0.005, 0.140), "mouth_bag": (0.705, 0.005, 0.140),
+    "tongue": (0.850, 0.005, 0.140), "left_socket": (0.415, 0.150, 0.055), "right_socket": (0.480, 0.150, 0.055),
 }  # fmt: skip
 _SQUARENESS = 5.0  # exponent of the superellipse that bounds the face island: strictly convex, nearly a rectangle
 _ROUNDS = 40
