@@ -12,6 +12,7 @@ from flame_tools.types import FaceParams, Track
 
 VARIETY = 0.75  # of the population's own spread: faces that are told apart without being odd
 LIMIT_SD = 2.0
+SPREAD = 0.8  # how far along named directions a balanced cast goes, in the head's own units
 
 
 def random_identity(
@@ -28,6 +29,10 @@ def random_identity(
         raise InputError(f"head {head.arrays.id!r} has no direction {unknown[0]!r}; it has {', '.join(directions)}")
     rng = np.random.default_rng(seed)
     shape = variety * np.clip(rng.standard_normal(head.shape_size), -LIMIT_SD, LIMIT_SD)
+    if towards:
+        # What has a name is said by `towards` alone: chance varies the rest.
+        named = np.linalg.qr(np.stack(list(directions.values()), -1).astype(np.float64))[0]
+        shape = shape - named @ (named.T @ shape)
     for name, amount in (towards or {}).items():
         shape = shape + amount * directions[name]
     return torch.as_tensor(shape).to(head.v_template)
@@ -41,14 +46,15 @@ def cast(head: Head, count: int, *, seed: int = 0) -> list[tuple[dict[str, float
     directions = head.arrays.directions
     ancestries = sorted(name for name in directions if name.startswith("ancestry_"))
     rng = np.random.default_rng(seed)
-    spread = {name: rng.permutation(np.linspace(-1, 1, count)) if count > 1 else [0.0] for name in ("age", "weight")}
+    even = np.linspace(-SPREAD, SPREAD, count) if count > 1 else np.zeros(1)
+    spread = {name: rng.permutation(even) for name in ("age", "weight")}
     people = []
     for i in range(count):
         towards = {name: round(float(spread[name][i]), 3) for name in spread if name in directions}
         if ancestries:
-            towards[ancestries[i % len(ancestries)]] = 1.0
+            towards[ancestries[i % len(ancestries)]] = SPREAD
         if "sex" in directions:
-            towards["sex"] = 1.0 if (i + i // max(len(ancestries), 1)) % 2 else -1.0
+            towards["sex"] = SPREAD if (i + i // max(len(ancestries), 1)) % 2 else -SPREAD
         people.append((towards, random_identity(head, seed=seed * 1_000_003 + i, towards=towards)))
     return people
 

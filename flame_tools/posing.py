@@ -21,6 +21,12 @@ def person(track: Track, head: Head) -> Head:
         raise ShapeError(
             f"the track was made on head {track.head_id!r}, not {head.arrays.id!r}; load that head or transfer it"
         )
+    found = track.params.expression.shape[-1]
+    if found != head.expression_size:
+        raise ShapeError(
+            f"the track has {found} expression components, head {head.arrays.id!r} has {head.expression_size}; "
+            "it was made on another version of the head: make the track again, or load that version"
+        )
     baked = head.bake(track.params.shape.to(head.v_template))
     if track.appearance is not None and track.appearance.vertex_offsets is not None:
         baked.v_template = baked.v_template + torch.as_tensor(track.appearance.vertex_offsets).to(head.v_template)

@@ -30,7 +30,7 @@ def film_camera(track: Track, head: Head, size: tuple[int, int]) -> Camera:
     chosen = [head.arrays.regions[name] for name in ("face", "scalp", "ears") if name in head.arrays.regions]
     subject = rest[np.unique(np.concatenate(chosen))] if chosen else rest
     middle = track.params.translation.mean(0).numpy() if len(track) > 1 else track.params.translation[0].numpy()
-    return portrait_camera(size, subject + middle, yaw_deg=8.0, fill=0.72)
+    return portrait_camera(size, subject + middle, yaw_deg=8.0, fill=0.78)
 
 
 def film(track: Track, head: Head, *, size: tuple[int, int] = (720, 720), threads: int | None = None) -> Iterator:

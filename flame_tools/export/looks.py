@@ -5,6 +5,9 @@ from __future__ import annotations
 import io
 from dataclasses import dataclass
 
+import numpy as np
+
+from flame_tools.errors import ShapeError
 from flame_tools.types import Track
 
 
@@ -43,8 +46,11 @@ def texture_png(track: Track) -> bytes | None:
     """The track's albedo as a PNG file, None where it has none."""
     if track.appearance is None or track.appearance.albedo is None:
         return None
+    albedo = track.appearance.albedo
+    if albedo.dtype != np.uint8 or albedo.ndim != 3 or albedo.shape[2] != 3 or 0 in albedo.shape:
+        raise ShapeError(f"the track's albedo is {albedo.dtype} {list(albedo.shape)}, wanted uint8 [H, W, 3]")
     from PIL import Image
 
     stream = io.BytesIO()
-    Image.fromarray(track.appearance.albedo).save(stream, "PNG", compress_level=6)
+    Image.fromarray(albedo).save(stream, "PNG", compress_level=6)
     return stream.getvalue()

@@ -1,0 +1,274 @@
+"""Whole commands: good input gives files and a report, bad input one line and nothing else."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+from PIL import Image
+
+import emberface
+import emberface_cli
+from assets.locate import asset_path
+from flame_tools import load_head, save_track
+from flame_tools.archive import read_npz, write_npz
+from flame_tools.cast import cast, still
+from flame_tools.track_file import FORMAT, VERSION
+
+SILENT_EXTRA = ("Traceback", "Error:", 'File "')
+
+
+@pytest.fixture(scope="module")
+def head():
+    return load_head()
+
+
+@pytest.fixture
+def track_file(head, tmp_path_factory):
+    path = tmp_path_factory.mktemp("track") / "some.face.npz"
+    save_track(still(head, cast(head, 1)[0][1]), path)
+    return path
+
+
+def refused(capsys, folder: Path, *arguments) -> str:
+    """Run a command that must refuse; returns its one line. `folder` must look afterwards as it did before."""
+    before = sorted(str(p) for p in folder.rglob("*"))
+    code = emberface_cli.run([str(a) for a in arguments])
+    out, err = capsys.readouterr()
+    assert code == 2, (code, out, err)
+    assert out == ""
+    assert err.startswith("emberface: ") and err.count("\n") == 1 and not any(x in err for x in SILENT_EXTRA), err
+    assert sorted(str(p) for p in folder.rglob("*")) == before
+    return err
+
+
+# --- tracks and places ----------------------------------------------------------------------------------------------
+
+
+def test_convert_writes_all_and_a_report(capsys, track_file, tmp_path):
+    places = [tmp_path / "deep" / name for name in ("a.glb", "a.csv", "a_obj", "a.face.npz", "a.png")]
+    arguments = [x for place in places for x in ("-o", str(place))]
+    assert emberface_cli.run(["convert", str(track_file), *arguments, "--json"]) == 0
+    printed = json.loads(capsys.readouterr().out)
+    assert printed == json.loads((tmp_path / "deep" / "a.report.json").read_text())
+    assert printed["outputs"] == [str(p) for p in places] and all(p.exists() for p in places)
+    assert set(printed) == {"command", "version", "inputs", "outputs", "seconds", "quality"}
+    assert printed["version"] == emberface.__version__ and printed["seconds"]["total"] > 0
+    kept = {p.name for p in (tmp_path / "deep").iterdir()}
+    assert kept == {*(p.name for p in places), "a.report.json"}
+
+
+def test_a_later_failure_takes_the_earlier_outputs_with_it(capsys, track_file, tmp_path):
+    line = refused(
+        capsys, tmp_path, "convert", track_file, "-o", tmp_path / "new" / "a.glb", "-o", tmp_path / "new" / "a.wav"
+    )
+    assert "no sound" in line
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["convert", "{track}", "-o", "{tmp}/a.fbx"], "no writer"),
+        (["convert", "{track}", "-o", "{tmp}/a.obj"], "folder"),
+        (["convert", "{tmp}/none.face.npz", "-o", "{tmp}/a.glb"], "none.face.npz"),
+        (["convert", "{track}", "-o", "{tmp}/a.glb", "--head", "{tmp}/none.npz"], "none.npz"),
+        (["convert", "{track}", "-o", "{file}/a.glb"], "file"),
+        (["convert", "{track}", "-o", "{file}/deeper/a.glb"], "cannot make the folder"),
+        (["render", "{track}", "-o", "{tmp}/a.glb"], ".mp4"),
+        (["render", "{track}", "-o", "{tmp}/a.png", "--size", "huge"], "WIDTHxHEIGHT"),
+        (["render", "{track}", "-o", "{tmp}"], "cannot draw"),
+        (["eval", "lips", "{track}"], "--textgrid"),
+        (["eval", "lips", "{track}", "--text", "hello"], "no sound"),
+        (["head", "info", "{file}"], "not a readable"),
+        (["head", "random", "-o", "{tmp}/a.png", "--towards", "charm:1"], "charm"),
+        (["head", "random", "-o", "{tmp}/a.png", "--towards", "age:old"], "NAME:NUMBER"),
+        (["dance"], "dance"),
+        (["convert", "{track}"], "--out"),
+        (["convert", "{track}", "-o", "{tmp}/a.glb", "--sise", "3"], "--sise"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_done_is_said_in_one_line(arguments, said, capsys, track_file, tmp_path):
+    (tmp_path / "plain.txt").write_text("a file")
+    names = {"track": track_file, "tmp": tmp_path, "file": tmp_path / "plain.txt"}
+    assert said in refused(capsys, tmp_path, *(a.format(**names) for a in arguments))
+
+
+def _newer(arrays, header):
+    header["version"] = VERSION + 1
+
+
+def _misshapen(arrays, header):
+    arrays["params.jaw"] = arrays["params.jaw"][:, :2]
+
+
+def _poisoned(arrays, header):
+    arrays["params.neck"][0, 0] = np.nan
+
+
+def _incomplete(arrays, header):
+    del arrays["params.eyes"]
+
+
+def _another_head(arrays, header):
+    header["head_id"] = "somebody else"
+
+
+def _another_size(arrays, header):
+    arrays["params.expression"] = arrays["params.expression"][:, :-3]
+
+
+@pytest.mark.parametrize("spoil", [_newer, _misshapen, _poisoned, _incomplete, _another_head, _another_size])
+def test_spoilt_tracks_are_refused(spoil, capsys, track_file, tmp_path):
+    arrays, header = read_npz(track_file, FORMAT, VERSION)
+    spoil(arrays, header)
+    write_npz(track_file, arrays, header)
+    refused(capsys, tmp_path, "convert", track_file, "-o", tmp_path / "a.glb")
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+def test_a_folder_that_may_not_be_written(capsys, track_file, tmp_path):
+    (tmp_path / "locked").mkdir(mode=0o500)
+    refused(capsys, tmp_path, "convert", track_file, "-o", tmp_path / "locked" / "a.glb")
+
+
+# --- pictures -------------------------------------------------------------------------------------------------------
+
+
+def _text_named_jpg(path):
+    path.write_text("not a picture")
+
+
+def _no_face(path):
+    Image.fromarray(np.random.default_rng(0).integers(0, 255, (200, 300, 3)).astype(np.uint8)).save(path, "PNG")
+
+
+def _blank(path):
+    Image.new("RGB", (640, 480), (200, 180, 160)).save(path, "PNG")
+
+
+def _one_pixel(path):
+    Image.new("RGB", (1, 1)).save(path, "PNG")
+
+
+def _tiny_face(path):
+    field = Image.new("RGB", (900, 900), (90, 110, 120))
+    field.paste(Image.open(asset_path("astronaut")).convert("RGB").resize((24, 24)), (400, 400))
+    field.save(path, "PNG")
+
+
+def _cut_face(path):
+    # the face spans columns 170 to 280 of the portrait: half of it is beyond the border
+    Image.open(asset_path("astronaut")).convert("RGB").crop((222, 0, 512, 512)).save(path, "PNG")
+
+
+def _half_a_file(path):
+    path.write_bytes(asset_path("astronaut").read_bytes()[:100_000])
+
+
+def _empty(path):
+    path.write_bytes(b"")
+
+
+@pytest.mark.parametrize(
+    "make", [_text_named_jpg, _no_face, _blank, _one_pixel, _tiny_face, _cut_face, _half_a_file, _empty]
+)
+def test_pictures_without_a_usable_face_are_refused(make, capsys, tmp_path):
+    make(tmp_path / "photo.jpg")
+    refused(capsys, tmp_path, "recon", tmp_path / "photo.jpg", "-o", tmp_path / "out")
+
+
+def _cmyk(picture, path):
+    picture.convert("CMYK").save(path.with_suffix(".jpg"), quality=95)
+    return path.with_suffix(".jpg")
+
+
+def _sixteen_bit(picture, path):
+    grey = np.asarray(picture.convert("L")).astype(np.uint16) * 257
+    Image.fromarray(grey).save(path.with_suffix(".png"))
+    return path.with_suffix(".png")
+
+
+def _turned_by_exif(picture, path):
+    exif = Image.Exif()
+    exif[0x0112] = 6  # the camera lay on its side: turn a quarter clockwise to look at it
+    picture.transpose(Image.Transpose.ROTATE_90).save(path.with_suffix(".jpg"), exif=exif, quality=95)
+    return path.with_suffix(".jpg")
+
+
+@pytest.mark.parametrize("make", [_cmyk, _sixteen_bit, _turned_by_exif])
+def test_odd_but_good_pictures_are_read(make, capsys, tmp_path):
+    path = make(Image.open(asset_path("astronaut")).convert("RGB"), tmp_path / "photo")
+    assert emberface_cli.run(["recon", str(path), "-o", str(tmp_path / "out"), "--format", "glb", "--json"]) == 0
+    report = json.loads(capsys.readouterr().out)
+    assert report["quality"]["nme_468"] < 0.035
+    assert {p.name for p in (tmp_path / "out").iterdir()} == {"photo.face.npz", "photo.glb", "photo.report.json"}
+
+
+# --- sounds ---------------------------------------------------------------------------------------------------------
+
+
+def _silence(path):
+    soundfile.write(path, np.zeros(32000), 16000)
+
+
+def _nan(path):
+    samples = np.random.default_rng(0).normal(size=16000).astype(np.float32)
+    samples[500] = np.nan
+    soundfile.write(path, samples, 16000, subtype="FLOAT")
+
+
+def _truncated(path):
+    soundfile.write(path, np.random.default_rng(0).normal(size=48000) / 5, 16000)
+    path.write_bytes(path.read_bytes()[:20_000])
+
+
+def _no_sound(path):
+    soundfile.write(path, np.zeros(0), 16000)
+
+
+@pytest.mark.parametrize("make", [_empty, _silence, _nan, _truncated, _no_sound, _text_named_jpg])
+def test_sounds_without_usable_speech_are_refused(make, capsys, tmp_path):
+    make(tmp_path / "voice.wav")
+    refused(capsys, tmp_path, "animate", tmp_path / "voice.wav", "-o", tmp_path / "out")
+
+
+@pytest.mark.parametrize("options", [["--emotion", "hungry:1"], ["--emotion", "happy:very"], ["--format", "fbx"]])
+def test_options_that_mean_nothing_are_refused(options, capsys, tmp_path):
+    refused(capsys, tmp_path, "animate", asset_path("voice"), "-o", tmp_path / "out", *options)
+
+
+@pytest.mark.parametrize(("rate", "channels", "subtype"), [(96000, 2, "PCM_24"), (11025, 1, "PCM_U8")])
+def test_odd_but_good_sounds_speak(rate, channels, subtype, capsys, tmp_path):
+    import librosa
+
+    samples, original = soundfile.read(asset_path("voice"))
+    samples = librosa.resample(samples, orig_sr=original, target_sr=rate)
+    soundfile.write(tmp_path / "voice.wav", np.stack([samples] * channels, 1), rate, subtype=subtype)
+    text = asset_path("voice_text").read_text()
+    arguments = ["animate", tmp_path / "voice.wav", "-o", tmp_path / "out", "--text", text, "--format", "csv", "--json"]
+    assert emberface_cli.run([str(a) for a in arguments]) == 0
+    report = json.loads(capsys.readouterr().out)
+    assert report["quality"]["bilabial_closure"] >= 0.8
+    assert {p.name for p in (tmp_path / "out").iterdir()} == {"voice.face.npz", "voice.csv", "voice.report.json"}
+    again = ["eval", "lips", str(tmp_path / "out" / "voice.face.npz"), "--text", text, "--json"]
+    assert emberface_cli.run(again) == 0
+    assert json.loads(capsys.readouterr().out)["bilabial_closure"] == pytest.approx(
+        report["quality"]["bilabial_closure"]
+    )
+
+
+# --- the installed command ------------------------------------------------------------------------------------------
+
+
+def test_the_command_runs_in_its_own_process(tmp_path):
+    command = [sys.executable, "-m", "emberface"]
+    done = subprocess.run([*command, "--version"], capture_output=True, text=True, check=True)
+    assert done.stdout == f"emberface {emberface.__version__}\n" and done.stderr == ""
+    done = subprocess.run(
+        [*command, "recon", tmp_path / "none.png", "-o", tmp_path], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 2 and done.stdout == "" and done.stderr.count("\n") == 1
