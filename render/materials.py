@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from flame_tools.errors import ShapeError
 
 # page of a material: where its colour comes from
 PLAIN, SKIN, EYE = 0, 1, 2
@@ -27,15 +26,15 @@ class Material:
 
 
 MATERIALS = {
-    "skin": Material((196, 138, 112), 0.48, 0.03, 0.10, (0.42, 0.22, 0.15), SKIN),
-    "lips": Material((176, 98, 88), 0.36, 0.035, 0.35, (0.35, 0.2, 0.15), SKIN),
-    "sclera": Material((232, 224, 216), 0.3, 0.03, 1.0, (0.35, 0.25, 0.22), EYE),
-    "iris": Material((96, 112, 118), 0.3, 0.03, 1.0, (0.3, 0.3, 0.3), EYE),
-    "pupil": Material((8, 8, 9), 0.3, 0.03, 1.0, (0.0, 0.0, 0.0), EYE),
-    "teeth": Material((226, 214, 192), 0.3, 0.04, 0.3, (0.25, 0.2, 0.15), PLAIN, True),
-    "gums": Material((178, 92, 88), 0.35, 0.035, 0.4, (0.3, 0.15, 0.1), PLAIN, True),
-    "tongue": Material((186, 98, 94), 0.42, 0.035, 0.4, (0.3, 0.15, 0.1), PLAIN, True),
-    "mouth": Material((120, 52, 48), 0.45, 0.03, 0.2, (0.2, 0.1, 0.1), PLAIN, True),
+    "skin": Material((212, 168, 145), 0.58, 0.026, 0.0, (0.40, 0.20, 0.13), SKIN),
+    "lips": Material((176, 108, 104), 0.42, 0.03, 0.25, (0.35, 0.2, 0.15), SKIN),
+    "sclera": Material((226, 217, 209), 0.35, 0.03, 1.0, (0.35, 0.25, 0.22), EYE),
+    "iris": Material((96, 112, 118), 0.35, 0.03, 1.0, (0.3, 0.3, 0.3), EYE),
+    "pupil": Material((8, 8, 9), 0.35, 0.03, 1.0, (0.0, 0.0, 0.0), EYE),
+    "teeth": Material((222, 212, 194), 0.3, 0.035, 0.25, (0.25, 0.2, 0.15), PLAIN, True),
+    "gums": Material((170, 96, 92), 0.4, 0.03, 0.3, (0.3, 0.15, 0.1), PLAIN, True),
+    "tongue": Material((178, 100, 98), 0.5, 0.03, 0.2, (0.3, 0.15, 0.1), PLAIN, True),
+    "mouth": Material((128, 60, 56), 0.5, 0.03, 0.1, (0.2, 0.1, 0.1), PLAIN, True),
     "other": Material((170, 165, 160), 0.5, 0.04, 0.0, (0.1, 0.1, 0.1), PLAIN),
 }
 
@@ -90,70 +89,28 @@ class Look:
     tint: np.ndarray  # [V, 3] float32 multiplies the albedo
     occlusion: np.ndarray  # [V] float32 share of the sky that a vertex sees at rest
     gloss: np.ndarray  # [V] float32 extra wetness
+    mouth: np.ndarray  # [n] int32 vertices that light reaches between the lips
+    lip_pairs: np.ndarray  # [P, 2] int32 upper and lower inner lips
+    balls: tuple  # of render.occlusion.Ball
     eye: np.ndarray  # [V, 2] float32 stereographic gaze coordinates of eyeball vertices, in iris radii
     eye_texture: np.ndarray  # [h, w, 3] uint8 sRGB over eye in [-EYE_EXTENT, EYE_EXTENT]
     skin_texture: np.ndarray | None = None  # [h, w, 3] uint8 sRGB in UV, row 0 at v = 1
 
 
-_looks: weakref.WeakKeyDictionary = weakref.WeakKeyDictionary()
-_arrays_of: dict = {}
+_looks: dict[int, tuple[weakref.ref, Look]] = {}  # by the id of the arrays, dropped with them
 
 
 def look_of(head) -> Look:
-    """The Look of a Head, HeadArrays or Mesh (kept: the second call is free)."""
+    """The Look of a Head, HeadArrays or Mesh. Made at the first call, then kept as long as the arrays live."""
     if isinstance(head, Look):
         return head
     arrays = getattr(head, "arrays", head)
-    try:
-        key = id(arrays)
-        kept = _arrays_of.get(key)
-        if kept is not None and kept[0]() is arrays:
-            return kept[1]
-    except TypeError:
-        pass
+    kept = _looks.get(id(arrays))
+    if kept is not None and kept[0]() is arrays:
+        return kept[1]
+    from render.looks import make_look
+
     look = make_look(arrays)
-    _arrays_of[key] = (weakref.ref(arrays, lambda _, key=key: _arrays_of.pop(key, None)), look)
+    key = id(arrays)
+    _looks[key] = (weakref.ref(arrays, lambda _: _looks.pop(key, None)), look)
     return look
-
-
-def make_look(arrays) -> Look:
-    """Build a Look from HeadArrays, or from anything with vertices and faces (a Mesh)."""
-    template = getattr(arrays, "v_template", None)
-    if template is None:
-        template = arrays.vertices
-    template = np.asarray(template, np.float32)
-    template = template.reshape(-1, *template.shape[-2:])[0]
-    faces = np.ascontiguousarray(arrays.faces, np.int32)
-    count = len(template)
-    if faces.ndim != 2 or faces.shape[1] != 3 or (faces.size and (faces.min() < 0 or faces.max() >= count)):
-        raise ShapeError(f"faces are {list(faces.shape)} over {count} vertices; wanted [F, 3] within [0, {count})")
-    names = tuple(getattr(arrays, "materials", ())) or ("skin",)
-    face_material = np.asarray(getattr(arrays, "face_material", np.zeros(len(faces))), np.int32)
-    table, ramps = material_tables(names)
-    uv, uv_faces = getattr(arrays, "uv", None), getattr(arrays, "uv_faces", None)
-    has_uv = uv is not None and len(uv) > 0 and uv_faces is not None and len(uv_faces) == len(faces)
-    regions = getattr(arrays, "regions", {})
-
-    from render.eyes import EYE_NAMES, eye_coordinates, eye_texture
-
-    eye = eye_coordinates(template, faces, face_material, names, [regions.get(n, ()) for n in EYE_NAMES])
-    gloss = np.zeros(count, np.float32)
-    tint = np.ones((count, 3), np.float32)
-    if "lips" in names:
-        of_lips = np.unique(faces[face_material == names.index("lips")])
-        gloss[of_lips] = 1
-    return Look(
-        faces=faces,
-        face_material=np.ascontiguousarray(face_material),
-        names=names,
-        table=table,
-        ramps=ramps,
-        uv=np.ascontiguousarray(uv, np.float32) if has_uv else np.zeros((1, 2), np.float32),
-        uv_faces=np.ascontiguousarray(uv_faces, np.int32) if has_uv else np.zeros_like(faces),
-        has_uv=has_uv,
-        tint=tint,
-        occlusion=np.ones(count, np.float32),
-        gloss=gloss,
-        eye=eye,
-        eye_texture=eye_texture(),
-    )

@@ -41,15 +41,6 @@ def film(track: Track, head: Head, *, size: tuple[int, int] = (720, 720), thread
         yield draw(head, vertices, camera, albedo=albedo, threads=threads)
 
 
-def sound_of(track: Track) -> tuple[np.ndarray, int] | tuple[None, int]:
-    """The track's sound from the moment of its first frame on: samples [N], rate."""
-    if track.audio is None:
-        return None, 0
-    lead = round((float(track.time_s[0]) - track.audio_start_s) * track.audio_rate)
-    samples = np.concatenate([np.zeros(max(-lead, 0), np.float32), track.audio[max(lead, 0) :]])
-    return samples, track.audio_rate
-
-
 def comparison(
     photo: np.ndarray,  # [H, W, 3] uint8 sRGB, as the track's camera saw it
     track: Track,

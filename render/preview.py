@@ -9,7 +9,7 @@ import numpy as np
 
 from flame_tools.errors import ShapeError
 from flame_tools.types import Camera
-from render.camera import clip_matrix
+from render.camera import FAR_M, NEAR_M, clip_matrix
 from render.materials import COLUMNS, Look, look_of, srgb_to_linear
 
 BACKGROUND = (74, 80, 88)
@@ -69,9 +69,10 @@ def _draw(head, vertices, camera, albedo, background, supersample, wireframe, th
     turn = np.ascontiguousarray(np.diag([1.0, -1.0, -1.0]) @ np.asarray(camera.world_to_camera)[:3, :3], np.float32)
     shading.smooth_normals(points, look.faces, turn, attributes)
     attributes[:, 3] = look.occlusion
-    attributes[:, 4] = 1
+    attributes[:, 4] = 1 - 0.45 * (1 - look.occlusion)
     attributes[:, 5] = look.gloss
     attributes[:, 6:8] = look.eye
+    light_moving_parts(look, points, turn, attributes)
 
     texture = look.skin_texture if albedo is None else albedo
     if texture is None or not look.has_uv:
@@ -89,6 +90,7 @@ def _draw(head, vertices, camera, albedo, background, supersample, wireframe, th
     focal, centre = np.asarray(camera.focal), np.asarray(camera.centre)
     rays = np.array([*focal, *centre, camera.orthographic], np.float64)
     out = np.empty((height, width, 4), np.uint8)
+    step = _depth_step(camera, clip)
 
     def band(top, bottom):
         z = raster_numba.scratch("z", ((bottom - top) * s, width * s))
@@ -97,14 +99,43 @@ def _draw(head, vertices, camera, albedo, background, supersample, wireframe, th
         ids.fill(-1)
         raster_numba.fill(*prepared, top * s, z, ids)
         shading.shade_band(
-            ids, z[None], clip, look.faces, look.face_material, attributes, look.tint, wire, look.uv, look.uv_faces,
+            ids, z, clip, look.faces, look.face_material, attributes, look.tint, wire, look.uv, look.uv_faces,
             texture, look.eye_texture, look.table, look.ramps, lights, sky, shading.DECODE, shading.ENCODE, backdrop,
-            rays, s, top, height, len(look.faces), out[top:bottom],
+            rays, s, top, height, step, out[top:bottom],
         )  # fmt: skip
 
     tasks = [(top, min(top + _BAND, height)) for top in range(0, height, _BAND)]
     run_tasks(band, tasks, default_threads() if threads is None else threads)
     return out
+
+
+def light_moving_parts(look, points, turn, attributes):
+    """Light that depends on the pose: between the lips, under the lids; and the round cornea over a flat iris."""
+    from render.occlusion import eye_centre, light_mouth, shade_eye
+
+    if len(look.lip_pairs) and len(look.mouth):
+        share = light_mouth(points, look.mouth, look.lip_pairs)
+        attributes[look.mouth, 3] = np.maximum(attributes[look.mouth, 3], share)
+        attributes[look.mouth, 4] = np.maximum(attributes[look.mouth, 3], share)
+    for ball in look.balls:
+        place = points[ball.vertices]
+        normal = place - eye_centre(place[ball.white]).astype(np.float32)
+        normal /= np.linalg.norm(normal, axis=1, keepdims=True)
+        axis = normal[ball.radius < 0.7].mean(0)
+        axis /= max(np.linalg.norm(axis), 1e-9)
+        bulge = 0.6 * np.clip(1.25 - ball.radius, 0, 0.25) * 4
+        normal += bulge[:, None] * (normal - (normal @ axis)[:, None] * axis)
+        attributes[ball.vertices, :3] = normal @ turn.T
+        attributes[ball.vertices, 3:5] = shade_eye(points, ball)[:, None]
+
+
+def _depth_step(camera, clip) -> float:
+    """Samples of one pixel that lie further apart than this in ndc z are shaded one by one (a silhouette runs there)."""
+    scale = float(np.mean(camera.focal))
+    if camera.orthographic:
+        return 5 / scale * 2 / (FAR_M - NEAR_M)
+    depth = max(float(np.median(clip[:, 3])), NEAR_M) if len(clip) else 1.0
+    return 5 * depth / scale * 2 * FAR_M * NEAR_M / ((FAR_M - NEAR_M) * depth**2)
 
 
 def contact_sheet(

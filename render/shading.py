@@ -20,7 +20,7 @@ class Lights:
     """A studio. Directions point from the subject to the light, in view axes; colours are linear."""
 
     directions: tuple = ((-0.55, 0.62, 0.70), (0.92, 0.12, 0.52), (0.62, 0.42, -0.80))
-    colours: tuple = ((1.05, 0.98, 0.90), (0.20, 0.225, 0.27), (0.9, 0.9, 0.95))
+    colours: tuple = ((0.98, 0.945, 0.89), (0.19, 0.205, 0.235), (0.75, 0.77, 0.82))
     sky: tuple = (0.30, 0.32, 0.36)
     ground: tuple = (0.15, 0.125, 0.11)
 
@@ -39,10 +39,10 @@ ATTRIBUTES = 8  # normal x y z, sky seen, direct light seen, gloss, eye u v
 
 _F, _I = "float32", "int32"
 _SHADE = (
-    "void(int32[:,::1], float64[:,:,::1], float64[:,::1], int32[:,::1], int32[::1], float32[:,::1], float32[:,::1], "
+    "void(int32[:,::1], float64[:,::1], float64[:,::1], int32[:,::1], int32[::1], float32[:,::1], float32[:,::1], "
     "float32[:,::1], float32[:,::1], int32[:,::1], uint8[:,:,::1], uint8[:,:,::1], float32[:,::1], float32[:,:,::1], "
     "float32[:,::1], float32[:,::1], float32[::1], uint8[::1], float32[::1], float64[::1], "
-    "int64, int64, int64, int64, uint8[:,:,::1])"
+    "int64, int64, int64, float64, uint8[:,:,::1])"
 )
 
 
@@ -83,7 +83,7 @@ def smooth_normals(vertices, faces, turn, attributes):
 @kernel(_SHADE, fastmath=True)
 def shade_band(
     face_id,  # [rows * s, W * s]
-    unused,
+    depth,  # [rows * s, W * s] ndc z
     clip,  # [V, 4]
     faces,
     face_material,
@@ -105,7 +105,7 @@ def shade_band(
     s,  # samples a side
     top,  # first row of the band
     height,  # of the picture
-    two_pages,
+    step,  # ndc z: samples further apart belong to different parts of the surface
     out,  # [rows, W, 4] uint8
 ):
     f4 = np.float32
@@ -121,6 +121,8 @@ def shade_band(
             first = face_id[np.uintp(y * s), np.uintp(x * s)]
             alike = first >= 0 and wire.shape[0] == 0
             covered = 0
+            low = np.inf
+            high = -np.inf
             page = -1
             if first >= 0:
                 page = face_material[np.uintp(first)]
@@ -128,10 +130,15 @@ def shade_band(
                 f = face_id[np.uintp(y * s + k // s), np.uintp(x * s + k % s)]
                 if f >= 0:
                     covered += 1
-                    if face_material[np.uintp(f)] != page or abs(f - first) > two_pages:
+                    z = depth[np.uintp(y * s + k // s), np.uintp(x * s + k % s)]
+                    low = min(low, z)
+                    high = max(high, z)
+                    if face_material[np.uintp(f)] != page:
                         alike = False
                 else:
                     alike = False
+            if high - low > step:
+                alike = False
             red = f4(0.0)
             green = f4(0.0)
             blue = f4(0.0)
@@ -293,7 +300,7 @@ def shade_band(
                 graze = one - nv
                 graze2 = graze * graze
                 fresnel = base + (one - base) * graze2 * graze2 * graze
-                shine = fresnel * (one - f4(0.6) * rough) * seen
+                shine = fresnel * (one - f4(0.7) * rough) * seen * f4(0.7)
                 ry = f4(2.0) * nv * ny - vy
                 above = f4(0.5) + f4(0.5) * ry
                 dr = (sky[1, 0] + (sky[0, 0] - sky[1, 0]) * up) * seen

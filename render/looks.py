@@ -1,0 +1,111 @@
+"""Building a Look: paint, occlusion and eyes of a head at rest."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from flame_tools.errors import ShapeError
+from render.eyes import EYE_NAMES, eye_coordinates, eye_texture
+from render.materials import SKIN, Look, material_tables
+from render.occlusion import Ball, eye_centre, sky_seen, smoothed
+from render.paint import paint_skin
+
+_INSIDE = ("teeth", "gums", "tongue", "mouth")
+_EYE = ("sclera", "iris", "pupil")
+
+
+def make_look(arrays) -> Look:
+    """A Look from HeadArrays, or from anything with vertices and faces (a Mesh)."""
+    template = getattr(arrays, "v_template", None)
+    if template is None:
+        template = arrays.vertices
+    template = np.asarray(template, np.float32)
+    template = np.ascontiguousarray(template.reshape(-1, *template.shape[-2:])[0])
+    faces = np.ascontiguousarray(arrays.faces, np.int32)
+    count = len(template)
+    if faces.ndim != 2 or faces.shape[1] != 3 or (faces.size and (faces.min() < 0 or faces.max() >= count)):
+        raise ShapeError(f"faces are {list(faces.shape)} over {count} vertices; wanted [F, 3] within [0, {count})")
+    names = tuple(getattr(arrays, "materials", ())) or ("skin",)
+    face_material = np.ascontiguousarray(getattr(arrays, "face_material", np.zeros(len(faces))), np.int32)
+    table, ramps = material_tables(names)
+    uv, uv_faces = getattr(arrays, "uv", None), getattr(arrays, "uv_faces", None)
+    has_uv = uv is not None and len(uv) > 0 and uv_faces is not None and len(uv_faces) == len(faces)
+    regions = getattr(arrays, "regions", {})
+
+    def of(*wanted):  # vertices of materials
+        chosen = [k for k, name in enumerate(names) if name in wanted]
+        return np.unique(faces[np.isin(face_material, chosen)])
+
+    lips = np.zeros(count, np.float32)
+    lips[of("lips")] = 1
+    inside = np.union1d(of(*_INSIDE), of("lips")).astype(np.int32)
+    eye = eye_coordinates(template, faces, face_material, names, [regions.get(n, ()) for n in EYE_NAMES])
+    balls = tuple(
+        _ball(template, np.asarray(regions[ball]), of("sclera"), eye, np.asarray(regions[lids]))
+        for ball, lids in zip(EYE_NAMES, ("left_lids", "right_lids"), strict=True)
+        if len(regions.get(ball, ())) and len(regions.get(lids, ()))
+    )
+    seen = _rest_light(template, faces, of(*_EYE), of(*_INSIDE))
+    texture = None
+    if has_uv:
+        uv, uv_faces = np.ascontiguousarray(uv, np.float32), np.ascontiguousarray(uv_faces, np.int32)
+        places = {
+            name: np.einsum("lk,lkc->lc", mark.barycentrics, template[faces[mark.faces]])
+            for name, mark in getattr(arrays, "landmarks", {}).items()
+            if len(mark.faces) == {"68": 68, "468": 468}.get(name)
+        }
+        texture = paint_skin(template, faces, uv, uv_faces, table[face_material, 6] == SKIN, lips, places)
+    return Look(
+        faces=faces,
+        face_material=face_material,
+        names=names,
+        table=table,
+        ramps=ramps,
+        uv=uv if has_uv else np.zeros((1, 2), np.float32),
+        uv_faces=uv_faces if has_uv else np.zeros_like(faces),
+        has_uv=has_uv,
+        tint=np.ones((count, 3), np.float32),
+        occlusion=seen,
+        gloss=lips,
+        mouth=inside,
+        lip_pairs=np.asarray(getattr(arrays, "inner_lip_pairs", np.empty((0, 2))), np.int32),
+        balls=balls,
+        eye=eye,
+        eye_texture=eye_texture(),
+        skin_texture=texture,
+    )
+
+
+def _rest_light(template, faces, eyes, inside):
+    """The sky that the skin sees at rest; eyes and mouth are lit as they move, by rules of their own."""
+    if not len(faces):
+        return np.ones(len(template), np.float32)
+    a, b, c = (template[faces[:, k]].astype(np.float64) for k in range(3))
+    across = np.cross(b - a, c - a)
+    normals = np.stack([np.bincount(faces.ravel(), across[:, k].repeat(3), len(template)) for k in range(3)], 1)
+    normals /= np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-20)
+    seen = smoothed(sky_seen(template, faces, normals), faces)
+    seen[eyes] = 1
+    seen[inside] = 0
+    return seen
+
+
+def _ball(template, ball, sclera, eye, lids):
+    white = np.flatnonzero(np.isin(ball, sclera))
+    white = white if len(white) >= 8 else np.arange(len(ball))
+    centre = eye_centre(template[ball[white]])
+    size = np.linalg.norm(template[ball[white]] - centre, axis=1).mean()
+    away = np.linalg.norm(template[lids] - centre, axis=1) - size
+    touching = lids[(away < 0.0014) & (template[lids, 2] > centre[2])]
+    # the corners split upper lid from lower: the line from the innermost to the outermost touching vertex
+    places = template[touching]
+    first, last = places[places[:, 0].argmin()], places[places[:, 0].argmax()]
+    level = np.interp(places[:, 0], [first[0], last[0]], [first[1], last[1]]) if len(places) else np.empty(0)
+    above = places[:, 1] > level
+    return Ball(
+        ball.astype(np.int32),
+        white,
+        np.linalg.norm(eye[ball], axis=1).astype(np.float32),
+        np.ascontiguousarray(touching[above], np.int32),
+        np.ascontiguousarray(touching[~above], np.int32),
+    )

@@ -1,0 +1,155 @@
+"""The default skin, painted in UV over the head at rest: complexion, brows, lash lines and lips. Drawn once per head."""
+
+from __future__ import annotations
+
+import numpy as np
+
+SIZE = 1024
+SKIN = (212, 168, 145)  # sRGB
+LIPS = (176, 108, 104)
+BROWS = (66, 47, 38)
+LASHES = (46, 32, 28)
+# the eyelid margins among MediaPipe's 468 landmarks, outer corner to inner corner: upper and lower
+_UPPER = ((33, 246, 161, 160, 159, 158, 157, 173, 133), (263, 466, 388, 387, 386, 385, 384, 398, 362))
+_LOWER = ((33, 7, 163, 144, 145, 153, 154, 155, 133), (263, 249, 390, 373, 374, 380, 381, 382, 362))
+_BROWS = ((21, 20, 19, 18, 17), (22, 23, 24, 25, 26))  # among the 68, inner to outer
+
+
+def paint_skin(
+    vertices: np.ndarray,  # [V, 3] metres at rest
+    faces: np.ndarray,  # [F, 3] int32
+    uv: np.ndarray,  # [U, 2]
+    uv_faces: np.ndarray,  # [F, 3] int32
+    painted: np.ndarray,  # [F] bool: faces that carry skin
+    lips: np.ndarray,  # [V] in [0, 1]
+    places: dict[str, np.ndarray],  # "68" [68, 3] and "468" [468, 3] landmarks at rest, where known
+    *,
+    size: int = SIZE,
+    seed: int = 3,
+) -> np.ndarray:  # [size, size, 3] uint8 sRGB, row 0 at v = 1
+    """A complexion with warmth where blood is near, soft lips, brows and lash lines at the landmarks."""
+    from render.raster_numba import barycentrics, fill
+
+    clip = np.ones((len(uv), 4))
+    clip[:, :2] = uv * 2 - 1
+    clip[:, 2] = 0
+    flat = np.ascontiguousarray(uv_faces[painted], np.int32)
+    corners = faces[painted]
+    points = np.zeros((len(uv), 3))
+    points[:, 0], points[:, 1] = uv[:, 0] * size, (1 - uv[:, 1]) * size
+    depth, ids = np.full((size, size), np.inf), np.full((size, size), -1, np.int32)
+    fill(points, flat, np.empty(0, np.int32), 0, depth, ids)
+    bary, unused = np.empty((size, size, 3), np.float32), np.empty((size, size), np.float32)
+    barycentrics(clip, flat, 0, size, depth, ids, bary, unused)
+    row, column = np.nonzero(ids >= 0)
+    weight, corner = bary[row, column], corners[ids[row, column]]
+    at = np.einsum("nk,nkc->nc", weight, vertices[corner].astype(np.float32))  # [n, 3] metres
+    lip = np.einsum("nk,nk->n", weight, lips[corner].astype(np.float32))
+
+    rng = np.random.default_rng(seed)
+    colour = np.tile(np.array(SKIN, np.float32) / 255, (len(at), 1))
+    mottle = _noise(at, rng, 0.018, 10)
+    fine = _noise(at, rng, 0.0035, 12)
+    colour *= 1 + 0.012 * mottle[:, None] + 0.010 * fine[:, None]
+    colour[:, 1:] -= 0.008 * mottle[:, None]
+    if "68" in places:
+        colour = _complexion(colour, at, places["68"])
+    lip_share = _smooth(0.25, 0.75, lip + 0.05 * fine)
+    colour = _mix(colour, np.array(LIPS) / 255 * (1 + 0.04 * fine[:, None]), 0.92 * lip_share)
+    if "468" in places:
+        marks = places["468"]
+        for upper, lower in zip(_UPPER, _LOWER, strict=True):
+            near, _ = _along(at, marks[list(upper)])
+            colour = _mix(colour, np.array(LASHES) / 255, 0.85 * (1 - _smooth(0.0005, 0.0015, near)))
+            near, _ = _along(at, marks[list(lower)])
+            colour = _mix(colour, np.array((150, 96, 84)) / 255, 0.55 * (1 - _smooth(0.0004, 0.0014, near)))
+    if "68" in places:
+        for brow in _BROWS:
+            colour = _mix(colour, np.array(BROWS) / 255, _brow(at, places["68"][list(brow)], rng))
+
+    texture = np.empty((size, size, 3), np.uint8)
+    texture[:] = SKIN
+    texture[row, column] = np.clip(np.rint(colour * 255), 0, 255)
+    return _dilated(texture, ids >= 0)
+
+
+def _complexion(colour, at, marks):
+    """Warm cheeks, nose tip, ears and chin; a paler brow; cooler hollows under the eyes."""
+    eye_span = np.linalg.norm(marks[45] - marks[36])
+
+    def spot(place, radius):
+        return np.exp(-((at - place) ** 2).sum(1) / (radius * eye_span) ** 2)[:, None].astype(np.float32)
+
+    red = np.array([0.012, -0.045, -0.040], np.float32)
+    for corner, side in ((36, 2), (45, 14)):
+        cheek = 0.5 * marks[corner] + 0.3 * marks[side] + 0.2 * marks[33]
+        cheek[1] = 0.45 * marks[corner][1] + 0.55 * marks[33][1]
+        colour = colour + red * 1.1 * spot(cheek, 0.30)
+    colour = colour + red * 0.9 * spot(marks[30], 0.16) + red * 0.4 * spot(marks[8], 0.22)
+    for inner, outer in ((39, 36), (42, 45)):
+        hollow = 0.55 * marks[inner] + 0.45 * marks[outer] - np.array([0, 0.13 * eye_span, 0])
+        colour = colour + np.array([-0.028, -0.034, -0.022], np.float32) * spot(hollow, 0.17)
+    forehead = 0.5 * (marks[19] + marks[24]) + np.array([0, 0.35 * eye_span, 0])
+    colour = colour + np.array([0.010, 0.012, 0.004], np.float32) * spot(forehead, 0.5)
+    side = np.abs(at[:, 0] - marks[27][0])  # ears stand out to the sides, behind the jaw's corners
+    ear = _smooth(1.02, 1.12, side / (0.5 * np.linalg.norm(marks[16] - marks[0])))[:, None] * spot(
+        np.array([at[:, 0], np.full(len(at), marks[29][1]), at[:, 2]]).T, 0.5
+    )
+    return colour + red * 0.8 * ear
+
+
+def _brow(at, line, rng):
+    """The share of hair on each texel: strokes that lean outwards, dense within, thinning at the ends."""
+    near, share = _along(at, line)
+    length = np.linalg.norm(np.diff(line, axis=0), axis=1).sum()
+    above = at[:, 1] - np.interp(share, np.linspace(0, 1, len(line)), line[:, 1])
+    thick = length * np.interp(share, [0, 0.12, 0.55, 1], [0.050, 0.082, 0.066, 0.016])
+    body = 1 - _smooth(0.45, 1.15, near / thick)
+    phase = share * length / 0.00042 - above / 0.00075
+    strokes = 0.5 + 0.5 * np.sin(phase * 2 * np.pi / 2.6 + 1.5 * _noise(at, rng, 0.004, 8))
+    ends = _smooth(-0.02, 0.10, share) * (1 - 0.5 * _smooth(0.8, 1.0, share))
+    return 0.80 * body * ends * (0.62 + 0.38 * strokes)
+
+
+def _along(at, line):
+    """Distance of points [n, 3] to a polyline, and how far along it in [0, 1] the nearest place lies."""
+    best, share = np.full(len(at), np.inf, np.float32), np.zeros(len(at), np.float32)
+    close = np.flatnonzero(((at > line.min(0) - 0.02) & (at < line.max(0) + 0.02)).all(1))
+    part = at[close].astype(np.float32)
+    lengths = np.linalg.norm(np.diff(line, axis=0), axis=1)
+    ends = np.r_[0, lengths.cumsum()] / lengths.sum()
+    for k in range(len(line) - 1):
+        edge = (line[k + 1] - line[k]).astype(np.float32)
+        t = np.clip((part - line[k]) @ edge / (edge @ edge), 0, 1)
+        away = np.linalg.norm(part - line[k] - t[:, None] * edge, axis=1)
+        better = away < best[close]
+        best[close] = np.where(better, away, best[close])
+        share[close] = np.where(better, ends[k] + t * (ends[k + 1] - ends[k]), share[close])
+    return best, share
+
+
+def _noise(at, rng, wavelength, waves):
+    """Smooth noise of about unit variance: plane waves of random directions near one wavelength (metres)."""
+    total = np.zeros(len(at), np.float32)
+    for _ in range(waves):
+        direction = rng.normal(size=3)
+        direction *= 2 * np.pi / wavelength * rng.uniform(0.6, 1.5) / np.linalg.norm(direction)
+        total += np.sin(at @ direction.astype(np.float32) + np.float32(rng.uniform(0, 2 * np.pi)))
+    return total * np.float32((2 / waves) ** 0.5)
+
+
+def _smooth(low, high, value):
+    t = np.clip((value - low) / (high - low), 0, 1)
+    return t * t * (3 - 2 * t)
+
+
+def _mix(colour, other, share):
+    return (colour + (other - colour) * np.asarray(share)[:, None]).astype(np.float32)
+
+
+def _dilated(texture, inside):
+    """Carry colours beyond the islands' borders, so that no background bleeds in at seams."""
+    from scipy.ndimage import distance_transform_edt
+
+    nearest = distance_transform_edt(~inside, return_distances=False, return_indices=True)
+    return np.ascontiguousarray(texture[nearest[0], nearest[1]])
