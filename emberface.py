@@ -134,7 +134,7 @@ def render(
     progress: Callable[[Iterable, int], Iterable] = lambda frames, count: frames,
 ) -> None:
     """Draw a track: an .mp4 of every frame with its sound, or a .png of the first one."""
-    from render.performance import film, frame_rate, sound_of
+    from render.performance import film, frame_rate
 
     head, path = _head(head), Path(path)
     kind = kind_of(path)
@@ -145,9 +145,14 @@ def render(
     elif kind == ".mp4":
         from render.video import write_video
 
-        sound, rate = sound_of(track)
-        frames = progress(film(track, head, size=size), len(track))
-        write_video(path, frames, frame_rate(track), audio=sound, audio_rate=rate)
+        write_video(
+            path,
+            progress(film(track, head, size=size), len(track)),
+            frame_rate(track),
+            audio=track.audio,
+            audio_rate=track.audio_rate,
+            audio_start_s=track.audio_start_s - float(track.time_s[0]),
+        )
     else:
         raise InputError(f"cannot draw to {path}; wanted a name that ends in .mp4 or .png")
 

@@ -54,7 +54,9 @@ def cast(head: Head, count: int, *, seed: int = 0) -> list[tuple[dict[str, float
         if ancestries:
             towards[ancestries[i % len(ancestries)]] = SPREAD
         if "sex" in directions:
-            towards["sex"] = SPREAD if (i + i // max(len(ancestries), 1)) % 2 else -SPREAD
+            # Turns of different lengths meet in every pairing; of an even number of ancestries, shift at each round.
+            turn = i + (i // len(ancestries) if ancestries and len(ancestries) % 2 == 0 else 0)
+            towards["sex"] = SPREAD if turn % 2 else -SPREAD
         people.append((towards, random_identity(head, seed=seed * 1_000_003 + i, towards=towards)))
     return people
 
