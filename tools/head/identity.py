@@ -22,7 +22,8 @@ from tools.head.topology import mouth_bag, vertex_areas
 COMPONENTS = 100
 PEOPLE = 3000
 SEED = 2026
-AGE_UNIT_YEARS = 20.0
+ADULT_YEARS = 25.0  # faces change by growing before, by ageing after
+AGE_UNIT_YEARS, CHILD_UNIT_YEARS = 20.0, 14.0
 # Vertex weights of the analysis: what a viewer recognises a person by counts more.
 FACE_WEIGHT, SKULL_WEIGHT, NECK_WEIGHT, BAG_WEIGHT = 1.0, 0.15, 0.08, 0.02
 
@@ -107,9 +108,13 @@ def learn_identity(source: Source, cut: Cut, components: int = COMPONENTS, peopl
             "seed": SEED,
             "variance_explained": round(float(share.sum()), 5),
             "variance_share": [round(float(x), 6) for x in share],
-            "mean_age_years": round(float(attributes.age_years.mean()), 2),
+            "adult_years": ADULT_YEARS,
+            "age_unit_years": AGE_UNIT_YEARS,
+            "child_unit_years": CHILD_UNIT_YEARS,
+            "mean_ageing_years": round(float(np.maximum(attributes.age_years - ADULT_YEARS, 0.0).mean()), 3),
+            "mean_growing_years": round(float(np.maximum(ADULT_YEARS - attributes.age_years, 0.0).mean()), 3),
             "direction_units": {
-                "age": f"{AGE_UNIT_YEARS:g} years",
+                "age": "20 years older, past 25",
                 "sex": "mean to male (-1: female)",
                 "weight": "average to heavy",
                 "ancestry_*": "mean to that population alone",
@@ -206,8 +211,8 @@ def _components(even, odd, weights, count):
 def _directions(scores: np.ndarray, attributes: Attributes, parity: np.ndarray) -> dict[str, np.ndarray]:
     """Effects of one attribute with the others held still, by least squares over the people."""
     shares = attributes.ancestry - attributes.ancestry.mean(0)
-    old = np.interp(attributes.age_years, [25.0, 90.0], [0.0, 1.0])
-    young = np.interp(attributes.age_years, [11.0, 25.0], [1.0, 0.0])
+    old = np.maximum(attributes.age_years - ADULT_YEARS, 0.0) / AGE_UNIT_YEARS
+    young = np.maximum(ADULT_YEARS - attributes.age_years, 0.0) / CHILD_UNIT_YEARS
     columns = [shares[:, 0] - shares[:, 2], shares[:, 1] - shares[:, 2], attributes.male - 0.5, old, young]
     columns += [attributes.weight - 0.5, attributes.muscle - 0.5, np.ones(len(scores))]
     effect = np.linalg.lstsq(np.stack(columns, 1), scores, rcond=None)[0]
@@ -215,7 +220,7 @@ def _directions(scores: np.ndarray, attributes: Attributes, parity: np.ndarray) 
     african, asian, male, ageing, child, weight = effect[:6]
     # With shares (a, s, e) summing to one and even means, E[z] = (a - e) x + (s - e) y about an equal mix.
     return {
-        "age": ageing * AGE_UNIT_YEARS / 65.0,
+        "age": ageing,
         "sex": 0.5 * male,
         "weight": 0.5 * weight,
         "ancestry_african": african,

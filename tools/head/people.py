@@ -31,7 +31,7 @@ WITH_AGE = {
     "ear-scale-decr-incr": 0.5,
     "ear-lobe-decr-incr": 0.5,
     "eye-bag-decr-incr": 0.6,
-    "mouth-angles-down-up": -0.4,
+    "mouth-angles-down-up": -0.15,
 }
 ASYMMETRY = 0.2  # of a slider's spread, between its left and right half
 ASYM_SPREAD = 0.15  # of the targets made for asymmetric faces
