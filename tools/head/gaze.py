@@ -28,7 +28,8 @@ MARGIN_LOOPS = 3  # they keep their distance from the ball; the rest of the lid 
 SINK = 0.0004
 CLOSING_LIMIT = 0.62  # no shape but the lids' own closes more of the opening than this share
 LIMIT_FADES = (1.0, 1.0, 1.0, 1.0, 1.0, 0.9, 0.75, 0.55, 0.35, 0.2, 0.08)  # by loop, outwards
-LEAST_GAPS = (0.00015, 0.0003, 0.0006, 0.001)  # from the ball in every sampled identity, by loop of the margin
+LEAST_GAPS = (0.00028, 0.00045, 0.0008, 0.0012)  # from the ball in every sampled identity, by loop of the margin
+SPARE = 0.00015  # glances up or down add to glances aside
 MOST_LIFT = 0.0009
 STILL = 1e-6  # metres; less than this is no motion
 # Entries of R - I of one eye joint (row-major): sine and cosine - 1 of the pitch (+ down) and of the yaw (+ left).
@@ -40,7 +41,10 @@ def look_posedirs(assembly: Assembly, template: np.ndarray, shapedirs: np.ndarra
     """Pose correctives [V, 3, 36] of the eye joints on a settled head; the other joints' columns are zero."""
     eye = left_eye(assembly, template, shapedirs)
     shapes = artist_shapes(assembly)
-    look = {name: outside_ball(eye, _enlarged(assembly, eye, name, shapes[f"eyeLook{name}Left"])) for name in GAIN}
+    look = {
+        name: outside_ball(eye, _enlarged(assembly, eye, name, shapes[f"eyeLook{name}Left"]), spare=SPARE)
+        for name in GAIN
+    }
     up, down, inward, outward = LOOK_RAD
     left = np.zeros((*template.shape, 9))
     left[..., SIN_PITCH], left[..., COS_PITCH] = _odd_even(look["Down"], down, look["Up"], up)
@@ -67,11 +71,11 @@ def settle_expressions(
     return settled
 
 
-def outside_ball(eye: LeftEye, offsets: np.ndarray) -> np.ndarray:
+def outside_ball(eye: LeftEye, offsets: np.ndarray, *, spare: float = 0.0) -> np.ndarray:
     """Offsets [V, 3] changed round the left eye so that the lids do not cross each other or enter the ball.
 
     Margins slide at their distance from the ball, the rest of the lids stays out; then whatever some identities need
-    more is added for all, since expressions and pose correctives do not depend on identity.
+    more is added for all, since expressions and pose correctives do not depend on identity; `spare` metres above that.
     """
     skin, inner = eye.rings.skin, eye.rings.inner
     grid = np.concatenate([skin, inner])
@@ -91,7 +95,7 @@ def outside_ball(eye: LeftEye, offsets: np.ndarray) -> np.ndarray:
     kept = np.where(distance < floor, soft_max(distance, floor, softness=5e-5), distance)
     wanted = np.where(np.isin(lids, skin[:MARGIN_LOOPS]), reach, kept)
     result[lids] = moved * (wanted / distance)[:, None] - out
-    _lift(eye, result)
+    _lift(eye, result, spare)
     return result
 
 
@@ -112,13 +116,13 @@ def _closing_limit(eye: LeftEye, offsets: np.ndarray) -> np.ndarray:
     return np.minimum(share, eased)
 
 
-def _lift(eye: LeftEye, offsets: np.ndarray) -> None:
+def _lift(eye: LeftEye, offsets: np.ndarray, spare: float) -> None:
     """Raise the margins in place by what the worst of many identities lacks to its least distance from the ball."""
-    shapes = sample_shapes(100, eye.shapedirs.shape[-1], seed=1)
+    shapes = sample_shapes(200, eye.shapedirs.shape[-1], seed=1)
     margin = eye.rings.skin[: MARGIN_LOOPS + 1]
     points, centre = eye.identities(shapes, margin.ravel())
     out = (points + offsets[margin.ravel()] - centre[:, None]).reshape(len(shapes), *margin.shape, 3)
-    lack = np.array(LEAST_GAPS)[:, None] + RADIUS - np.linalg.norm(out, axis=-1).min(0)
+    lack = np.array(LEAST_GAPS)[:, None] + spare + RADIUS - np.linalg.norm(out, axis=-1).min(0)
     lack = np.clip(lack, 0.0, MOST_LIFT) * (np.abs(offsets[margin]).max(-1) > STILL)
     lack = np.maximum(lack, 0.5 * np.maximum(np.roll(lack, 1, 1), np.roll(lack, -1, 1)))
     direction = eye.template[margin] + offsets[margin] - eye.centre
