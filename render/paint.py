@@ -48,14 +48,14 @@ def paint_skin(
 
     rng = np.random.default_rng(seed)
     colour = np.tile(np.array(SKIN, np.float32) / 255, (len(at), 1))
-    mottle = _noise(at, rng, 0.018, 10)
-    fine = _noise(at, rng, 0.0035, 12)
-    colour *= 1 + 0.012 * mottle[:, None] + 0.010 * fine[:, None]
-    colour[:, 1:] -= 0.008 * mottle[:, None]
+    mottle = 0.7 * _noise(at, rng, 0.017) + 0.5 * _noise(at, rng, 0.007)
+    fine = _noise(at, rng, 0.0017)
+    colour *= 1 + 0.008 * mottle[:, None] + 0.009 * fine[:, None]
+    colour[:, 1:] -= 0.006 * mottle[:, None]
     if "68" in places:
         colour = _complexion(colour, at, places["68"])
-    lip_share = _smooth(0.25, 0.75, lip + 0.05 * fine)
-    colour = _mix(colour, np.array(LIPS) / 255 * (1 + 0.04 * fine[:, None]), 0.92 * lip_share)
+    lip_share = _smooth(0.2, 0.85, lip + 0.04 * fine)
+    colour = _mix(colour, np.array(LIPS) / 255 * (1 + 0.02 * fine[:, None]), 0.9 * lip_share)
     if "468" in places:
         marks = places["468"]
         for upper, lower in zip(_UPPER, _LOWER, strict=True):
@@ -84,7 +84,7 @@ def _complexion(colour, at, marks):
     for corner, side in ((36, 2), (45, 14)):
         cheek = 0.5 * marks[corner] + 0.3 * marks[side] + 0.2 * marks[33]
         cheek[1] = 0.45 * marks[corner][1] + 0.55 * marks[33][1]
-        colour = colour + red * 1.1 * spot(cheek, 0.30)
+        colour = colour + red * 0.75 * spot(cheek, 0.30)
     colour = colour + red * 0.9 * spot(marks[30], 0.16) + red * 0.4 * spot(marks[8], 0.22)
     for inner, outer in ((39, 36), (42, 45)):
         hollow = 0.55 * marks[inner] + 0.45 * marks[outer] - np.array([0, 0.13 * eye_span, 0])
@@ -99,16 +99,18 @@ def _complexion(colour, at, marks):
 
 
 def _brow(at, line, rng):
-    """The share of hair on each texel: strokes that lean outwards, dense within, thinning at the ends."""
+    """The share of hair on each texel: random strokes that lean outwards, dense within, thinning towards the ends."""
     near, share = _along(at, line)
     length = np.linalg.norm(np.diff(line, axis=0), axis=1).sum()
     above = at[:, 1] - np.interp(share, np.linspace(0, 1, len(line)), line[:, 1])
-    thick = length * np.interp(share, [0, 0.12, 0.55, 1], [0.050, 0.082, 0.066, 0.016])
-    body = 1 - _smooth(0.45, 1.15, near / thick)
-    phase = share * length / 0.00042 - above / 0.00075
-    strokes = 0.5 + 0.5 * np.sin(phase * 2 * np.pi / 2.6 + 1.5 * _noise(at, rng, 0.004, 8))
-    ends = _smooth(-0.02, 0.10, share) * (1 - 0.5 * _smooth(0.8, 1.0, share))
-    return 0.80 * body * ends * (0.62 + 0.38 * strokes)
+    thick = length * np.interp(share, [0, 0.10, 0.35, 0.6, 1], [0.062, 0.080, 0.086, 0.068, 0.018])
+    lean = np.interp(share, [0, 0.25, 1], [0.25, 1.2, 2.5])  # how far a hair runs outwards as it rises
+    across = share * length - lean * above
+    hairs = np.stack([across, 0.12 * (above + share * length)], 1).astype(np.float32)
+    strokes = 0.6 * _noise(hairs, rng, 0.00042) + 0.5 * _noise(hairs, rng, 0.0009)
+    ends = _smooth(-0.12, 0.16, share - 0.02 * strokes) * (1 - 0.45 * _smooth(0.75, 1.0, share))
+    body = 1 - _smooth(0.25, 1.2, near / thick + 0.10 * strokes)
+    return np.clip(body * ends * (0.80 + 0.20 * strokes), 0, 0.9)
 
 
 def _along(at, line):
@@ -128,14 +130,28 @@ def _along(at, line):
     return best, share
 
 
-def _noise(at, rng, wavelength, waves):
-    """Smooth noise of about unit variance: plane waves of random directions near one wavelength (metres)."""
+def _noise(at, rng, wavelength):
+    """Smooth noise of about unit variance over points [n, d]: values on a lattice of that spacing (metres), blended."""
+    lattice = at / np.float32(wavelength)
+    base = np.floor(lattice)
+    step = lattice - base
+    step = step * step * (3 - 2 * step)
+    base = base.astype(np.int64).astype(np.uint32)
+    salt = np.uint32(rng.integers(1 << 32))
+    primes = np.array([0x9E3779B1, 0x85EBCA77, 0xC2B2AE3D], np.uint32)
     total = np.zeros(len(at), np.float32)
-    for _ in range(waves):
-        direction = rng.normal(size=3)
-        direction *= 2 * np.pi / wavelength * rng.uniform(0.6, 1.5) / np.linalg.norm(direction)
-        total += np.sin(at @ direction.astype(np.float32) + np.float32(rng.uniform(0, 2 * np.pi)))
-    return total * np.float32((2 / waves) ** 0.5)
+    for corner in np.ndindex(*(2,) * at.shape[1]):
+        key = np.full(len(at), salt)
+        weight = np.ones(len(at), np.float32)
+        for k, high in enumerate(corner):
+            key ^= (base[:, k] + np.uint32(high)) * primes[k]
+            weight *= step[:, k] if high else 1 - step[:, k]
+        for shift, prime in ((15, 0x2C1B3C6D), (12, 0x297A2D39)):  # scramble the bits
+            key ^= key >> np.uint32(shift)
+            key *= np.uint32(prime)
+        key ^= key >> np.uint32(15)
+        total += weight * (key.astype(np.float32) / np.float32(2**31) - 1)
+    return total * np.float32(2.6 if at.shape[1] == 3 else 2.1)
 
 
 def _smooth(low, high, value):
