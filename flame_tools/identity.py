@@ -85,8 +85,9 @@ def random_cast(
 ) -> Cast:
     """A balanced cast: ages at even steps, sexes and ancestries in equal numbers and in every combination.
 
-    Each person is the mean person of that age, sex and ancestry plus a random deviation of their own, which leaves
-    those attributes alone (weight is free to vary). A head without directions gives plain random people, and refuses to be asked for more.
+    Each person is the mean person of that age, sex and ancestry plus a random deviation of their own, which
+    leaves those attributes alone (weight is free to vary). A head without directions gives plain
+    random people, and refuses to be asked for more.
     """
     if n < 0:
         raise InputError(f"a cast of {n} people cannot be drawn; wanted 0 or more")

@@ -20,8 +20,8 @@ SPREAD = {
 SKIPPED = ("head-trans-", "head-angle-", "neck-trans-", "nose-trans-in", "mouth-trans-in", "measure-neck-height")
 # The skull's proportions vary less than the sculptor's extremes suggest; spreads of single sliders.
 SPREAD_OF = {
-    "head-scale-vert-decr-incr": 0.1, "head-scale-depth-decr-incr": 0.12, "head-scale-horiz-decr-incr": 0.12,
-    "head-back-scale-depth-decr-incr": 0.15, "forehead-scale-vert-decr-incr": 0.12,
+    "head-scale-vert-decr-incr": 0.08, "head-scale-depth-decr-incr": 0.12, "head-scale-horiz-decr-incr": 0.12,
+    "head-back-scale-depth-decr-incr": 0.15, "forehead-scale-vert-decr-incr": 0.08, "forehead-nubian-decr-incr": 0.08,
     "forehead-trans-backward-forward": 0.15, "head-triangular": 0.12, "head-invertedtriangular": 0.12,
     "head-square": 0.12, "head-rectangular": 0.12, "head-diamond": 0.12, "head-round": 0.15, "head-oval": 0.15,
 }  # fmt: skip
@@ -35,7 +35,7 @@ WITH_AGE = {
 }
 ASYMMETRY = 0.2  # of a slider's spread, between its left and right half
 ASYM_SPREAD = 0.15  # of the targets made for asymmetric faces
-CHILDREN = 0.05
+CHILDREN = 0.03
 LIMIT = 2.0  # no slider goes beyond this many spreads
 
 
@@ -91,11 +91,11 @@ def sample_people(source: Source, used: np.ndarray, count: int, *, seed: int) ->
 
 
 def _attributes(random: np.random.Generator, count: int) -> Attributes:
-    """Populations evenly; mostly adults of 18 to 80 years, a few children of 6 to 18; build around the average."""
+    """Populations evenly; mostly adults of 18 to 75 years, a few children of 8 to 18; build around the average."""
     ancestry = random.dirichlet([0.45] * len(RACES), count)
     male = random.beta(0.6, 0.6, count)
-    adult = random.triangular(18.0, 32.0, 82.0, count)
-    child = random.uniform(6.0, 18.0, count)
+    adult = random.triangular(18.0, 24.0, 75.0, count)
+    child = random.uniform(8.0, 18.0, count)
     age = np.where(random.random(count) < CHILDREN, child, adult)
     muscle = np.clip(random.normal(0.5, 0.2, count), 0.0, 1.0)
     weight = np.clip(random.normal(0.5, 0.2, count), 0.0, 1.0)
