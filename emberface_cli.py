@@ -405,32 +405,30 @@ def info(
 def random(
     out: Out,
     count: Annotated[int, typer.Option("--count", min=1, max=64, help="How many people.")] = 1,
-    towards: Annotated[
-        str | None, typer.Option("--towards", help="Such as age:1,sex:-1,ancestry_asian:1; balanced where not given.")
-    ] = None,
+    age: Annotated[str | None, typer.Option("--age", help="Years, such as 30 or 20-40.")] = None,
+    sex: Annotated[str | None, typer.Option("--sex", help="female or male.")] = None,
+    ancestry: Annotated[str | None, typer.Option("--ancestry", help="Such as asian, or asian:2,european:1.")] = None,
     head: HeadName = "default",
     seed: Seed = 0,
     format: Formats = "glb",
     json: Json = False,
 ) -> None:
     """People who do not exist: a sheet of them (-o SHEET.png), or their tracks and files (-o FOLDER)."""
-    from flame_tools.cast import cast, random_identity, still
+    from flame_tools.identity import random_identities
     from flame_tools.load import load_head
+    from flame_tools.posing import still
     from render.image import write_png
     from render.performance import film
     from render.preview import contact_sheet
 
-    inputs = {"count": count, "towards": towards, "head": head, "seed": seed}
+    inputs = {"count": count, "age": age, "sex": sex, "ancestry": ancestry, "head": head, "seed": seed}
     places, report = _places(out, "person", format)
     with Run("head random", inputs, show=not json) as job:
         with job.step("load"):
             model = load_head(head)
         with job.step("draw"):
-            if towards is None:
-                people = [shape for _, shape in cast(model, count, seed=seed)]
-            else:
-                way = _amounts(towards)
-                people = [random_identity(model, seed=seed * 1_000_003 + i, towards=way) for i in range(count)]
+            shares = _shares(ancestry) if ancestry and ":" in ancestry else ancestry
+            people = random_identities(model, count, seed, age=_years(age), sex=sex, ancestry=shares)
         if out.suffix == ".png":
             with job.step("png", "drawing the sheet"):
                 pictures = [next(iter(film(still(model, shape), model, size=(320, 400)))) for shape in people]
@@ -442,15 +440,26 @@ def random(
         _say(job.finish(report), json)
 
 
-def _amounts(text: str) -> dict[str, float]:
-    """'age:1,sex:-0.5' to a dict."""
-    amounts = {}
+def _years(text: str | None) -> float | tuple[float, float] | None:
+    """'30' or '20-40'."""
+    if text is None:
+        return None
+    try:
+        years = [float(part) for part in text.split("-")]
+    except ValueError:
+        years = []
+    if len(years) not in (1, 2):
+        raise InputError(f"age {text!r} is no number of years; wanted such as 30 or 20-40")
+    return years[0] if len(years) == 1 else (years[0], years[1])
+
+
+def _shares(text: str) -> dict[str, float]:
+    """'asian:2,european:1' to a dict."""
+    shares = {}
     for part in text.split(","):
         name, _, value = part.strip().partition(":")
         try:
-            amounts[name] = float(value or 1)
+            shares[name] = float(value or 1)
         except ValueError:
-            raise InputError(f"{part.strip()!r} is no NAME:NUMBER; wanted such as age:1,sex:-1") from None
-        if not math.isfinite(amounts[name]) or abs(amounts[name]) > 3:
-            raise InputError(f"{part.strip()!r} is out of range; wanted a number from -3 to 3")
-    return amounts
+            raise InputError(f"{part.strip()!r} is no NAME:SHARE; wanted such as asian:2,european:1") from None
+    return shares

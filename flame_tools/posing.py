@@ -9,7 +9,7 @@ import torch
 
 from flame_tools.errors import ShapeError
 from flame_tools.head import Head
-from flame_tools.types import Track
+from flame_tools.types import FaceParams, Track
 
 
 def person(track: Track, head: Head) -> Head:
@@ -39,3 +39,9 @@ def posed_frames(track: Track, head: Head, *, chunk: int = 32) -> Iterator[np.nd
     with torch.no_grad():
         for start in range(0, len(track), chunk):
             yield from someone.vertices(track.params.frame(slice(start, start + chunk))).numpy()
+
+
+def still(head: Head, shape: torch.Tensor) -> Track:
+    """An identity [S] at rest, as a track of one frame."""
+    params = FaceParams.neutral(head, 1).replace(shape=shape.to(head.v_template))
+    return Track(head.arrays.id, params, np.zeros(1), licences=(head.arrays.licence,))

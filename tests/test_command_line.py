@@ -16,7 +16,8 @@ import emberface_cli
 from assets.locate import asset_path
 from flame_tools import load_head, save_track
 from flame_tools.archive import read_npz, write_npz
-from flame_tools.cast import cast, still
+from flame_tools.identity import random_identities
+from flame_tools.posing import still
 from flame_tools.track_file import FORMAT, VERSION
 
 SILENT_EXTRA = ("Traceback", "Error:", 'File "')
@@ -30,7 +31,7 @@ def head():
 @pytest.fixture
 def track_file(head, tmp_path_factory):
     path = tmp_path_factory.mktemp("track") / "some.face.npz"
-    save_track(still(head, cast(head, 1)[0][1]), path)
+    save_track(still(head, random_identities(head, 1, 0)[0]), path)
     return path
 
 
@@ -84,8 +85,8 @@ def test_a_later_failure_takes_the_earlier_outputs_with_it(capsys, track_file, t
         (["eval", "lips", "{track}"], "--textgrid"),
         (["eval", "lips", "{track}", "--text", "hello"], "no sound"),
         (["head", "info", "{file}"], "not a readable"),
-        (["head", "random", "-o", "{tmp}/a.png", "--towards", "charm:1"], "charm"),
-        (["head", "random", "-o", "{tmp}/a.png", "--towards", "age:old"], "NAME:NUMBER"),
+        (["head", "random", "-o", "{tmp}/a.png", "--ancestry", "martian"], "martian"),
+        (["head", "random", "-o", "{tmp}/a.png", "--age", "old"], "years"),
         (["dance"], "dance"),
         (["convert", "{track}"], "--out"),
         (["convert", "{track}", "-o", "{tmp}/a.glb", "--sise", "3"], "--sise"),

@@ -5,7 +5,8 @@ import pytest
 import torch
 
 from flame_tools import InputError, load_head
-from flame_tools.cast import cast, still
+from flame_tools.identity import random_identities
+from flame_tools.posing import still
 from render.camera import portrait_camera
 from render.performance import comparison, film, frame_rate
 from render.preview import draw
@@ -18,7 +19,7 @@ def head():
 
 @pytest.fixture
 def track(head):
-    one = still(head, cast(head, 1)[0][1])
+    one = still(head, random_identities(head, 1, 0)[0])
     params = one.params.map(lambda t: t.expand(4, *t.shape[1:]) if t.ndim > 1 else t)
     neck = torch.zeros(4, 3)
     neck[:, 1] = torch.linspace(0, 0.5, 4)
@@ -39,7 +40,7 @@ def test_rates(track):
 
 
 def test_a_fitted_head_lies_over_its_photo(head):
-    track = still(head, cast(head, 1)[0][1])
+    track = still(head, random_identities(head, 1, 0)[0])
     vertices = head.vertices(track.params)[0].detach()
     camera = portrait_camera((300, 400), vertices, fill=0.6)
     photo = draw(head, vertices, camera)
@@ -52,7 +53,7 @@ def test_a_fitted_head_lies_over_its_photo(head):
 
 
 def test_a_photo_of_another_size_is_refused(head):
-    track = still(head, cast(head, 1)[0][1])
+    track = still(head, random_identities(head, 1, 0)[0])
     camera = portrait_camera((300, 400), head.v_template)
     with pytest.raises(InputError, match="400x300"):
         comparison(np.zeros((300, 400, 3), np.uint8), track.replace(camera=camera), head)
