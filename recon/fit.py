@@ -23,6 +23,8 @@ from recon.priors import (
     GAZE_APART_SD,
     IRIS_RADIUS_M,
     IRIS_SD,
+    LID_PAIRS,
+    LIP_PAIRS,
     OVAL,
     bounds,
     landmark_trust,
@@ -36,11 +38,13 @@ TO_CAMERA = np.diag([1.0, -1.0, -1.0])  # world (y up, z towards the viewer) to 
 class FitOptions:
     """How a fit weighs what it knows."""
 
-    noise: float = 0.05
+    noise: float = 0.035
     """Standard deviation of a landmark, as a share of the distance between the eyes. Neighbours err together, so this
     is larger than the error of a single landmark."""
     iris_noise: float = 0.015
     """The same of an iris centre."""
+    gap_noise: float = 0.015
+    """The same of the distance between facing points of the lips or of the lids, which is read better than places."""
     along_oval: float = 0.4
     """How much a landmark of the face's outline weighs along the outline, where it slides; across it weighs 1."""
     far_side: float = 0.15
@@ -181,6 +185,15 @@ def _problem(head, model: LandmarkModel, seen: Observation, at: np.ndarray, use,
     slide = np.eye(2) - (1 - options.along_oval) * along[:, :, None] * along[:, None, :]
     metric[list(OVAL)] = metric[list(OVAL)] @ slide
 
+    upper, lower = np.array(LIP_PAIRS + LID_PAIRS).T
+    if use is not None:
+        both = use[upper] & use[lower]
+        upper, lower = upper[both], lower[both]
+    gap = 1 / (options.gap_noise * unit)
+    apart = seen.landmarks[upper] - seen.landmarks[lower]
+    closer = apart * _closing(np.linalg.norm(apart, axis=1) / unit)[:, None]
+    closer[np.isin(upper, [pair[0] for pair in LID_PAIRS])] = 0
+
     known_focal = seen.focal_px is not None
     long_focal = np.log(FOCAL_OVER_LONG_SIDE * max(seen.size))
 
@@ -190,7 +203,8 @@ def _problem(head, model: LandmarkModel, seen: Observation, at: np.ndarray, use,
         camera = points[rows] @ TO_CAMERA
         depth = np.maximum(camera[:, 2:], 1e-3)
         image = focal * camera[:, :2] / depth
-        r = np.einsum("nab,nb->na", metric, image + centre - targets)
+        off = image + centre - targets
+        r = np.einsum("nab,nb->na", metric, off)
         # scalars, two to a row: iris sizes; distance and focal length; gaze of the two eyes apart
         eye_depth = depth[468:, 0]
         scalars = np.array(
@@ -203,7 +217,7 @@ def _problem(head, model: LandmarkModel, seen: Observation, at: np.ndarray, use,
                 (x[lay.eyes][:2] - x[lay.eyes][2:]) / (GAZE_APART_SD * np.array([0.5, 1.0])),
             ]
         )
-        r = np.concatenate([r, scalars])
+        r = np.concatenate([r, (off[upper] - off[lower] + closer) * gap, scalars])
         if not wants_jacobian:
             return r, None
         moved = np.einsum("ab,nbk->nak", TO_CAMERA, change[rows])
@@ -218,12 +232,20 @@ def _problem(head, model: LandmarkModel, seen: Observation, at: np.ndarray, use,
         for axis, sd in ((0, GAZE_APART_SD * 0.5), (1, GAZE_APART_SD)):
             extra[2, axis, lay.eyes.start + axis] = 1 / sd
             extra[2, axis, lay.eyes.start + 2 + axis] = -1 / sd
-        return r, np.concatenate([metric @ d_image, extra])
+        return r, np.concatenate([metric @ d_image, (d_image[upper] - d_image[lower]) * gap, extra])
 
     mean, sd = prior(head, lay)
     low, high = bounds(head, lay)
-    robust = np.concatenate([np.ones(len(rows), bool), np.zeros(3, bool)])
+    robust = np.concatenate([np.ones(len(rows) + len(upper), bool), np.zeros(3, bool)])
     return Problem(residuals, robust, mean, sd, low, high), weights
+
+
+def _closing(gaps: np.ndarray) -> np.ndarray:
+    """[n] in [0, 1]: the share of a small lip gap (in eye distances) that is not there.
+
+    On shut lips the network still leaves about 0.018 between them; from 0.045 on a gap is taken as it is.
+    """
+    return np.clip((0.045 - gaps) / 0.02, 0, 1)
 
 
 def _facing(model: LandmarkModel, at: np.ndarray, least: float) -> np.ndarray:

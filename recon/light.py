@@ -12,7 +12,7 @@ def harmonics(normals: np.ndarray) -> np.ndarray:
 
     Nine numbers hold 98 % of what a convex Lambertian surface shows (Ramamoorthi and Hanrahan 2001).
     """
-    x, y, z = normals.T
+    x, y, z = normals.T.astype(np.float32)
     return np.stack([np.ones_like(x), x, y, z, x * y, x * z, y * z, x * x - y * y, 3 * z * z - 1], 1)
 
 
@@ -37,4 +37,4 @@ def gain(normals: np.ndarray, light: np.ndarray, *, strength: float = 0.7) -> np
     """[n, 1]: what to multiply linear colours by, so that their light is more even; one factor for all channels."""
     shade = (harmonics(normals) @ light).mean(1)
     level = max(float(light[0].mean()), 1e-6)
-    return np.clip(np.maximum(shade / level, 0.05) ** -strength, 0.6, 1.8)[:, None]
+    return np.clip(np.maximum(shade / level, 0.05) ** -strength, 0.6, 1.8)[:, None].astype(np.float32)

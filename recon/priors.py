@@ -9,12 +9,12 @@ from readers.faces import LEFT_EYE, RIGHT_EYE
 from recon.landmark_model import Layout
 
 IRIS_RADIUS_M = 0.00585  # visible iris, 11.7 mm across in adults (Ruefer et al. 2005)
-IRIS_SD = 0.06  # relative: people differ by 4 %, the reader by as much
+IRIS_SD = 0.08  # relative: people differ by 4 %, the reader by more
 FOCAL_OVER_LONG_SIDE = 1.4  # a 50 mm lens on a 36 mm sensor
-FOCAL_LOG_SD = 0.3
+FOCAL_LOG_SD = 0.12  # kept tight: landmarks tell perspective from the shape of a face only poorly
 DISTANCE_M, DISTANCE_LOG_SD = 1.2, 0.6  # where people stand for a portrait
 LID_SD, GAZE_SD, GAZE_APART_SD = 0.5, 0.25, 0.05
-JAW_OPEN_SD, JAW_SIDE_SD = 0.4, 0.3  # shares of jawOpen and jawLeft at 1
+JAW_OPEN_SD, JAW_SIDE_SD = 0.15, 0.3  # shares of jawOpen and jawLeft at 1
 
 # The face's outline in MediaPipe's order: the tessellation's rim, clockwise from the top of the forehead.
 OVAL = (
@@ -26,6 +26,9 @@ LIPS = (
     *(61, 146, 91, 181, 84, 17, 314, 405, 321, 375, 291, 185, 40, 39, 37, 0, 267, 269, 270, 409),
     *(78, 95, 88, 178, 87, 14, 317, 402, 318, 324, 308, 191, 80, 81, 82, 13, 312, 311, 310, 415),
 )
+# Facing points of the lips' and the lids' edges, upper then lower: how far they are apart is what a viewer sees.
+LIP_PAIRS = ((13, 14), (82, 87), (312, 317), (81, 178), (311, 402), (80, 88), (310, 318))
+LID_PAIRS = ((159, 145), (158, 153), (160, 144), (386, 374), (385, 380), (387, 373))
 BROWS = (*(70, 63, 105, 66, 107, 55, 65, 52, 53, 46), *(300, 293, 334, 296, 336, 285, 295, 282, 283, 276))
 
 

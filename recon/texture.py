@@ -16,7 +16,9 @@ from render.camera import FAR_M, NEAR_M, project, to_clip
 from render.materials import MATERIALS, linear_to_srgb, srgb_to_linear
 
 SIZE = 1024  # texels
-FADE_M = 0.018  # metres over which the photo gives way to plain skin beyond the face's outline
+FADE_M = (0.012, 0.003)  # metres inside and beyond the face's outline between which the photo gives way to plain skin
+COARSE = 32  # cells along the atlas over which light is levelled
+LEVEL = 0.6  # how far it is levelled: 0 leaves the photo's light, 1 takes all slow changes out
 DEPTH_SLACK_M = 0.003  # a texel this much behind the nearest surface still counts as seen
 _LINEAR = srgb_to_linear(np.arange(256) / 255).astype(np.float32)
 
@@ -34,31 +36,51 @@ def make_albedo(
     points, normals = atlas.spread(vertices), _unit(atlas.spread(_normals(vertices, head.faces)))
     pixels = project(points, camera)
     seen = _visible(pixels, vertices, head.faces, camera)
-    view = _unit(_camera_place(camera) - points)
-    seen *= _smooth_step((normals * view).sum(1), 0.12, 0.5)
+    view = _unit(_camera_place(camera).astype(np.float32) - points)
+    seen *= _smooth_step((normals * view).sum(1), 0.2, 0.6)
 
     colours = _look_up(image, pixels, head, vertices, camera)
-    area = _face_area(head, atlas)
-    tone_area = area * seen * _plain_skin(head, atlas)
-    tone = _tone(colours, tone_area)
-    seen *= _skin_like(colours, tone, head, atlas)
-    light = fit_light(normals, colours, tone_area)
-    even = np.clip(colours * gain(normals, light).astype(np.float32), 0, 1)
-    tone = _tone(even, tone_area)
+    area, plain = _face_area(head, atlas), _plain_skin(head, atlas)
+    skin = area * seen * plain
+    some = slice(None, None, 5)  # enough for nine numbers
+    light = fit_light(normals[some], colours[some], skin[some])
+    even = np.clip(colours * gain(normals, light), 0, 1)
+    tone = _tone(even, skin)
+    seen *= _skin_like(even, tone, head, atlas)
+    coverage = float((seen * (area > 0.5)).sum() / max((area > 0.5).sum(), 1))
 
     # what is hidden here may be seen across the face
     theirs = atlas.across(np.concatenate([even, seen[:, None]], 1))
     borrowed = theirs[:, 3] * (1 - seen)
     known = seen + borrowed
     mixed = (even * seen[:, None] + theirs[:, :3] * borrowed[:, None]) / np.maximum(known, 1e-6)[:, None]
-    weight = atlas.image((known * area).astype(np.float32))
-    filled = push_pull(atlas.image(mixed.astype(np.float32)), np.where(weight < 0.02, 0, weight))
-    face = filled.reshape(-1, 3)[atlas.texels]
-    fade = np.clip(area, 0, 1)[:, None]
-    albedo = _plain_atlas(head, size, tone)
-    albedo.reshape(-1, 3)[atlas.texels] = face * fade + tone * (1 - fade)
-    coverage = float((seen * (area > 0.5)).sum() / max((area > 0.5).sum(), 1))
-    return np.rint(linear_to_srgb(albedo) * 255).astype(np.uint8), light, coverage
+    # beyond the face plain skin is as good as known, so that what fills the gaps fades into it
+    weight = np.maximum(known * area, 0.5 * (1 - area))
+    mixed = mixed * area[:, None] + tone * (1 - area[:, None])
+    mixed *= _levelled(mixed, weight * plain, tone, atlas)
+    face = push_pull(atlas.image(mixed), atlas.image(np.where(weight < 0.05, 0, weight))).reshape(-1, 3)[atlas.texels]
+    albedo = _plain_atlas(head, atlas, tone)
+    albedo.reshape(-1, 3)[atlas.texels] = face * area[:, None] + tone * (1 - area[:, None])
+    return _encode(albedo), light, coverage
+
+
+def _encode(linear: np.ndarray) -> np.ndarray:
+    """Linear [...] in [0, 1] -> sRGB uint8, by a table fine enough for every step of 8 bits."""
+    table = np.rint(linear_to_srgb(np.arange(16384) / 16383) * 255).astype(np.uint8)
+    return table[np.rint(np.clip(linear, 0, 1) * 16383).astype(np.int32)]
+
+
+def _levelled(colours: np.ndarray, weights: np.ndarray, tone: np.ndarray, atlas: UvMap) -> np.ndarray:
+    """[T, 3] gains that pull what varies slowly over the skin towards its tone: light that harmonics cannot hold."""
+    blocks = atlas.size // COARSE
+    weight = atlas.image(weights.astype(np.float32)).reshape(COARSE, blocks, COARSE, blocks).mean((1, 3))
+    image = atlas.image(colours * weights[:, None]).reshape(COARSE, blocks, COARSE, blocks, 3).mean((1, 3))
+    coarse = push_pull(image / np.maximum(weight, 1e-6)[..., None], np.where(weight < 0.1, 0, weight))
+    for _ in range(2):
+        coarse = push_pull(coarse, np.full(coarse.shape[:2], 0.3, np.float32))  # a soft blur
+    ratio = np.clip(tone / np.maximum(coarse, 1e-3), 0.5, 2.0).astype(np.float32) ** np.float32(LEVEL)
+    row, column = np.divmod(atlas.texels, atlas.size)
+    return bilinear(ratio, (column + 0.5) / blocks, (row + 0.5) / blocks)
 
 
 def _normals(vertices: np.ndarray, faces: np.ndarray) -> np.ndarray:
@@ -136,13 +158,13 @@ def _distance(points: np.ndarray, targets: np.ndarray) -> np.ndarray:
 
 
 def _face_area(head: HeadArrays, atlas: UvMap) -> np.ndarray:
-    """[T] 1 within the outline of the face at rest, falling to 0 over FADE_M beyond it; ears, neck and scalp are 0."""
+    """[T] 1 within the outline of the face at rest, falling to 0 across it; ears, neck and scalp are 0."""
     outline = _landmark_points(head, OVAL)[:, :2]
     rest = head.v_template
     inside = _signed_distance(rest[:, :2], outline)
     depth = _landmark_points(head, OVAL)[:, 2]
     behind = rest[:, 2] < depth.min() - 0.01
-    area = _smooth_step(inside, -FADE_M, 0.002)
+    area = _smooth_step(inside, -FADE_M[1], FADE_M[0])
     area[behind] = 0
     for name in ("ears", "neck", "mouth"):
         if name in head.regions:
@@ -177,13 +199,13 @@ def _plain_skin(head: HeadArrays, atlas: UvMap) -> np.ndarray:
 
 
 def _tone(colours: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """[3] the weighted median colour."""
+    """[3] the colour of skin in good light: the mean of what is brighter than half of it, without the highlights."""
     kept = np.flatnonzero(weights > 0.3)
     if len(kept) < 50:
         return srgb_to_linear(np.array(MATERIALS["skin"].colour) / 255)
     order = np.argsort(colours[kept].mean(1), kind="stable")
     share = np.cumsum(weights[kept][order])
-    middle = order[(share > 0.4 * share[-1]) & (share < 0.6 * share[-1])]
+    middle = order[(share > 0.55 * share[-1]) & (share < 0.75 * share[-1])]
     return colours[kept][middle].mean(0)
 
 
@@ -194,22 +216,40 @@ def _skin_like(colours: np.ndarray, tone: np.ndarray, head: HeadArrays, atlas: U
     """
     outline = _landmark_points(head, OVAL)
     brow = _landmark_points(head, BROWS)[:, 1].max()
-    rim = 1 - _smooth_step(_signed_distance(head.v_template[:, :2], outline[:, :2]), 0.004, 0.014)
+    rim = 1 - _smooth_step(_signed_distance(head.v_template[:, :2], outline[:, :2]), 0.008, 0.02)
     forehead = _smooth_step(head.v_template[:, 1], brow + 0.002, brow + 0.01)
     judged = atlas.spread(np.maximum(rim, forehead))
     darkness = np.log((colours.mean(1) + 0.01) / (tone.mean() + 0.01))
     hue = colours / np.maximum(colours.sum(1, keepdims=True), 1e-4) - tone / tone.sum()
-    unlike = np.maximum(_smooth_step(np.abs(darkness), 0.7, 1.2), _smooth_step(np.linalg.norm(hue, axis=1), 0.08, 0.16))
-    return 1 - judged * unlike
+    unlike = np.maximum(_smooth_step(np.abs(darkness), 0.3, 0.6), _smooth_step(np.linalg.norm(hue, axis=1), 0.05, 0.1))
+    fringe = _upwards(unlike * atlas.spread(forehead), atlas.spread(head.v_template), brow)
+    return 1 - np.maximum(judged * unlike, fringe)
 
 
-def _plain_atlas(head: HeadArrays, size: int, tone: np.ndarray) -> np.ndarray:
+def _upwards(hair: np.ndarray, places: np.ndarray, brow: float) -> np.ndarray:
+    """[T] in [0, 1]: whether hair [T] shows anywhere below a texel on its way up from the brows.
+
+    Once a fringe or the brim of a hat has begun, what follows above is no skin even where its colour says so.
+    """
+    columns, rows, extent = 40, 32, 0.08  # metres to either side and upwards
+    x = (places[:, 0] + extent) / (2 * extent) * columns
+    y = (places[:, 1] - brow) / extent * rows
+    inside = (x > 0) & (x < columns) & (y > 0) & (y < rows) & (places[:, 2] > 0)
+    cell = np.clip(y.astype(int), 0, rows - 1) * columns + np.clip(x.astype(int), 0, columns - 1)
+    count = np.bincount(cell[inside], minlength=rows * columns)
+    total = np.bincount(cell[inside], hair[inside], rows * columns)
+    share = (total / np.maximum(count, 1)).reshape(rows, columns)
+    begun = np.maximum.accumulate(share, axis=0)
+    soft = bilinear(begun[..., None].astype(np.float32), x, y + 2)[:, 0]  # from 4 mm below: hair has a shade
+    return np.where(places[:, 1] > brow, _smooth_step(soft, 0.08, 0.3), 0)
+
+
+def _plain_atlas(head: HeadArrays, atlas: UvMap, tone: np.ndarray) -> np.ndarray:
     """[size, size, 3] linear: skin tone everywhere, and the default colours of teeth, tongue, eyes and the rest."""
-    plain = np.empty((size, size, 3))
-    plain[:] = tone
-    for name in head.materials:
-        if name in ("skin", "lips") or name not in MATERIALS:
-            continue
-        part = uv_map(head, size, (name,))
-        plain.reshape(-1, 3)[part.texels] = srgb_to_linear(np.array(MATERIALS[name].colour) / 255)
-    return plain
+    table = np.array(
+        [srgb_to_linear(np.array(MATERIALS.get(n, MATERIALS["other"]).colour) / 255) for n in head.materials]
+    )
+    for k, name in enumerate(head.materials):
+        if name in ("skin", "lips"):
+            table[k] = tone
+    return np.concatenate([table, tone[None]]).astype(np.float32)[atlas.material]

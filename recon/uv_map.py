@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,17 +12,19 @@ from flame_tools.types import HeadArrays
 
 @dataclass(frozen=True)
 class UvMap:
-    """The T texels of an atlas that lie on some of its materials. Row 0 of the atlas is v = 1."""
+    """The T texels of an atlas that lie on skin. Row 0 of the atlas is v = 1."""
 
     size: int  # texels along each side
     texels: np.ndarray  # [T] flat indices, ascending
     corners: np.ndarray  # [T, 3] vertices
     barycentrics: np.ndarray  # [T, 3] float32
-    mirror: np.ndarray  # [T] flat index of the texel across the sagittal plane; -1 where there is none
+    mirror: np.ndarray  # [T] flat index of the texel across the sagittal plane; size^2 where there is none
+    material: np.ndarray  # [size, size] int32 into the head's materials, -1 where the atlas is empty
 
     def spread(self, values: np.ndarray) -> np.ndarray:
-        """Vertex values [V] or [V, C] -> texel values [T] or [T, C]."""
+        """Vertex values [V] or [V, C] -> texel values [T] or [T, C], float32."""
         weights = self.barycentrics if values.ndim == 1 else self.barycentrics[..., None]
+        values = values.astype(np.float32)
         return sum(values[self.corners[:, k]] * weights[:, k] for k in range(3))
 
     def image(self, values: np.ndarray) -> np.ndarray:
@@ -37,32 +40,54 @@ class UvMap:
         return full[self.mirror]
 
 
-def uv_map(head: HeadArrays, size: int, materials: tuple[str, ...] = ("skin", "lips")) -> UvMap:
-    """Rasterize the atlas; triangles of other materials are left out."""
+_kept: dict = {}
+
+
+def uv_map(head: HeadArrays, size: int) -> UvMap:
+    """The skin's texels (materials skin and lips; everything on a head that names none). Kept with the head."""
+    key = (id(head), size)
+    if key not in _kept:
+        _kept[key] = _build(head, size)
+        weakref.finalize(head, _kept.pop, key, None)
+    return _kept[key]
+
+
+def _build(head: HeadArrays, size: int) -> UvMap:
     from render.raster_numba import rasterize_numba
 
-    wanted = [k for k, name in enumerate(head.materials) if name in materials]
-    chosen = np.flatnonzero(np.isin(head.face_material, wanted))
     clip = np.zeros((1, len(head.uv), 4))
     clip[0, :, :2] = head.uv * 2.0 - 1
     clip[0, :, 3] = 1
-    triangles = np.ascontiguousarray(head.uv_faces[chosen], np.int32)
-    face_id, bary, _ = rasterize_numba(clip, triangles, (size, size))
-    texels = np.flatnonzero(face_id.ravel() >= 0)
-    faces = chosen[face_id.ravel()[texels]]
+    face_id, bary, _ = rasterize_numba(clip, np.ascontiguousarray(head.uv_faces, np.int32), (size, size))
+    face_id = face_id[0]
+    material = np.where(face_id >= 0, head.face_material[face_id], -1)
+    skin = [k for k, name in enumerate(head.materials) if name in ("skin", "lips")] or range(len(head.materials))
+    texels = np.flatnonzero(np.isin(material, list(skin)))
+    faces = face_id.ravel()[texels]
     weights = bary.reshape(-1, 3)[texels].astype(np.float32)
 
-    # the triangle across: the one whose vertices are the mirrored ones, in whatever order
-    key = {tuple(sorted(f)): i for i, f in enumerate(head.faces.tolist())}
-    mirrored = head.mirror[head.faces]
-    partner = np.array([key.get(tuple(sorted(f)), -1) for f in mirrored.tolist()])
-    order = (mirrored[:, :, None] == head.faces[partner][:, None, :]).argmax(-1)  # [F, 3] corner of the partner
-    uv_across = head.uv[head.uv_faces[partner][np.arange(len(partner))[:, None], order]]  # [F, 3, 2]
-    uv = (uv_across[faces] * weights[..., None]).sum(1)
-    column = np.clip((uv[:, 0] * size).astype(np.int64), 0, size - 1)
-    row = np.clip(((1 - uv[:, 1]) * size).astype(np.int64), 0, size - 1)
+    partner, uv_across = _across(head)
+    place = (uv_across[faces] * weights[..., None]).sum(1)
+    column = np.clip((place[:, 0] * size).astype(np.int64), 0, size - 1)
+    row = np.clip(((1 - place[:, 1]) * size).astype(np.int64), 0, size - 1)
     mirror = row * size + column
-    known = np.zeros(size * size, bool)
-    known[texels] = True
-    mirror[(partner[faces] < 0) | ~known[mirror]] = -1
-    return UvMap(size, texels, head.faces[faces], weights, mirror)
+    mirror[partner[faces] < 0] = size * size
+    return UvMap(size, texels, head.faces[faces], weights, mirror, material)
+
+
+def _across(head: HeadArrays) -> tuple[np.ndarray, np.ndarray]:
+    """For each triangle the one across the sagittal plane [F] (-1: none), and its mirrored corners' UV [F, 3, 2]."""
+    count = len(head.v_template)
+    mirrored = head.mirror[head.faces]
+
+    def names(faces):
+        a, b, c = np.sort(faces.astype(np.int64), 1).T
+        return (a * count + b) * count + c
+
+    own, wanted = names(head.faces), names(mirrored)
+    order = np.argsort(own, kind="stable")
+    found = order[np.clip(np.searchsorted(own[order], wanted), 0, len(own) - 1)]
+    partner = np.where(own[found] == wanted, found, -1)
+    corner = (mirrored[:, :, None] == head.faces[partner][:, None, :]).argmax(-1)
+    uv = head.uv[head.uv_faces[partner][np.arange(len(partner))[:, None], corner]]
+    return partner, uv
