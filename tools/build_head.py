@@ -59,6 +59,7 @@ def build(data: Path | None = None) -> HeadArrays:
     posedirs = shapes.posedirs + gaze.look_posedirs(assembly, template, shapedirs)
     expressiondirs = gaze.settle_expressions(assembly, template, shapedirs, shapes.names, shapes.dirs)
     places = landmarks.build_landmarks(assembly, template)
+    areas = regions.build_regions(assembly, template, places) | blinks.margins
     atlas, uv_faces = uv.build_uv(assembly, template)
     return HeadArrays(
         v_template=template.astype(np.float32),
@@ -83,7 +84,7 @@ def build(data: Path | None = None) -> HeadArrays:
         jaw_side_rad=shapes.jaw_side_rad,
         look_rad=np.asarray(gaze.LOOK_RAD, np.float32),
         landmarks=places,
-        regions=regions.build_regions(assembly, template, places),
+        regions=areas,
         inner_lip_pairs=contact.pairs.astype(np.int32),
         mirror=assembly.mirror.astype(np.int32),
         directions={name: row.astype(np.float32) for name, row in people.directions.items()},
