@@ -157,6 +157,11 @@ def _without_octave_jumps(f0: np.ndarray) -> np.ndarray:
     return out
 
 
+def at_times(curve: np.ndarray, times: np.ndarray) -> np.ndarray:
+    """A curve of 100 values a second, read at `times` [T] seconds. float32."""
+    return np.interp(times, np.arange(len(curve)) * HOP_S, curve).astype(np.float32)
+
+
 def pauses(prosody: Prosody, *, shortest_s: float = 0.15) -> list[tuple[float, float]]:
     """Stretches (start_s, end_s) in which nobody speaks, by energy alone."""
     limit = min(max(prosody.floor_db + 8.0, -45.0), -25.0)

@@ -1,0 +1,188 @@
+"""Lips that meet: bilabial closures made exact on the head at hand, for any identity and any emotion.
+
+The lip gap is measured on the inner-lip pairs of the head, as its own skinning poses them (a head cut down to those
+vertices), so that no linearisation stands between the promise and the mesh. `mouthClose` undoes what jaw and lips have
+opened: one unknown per frame, found by the secant method.
+"""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from animate.visemes import BILABIAL, LABIODENTAL, OPEN_VOWELS, SILENCE, plain
+from flame_tools.arkit import INDEX, to_params
+from flame_tools.head import Head
+from flame_tools.types import FaceParams, Intervals
+
+CENTRAL = 0.6  # share of the mouth's width in which lips must meet; corners touch always
+CLOSED_MM = 1.0
+_AIM_MM = 0.0  # gap that a closure aims at
+_EVEN_MM = 0.7  # widest gap of a closure that is left alone; wider ones fade what holds the lips apart
+_BEFORE_S, _AFTER_S = 0.065, 0.050  # closing and release
+# Shapes that open lips unevenly along their width, or hold them apart
+_UNEVEN = tuple(
+    INDEX[name]
+    for name in (
+        "mouthFunnel", "mouthUpperUpLeft", "mouthUpperUpRight", "mouthLowerDownLeft", "mouthLowerDownRight",
+        "mouthSmileLeft", "mouthSmileRight", "mouthFrownLeft", "mouthFrownRight", "mouthStretchLeft",
+        "mouthStretchRight", "mouthDimpleLeft", "mouthDimpleRight", "noseSneerLeft", "noseSneerRight", "mouthLeft",
+        "mouthRight", "jawLeft", "jawRight",
+    )
+)  # fmt: skip
+_CLOSE, _LOWER = INDEX["mouthClose"], [INDEX["mouthLowerDownLeft"], INDEX["mouthLowerDownRight"]]
+
+
+class Lips:
+    """The inner lips of one person, and nothing else of the head."""
+
+    def __init__(self, head: Head, shape: torch.Tensor):
+        pairs = head.arrays.inner_lip_pairs
+        used, rows = np.unique(pairs, return_inverse=True)
+        self.head = _restrict(head.bake(shape), torch.as_tensor(used))
+        self.pairs = rows.reshape(-1, 2)
+        rest = self.head.v_template.numpy()
+        x = rest[self.pairs, 0].mean(1)
+        middle, half = (x.max() + x.min()) / 2, (x.max() - x.min()) / 2
+        self.central = np.abs(x - middle) <= CENTRAL * half + 1e-6
+
+    def gaps_mm(self, params: FaceParams) -> np.ndarray:
+        """Signed vertical distance [T, central pairs] in mm, upper minus lower, in the head's frame."""
+        still = params.replace(
+            global_rotation=torch.zeros_like(params.global_rotation),
+            neck=torch.zeros_like(params.neck),
+            translation=torch.zeros_like(params.translation),
+        )
+        with torch.no_grad():
+            parts = [
+                self.head.vertices(still.frame(slice(i, i + 4096))).numpy() for i in range(0, len(still.jaw), 4096)
+            ]
+        y = np.concatenate(parts)[..., 1]
+        gap = y[:, self.pairs[:, 0]] - y[:, self.pairs[:, 1]]
+        return 1e3 * gap[:, self.central]
+
+    def gaps_of_weights_mm(self, weights: np.ndarray) -> np.ndarray:
+        """As `gaps_mm`, for ARKit weights [T, 52]."""
+        return self.gaps_mm(to_params(torch.as_tensor(weights, dtype=torch.float32), self.head))
+
+
+def _restrict(baked: Head, used: torch.Tensor) -> Head:
+    """A baked head that has only the vertices `used`: same joints, same formula."""
+
+    def columns(basis: torch.Tensor) -> torch.Tensor:  # [K, 3 V] -> [K, 3 n]
+        return basis.unflatten(-1, (-1, 3))[:, used].flatten(-2)
+
+    small = copy.copy(baked)
+    small._buffers = dict(baked._buffers)
+    small._buffers.update(
+        v_template=baked.v_template[used],
+        expression_basis=columns(baked.expression_basis),
+        pose_basis=columns(baked.pose_basis),
+        weights=baked.weights[used],
+        eyelid_vertices=baked.eyelid_vertices[:0],
+    )
+    return small
+
+
+@dataclass(frozen=True)
+class Closures:
+    """Where lips must be shut, as seen by a track's frames."""
+
+    hold: np.ndarray  # [T] in [0, 1]; 1 at frames where lips must be shut, ramps around them
+    limit: np.ndarray  # [T] in [0, 1]; how far closing may go where lips must not meet
+
+
+def closures(phones: Intervals, times: np.ndarray) -> Closures:
+    """Closing demands of /p b m/ at frame times [T]; each gets at least the frame nearest to its middle."""
+    hold, limit = np.zeros(len(times)), np.ones(len(times))
+    names = [plain(name) for name in phones.names]
+    for i, (name, start, end) in enumerate(zip(names, phones.start_s, phones.end_s, strict=True)):
+        if name in BILABIAL:
+            # A stop's last part is its burst: lips part before the segment ends.
+            stop = end - min(0.025, 0.35 * (end - start)) if name != "M" else end - 0.1 * (end - start)
+            middle = (start + stop) / 2
+            key = times[int(np.argmin(np.abs(times - middle)))] if len(times) else middle
+            first, last = min(start + 0.15 * (stop - start), key), max(stop, key)
+            before, after = _ramp(phones, names, i - 1, _BEFORE_S), _ramp(phones, names, i + 1, _AFTER_S)
+            rows = slice(np.searchsorted(times, first - before), np.searchsorted(times, last + after, "right"))
+            t = times[rows]
+            rise = np.clip((t - first + before + 1e-9) / before, 0, 1)
+            fall = np.clip((last + after - t + 1e-9) / after, 0, 1)
+            hold[rows] = np.maximum(hold[rows], _smooth(np.minimum(rise, fall)))
+        elif name != SILENCE and name not in LABIODENTAL and end - start >= 0.055:
+            quarter = (end - start) / 4
+            rows = slice(np.searchsorted(times, start + quarter), np.searchsorted(times, end - quarter, "right"))
+            limit[rows] = np.minimum(limit[rows], 0.45 if name in OPEN_VOWELS else 0.60)
+    return Closures(hold, limit)
+
+
+def _ramp(phones: Intervals, names: list[str], i: int, wanted: float) -> float:
+    """How long lips may take to close or part next to phone i: a short neighbour leaves less."""
+    if not 0 <= i < len(names) or names[i] == SILENCE:
+        return wanted
+    return float(np.clip(0.6 * (phones.end_s[i] - phones.start_s[i]), 0.02, wanted))
+
+
+def _smooth(x: np.ndarray) -> np.ndarray:
+    return x * x * (3 - 2 * x)
+
+
+def seal(
+    weights: np.ndarray,  # [T, 52] everything that moves the mouth, mouthClose at 0
+    closing: np.ndarray,  # [T] in [0, 1] how far lips close what the rest has opened; 1 is shut
+    lips: Lips,
+) -> np.ndarray:  # [T, 52]
+    """Set mouthClose so that the narrowest central gap is (1 - closing) of what it was; at 1 all of them are shut."""
+    base = weights.copy()
+    base[:, _CLOSE] = 0.0
+    shut = np.flatnonzero(closing > 0.999)
+    fade = np.ones(len(base))
+    for _ in range(10):
+        sealed = base.copy()
+        sealed[:, _UNEVEN] *= _spread(fade)[:, None]
+        _close(sealed, closing, lips)
+        uneven = lips.gaps_of_weights_mm(sealed[shut]).max(1) > _EVEN_MM if len(shut) else np.zeros(0, bool)
+        if not uneven.any():
+            break
+        fade[shut[uneven]] *= 0.55
+    return sealed
+
+
+def _spread(fade: np.ndarray) -> np.ndarray:
+    """A fade reaches its neighbours in part, so that nothing snaps from one frame to the next."""
+    out, count = fade.copy(), len(fade)
+    for reach, share in ((1, 0.7), (2, 0.35), (3, 0.1)):
+        padded = 1 - share * (1 - np.pad(fade, reach, constant_values=1.0))
+        out = np.minimum(out, np.minimum(padded[:count], padded[2 * reach :]))
+    return out
+
+
+def _close(weights: np.ndarray, closing: np.ndarray, lips: Lips) -> None:
+    """Solve mouthClose (or, where lips cross at rest, mouthLowerDown) in place, frame by frame."""
+    active = np.flatnonzero(closing > 1e-3)
+    if not len(active):
+        return
+    rows = weights[active]
+    start = lips.gaps_of_weights_mm(rows).min(1)
+    goal = _AIM_MM + (1 - closing[active]) * (start - _AIM_MM)
+    crossed = start < _AIM_MM - 0.05
+    position, residual = np.zeros(len(rows)), start - goal
+    slope = np.full(len(rows), -36.0)  # mm per unit of mouthClose, a first guess
+    for _ in range(5):
+        # Lips that cross open by mouthLowerDown, about 4 mm a unit.
+        step = np.where(crossed, residual / 4.0, residual / slope)
+        moved = np.clip(position - step, 0.0, 1.0)
+        trial = rows.copy()
+        trial[:, _CLOSE] = np.where(crossed, 0.0, moved)
+        trial[:, _LOWER] = np.minimum(rows[:, _LOWER] + np.where(crossed, moved, 0.0)[:, None], 1.0)
+        found = lips.gaps_of_weights_mm(trial).min(1) - goal
+        change = moved - position
+        steep = np.abs(change) > 1e-6
+        slope = np.where(steep & ~crossed, np.minimum((found - residual) / np.where(steep, change, 1), -5.0), slope)
+        position, residual = moved, found
+        if np.abs(residual).max() < 0.01:
+            break
+    weights[active] = trial

@@ -1,0 +1,133 @@
+"""Emotions as layers of facial action: the eight that EMOTE knows, any intensity, any mix, constant or over time.
+
+Each emotion is the set of action units that FACS research finds in its prototype (Ekman & Friesen 1978; Du, Tao &
+Martinez 2014, table 1), and each action unit is the ARKit weights that show it. Mixes join by 1 - (1 - a)(1 - b), so
+that two emotions which share a unit strengthen it and never exceed it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from flame_tools.arkit import ARKIT_NAMES, INDEX
+from flame_tools.errors import InputError
+
+EMOTIONS = ("neutral", "happy", "sad", "surprise", "fear", "disgust", "anger", "contempt")
+_ALSO = {
+    "happiness": "happy", "joy": "happy", "sadness": "sad", "surprised": "surprise", "fearful": "fear",
+    "afraid": "fear", "disgusted": "disgust", "angry": "anger", "contemptuous": "contempt",
+}  # fmt: skip
+
+# Action unit -> ARKit weights at full strength; "X*" stands for XLeft and XRight.
+ACTION_UNITS: dict[str, dict[str, float]] = {
+    "1": {"browInnerUp": 0.85},
+    "2": {"browOuterUp*": 0.80},
+    "4": {"browDown*": 0.85},
+    "5": {"eyeWide*": 0.75},
+    "6": {"cheekSquint*": 0.80, "eyeSquint*": 0.30},
+    "7": {"eyeSquint*": 0.70},
+    "9": {"noseSneer*": 0.85, "mouthUpperUp*": 0.10},
+    "10": {"mouthUpperUp*": 0.45},
+    "12": {"mouthSmile*": 0.75},
+    "14": {"mouthDimple*": 0.55},
+    "15": {"mouthFrown*": 0.75},
+    "16": {"mouthLowerDown*": 0.35},
+    "17": {"mouthShrugLower": 0.55},
+    "20": {"mouthStretch*": 0.60},
+    "23": {"mouthPress*": 0.45, "mouthRollLower": 0.15, "mouthRollUpper": 0.12},
+    "26": {"jawOpen": 0.16},
+    "43": {"eyeBlink*": 0.20},
+    "R12": {"mouthSmileRight": 0.55},
+    "R14": {"mouthDimpleRight": 0.70, "cheekSquintRight": 0.20},
+}
+# Emotion -> action units and their strength at intensity 1
+PROTOTYPES: dict[str, dict[str, float]] = {
+    "neutral": {},
+    "happy": {"6": 0.75, "12": 0.85, "1": 0.08, "2": 0.08},
+    "sad": {"1": 0.85, "4": 0.35, "15": 0.80, "17": 0.40, "43": 0.70},
+    "surprise": {"1": 0.85, "2": 0.90, "5": 0.75, "26": 0.70},
+    "fear": {"1": 0.90, "2": 0.45, "4": 0.40, "5": 0.90, "20": 0.65, "26": 0.40},
+    "disgust": {"9": 0.85, "10": 0.55, "4": 0.40, "7": 0.40, "15": 0.30, "17": 0.35},
+    "anger": {"4": 0.95, "5": 0.40, "7": 0.60, "23": 0.65, "9": 0.18, "17": 0.20},
+    "contempt": {"R12": 0.65, "R14": 0.75, "4": 0.15, "43": 0.35},
+}
+MOUTH = tuple(i for i, name in enumerate(ARKIT_NAMES) if name.startswith(("mouth", "jaw", "tongue", "cheekPuff")))
+
+
+def parse(spec: str | Mapping[str, float] | np.ndarray | None) -> np.ndarray:
+    """Intensities [8] in [0, 1] in the order of EMOTIONS, or [T, 8] where an array over frames was given.
+
+    `spec` is "happy", "happy:0.8,surprise:0.2", a dict, an array, or None for neutral.
+    """
+    if spec is None:
+        return np.zeros(len(EMOTIONS))
+    if isinstance(spec, str):
+        pairs = [_pair(part) for part in spec.split(",") if part.strip()]
+    elif isinstance(spec, Mapping):
+        pairs = list(spec.items())
+    else:
+        values = np.asarray(spec, dtype=np.float64)
+        if values.ndim not in (1, 2) or values.shape[-1] != len(EMOTIONS):
+            raise InputError(
+                f"emotion is {list(values.shape)}, wanted [8] or [T, 8] in the order {', '.join(EMOTIONS)}"
+            )
+        return _checked(values)
+    values = np.zeros(len(EMOTIONS))
+    for name, intensity in pairs:
+        known = _ALSO.get(str(name).strip().lower(), str(name).strip().lower())
+        if known not in EMOTIONS:
+            raise InputError(f"emotion {name!r} is unknown; there are: {', '.join(EMOTIONS)}")
+        values[EMOTIONS.index(known)] = intensity
+    return _checked(values)
+
+
+def _pair(part: str) -> tuple[str, float]:
+    name, colon, intensity = part.partition(":")
+    try:
+        return name, float(intensity) if colon else 1.0
+    except ValueError:
+        raise InputError(
+            f"emotion {part.strip()!r} has no number after the colon; write it like happy:0.8,surprise:0.2"
+        ) from None
+
+
+def _checked(values: np.ndarray) -> np.ndarray:
+    if not np.isfinite(values).all() or values.min() < 0 or values.max() > 1:
+        raise InputError(f"emotion intensities lie in [{values.min():g}, {values.max():g}], wanted [0, 1]")
+    return values
+
+
+def layer(intensities: np.ndarray) -> np.ndarray:
+    """ARKit weights [..., 52] of a face that feels `intensities` [..., 8] and says nothing."""
+    intensities = np.asarray(intensities, dtype=np.float64)
+    remaining = np.ones((*intensities.shape[:-1], len(ARKIT_NAMES)))
+    for e, emotion in enumerate(EMOTIONS):
+        remaining = remaining * (1 - intensities[..., e, None] * _prototype(emotion))
+    return 1 - remaining
+
+
+def _prototype(emotion: str) -> np.ndarray:
+    remaining = np.ones(len(ARKIT_NAMES))
+    for unit, strength in PROTOTYPES[emotion].items():
+        for name, weight in ACTION_UNITS[unit].items():
+            for i in [INDEX[name]] if name in INDEX else [INDEX[name[:-1] + side] for side in ("Left", "Right")]:
+                remaining[i] *= 1 - strength * weight
+    return 1 - remaining
+
+
+def during_speech(emotion: np.ndarray, speaking: np.ndarray, rounding: np.ndarray) -> np.ndarray:
+    """The emotion layer [T, 52] with its mouth part held back where speech needs the mouth.
+
+    speaking: [T] in [0, 1]; rounding: [T] in [0, 1], how round the lips are: round lips cannot smile.
+    """
+    out = emotion.copy()
+    out[:, MOUTH] *= (1 - 0.30 * speaking)[:, None]
+    for name in ("Smile", "Stretch", "Dimple"):
+        for side in ("Left", "Right"):
+            out[:, INDEX[f"mouth{name}{side}"]] *= 1 - 0.75 * np.clip(rounding, 0, 1)
+    out[:, INDEX["jawOpen"]] *= 1 - 0.5 * speaking
+    for name in ("mouthPressLeft", "mouthPressRight", "mouthShrugLower", "mouthRollLower", "mouthRollUpper"):
+        out[:, INDEX[name]] *= 1 - 0.5 * speaking
+    return out

@@ -1,0 +1,95 @@
+"""Eyes that live: blinks at the rate and with the shape of people's, fixations and saccades, brows that stress.
+
+Blinks: intervals are log-normal about 4 s in speech (Bentivoglio et al. 1997), drawn to phrase ends; lids close in
+about 100 ms and open in 200. Saccades last 21 ms + 2.2 ms a degree (Bahill et al. 1975), fixations 0.5 to 4 s.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from animate.emphasis import Accents, bumps
+
+_CLOSING_S, _SHUT_S, _OPENING_S = 0.095, 0.035, 0.200
+_MEAN_S, _SPREAD, _SHORTEST_S = 4.0, 0.55, 0.8
+
+
+@dataclass(frozen=True)
+class Blink:
+    start_s: float
+    depth: float  # 1 shuts the lids, less is a partial blink
+
+    @property
+    def end_s(self) -> float:
+        return self.start_s + _CLOSING_S + _SHUT_S + _OPENING_S
+
+
+def plan_blinks(duration_s: float, phrase_ends_s: np.ndarray, *, seed: int = 0) -> tuple[Blink, ...]:
+    """Blinks of a recording; one that falls due near a phrase's end waits for it."""
+    random = np.random.default_rng((seed, 1))
+    blinks, at = [], random.uniform(0.6, 2.2)
+    while at < duration_s - 0.1:
+        near = phrase_ends_s[np.abs(phrase_ends_s - at) < 0.7]
+        start = float(near[np.argmin(np.abs(near - at))]) if len(near) and random.random() < 0.75 else at
+        if not blinks or start - blinks[-1].start_s > _SHORTEST_S:
+            partial = random.random() < 0.12
+            blinks.append(Blink(start, random.uniform(0.45, 0.7) if partial else 1.0))
+        # The mean of a log-normal is exp(mu + sigma^2 / 2).
+        wait = random.lognormal(np.log(_MEAN_S) - _SPREAD**2 / 2, _SPREAD)
+        at = max(at, start) + max(wait, _SHORTEST_S)
+    return tuple(blinks)
+
+
+def lids(blinks: tuple[Blink, ...], times: np.ndarray) -> np.ndarray:
+    """Lid closure [T] in [0, 1] at frame times. Lids shut faster than they open."""
+    out = np.zeros(len(times))
+    for blink in blinks:
+        shut = blink.start_s + _CLOSING_S
+        # The frame nearest to the moment of closure sees it, or a 25 fps film would show lids that never meet.
+        key = times[int(np.argmin(np.abs(times - shut - _SHUT_S / 2)))]
+        low, high = min(shut, key), max(shut + _SHUT_S, key)
+        rows = slice(np.searchsorted(times, blink.start_s), np.searchsorted(times, high + _OPENING_S))
+        t = times[rows]
+        falling = np.clip((t - blink.start_s) / max(low - blink.start_s, 1e-6), 0, 1)
+        rising = np.clip((high + _OPENING_S - t) / _OPENING_S, 0, 1)
+        shape = np.minimum(falling * falling * (3 - 2 * falling), rising * rising * (3 - 2 * rising))
+        out[rows] = np.maximum(out[rows], blink.depth * shape)
+    return out
+
+
+def gaze(times: np.ndarray, pauses_s: list[tuple[float, float]], *, seed: int = 0) -> np.ndarray:
+    """Where the eyes look [T, 2]: radians down and to the subject's left of the camera.
+
+    Mostly at the camera with tiny shifts; looks away now and then, more often in pauses.
+    """
+    random = np.random.default_rng((seed, 2))
+    duration = float(times[-1]) if len(times) else 0.0
+    at, here, moves = random.uniform(0.2, 0.8), np.zeros(2), []
+    while at < duration:
+        pausing = any(a - 0.2 <= at <= b for a, b in pauses_s)
+        away = np.hypot(*here) > np.radians(2.5)
+        if not away and random.random() < (0.5 if pausing else 0.16):
+            there = np.radians([random.normal(1.0, 2.2), random.normal(0.0, 5.0)])
+            stay = random.uniform(0.35, 0.9)
+        else:
+            there = np.radians(random.normal(0.0, [0.35, 0.7]))
+            stay = float(np.clip(random.lognormal(0.1, 0.6), 0.45, 4.0))
+        there = np.clip(there, -np.radians(9), np.radians(9))
+        moves.append((at, here, there))
+        here, at = there, at + stay
+    out = np.zeros((len(times), 2))
+    for start, before, after in moves:
+        size = np.degrees(np.hypot(*(after - before)))
+        u = np.clip((times - start) / (0.021 + 0.0022 * size), 0, 1)[:, None]
+        rows = times >= start
+        out[rows] = (before + (after - before) * (u * u * u * (10 - 15 * u + 6 * u * u)))[rows]
+    return out
+
+
+def brows(times: np.ndarray, accents: Accents, *, seed: int = 0) -> np.ndarray:
+    """Brow raise [T] in [0, 1]: a flash on some accents, the stronger the likelier."""
+    random = np.random.default_rng((seed, 3))
+    heights = np.array([s * random.uniform(0.5, 1.0) * (random.random() < 0.35 + 0.5 * s) for s in accents.strength])
+    return bumps(times, accents.time_s - 0.03, heights, 0.16, 0.34)

@@ -1,0 +1,123 @@
+"""Phones and prosody to a head's own parameters: every layer of the performance, put together once."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+from animate import headmotion
+from animate.coarticulation import articulate, grid, rest_envelope, sample
+from animate.contact import Lips, closures, seal
+from animate.emotion import during_speech, layer
+from animate.emphasis import find_accents
+from animate.eyes import Blink, brows, gaze, lids, plan_blinks
+from animate.phones import Phones
+from animate.speech import Prosody, pauses
+from animate.visemes import CHANNELS
+from flame_tools.arkit import ARKIT_NAMES, INDEX, to_params
+from flame_tools.head import Head
+from flame_tools.types import FaceParams
+
+_CHANNEL = {name: i for i, name in enumerate(CHANNELS)}
+# Articulation channel -> ARKit weights of it; "X*" stands for XLeft and XRight.
+_TO_ARKIT = {
+    "jaw": {"jawOpen": 1.0},
+    "pucker": {"mouthPucker": 1.0},
+    "funnel": {"mouthFunnel": 1.0},
+    "spread": {"mouthStretch*": 0.55, "mouthSmile*": 0.45, "mouthDimple*": 0.15},
+    "upper": {"mouthUpperUp*": 1.0},
+    "lower": {"mouthLowerDown*": 1.0},
+    "roll": {"mouthRollLower": 1.0},
+    "press": {"mouthPress*": 0.6, "mouthRollLower": 0.35, "mouthRollUpper": 0.45},
+    "forward": {"jawForward": 1.0},
+}
+_TONGUE = {"tongue_up": "tongueUp", "tongue_back": "tongueBack", "tongue_teeth": "tongueBetweenTeeth"}
+_PARTING = ("funnel", "upper", "lower", "spread")  # what would hold lips apart while they close
+_ASYMMETRY = 0.05  # SD of the difference between the mouth's sides
+
+
+def perform(
+    phones: Phones,
+    prosody: Prosody,
+    times: np.ndarray,  # [T] seconds
+    duration_s: float,
+    feelings: np.ndarray,  # [8] or [T, 8] in [0, 1]
+    *,
+    head: Head,
+    shape: torch.Tensor,  # [S]
+    seed: int = 0,
+) -> tuple[FaceParams, tuple[Blink, ...]]:
+    """All of a performance at frame times. Returns FaceParams over [T] and the blinks."""
+    paths = sample(articulate(phones.phones, prosody, duration_s), times)
+    speaking = sample(rest_envelope(phones.phones, grid(duration_s))[:, None], times)[:, 0]
+    quiet = pauses(prosody)
+    accents = find_accents(prosody)
+
+    lips_wanted = closures(phones.phones, times)
+    paths = paths.copy()
+    for name in _PARTING:
+        paths[:, _CHANNEL[name]] *= 1 - lips_wanted.hold
+    closing = np.maximum(np.clip(paths[:, _CHANNEL["close"]], 0, 0.8), lips_wanted.hold)
+    closing = np.minimum(closing, lips_wanted.limit)
+
+    rounding = paths[:, _CHANNEL["pucker"]] + 0.5 * paths[:, _CHANNEL["funnel"]]
+    felt = np.broadcast_to(layer(feelings), (len(times), len(ARKIT_NAMES)))
+    weights = _join(_mouth(paths, seed), during_speech(felt, speaking, rounding))
+    weights = seal(weights, closing, Lips(head, shape))
+
+    blinks = plan_blinks(duration_s, np.array([start for start, _ in quiet]), seed=seed)
+    shut = lids(blinks, times)
+    flash = brows(times, accents, seed=seed)
+    for side in ("Left", "Right"):
+        weights[:, INDEX[f"eyeBlink{side}"]] = np.maximum(weights[:, INDEX[f"eyeBlink{side}"]], shut)
+        # Wide lids yield to a blink, or it would not shut.
+        weights[:, INDEX[f"eyeWide{side}"]] *= 1 - shut
+        weights[:, INDEX[f"eyeSquint{side}"]] *= 1 - 0.5 * shut
+        weights[:, INDEX[f"browOuterUp{side}"]] += 0.22 * flash
+    weights[:, INDEX["browInnerUp"]] += 0.26 * flash
+    weights = np.clip(weights, 0.0, 1.0)
+
+    params = to_params(torch.as_tensor(weights, dtype=torch.float32), head)
+    turn = headmotion.neck(times, prosody, accents, seed=seed)
+    # Eyes hold their target while the head moves under them, all but a tenth.
+    look = gaze(times, quiet, seed=seed) - 0.9 * turn[:, :2]
+    eyes = np.zeros((len(times), 2, 3))
+    eyes[..., :2] = np.clip(look, -0.35, 0.35)[:, None]
+    return params.replace(
+        shape=shape,
+        global_rotation=torch.zeros(len(times), 3),
+        translation=torch.zeros(len(times), 3),
+        expression=_with_tongue(params.expression, paths, head),
+        neck=torch.as_tensor(turn, dtype=torch.float32),
+        eyes=torch.as_tensor(eyes, dtype=torch.float32),
+    ), blinks
+
+
+def _columns(name: str) -> list[int]:
+    return [INDEX[name]] if name in INDEX else [INDEX[name[:-1] + side] for side in ("Left", "Right")]
+
+
+def _mouth(paths: np.ndarray, seed: int) -> np.ndarray:
+    """Articulation [T, C] to ARKit weights [T, 52], one side a little ahead of the other as in every speaker."""
+    lean = float(np.random.default_rng((seed, 5)).normal(0.0, _ASYMMETRY))
+    weights = np.zeros((len(paths), len(ARKIT_NAMES)))
+    for channel, names in _TO_ARKIT.items():
+        for name, share in names.items():
+            for column, side in zip(_columns(name), (1 + lean, 1 - lean), strict=False):
+                weights[:, column] += share * paths[:, _CHANNEL[channel]] * (side if name.endswith("*") else 1.0)
+    return np.clip(weights, 0.0, 1.0)
+
+
+def _join(mouth: np.ndarray, felt: np.ndarray) -> np.ndarray:
+    """Speech and emotion [T, 52] together: weights add, and level off towards 1."""
+    return 1 - (1 - mouth) * (1 - felt)
+
+
+def _with_tongue(expression: torch.Tensor, paths: np.ndarray, head: Head) -> torch.Tensor:
+    """Set the tongue shapes that a head has beyond ARKit's one; a head without them keeps its tongue still."""
+    expression = expression.clone()
+    for channel, name in _TONGUE.items():
+        if name in head.arrays.expression_names:
+            column = head.arrays.expression_names.index(name)
+            expression[:, column] = torch.as_tensor(np.clip(paths[:, _CHANNEL[channel]], 0, 1), dtype=torch.float32)
+    return expression

@@ -1,0 +1,73 @@
+"""A voice to a performance: the road from samples to a Track."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from fractions import Fraction
+
+import numpy as np
+import torch
+
+from animate.emotion import EMOTIONS
+from animate.emotion import parse as parse_emotion
+from animate.perform import perform
+from animate.phones import find_phones
+from animate.speech import at_times, measure, prepare
+from animate.textgrid import intervals
+from flame_tools.errors import InputError, ShapeError
+from flame_tools.head import Head
+from flame_tools.types import Curves, Track
+
+_RECOGNIZER_LICENCE = "CMU Sphinx en-us models: BSD-2-Clause"
+
+
+def animate(
+    audio: np.ndarray,  # [N] or [C, N], float in [-1, 1] or integers
+    rate: int,  # Hz
+    *,
+    head: Head,
+    text: str | None = None,
+    emotion: str | Mapping[str, float] | np.ndarray | None = None,  # "happy:0.8", {...}, [8] or [T, 8]
+    shape: torch.Tensor | None = None,  # [S] identity, the head's mean where None
+    fps: Fraction | int = Fraction(30),
+    seed: int = 0,
+    progress: Callable[[float], None] = lambda share: None,
+) -> Track:
+    """Speech to a Track: phones, mouth, lips that meet, emotion, blinks, gaze, brows and head motion.
+
+    The same input, seed and versions give the same Track. `progress` is called with the share done.
+    """
+    fps = Fraction(fps)
+    if not 10 <= fps <= 120:
+        raise InputError(f"fps is {fps}, wanted 10 to 120")
+    shape = torch.zeros(head.shape_size) if shape is None else torch.as_tensor(shape, dtype=torch.float32)
+    if tuple(shape.shape) != (head.shape_size,):
+        raise ShapeError(f"shape is {list(shape.shape)}, head {head.arrays.id!r} wants [{head.shape_size}]")
+    feelings = parse_emotion(emotion)
+    speech = prepare(audio, rate)
+    prosody = measure(speech)
+    phones = find_phones(speech, prosody, text=text, progress=lambda share: progress(0.9 * share))
+    times = np.arange(max(int(np.ceil(speech.duration_s * fps)), 1)) * (fps.denominator / fps.numerator)
+    if feelings.ndim == 2 and len(feelings) != len(times):
+        raise ShapeError(f"emotion has {len(feelings)} frames, the recording has {len(times)} at {fps} fps")
+    params, blinks = perform(phones, prosody, times, speech.duration_s, feelings, head=head, shape=shape, seed=seed)
+    progress(1.0)
+    return Track(
+        head_id=head.arrays.id,
+        params=params,
+        time_s=times,
+        audio=speech.samples,
+        audio_rate=speech.rate,
+        intervals={
+            "phones": phones.phones,
+            "words": phones.words,
+            "events": intervals(("blink", b.start_s, min(b.end_s, speech.duration_s)) for b in blinks),
+        },
+        curves={
+            "emotion": Curves(EMOTIONS, np.broadcast_to(feelings, (len(times), 8)).astype(np.float32)),
+            "loudness_db": Curves(("loudness_db",), at_times(prosody.loudness_db, times)[:, None]),
+        },
+        fps=(fps.numerator, fps.denominator),
+        provenance={"made_by": "emberface animate", "phones": phones.report(), "seed": int(seed)},
+        licences=tuple(dict.fromkeys((head.arrays.licence, _RECOGNIZER_LICENCE))),
+    )
