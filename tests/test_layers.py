@@ -25,17 +25,18 @@ def imported(path: Path) -> set[str]:
             names |= {alias.name.split(".")[0] for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.level == 0:
             names.add(node.module.split(".")[0])
+    names = {"emberface" if name.startswith("emberface_") else name for name in names}
     return names & (set(MAY_IMPORT) | {"tools", "tests", "examples", "benchmarks"})
 
 
 def sources(layer: str) -> list[Path]:
-    return sorted((ROOT / layer).rglob("*.py")) if (ROOT / layer).is_dir() else [ROOT / f"{layer}.py"]
+    return sorted((ROOT / layer).rglob("*.py")) if (ROOT / layer).is_dir() else sorted(ROOT.glob(f"{layer}*.py"))
 
 
 @pytest.mark.parametrize("layer", MAY_IMPORT)
 def test_a_layer_imports_only_what_lies_below(layer):
     files = sources(layer)
-    assert files and all(f.is_file() for f in files), f"{layer} has no sources"
+    assert files, f"{layer} has no sources"
     wrong = {
         str(f.relative_to(ROOT)): sorted(extra) for f in files if (extra := imported(f) - MAY_IMPORT[layer] - {layer})
     }
@@ -44,8 +45,8 @@ def test_a_layer_imports_only_what_lies_below(layer):
 
 def test_the_parser_sees_imports_inside_functions(tmp_path):
     file = tmp_path / "x.py"
-    file.write_text("def f():\n    from recon.pipeline import reconstruct\n    import animate.speech\n")
-    assert imported(file) == {"recon", "animate"}
+    file.write_text("def f():\n    from recon.pipeline import reconstruct\n    import animate.speech, emberface_cli\n")
+    assert imported(file) == {"recon", "animate", "emberface"}
 
 
 def test_only_assets_knows_where_files_lie():
