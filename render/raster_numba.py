@@ -105,13 +105,15 @@ def fill(points, triangles, names, top, depth, face_id):
                 e0 = a0 * px + r0
                 e1 = a1 * px + r1
                 e2 = a2 * px + r2
-                if e0 >= t0 and e1 >= t1 and e2 >= t2:
-                    column = np.uintp(x)
-                    z = e0 * az + e1 * bz + e2 * cz
-                    old = depth[row, column]
-                    if z < old or (z == old and name < face_id[row, column]):
-                        depth[row, column] = z
-                        face_id[row, column] = name
+                z = e0 * az + e1 * bz + e2 * cz
+                # no branch: what a small triangle covers cannot be predicted, and rows become vectors
+                column = np.uintp(x)
+                before = depth[row, column]
+                who = face_id[row, column]
+                inside = (e0 >= t0) & (e1 >= t1) & (e2 >= t2)
+                wins = inside & ((z < before) | ((z == before) & (name < who)))
+                depth[row, column] = z if wins else before
+                face_id[row, column] = name if wins else who
 
 
 def _barycentrics(clip, faces, top, height, depth, face_id, bary, depth_out):
@@ -146,16 +148,23 @@ def _barycentrics(clip, faces, top, height, depth, face_id, bary, depth_out):
             w0 = bx * cy - by * cx
             w1 = cx * ay - cy * ax
             w2 = ax * by - ay * bx
-            total = w0 + w1 + w2
-            b0 = max(w0 / total, 0.0)  # snapping may leave the pixel a hair outside: hold it inside
-            b1 = max(w1 / total, 0.0)
-            b2 = max(w2 / total, 0.0)
-            total = b0 + b1 + b2
-            if not (total > 0.0 and total < np.inf):  # a sliver thinner than float64 can tell
-                b0 = b1 = b2 = total = 1.0
-            bary[i, j, 0] = b0 / total
-            bary[i, j, 1] = b1 / total
-            bary[i, j, 2] = b2 / total
+            over = 1.0 / (w0 + w1 + w2)
+            b0 = w0 * over
+            b1 = w1 * over
+            b2 = w2 * over
+            if not (b0 >= 0.0 and b1 >= 0.0 and b2 >= 0.0):  # snapping left the pixel a hair outside: hold it inside
+                b0 = max(b0, 0.0)
+                b1 = max(b1, 0.0)
+                b2 = max(b2, 0.0)
+                total = b0 + b1 + b2
+                if not (total > 0.0 and total < np.inf):  # a sliver thinner than float64 can tell
+                    b0 = b1 = b2 = total = 1.0
+                b0 /= total
+                b1 /= total
+                b2 /= total
+            bary[i, j, 0] = b0
+            bary[i, j, 1] = b1
+            bary[i, j, 2] = b2
 
 
 _TAIL = "(float64[:,::1], int32[:,::1], int64, int64, float64[:,::1], int32[:,::1], {0}[:,:,::1], {0}[:,::1])"

@@ -124,10 +124,13 @@ def barycentrics(
     qy = corners[..., 1] - py[:, None] * corners[..., 3]
     following, last = [1, 2, 0], [2, 0, 1]
     weights = qx[:, following] * qy[:, last] - qy[:, following] * qx[:, last]
-    held = (weights / (weights[:, 0] + weights[:, 1] + weights[:, 2])[:, None]).clamp(min=0)  # see the twin
+    over = 1.0 / (weights[:, 0] + weights[:, 1] + weights[:, 2])
+    plain = weights * over[:, None]
+    held = plain.clamp(min=0)  # snapping may leave a pixel a hair outside: hold it inside
     total = held[:, 0] + held[:, 1] + held[:, 2]
-    told = (total > 0) & (total < torch.inf)
+    told = (total > 0) & (total < torch.inf)  # else a sliver thinner than float64 can tell
     held = torch.where(told[:, None], held / total[:, None], 1.0 / 3.0)
+    held = torch.where((plain >= 0).all(1)[:, None], plain, held)
     result = clip.new_zeros(height, width, 3)
     result[y, x] = held
     return result
