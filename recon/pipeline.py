@@ -1,0 +1,161 @@
+"""A photo to Tracks: find the faces, read them, fit the head, score the fit, take the texture."""
+
+from __future__ import annotations
+
+import weakref
+
+import numpy as np
+import torch
+
+from flame_tools.errors import InputError, ShapeError
+from flame_tools.head import Head
+from flame_tools.types import Appearance, Camera, FaceParams, HeadArrays, Track
+from readers.faces import FaceReading, read_faces
+from recon.evaluate import Score, cross_score, errors
+from recon.fit import LandmarkFit, Observation, fit
+from recon.landmark_model import LandmarkModel
+from recon.texture import make_albedo
+
+SMALLEST_FACE_PX = 40
+MOST_OUTSIDE = 0.05  # share of the landmarks that may lie beyond the border
+MOST_UNSTEADY = 0.03
+
+
+def reconstruct(
+    image: np.ndarray,  # [H, W, 3] uint8 sRGB
+    head: Head,
+    *,
+    all_faces: bool = False,
+    focal_px: float | None = None,  # where it is known, from EXIF (recon.focal) or calibration
+) -> list[Track]:
+    """One-frame Tracks of the faces in a picture, largest first; only the largest unless `all_faces`.
+
+    Each carries its camera, its texture, standard deviations where the solver gives them, and in `provenance` the
+    quality (`nme_468`, `nme_68`: fractions of the distance between the eyes, at landmarks left out of the fit) and
+    the residual of every landmark. With `all_faces`, faces that are too small or cut off are left out.
+    """
+    _check(image, focal_px)
+    height, width = image.shape[:2]
+    readings = read_faces(image, all=all_faces)
+    if not readings:
+        raise InputError(
+            f"no face was found in the picture ({width} x {height} pixels); wanted one whole face, from the front to "
+            f"three quarters, at least {SMALLEST_FACE_PX} pixels tall"
+        )
+    usable = [reading for reading in readings if _trouble(reading) is None]
+    if not usable:
+        raise InputError(_trouble(readings[0]))
+    model = landmark_model(head.arrays)
+    tracks = []
+    for reading in usable:
+        seen = Observation.of(reading, (width, height), focal_px)
+        score = cross_score(head.arrays, model, seen)
+        found = fit(head.arrays, model, seen, start=score.fit.unknowns)
+        tracks.append(_track(image, head, reading, seen, score, found))
+    return tracks
+
+
+def _check(image: np.ndarray, focal_px: float | None) -> None:
+    if not isinstance(image, np.ndarray) or image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
+        found = f"{image.dtype} {list(image.shape)}" if isinstance(image, np.ndarray) else type(image).__name__
+        raise ShapeError(f"image is {found}, wanted uint8 [H, W, 3] sRGB; render.image.read_image reads any file so")
+    if 0 in image.shape:
+        raise ShapeError(f"image is {list(image.shape)}: it has no pixels")
+    if focal_px is not None and not 0 < focal_px < float("inf"):
+        raise InputError(f"the focal length is {focal_px} pixels, wanted a positive number; leave it out if unknown")
+
+
+def _trouble(reading: FaceReading) -> str | None:
+    """Why a face cannot be used, as a message; None where it can."""
+    if reading.outside > MOST_OUTSIDE:
+        return (
+            f"the face is cut by the picture's border ({reading.outside:.0%} of its landmarks lie outside); "
+            "wanted a picture that shows all of it"
+        )
+    if reading.size < SMALLEST_FACE_PX:
+        return (
+            f"the face is only {reading.size:.0f} pixels tall, wanted at least {SMALLEST_FACE_PX}; "
+            "use a larger picture or one taken from nearer"
+        )
+    if reading.unsteadiness > MOST_UNSTEADY:
+        return (
+            f"the face cannot be read reliably (its landmarks waver by {reading.unsteadiness:.1%} of its size); "
+            "wanted a sharper picture, less covered and more from the front"
+        )
+    return None
+
+
+_models: dict = {}
+
+
+def landmark_model(arrays: HeadArrays) -> LandmarkModel:
+    """The head's landmark model, kept with the head."""
+    key = id(arrays)
+    if key not in _models:
+        _models[key] = LandmarkModel(arrays)
+        weakref.finalize(arrays, _models.pop, key, None)
+    return _models[key]
+
+
+def params_of(found: LandmarkFit, values: np.ndarray, *, unknown: float, dtype: torch.dtype) -> FaceParams:
+    """The vector of unknowns, or of their standard deviations, as FaceParams of one frame.
+
+    What one picture does not tell (neck, roll of jaw and eyes) is `unknown`.
+    """
+    lay = found.layout
+
+    def part(entries: np.ndarray) -> torch.Tensor:
+        return torch.as_tensor(entries, dtype=dtype)
+
+    left, right = values[lay.eyes][:2], values[lay.eyes][2:]
+    return FaceParams(
+        shape=part(values[lay.shape]),
+        expression=part(values[lay.expression][None]),
+        global_rotation=part(values[lay.rotation][None]),
+        neck=torch.full((1, 3), unknown, dtype=dtype),
+        jaw=part(np.append(values[lay.jaw], unknown)[None]),
+        eyes=part(np.stack([np.append(left, unknown), np.append(right, unknown)])[None]),
+        eyelids=part(values[lay.eyelids][None]),
+        translation=part(values[lay.translation][None]),
+    )
+
+
+def _track(
+    image: np.ndarray, head: Head, reading: FaceReading, seen: Observation, score: Score, found: LandmarkFit
+) -> Track:
+    dtype = head.v_template.dtype
+    params = params_of(found, found.unknowns, unknown=0.0, dtype=dtype)
+    std = params_of(found, found.sd, unknown=float("nan"), dtype=dtype)
+    camera = Camera(np.full(2, found.focal), np.array(seen.size) / 2, seen.size)
+    with torch.no_grad():
+        vertices = head.vertices(params)[0].cpu().numpy().astype(np.float64)
+    albedo, light, coverage = make_albedo(image, head.arrays, vertices, camera)
+    final = errors(found, seen.landmarks)
+    return Track(
+        head_id=head.arrays.id,
+        params=params,
+        time_s=np.zeros(1),
+        camera=camera,
+        std=std,
+        visibility=np.array([coverage], np.float32),
+        appearance=Appearance(albedo=albedo, light=light.astype(np.float32)),
+        provenance={
+            "made_by": "recon.fit",
+            "quality": {
+                "nme_468": round(score.nme_468, 5),
+                "nme_68": round(score.nme_68, 5),
+                "nme_468_fitted": round(float(final.mean()), 5),
+                "coverage": 1.0,
+            },
+            "residuals_468": final.round(4).tolist(),
+            "residuals_468_left_out": score.errors.round(4).tolist(),
+            "face": {
+                "score": round(reading.score, 4),
+                "box": reading.box.round(1).tolist(),
+                "unsteadiness": round(reading.unsteadiness, 4),
+            },
+            "metric_scale": "iris of 11.7 mm" + ("" if seen.focal_px is None else " and a known focal length"),
+            "focal_px": {"value": round(found.focal, 1), "known": seen.focal_px is not None},
+        },
+        licences=(head.arrays.licence,),
+    )
