@@ -12,8 +12,10 @@ import numpy as np
 from scipy.spatial.transform import Rotation
 
 from flame_tools.arkit import EXPRESSION_OWNED
+from tools.head.clearance import clear_teeth
 from tools.head.cut import Assembly
 from tools.head.lips import Lips, keep_shut
+from tools.head.mouth import tongue_opening
 from tools.head.skeleton import JAW, Skeleton
 
 # Entries of R - I of the jaw in posedirs: 9 for each of joints 1..4, row-major.
@@ -41,6 +43,12 @@ def artist_shapes(assembly: Assembly) -> dict[str, np.ndarray]:
     return {name: 0.5 * (raw[name] + reflect(raw[opposite(name)], assembly.mirror)) for name in ARKIT_NAMES}
 
 
+def sample_shapes(assembly: Assembly) -> tuple[np.ndarray, np.ndarray]:
+    """Every seventh skin vertex [n], and the artist's 52 shapes there [52, n, 3] metres: a yardstick for tests."""
+    vertices = np.arange(0, assembly.ranges["skin"].stop, 7)
+    return vertices, np.stack([offsets[vertices] for offsets in artist_shapes(assembly).values()])
+
+
 def opposite(name: str) -> str:
     """The name of a shape on the other side; central shapes are their own."""
     if name.endswith("Left"):
@@ -62,8 +70,9 @@ def build_arkit(
 
     `tongue` holds the tongue's shapes [n, 3] by name, ARKit's tongueOut and others; the rest become components too.
     """
-    shapes = keep_shut(lips, template, artist_shapes(assembly))
-    side = side_angle(shapes["jawLeft"], template, skeleton)
+    sculpted = artist_shapes(assembly)
+    side = side_angle(sculpted["jawLeft"], template, skeleton)
+    shapes = keep_shut(lips, template, clear_teeth(assembly, template, sculpted, skeleton, side))
     posedirs = np.zeros((*template.shape, 36))
 
     def left_over(name: str, turn: np.ndarray) -> np.ndarray:
@@ -76,7 +85,9 @@ def build_arkit(
     right = left_over("jawRight", np.array([0.0, -side, 0.0]))
     posedirs[..., SIN_SIDE] = (left - right) / (2.0 * np.sin(side))
     posedirs[..., COS_SIDE] = (left + right) / (2.0 * (np.cos(side) - 1.0))
-    posedirs[assembly.ranges["skin"].stop :] = 0.0  # eyes, teeth and tongue are rigid on their joints
+    posedirs[assembly.ranges["skin"].stop :] = 0.0  # eyes and teeth are rigid on their joints
+    tongue_part = posedirs[assembly.ranges["tongue"]]
+    tongue_part[..., SIN_OPEN] = tongue_opening() / np.sin(skeleton.jaw_open_rad)
     shapes["mouthClose"] = turn_back(shapes["mouthClose"], skeleton)
     names = EXPRESSION_OWNED + tuple(name for name in tongue if name not in EXPRESSION_OWNED)
     dirs = np.stack([shapes.get(name, np.zeros_like(template)) for name in names], -1)

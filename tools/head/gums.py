@@ -16,7 +16,7 @@ from tools.head.teeth import Row, Tooth, frame
 FINE = 4  # teeth from the midline whose scallops have four columns; the others have two
 PALATE = 9.0  # height of the palate's vault above the inner gums, mm
 FLOOR = -1.0  # the same for the floor of the mouth
-VELUM = ((9.0, 1.5), (8.0, 5.0), (4.0, 8.0))  # rows of the soft palate: mm back and down from the row before
+VELUM = ((9.0, 1.5, 1.3), (8.0, 5.0, 0.97), (4.0, 8.0, 0.9))  # rows of the soft palate: mm back, mm down, width
 SLOPE = 5.0  # from the inner gums' margin down to where palate or floor begin
 
 # Profile across the gum, lip side to tongue side: (side, out from the tooth's own, distance from the neck rootwards).
@@ -26,7 +26,7 @@ _QUARTER = np.array(
     [[1, -1.0, 8.0], [1, 0.20, 3.5], [1, -0.10, 0.5], [1, -1.1, -0.8], [-1, -1.3, -0.8], [-1, 0.05, 0.7]]
 )
 _PAPILLA = np.array(
-    [[1, -1.1, 8.0], [1, -0.35, 3.3], [1, -1.0, -0.8], [1, -1.9, -3.9], [-1, -3.0, -3.4], [-1, -0.7, -0.6]]
+    [[1, -1.1, 8.0], [1, -0.35, 3.3], [1, -0.75, -1.2], [1, -1.25, -4.6], [-1, -2.8, -3.6], [-1, -0.7, -0.6]]
 )
 
 _LOW_PAPILLA = np.where(_PAPILLA < 0, _PAPILLA * [1, 1, 0.6], _PAPILLA)  # where a scallop has two columns only
@@ -110,12 +110,12 @@ def _vault(row: Row, rim: np.ndarray, rim_index: np.ndarray, papillae: list, fir
     for near, far in itertools.pairwise(rows):
         faces += zip_rows(np.array(near), np.array(far), np.linspace(0, 1, len(near)), np.linspace(0, 1, len(far)))
     if row.sign < 0:  # the soft palate hangs down behind the hard one
-        for back, down in VELUM:
+        for back, down, width in VELUM:
             near = rows[-1]
             far = [first + len(vertices) + i for i in range(len(near))]
             drop = [0.4 * down, 0.9 * down, down]
             last = [vertices[i - first] for i in near]
-            vertices += [[0.97 * x, y - d, z - back] for (x, y, z), d in zip(last, drop, strict=True)]
+            vertices += [[width * x, y - d, z - back] for (x, y, z), d in zip(last, drop, strict=True)]
             faces += zip_rows(np.array(near), np.array(far), np.arange(len(near)), np.arange(len(far)))
             rows.append(far)
     vertices = np.array(vertices)

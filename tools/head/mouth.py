@@ -43,6 +43,11 @@ def tongue_offsets(source: Source, cut: Cut) -> dict[str, np.ndarray]:
     return {name: tongue_shapes.shape_offsets(name) * MM for name in ("tongueOut", *tongue_shapes.SHAPES)}
 
 
+def tongue_opening() -> np.ndarray:
+    """Offsets [n, 3] in metres on the part `tongue` at rest: what it does at jawOpen 1 besides riding on the jaw."""
+    return tongue_shapes.shape_offsets("jawOpen") * MM
+
+
 def mouth_bag(source: Source, cut: Cut) -> np.ndarray:
     """Mask [Fs] of the cut's triangles that line the mouth behind the lips: their material is "mouth"."""
     centre = source.uv[cut.quad_uv].mean(1)

@@ -113,15 +113,15 @@ _BACK = np.array([[-1, 0], [-0.74, 0.84], [0, 1], [0.74, 0.84], [1, 0], [0.68, -
 # Rings from root to edge: height (0 neck, 1 edge), width, labial in mm from the tooth's own, lingual as a share.
 _RINGS = {
     "incisor": (
-        (-0.10, 0.66, -0.55, 0.98),
-        (0.30, 0.88, -0.02, 0.86),
+        (-0.10, 0.72, -0.55, 0.98),
+        (0.30, 0.92, -0.02, 0.86),
         (0.66, 0.985, -0.05, 0.40),
         (0.90, 0.985, -0.32, 0.07),
         (0.985, 0.90, -0.62, -0.04),
     ),
     "canine": (
-        (-0.10, 0.68, -0.60, 0.98),
-        (0.30, 0.88, -0.05, 0.90),
+        (-0.10, 0.74, -0.60, 0.98),
+        (0.30, 0.91, -0.05, 0.90),
         (0.64, 1.00, 0.0, 0.52),
         (0.86, 0.82, -0.55, 0.16),
         (0.98, 0.34, -1.35, -0.02),
@@ -214,8 +214,8 @@ def _shape_edge(tooth: Tooth, points: np.ndarray, across: np.ndarray, side: np.n
         points[-2, :, 2] -= np.where(across > 0, 1.5, 1.0) * reach
         points[-3, :, 2] -= np.where(across > 0, 0.5, 0.2) * reach
     elif tooth.kind == "premolar":  # two cusps, the tongue side lower
-        points[-1, :, 2] -= 1.5 * reach**1.5 + np.where(side < -0.5, 0.8, 0.0)
-        points[-2, :, 2] -= 0.7 * reach**1.5
+        points[-1, :, 2] -= 1.15 * reach**1.5 + np.where(side < -0.5, 0.7, 0.0)
+        points[-2, :, 2] -= 0.5 * reach**1.5
     else:  # four cusps with a groove between them
         points[-1, :, 2] -= np.where(reach < 0.1, 0.75, 0.0) + np.where(reach > 0.9, 0.9, 0.0)
     # The neck's line arches towards the root on both faces and towards the edge at the contacts.

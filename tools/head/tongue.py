@@ -3,7 +3,7 @@
 Millimetres, the frame of `teeth` (origin where the lips touch, y up, z forward), jaw shut. The left half is built.
 The tongue rides on the jaw; `tongueUp` meets the ridge behind the upper incisors at jawOpen 0.1 to 0.2, `tongueBack`
 the soft palate, `tongueBetweenTeeth` lies between the incisors at jawOpen 0.15 to 0.3, `tongueOut` over the lower lip
-from jawOpen 0.3 on.
+from jawOpen 0.3 on. `jawOpen` is what the tongue does besides riding on the jaw.
 """
 
 from __future__ import annotations
@@ -72,6 +72,10 @@ def settings(shape: str | None = None) -> np.ndarray:
         rings[:, 3] *= 1.0 - 0.10 * _rise(s, 0.1, 0.5) + 0.28 * _rise(s, 0.7, 1.0)
         rings[:, 4] *= 1.0 - 0.22 * _rise(s, 0.5, 0.8) + 0.25 * _rise(s, 0.8, 1.0)
         rings[:, 5] *= 1.0 - 0.28 * _rise(s, 0.5, 0.8) + 0.25 * _rise(s, 0.8, 1.0)
+    elif shape == "jawOpen":  # the body of the tongue stays behind as the jaw turns away, so that the throat opens
+        rings[:, 1] -= 7.0 * _bump(s, 0.30, 0.17)
+        rings[:, 4] *= 1.0 - 0.25 * _bump(s, 0.35, 0.22)
+        turn = 0.5
     elif shape is not None:
         raise ValueError(f"no tongue shape {shape!r}; there are tongueOut, {', '.join(SHAPES)}")
     rings[:, 2] += turn * np.degrees(_slope(rings) - _slope(REST))
