@@ -20,17 +20,25 @@ LOOK_DEGREES = {"Up": 24.0, "Down": 27.0, "In": 30.0, "Out": 30.0}
 LOOK_RAD = np.radians(list(LOOK_DEGREES.values()))  # as HeadArrays.look_rad: up, down, in, out
 GAIN = {
     "Up": (1.8, 0.75),
-    "Down": (1.45, 3.5),
+    "Down": (1.25, 6.0),
     "In": (1.2, 1.2),
     "Out": (1.2, 1.2),
-}  # upper, lower lid over the artist's
+}  # upper, lower lid: times the artist's
 MARGIN_LOOPS = 3  # they keep their distance from the ball; the rest of the lid may only come so much closer:
 SINK = 0.0004
 CLOSING_LIMIT = 0.62  # no shape but the lids' own closes more of the opening than this share
 LIMIT_FADES = (1.0, 1.0, 1.0, 1.0, 1.0, 0.9, 0.75, 0.55, 0.35, 0.2, 0.08)  # by loop, outwards
-LEAST_GAPS = (0.00028, 0.00045, 0.0008, 0.0012)  # from the ball in every sampled identity, by loop of the margin
-SPARE = 0.00015  # glances up or down add to glances aside
-MOST_LIFT = 0.0009
+LEAST_GAPS = (
+    0.00028,
+    0.00045,
+    0.0008,
+    0.0012,
+    0.0014,
+    0.0016,
+    0.0018,
+)  # from the ball, in every sampled identity, by loop
+SPARE = 0.0002  # glances up or down add to glances aside
+MOST_LIFT = 0.0012
 STILL = 1e-6  # metres; less than this is no motion
 # Entries of R - I of one eye joint (row-major): sine and cosine - 1 of the pitch (+ down) and of the yaw (+ left).
 SIN_PITCH, COS_PITCH, SIN_YAW, COS_YAW = 7, 4, 2, 0
@@ -117,16 +125,16 @@ def _closing_limit(eye: LeftEye, offsets: np.ndarray) -> np.ndarray:
 
 
 def _lift(eye: LeftEye, offsets: np.ndarray, spare: float) -> None:
-    """Raise the margins in place by what the worst of many identities lacks to its least distance from the ball."""
+    """Raise the lids in place by what the worst of many identities lacks to its least distance from the ball."""
     shapes = sample_shapes(200, eye.shapedirs.shape[-1], seed=1)
-    margin = eye.rings.skin[: MARGIN_LOOPS + 1]
-    points, centre = eye.identities(shapes, margin.ravel())
-    out = (points + offsets[margin.ravel()] - centre[:, None]).reshape(len(shapes), *margin.shape, 3)
+    lids = eye.rings.skin[: len(LEAST_GAPS)]
+    points, centre = eye.identities(shapes, lids.ravel())
+    out = (points + offsets[lids.ravel()] - centre[:, None]).reshape(len(shapes), *lids.shape, 3)
     lack = np.array(LEAST_GAPS)[:, None] + spare + RADIUS - np.linalg.norm(out, axis=-1).min(0)
-    lack = np.clip(lack, 0.0, MOST_LIFT) * (np.abs(offsets[margin]).max(-1) > STILL)
+    lack = np.clip(lack, 0.0, MOST_LIFT) * (np.abs(offsets[lids]).max(-1) > STILL)
     lack = np.maximum(lack, 0.5 * np.maximum(np.roll(lack, 1, 1), np.roll(lack, -1, 1)))
-    direction = eye.template[margin] + offsets[margin] - eye.centre
-    offsets[margin] += direction / np.linalg.norm(direction, axis=-1, keepdims=True) * lack[..., None]
+    direction = eye.template[lids] + offsets[lids] - eye.centre
+    offsets[lids] += direction / np.linalg.norm(direction, axis=-1, keepdims=True) * lack[..., None]
 
 
 def _enlarged(assembly: Assembly, eye: LeftEye, name: str, shape: np.ndarray) -> np.ndarray:
