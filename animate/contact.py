@@ -22,6 +22,7 @@ CENTRAL = 0.6  # share of the mouth's width in which lips must meet; corners tou
 CLOSED_MM = 1.0
 _AIM_MM = 0.0  # gap that a closure aims at
 _EVEN_MM = 0.7  # widest gap of a closure that is left alone; wider ones fade what holds the lips apart
+_BLOCK = 4096  # frames posed together
 _BEFORE_S, _AFTER_S = 0.065, 0.050  # closing and release
 # Shapes that open lips unevenly along their width, or hold them apart
 _UNEVEN = tuple(
@@ -51,18 +52,27 @@ class Lips:
 
     def gaps_mm(self, params: FaceParams) -> np.ndarray:
         """Signed vertical distance [T, central pairs] in mm, upper minus lower, in the head's frame."""
+        y = self._posed(params)[..., 1]
+        gap = y[:, self.pairs[:, 0]] - y[:, self.pairs[:, 1]]
+        return 1e3 * gap[:, self.central]
+
+    def widths_mm(self, params: FaceParams) -> np.ndarray:
+        """Distance [T] between the corners of the mouth in mm."""
+        posed = self._posed(params)
+        right, left = (posed[:, self.pairs[end]].mean(1) for end in (0, -1))
+        return 1e3 * np.linalg.norm(left - right, axis=-1)
+
+    def _posed(self, params: FaceParams) -> np.ndarray:
         still = params.replace(
             global_rotation=torch.zeros_like(params.global_rotation),
             neck=torch.zeros_like(params.neck),
             translation=torch.zeros_like(params.translation),
         )
+        if not len(still.expression):
+            return np.zeros((0, len(self.head.v_template), 3), np.float32)
         with torch.no_grad():
-            parts = [
-                self.head.vertices(still.frame(slice(i, i + 4096))).numpy() for i in range(0, len(still.jaw), 4096)
-            ]
-        y = np.concatenate(parts)[..., 1]
-        gap = y[:, self.pairs[:, 0]] - y[:, self.pairs[:, 1]]
-        return 1e3 * gap[:, self.central]
+            blocks = [still.frame(slice(at, at + _BLOCK)) for at in range(0, len(still.expression), _BLOCK)]
+            return np.concatenate([self.head.vertices(block).numpy() for block in blocks])
 
     def gaps_of_weights_mm(self, weights: np.ndarray) -> np.ndarray:
         """As `gaps_mm`, for ARKit weights [T, 52]."""
