@@ -7,6 +7,7 @@ import numpy as np
 EYE_NAMES = ("left_eyeball", "right_eyeball")
 EYE_EXTENT = 4.0  # the texture covers this many iris radii on either side of the gaze axis
 EYE_SIZE = 512
+IRIS_M = 0.00585  # half of a human iris' 11.7 mm
 _EYE_MATERIALS = ("sclera", "iris", "pupil", "cornea", "eye", "eyes")
 
 

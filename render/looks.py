@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from flame_tools.errors import ShapeError
-from render.eyes import EYE_NAMES, eye_coordinates, eye_texture
+from render.eyes import EYE_EXTENT, EYE_NAMES, IRIS_M, eye_coordinates, eye_texture
 from render.materials import SKIN, Look, material_tables
 from render.occlusion import Ball, eye_centre, sky_seen, smoothed
 from render.paint import paint_skin
@@ -46,6 +46,9 @@ def make_look(arrays) -> Look:
         if len(regions.get(ball, ())) and len(regions.get(lids, ()))
     )
     seen = _rest_light(template, faces, of(*_EYE), of(*_INSIDE))
+    hair = np.zeros(count, np.float32)
+    hair[np.asarray(regions.get("scalp", ()), np.int64)] = 1
+    hair = smoothed(hair, faces, 3)
     texture = None
     if has_uv:
         uv, uv_faces = np.ascontiguousarray(uv, np.float32), np.ascontiguousarray(uv_faces, np.int32)
@@ -54,7 +57,7 @@ def make_look(arrays) -> Look:
             for name, mark in getattr(arrays, "landmarks", {}).items()
             if len(mark.faces) == {"68": 68, "468": 468}.get(name)
         }
-        texture = paint_skin(template, faces, uv, uv_faces, table[face_material, 6] == SKIN, lips, places)
+        texture = paint_skin(template, faces, uv, uv_faces, table[face_material, 6] == SKIN, lips, hair, places)
     return Look(
         faces=faces,
         face_material=face_material,
@@ -64,9 +67,11 @@ def make_look(arrays) -> Look:
         uv=uv if has_uv else np.zeros((1, 2), np.float32),
         uv_faces=uv_faces if has_uv else np.zeros_like(faces),
         has_uv=has_uv,
+        uv_per_metre=_density(template, faces, uv, uv_faces) if has_uv else 1.0,
+        eye_per_metre=1 / (2 * EYE_EXTENT * IRIS_M),
         tint=np.ones((count, 3), np.float32),
         occlusion=seen,
-        gloss=lips,
+        gloss=lips - 3 * hair,  # hair is matte
         mouth=inside,
         lip_pairs=np.asarray(getattr(arrays, "inner_lip_pairs", np.empty((0, 2))), np.int32),
         balls=balls,
@@ -74,6 +79,18 @@ def make_look(arrays) -> Look:
         eye_texture=eye_texture(),
         skin_texture=texture,
     )
+
+
+def _density(template, faces, uv, uv_faces) -> float:
+    """UV units a metre, typical of the front of the head."""
+    a, b, c = (template[faces[:, k]].astype(np.float64) for k in range(3))
+    across = np.cross(b - a, c - a)
+    p, q, r = (uv[uv_faces[:, k]].astype(np.float64) for k in range(3))
+    flat = np.abs((q - p)[:, 0] * (r - p)[:, 1] - (q - p)[:, 1] * (r - p)[:, 0])
+    area = np.linalg.norm(across, axis=1)
+    front = across[:, 2] > 0.5 * area
+    front = front if front.any() else area > 0
+    return float(np.sqrt(flat[front].sum() / max(area[front].sum(), 1e-12))) if front.any() else 1.0
 
 
 def _rest_light(template, faces, eyes, inside):

@@ -86,6 +86,8 @@ class Look:
     uv: np.ndarray  # [U, 2] float32, [1, 2] where there is none
     uv_faces: np.ndarray  # [F, 3] int32
     has_uv: bool
+    uv_per_metre: float  # how much of the UV square a metre of skin spans
+    eye_per_metre: float  # the same for the eye's texture
     tint: np.ndarray  # [V, 3] float32 multiplies the albedo
     occlusion: np.ndarray  # [V] float32 share of the sky that a vertex sees at rest
     gloss: np.ndarray  # [V] float32 extra wetness

@@ -30,6 +30,54 @@ def nearest(vertices, points, others, distance):
         distance[k] = np.sqrt(best)
 
 
+@kernel("void(float64[:,::1], float64[:,::1], int64, float64, float32[::1])", fastmath=True)
+def soften(places, depth, reach, slack, lit):
+    """Share of a square of texels around each place [V, 3] (column, row, depth) that does not stand before it."""
+    rows, columns = depth.shape
+    for v in range(places.shape[0]):
+        x = int(places[v, 0])
+        y = int(places[v, 1])
+        z = places[v, 2]
+        total = 0.0
+        for i in range(y - reach, y + reach + 1):
+            for j in range(x - reach, x + reach + 1):
+                if 0 <= i < rows and 0 <= j < columns:
+                    total += min(max((depth[np.uintp(i), np.uintp(j)] - z) / slack + 1.0, 0.0), 1.0)
+                else:
+                    total += 1.0
+        lit[v] = total / ((2 * reach + 1) * (2 * reach + 1))
+
+
+def lit_by(
+    points: np.ndarray,  # [V, 3] float32 view axes, metres
+    faces: np.ndarray,  # [F, 3] int32
+    normals: np.ndarray,  # [V, 3] float32 unit, view axes
+    direction: np.ndarray,  # [3] unit, towards the light
+    *,
+    size: int = 256,
+    reach: int = 4,  # texels of soft edge
+) -> np.ndarray:  # [V] float32 in [0, 1]
+    """How much of one large lamp each vertex sees past the rest of the head."""
+    from render.raster_numba import fill, scratch
+
+    z = np.asarray(direction, np.float64)
+    x = np.cross(z, [0.0, 1.0, 0.0] if abs(z[1]) < 0.9 else [1.0, 0.0, 0.0])
+    x /= np.linalg.norm(x)
+    axes = np.stack([x, np.cross(z, x), -z], 1)
+    local = points.astype(np.float64) @ axes
+    low, high = local.min(0), local.max(0)
+    texel = max((high - low)[:2].max(), 1e-9) / (size - 2)
+    local = (local - low) / texel
+    depth, ids = scratch("z", (size, size)), scratch("ids", (size, size), np.int32)
+    depth.fill(np.inf)
+    ids.fill(-1)
+    fill(np.ascontiguousarray(local), faces, np.empty(0, np.int32), 0, depth, ids)
+    place = local + (normals.astype(np.float64) @ axes) * (0.0025 / texel)
+    lit = np.empty(len(points), np.float32)
+    soften(np.ascontiguousarray(place), depth, reach, 0.004 / texel, lit)
+    return lit
+
+
 def sky_seen(
     vertices: np.ndarray,  # [V, 3]
     faces: np.ndarray,  # [F, 3] int32

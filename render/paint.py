@@ -6,9 +6,10 @@ import numpy as np
 
 SIZE = 1024
 SKIN = (212, 168, 145)  # sRGB
-LIPS = (176, 108, 104)
+LIPS = (186, 120, 112)
 BROWS = (66, 47, 38)
 LASHES = (46, 32, 28)
+HAIR = (58, 44, 36)
 # the eyelid margins among MediaPipe's 468 landmarks, outer corner to inner corner: upper and lower
 _UPPER = ((33, 246, 161, 160, 159, 158, 157, 173, 133), (263, 466, 388, 387, 386, 385, 384, 398, 362))
 _LOWER = ((33, 7, 163, 144, 145, 153, 154, 155, 133), (263, 249, 390, 373, 374, 380, 381, 382, 362))
@@ -22,6 +23,7 @@ def paint_skin(
     uv_faces: np.ndarray,  # [F, 3] int32
     painted: np.ndarray,  # [F] bool: faces that carry skin
     lips: np.ndarray,  # [V] in [0, 1]
+    hair: np.ndarray,  # [V] in [0, 1]: where short hair grows
     places: dict[str, np.ndarray],  # "68" [68, 3] and "468" [468, 3] landmarks at rest, where known
     *,
     size: int = SIZE,
@@ -63,6 +65,11 @@ def paint_skin(
             colour = _mix(colour, np.array(LASHES) / 255, 0.85 * (1 - _smooth(0.0005, 0.0015, near)))
             near, _ = _along(at, marks[list(lower)])
             colour = _mix(colour, np.array((150, 96, 84)) / 255, 0.55 * (1 - _smooth(0.0004, 0.0014, near)))
+    if hair.any():
+        grown = np.einsum("nk,nk->n", weight, hair[corner].astype(np.float32))
+        strands = 0.5 * _noise(at, rng, 0.0022) + 0.3 * _noise(at, rng, 0.0009)
+        share = _smooth(0.42, 0.98, grown + 0.07 * mottle) * (0.80 + 0.08 * strands)
+        colour = _mix(colour, np.array(HAIR) / 255, np.clip(share, 0, 0.9))
     if "68" in places:
         for brow in _BROWS:
             colour = _mix(colour, np.array(BROWS) / 255, _brow(at, places["68"][list(brow)], rng))

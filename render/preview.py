@@ -9,11 +9,12 @@ import numpy as np
 
 from flame_tools.errors import ShapeError
 from flame_tools.types import Camera
-from render.camera import FAR_M, NEAR_M, clip_matrix
-from render.materials import COLUMNS, Look, look_of, srgb_to_linear
+from render.camera import FAR_M, NEAR_M, at_frame, clip_matrix
+from render.materials import look_of, srgb_to_linear
 
 BACKGROUND = (74, 80, 88)
-_BAND = 32  # rows of the picture a task
+KEY_SHADOW = 0.8  # how much of the key lamp a cast shadow takes
+_BAND = 64  # rows of the picture a task
 
 
 def draw(
@@ -46,7 +47,7 @@ def draw_rgba(
 
 
 def _draw(head, vertices, camera, albedo, background, supersample, wireframe, threads):
-    from render import raster_numba, shading
+    from render import occlusion, raster_numba, shading
     from render.threads import default_threads, run_tasks
 
     look = look_of(head)
@@ -72,6 +73,9 @@ def _draw(head, vertices, camera, albedo, background, supersample, wireframe, th
     attributes[:, 4] = 1 - 0.45 * (1 - look.occlusion)
     attributes[:, 5] = look.gloss
     attributes[:, 6:8] = look.eye
+    lights, sky = shading.STUDIO.packed()
+    local = points @ turn.T
+    attributes[:, 8] = 1 - KEY_SHADOW * (1 - occlusion.lit_by(local, look.faces, attributes[:, :3], lights[0, :3]))
     light_moving_parts(look, points, turn, attributes)
 
     texture = look.skin_texture if albedo is None else albedo
@@ -79,8 +83,9 @@ def _draw(head, vertices, camera, albedo, background, supersample, wireframe, th
         texture = np.zeros((1, 1, 3), np.uint8)
     elif texture.dtype != np.uint8 or texture.ndim != 3 or texture.shape[2] != 3:
         raise ShapeError(f"albedo is {list(texture.shape)} {texture.dtype}, wanted uint8 [h, w, 3]")
-    texture = np.ascontiguousarray(texture)
-    lights, sky = shading.STUDIO.packed()
+    scale = _pixels_per_metre(camera, clip)
+    texture = shading.at_scale(texture, look.uv_per_metre * max(texture.shape[:2]) / scale)
+    eye_texture = shading.at_scale(look.eye_texture, look.eye_per_metre * len(look.eye_texture) / scale)
     backdrop = np.zeros(8, np.float32)
     if background is not None:
         colour = srgb_to_linear(np.asarray(background) / 255)
@@ -90,7 +95,7 @@ def _draw(head, vertices, camera, albedo, background, supersample, wireframe, th
     focal, centre = np.asarray(camera.focal), np.asarray(camera.centre)
     rays = np.array([*focal, *centre, camera.orthographic], np.float64)
     out = np.empty((height, width, 4), np.uint8)
-    step = _depth_step(camera, clip)
+    step = _depth_step(camera, clip, scale)
 
     def band(top, bottom):
         z = raster_numba.scratch("z", ((bottom - top) * s, width * s))
@@ -100,7 +105,7 @@ def _draw(head, vertices, camera, albedo, background, supersample, wireframe, th
         raster_numba.fill(*prepared, top * s, z, ids)
         shading.shade_band(
             ids, z, clip, look.faces, look.face_material, attributes, look.tint, wire, look.uv, look.uv_faces,
-            texture, look.eye_texture, look.table, look.ramps, lights, sky, shading.DECODE, shading.ENCODE, backdrop,
+            texture, eye_texture, look.table, look.ramps, lights, sky, shading.DECODE, shading.ENCODE, backdrop,
             rays, s, top, height, step, out[top:bottom],
         )  # fmt: skip
 
@@ -117,6 +122,8 @@ def light_moving_parts(look, points, turn, attributes):
         share = light_mouth(points, look.mouth, look.lip_pairs)
         attributes[look.mouth, 3] = np.maximum(attributes[look.mouth, 3], share)
         attributes[look.mouth, 4] = np.maximum(attributes[look.mouth, 3], share)
+        deep = look.mouth[look.gloss[look.mouth] == 0]  # the opening's share stands for the key lamp's shadow too
+        attributes[deep, 8] = 1
     for ball in look.balls:
         place = points[ball.vertices]
         normal = place - eye_centre(place[ball.white]).astype(np.float32)
@@ -129,13 +136,66 @@ def light_moving_parts(look, points, turn, attributes):
         attributes[ball.vertices, 3:5] = shade_eye(points, ball)[:, None]
 
 
-def _depth_step(camera, clip) -> float:
+def _pixels_per_metre(camera, clip) -> float:
+    focal = float(np.mean(camera.focal))
+    if camera.orthographic or not len(clip):
+        return focal
+    return focal / max(float(np.median(clip[:, 3])), NEAR_M)
+
+
+def _depth_step(camera, clip, scale) -> float:
     """Samples of one pixel that lie further apart than this in ndc z are shaded one by one (a silhouette runs there)."""
-    scale = float(np.mean(camera.focal))
+    apart = 5 / scale  # metres: a slope of five pixels in one
     if camera.orthographic:
-        return 5 / scale * 2 / (FAR_M - NEAR_M)
+        return apart * 2 / (FAR_M - NEAR_M)
     depth = max(float(np.median(clip[:, 3])), NEAR_M) if len(clip) else 1.0
-    return 5 * depth / scale * 2 * FAR_M * NEAR_M / ((FAR_M - NEAR_M) * depth**2)
+    return apart * 2 * FAR_M * NEAR_M / ((FAR_M - NEAR_M) * depth**2)
+
+
+def draw_frames(
+    head,
+    frames,  # iterable of [V, 3]
+    camera: Camera,  # one for all, or with a frame axis
+    *,
+    threads: int | None = None,  # pictures drawn at once; None: every core
+    **options,  # of draw: albedo, background, supersample, wireframe
+):
+    """Draw a sequence, several pictures at once, in order, holding only a few in memory: feed it to `write_video`."""
+    from collections import deque
+
+    from render.threads import default_threads, pool
+
+    look = look_of(head)
+    threads = default_threads() if threads is None else max(1, int(threads))
+    waiting = deque()
+    try:
+        for index, vertices in enumerate(frames):
+            if len(waiting) > threads:
+                yield waiting.popleft().result()
+            waiting.append(pool().submit(draw, look, vertices, at_frame(camera, index), threads=1, **options))
+        while waiting:
+            yield waiting.popleft().result()
+    finally:
+        for picture in waiting:
+            picture.cancel()
+
+
+def head_bounds(head, vertices=None) -> np.ndarray:  # [2, 3] metres
+    """What a portrait should frame: the head from chin to crown with a little neck, without shoulders."""
+    arrays = getattr(head, "arrays", head)
+    points = arrays.v_template if vertices is None else vertices
+    points = points.detach().cpu().numpy() if hasattr(points, "detach") else np.asarray(points)
+    points = points.reshape(-1, *points.shape[-2:])[0]
+    regions = getattr(arrays, "regions", {})
+    chosen = [regions[name] for name in ("face", "scalp", "ears") if len(regions.get(name, ()))]
+    low, high = points.min(0), points.max(0)
+    if chosen:
+        face = points[np.concatenate(chosen)]
+        bottom = max(low[1], face[:, 1].min() - 0.18 * np.ptp(face[:, 1]))
+        kept = points[points[:, 1] >= face[:, 1].min()]
+        low, high = kept.min(0), kept.max(0)
+        low[1] = bottom
+    return np.stack([low, high]).astype(np.float64)
 
 
 def contact_sheet(
@@ -208,6 +268,3 @@ def overlay(
     alpha = drawn[..., 3:] / 255.0 * opacity
     blend = srgb_to_linear(photo[..., :3] / 255) * (1 - alpha) + srgb_to_linear(drawn[..., :3] / 255) * alpha
     return np.rint(linear_to_srgb(blend) * 255).astype(np.uint8)
-
-
-__all__ = ["BACKGROUND", "COLUMNS", "Look", "contact_sheet", "draw", "draw_rgba", "overlay", "side_by_side"]

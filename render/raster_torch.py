@@ -46,7 +46,9 @@ def to_screen(
     x, y, z, w = clip.unbind(-1)
     x = torch.round((x / w * 0.5 + 0.5) * width * SNAP) / SNAP
     y = torch.round((0.5 - y / w * 0.5) * height * SNAP) / SNAP
-    usable = (w >= MIN_W) & (w < torch.inf) & (z >= -w) & (x.abs() < FAR_AWAY) & (y.abs() < FAR_AWAY) & (z / w < torch.inf)
+    usable = (
+        (w >= MIN_W) & (w < torch.inf) & (z >= -w) & (x.abs() < FAR_AWAY) & (y.abs() < FAR_AWAY) & (z / w < torch.inf)
+    )
     return torch.where(usable[:, None], torch.stack([x, y, z / w], -1), torch.nan)
 
 

@@ -35,7 +35,7 @@ class Lights:
 STUDIO = Lights()
 DECODE = srgb_to_linear(np.arange(256) / 255).astype(np.float32)  # byte to linear
 ENCODE = np.rint(linear_to_srgb(np.arange(8193) / 8192) * 255).astype(np.uint8)  # linear * 8192 to byte
-ATTRIBUTES = 8  # normal x y z, sky seen, direct light seen, gloss, eye u v
+ATTRIBUTES = 9  # normal x y z, sky seen, lamps seen, gloss, eye u v, key lamp seen
 
 _F, _I = "float32", "int32"
 _SHADE = (
@@ -78,6 +78,29 @@ def smooth_normals(vertices, faces, turn, attributes):
         attributes[v, 0] = (turn[0, 0] * x + turn[0, 1] * y + turn[0, 2] * z) * s
         attributes[v, 1] = (turn[1, 0] * x + turn[1, 1] * y + turn[1, 2] * z) * s
         attributes[v, 2] = (turn[2, 0] * x + turn[2, 1] * y + turn[2, 2] * z) * s
+
+
+@kernel("void(uint8[:,:,::1], uint8[:,:,::1])")
+def halve(image, out):
+    """Mean of 2 x 2 texels; an odd last row or column is dropped."""
+    for y in range(out.shape[0]):
+        for x in range(out.shape[1]):
+            for c in range(3):
+                i = np.uintp(2 * y)
+                j = np.uintp(2 * x)
+                total = 2 + image[i, j, c] + image[i + np.uintp(1), j, c]
+                total += image[i, j + np.uintp(1), c] + image[i + np.uintp(1), j + np.uintp(1), c]
+                out[np.uintp(y), np.uintp(x), c] = total // 4
+
+
+def at_scale(texture: np.ndarray, texels_per_pixel: float) -> np.ndarray:
+    """The texture halved until a pixel of the picture spans at most about 1.4 texels."""
+    texture = np.ascontiguousarray(texture)
+    while texels_per_pixel > 1.4 and min(texture.shape[:2]) >= 4:
+        smaller = np.empty((texture.shape[0] // 2, texture.shape[1] // 2, 3), np.uint8)
+        halve(texture, smaller)
+        texture, texels_per_pixel = smaller, texels_per_pixel / 2
+    return texture
 
 
 @kernel(_SHADE, fastmath=True)
@@ -187,6 +210,7 @@ def shade_band(
                 nz = g0 * attributes[i0, 2] + g1 * attributes[i1, 2] + g2 * attributes[i2, 2]
                 seen = g0 * attributes[i0, 3] + g1 * attributes[i1, 3] + g2 * attributes[i2, 3]
                 direct = g0 * attributes[i0, 4] + g1 * attributes[i1, 4] + g2 * attributes[i2, 4]
+                key = g0 * attributes[i0, 8] + g1 * attributes[i1, 8] + g2 * attributes[i2, 8]
                 gloss = g0 * attributes[i0, 5] + g1 * attributes[i1, 5] + g2 * attributes[i2, 5]
                 size = one / np.sqrt(max(nx * nx + ny * ny + nz * nz, f4(1e-20)))
                 if not facing:
@@ -289,8 +313,8 @@ def shade_band(
                     g *= g0 * tint[i0, 1] + g1 * tint[i1, 1] + g2 * tint[i2, 1]
                     b *= g0 * tint[i0, 2] + g1 * tint[i1, 2] + g2 * tint[i2, 2]
 
-                coat = table[m, 5] + gloss * f4(0.35)
-                rough = table[m, 3] - gloss * f4(0.12)
+                coat = table[m, 5] + gloss * f4(0.15)
+                rough = table[m, 3] - gloss * f4(0.08)
                 alpha = rough * rough
                 a2 = alpha * alpha
                 base = table[m, 4]
@@ -310,14 +334,15 @@ def shade_band(
                 hg = shine * (sky[1, 1] + (sky[0, 1] - sky[1, 1]) * above)
                 hb = shine * (sky[1, 2] + (sky[0, 2] - sky[1, 2]) * above)
                 for q in range(lights.shape[0]):
+                    open_to = direct * key if q == 0 else direct
                     lx = lights[q, 0]
                     ly = lights[q, 1]
                     lz = lights[q, 2]
                     nl = nx * lx + ny * ly + nz * lz
                     ramp = np.uintp(min(max((nl + one) * f4(0.5) * f4(RAMP - 1), f4(0.0)), f4(RAMP - 1)))
-                    dr += lights[q, 3] * ramps[m, ramp, 0] * direct
-                    dg += lights[q, 4] * ramps[m, ramp, 1] * direct
-                    db += lights[q, 5] * ramps[m, ramp, 2] * direct
+                    dr += lights[q, 3] * ramps[m, ramp, 0] * open_to
+                    dg += lights[q, 4] * ramps[m, ramp, 1] * open_to
+                    db += lights[q, 5] * ramps[m, ramp, 2] * open_to
                     if nl > 0.0:
                         hx = lx + vx
                         hy = ly + vy
@@ -333,11 +358,11 @@ def shade_band(
                         vis = f4(0.5) / (
                             nl * (nv * (one - alpha) + alpha) + nv * (nl * (one - alpha) + alpha) + f4(1e-4)
                         )
-                        gain = a2 / (d * d) * f5 * vis * nl * direct
+                        gain = a2 / (d * d) * f5 * vis * nl * open_to
                         if coat > 0.0:
                             c2 = f4(0.0036)
                             d = nh * nh * (c2 - one) + one
-                            gain += min(c2 / (d * d) * f4(0.25), f4(40.0)) * coat * f4(0.03) * nl * direct
+                            gain += min(c2 / (d * d) * f4(0.25), f4(40.0)) * coat * f4(0.03) * nl * open_to
                         hr += lights[q, 3] * gain
                         hg += lights[q, 4] * gain
                         hb += lights[q, 5] * gain

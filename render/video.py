@@ -37,7 +37,9 @@ def write_video(
     path = Path(path)
     rate = _frame_rate(fps)
     if path.suffix.lower() not in _FORMATS:
-        raise OutputError(f"{path.name} is no video name that can be written; wanted it to end in {', '.join(_FORMATS)}")
+        raise OutputError(
+            f"{path.name} is no video name that can be written; wanted it to end in {', '.join(_FORMATS)}"
+        )
     sound = None if audio is None else _sound(audio, audio_rate, audio_start_s)
     frames = iter(frames)
     first = next(frames, None)
@@ -49,7 +51,9 @@ def write_video(
     try:
         with (
             written_whole(path) as temporary,
-            av.open(str(temporary), "w", format=_FORMATS[path.suffix.lower()], options={"movflags": "+faststart"}) as file,
+            av.open(
+                str(temporary), "w", format=_FORMATS[path.suffix.lower()], options={"movflags": "+faststart"}
+            ) as file,
         ):
             return _write(av, file, first, frames, rate, sound, audio_rate, quality)
     except av.FFmpegError as error:
