@@ -70,6 +70,7 @@ def animate(
     head: str | Head = "default",
     fps: Fraction | int = 30,
     seed: int = 0,
+    progress: Callable[[float], None] = lambda share: None,
 ) -> Track:
     """Speech to a performance, on the identity and with the texture of another Track where one is given."""
     from animate.audio_file import read_audio
@@ -90,7 +91,17 @@ def animate(
                 "use one head for both"
             )
         shape = identity.params.shape
-    track = perform(samples, rate, head=head, text=text, emotion=emotion, shape=shape, fps=Fraction(fps), seed=seed)
+    track = perform(
+        samples,
+        rate,
+        head=head,
+        text=text,
+        emotion=emotion,
+        shape=shape,
+        fps=Fraction(fps),
+        seed=seed,
+        progress=progress,
+    )
     return track if identity is None else wear(track, identity)
 
 

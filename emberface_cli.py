@@ -129,7 +129,9 @@ def demo(out: Out = Path("demo"), seed: Seed = 0, json: Json = False) -> None:
         with job.step("recon", "finding and fitting the face"):
             person = emberface.recon(pixels, head=head)
         with job.step("animate", "listening to the voice"):
-            track = emberface.animate(samples, rate, text=text, identity=person, head=head, seed=seed)
+            track = emberface.animate(
+                samples, rate, text=text, identity=person, head=head, seed=seed, progress=job.share
+            )
         with job.step("png", "comparing with the photo"):
             write_png(job.output(out / "demo.png"), comparison(pixels, person, head))
         _write(job, track, head, [out / f"demo{kind}" for kind in (".face.npz", ".glb", ".csv", "_obj", ".mp4")])
@@ -164,7 +166,15 @@ def animate_(
             samples, rate = read_audio(speech)
         with job.step("animate", "listening to the voice"):
             track = emberface.animate(
-                samples, rate, text=text, emotion=emotion, identity=person, head=model, fps=fps, seed=seed
+                samples,
+                rate,
+                text=text,
+                emotion=emotion,
+                identity=person,
+                head=model,
+                fps=fps,
+                seed=seed,
+                progress=job.share,
             )
         _write(job, track, model, places)
         with job.step("measure"):

@@ -81,6 +81,11 @@ class Run:
 
         return counted()
 
+    def share(self, done: float) -> None:
+        """Move the bar of the step in progress to `done` in [0, 1]."""
+        if self._bar is not None:
+            self._bar.update(self._task, total=1.0, completed=done)
+
     # --- outputs ----------------------------------------------------------------------------------------------------
 
     def output(self, place: str | os.PathLike) -> Path:

@@ -244,10 +244,10 @@ def test_options_that_mean_nothing_are_refused(options, capsys, tmp_path):
 
 @pytest.mark.parametrize(("rate", "channels", "subtype"), [(96000, 2, "PCM_24"), (11025, 1, "PCM_U8")])
 def test_odd_but_good_sounds_speak(rate, channels, subtype, capsys, tmp_path):
-    import librosa
+    import soxr
 
     samples, original = soundfile.read(asset_path("voice"))
-    samples = librosa.resample(samples, orig_sr=original, target_sr=rate)
+    samples = soxr.resample(samples, original, rate)
     soundfile.write(tmp_path / "voice.wav", np.stack([samples] * channels, 1), rate, subtype=subtype)
     text = asset_path("voice_text").read_text()
     arguments = ["animate", tmp_path / "voice.wav", "-o", tmp_path / "out", "--text", text, "--format", "csv", "--json"]
