@@ -14,8 +14,7 @@ def push_pull(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
     colour, weight = values.astype(np.float32) * weights[..., None].astype(np.float32), weights.astype(np.float32)
     levels = [(colour, weight)]
     while len(weight) > 1:
-        colour = colour.reshape(len(weight) // 2, 2, len(weight) // 2, 2, -1).sum((1, 3))
-        weight = weight.reshape(len(weight) // 2, 2, len(weight) // 2, 2).sum((1, 3))
+        colour, weight = _halve(colour), _halve(weight)
         much = np.maximum(weight, 1)  # a cell never weighs more than a known pixel
         colour, weight = colour / much[..., None], weight / much
         levels.append((colour, weight))
@@ -26,6 +25,12 @@ def push_pull(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
         filled *= (1 - weight)[..., None]
         filled += colour
     return filled
+
+
+def _halve(image: np.ndarray) -> np.ndarray:
+    """Sums over blocks of 2 x 2."""
+    rows = image[0::2] + image[1::2]
+    return rows[:, 0::2] + rows[:, 1::2]
 
 
 def _double(image: np.ndarray) -> np.ndarray:

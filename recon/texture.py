@@ -33,6 +33,8 @@ def make_albedo(
 ) -> tuple[np.ndarray, np.ndarray, float]:
     """Albedo [size, size, 3] uint8, light [9, 3] and the share of the frontal face that the photo shows."""
     atlas = uv_map(head, size)
+    area = atlas.spread(_face_area(head))
+    atlas, area = atlas.part(area > 0), area[area > 0]
     points, normals = atlas.spread(vertices), _unit(atlas.spread(_normals(vertices, head.faces)))
     pixels = project(points, camera)
     seen = _visible(pixels, vertices, head.faces, camera)
@@ -40,7 +42,7 @@ def make_albedo(
     seen *= _smooth_step((normals * view).sum(1), 0.2, 0.6)
 
     colours = _look_up(image, pixels, head, vertices, camera)
-    area, plain = _face_area(head, atlas), _plain_skin(head, atlas)
+    plain = atlas.spread(_plain_skin(head))
     skin = area * seen * plain
     some = slice(None, None, 5)  # enough for nine numbers
     light = fit_light(normals[some], colours[some], skin[some])
@@ -152,13 +154,12 @@ def _landmark_points(head: HeadArrays, ids) -> np.ndarray:
 
 def _distance(points: np.ndarray, targets: np.ndarray) -> np.ndarray:
     """[n] metres from each of points [n, 3] to the nearest of targets [m, 3]."""
-    from scipy.spatial import cKDTree
+    squared = (points**2).sum(1)[:, None] + (targets**2).sum(1) - 2 * points @ targets.T
+    return np.sqrt(np.maximum(squared.min(1), 0))
 
-    return cKDTree(targets).query(points)[0]
 
-
-def _face_area(head: HeadArrays, atlas: UvMap) -> np.ndarray:
-    """[T] 1 within the outline of the face at rest, falling to 0 across it; ears, neck and scalp are 0."""
+def _face_area(head: HeadArrays) -> np.ndarray:
+    """[V] 1 within the outline of the face at rest, falling to 0 across it; ears, neck and scalp are 0."""
     outline = _landmark_points(head, OVAL)[:, :2]
     rest = head.v_template
     inside = _signed_distance(rest[:, :2], outline)
@@ -169,7 +170,7 @@ def _face_area(head: HeadArrays, atlas: UvMap) -> np.ndarray:
     for name in ("ears", "neck", "mouth"):
         if name in head.regions:
             area[head.regions[name]] = 0
-    return atlas.spread(area)
+    return area
 
 
 def _signed_distance(points: np.ndarray, outline: np.ndarray) -> np.ndarray:
@@ -186,16 +187,16 @@ def _signed_distance(points: np.ndarray, outline: np.ndarray) -> np.ndarray:
     return np.where(inside, distance, -distance)
 
 
-def _plain_skin(head: HeadArrays, atlas: UvMap) -> np.ndarray:
-    """[T] 1 on cheeks, nose and chin: away from lips, brows, eyes and the hairline."""
+def _plain_skin(head: HeadArrays) -> np.ndarray:
+    """[V] 1 on cheeks, nose and chin: away from lips, brows, eyes and the hairline."""
     features = np.concatenate([_landmark_points(head, LIPS), _landmark_points(head, BROWS)])
     free = _smooth_step(_distance(head.v_template, features), 0.006, 0.012)
-    eyes = [head.regions[n] for n in ("left_lids", "right_lids", "eyes") if n in head.regions]
+    eyes = [head.regions[n] for n in ("left_lids", "right_lids") if n in head.regions]
     if eyes:
         free *= _smooth_step(_distance(head.v_template, head.v_template[np.concatenate(eyes)]), 0.001, 0.008)
     brow_height = _landmark_points(head, BROWS)[:, 1].max()
     free[head.v_template[:, 1] > brow_height] *= 0.2
-    return atlas.spread(free)
+    return free
 
 
 def _tone(colours: np.ndarray, weights: np.ndarray) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import weakref
 from dataclasses import dataclass
 
@@ -20,6 +21,16 @@ class UvMap:
     barycentrics: np.ndarray  # [T, 3] float32
     mirror: np.ndarray  # [T] flat index of the texel across the sagittal plane; size^2 where there is none
     material: np.ndarray  # [size, size] int32 into the head's materials, -1 where the atlas is empty
+
+    def part(self, chosen: np.ndarray) -> UvMap:
+        """Only the texels where `chosen` [T] is True."""
+        return dataclasses.replace(
+            self,
+            texels=self.texels[chosen],
+            corners=self.corners[chosen],
+            barycentrics=self.barycentrics[chosen],
+            mirror=self.mirror[chosen],
+        )
 
     def spread(self, values: np.ndarray) -> np.ndarray:
         """Vertex values [V] or [V, C] -> texel values [T] or [T, C], float32."""
