@@ -67,19 +67,25 @@ def depth_in_row(row: Row, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 def _push(assembly: Assembly, skin: np.ndarray, origin, rotation, shift) -> np.ndarray | None:
     """Offsets [Vs, 3] that carry posed skin out of both rows, or None where it is out already."""
-    near = np.flatnonzero(np.linalg.norm(skin - (origin - [0.0, 0.0, 0.025]), axis=1) < 0.06)
+    near = np.linalg.norm(skin - (origin - [0.0, 0.0, 0.025]), axis=1) < 0.06
+    corners = assembly.cut.faces[near[assembly.cut.faces].all(1)]
+    edges = np.unique(np.sort(corners[:, [[0, 1], [1, 2], [2, 0]]].reshape(-1, 2), axis=1), axis=0)
+    probes = np.concatenate([np.repeat(np.unique(corners)[:, None], 2, 1), edges])  # a vertex, or an edge's middle
     held: dict[int, np.ndarray] = {}
     offsets = np.zeros_like(skin)
     for _ in range(_ROUNDS):
-        moved = skin[near] + offsets[near]
-        new = False
+        places = (skin + offsets)[probes].mean(1)
+        wanted: dict[int, np.ndarray] = {}
         for row, turn, travel in ((UPPER, np.eye(3), np.zeros(3)), (LOWER, rotation, shift)):
-            depth, out = depth_in_row(row, ((moved - travel) @ turn - origin) / MM)
-            for i in np.flatnonzero(depth > -GAP_MM + (0.05 if held else GAP_MM)):
-                held[int(near[i])] = offsets[near[i]] + (depth[i] + GAP_MM) * MM * (out[i] @ turn.T)
-                new = True
-        if not new:
+            depth, out = depth_in_row(row, ((places - travel) @ turn - origin) / MM)
+            for i in np.flatnonzero(depth > (0.05 - GAP_MM if held else 0.0)):
+                step = (depth[i] + GAP_MM) * MM * (out[i] @ turn.T)
+                for vertex in {int(v) for v in probes[i]}:
+                    if np.linalg.norm(step) > np.linalg.norm(wanted.get(vertex, np.zeros(3))):
+                        wanted[vertex] = step
+        if not wanted:
             break
+        held |= {vertex: offsets[vertex] + step for vertex, step in wanted.items()}
         offsets = _least_bending(assembly, skin, held)
     return offsets if held else None
 
