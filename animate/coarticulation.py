@@ -85,11 +85,14 @@ def _openings(phones: Intervals, prosody: Prosody) -> np.ndarray:
 def rest_envelope(phones: Intervals, times: np.ndarray) -> np.ndarray:
     """How far speech moves the mouth [G] in [0, 1]: 0 in silences, which the lips enter and leave shut."""
     envelope = np.ones(len(times))
+    last = phones.end_s[-1] if len(phones) else 0.0
     for name, start, end in zip(phones.names, phones.start_s, phones.end_s, strict=True):
-        if plain(name) == SILENCE and end - start >= LONG_SILENCE_S:
-            before = start <= 1e-6  # the recording opens with silence: there is nothing to close from
-            close = np.zeros(len(times)) if before else 1 - _step((times - (start - 0.09)) / 0.11)
-            open_ = _step((times - (end - 0.04)) / 0.11)
+        if plain(name) != SILENCE:
+            continue
+        opens, ends = start <= 1e-6, end >= last - 1e-6  # of the recording: nothing to close from, or to open for
+        if end - start >= LONG_SILENCE_S or ((opens or ends) and end - start >= 0.06):
+            close = np.zeros(len(times)) if opens else 1 - _step((times - (start - 0.09)) / 0.11)
+            open_ = np.zeros(len(times)) if ends else _step((times - (end - 0.04)) / 0.11)
             envelope = np.minimum(envelope, np.maximum(close, open_))
     return envelope
 

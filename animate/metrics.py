@@ -162,7 +162,13 @@ def _figures(track, segments, used, times, gaps, widths, rest, truth) -> LipRepo
         loudness_opening_r=_loudness_r(track, times, opening, speech),
         onset_misalignment_ms=_misalignment(labial, times, opening) if truth else None,
         segments_used=float(used),
-        counts={"bilabial": len(labial), "open_vowel": len(vowels), "other": len(other), "silence": len(silent)},
+        counts={
+            "bilabial": len(labial),
+            "open_vowel": len(vowels),
+            "other": len(other),
+            "silence": len(silent),
+            "silence_frames": sum(map(len, at_rest)),
+        },
     )
 
 

@@ -22,7 +22,7 @@ CHANNELS = (
 )  # fmt: skip
 # Time over which a channel can follow its targets, seconds (half of a step response): the jaw is the heaviest.
 INERTIA_S = {
-    "jaw": 0.040, "close": 0.022, "pucker": 0.045, "funnel": 0.040, "spread": 0.045, "upper": 0.030, "lower": 0.030,
+    "jaw": 0.040, "close": 0.022, "pucker": 0.038, "funnel": 0.040, "spread": 0.045, "upper": 0.030, "lower": 0.030,
     "roll": 0.024, "press": 0.028, "forward": 0.045, "tongue_up": 0.020, "tongue_back": 0.026, "tongue_teeth": 0.022,
 }  # fmt: skip
 
@@ -59,11 +59,11 @@ EY  .55:1  jaw=.12 spread=.32 lower=.14 pucker=0*.7
 IH  0:1    jaw=.14*.8 spread=.16*.6 lower=.14 pucker=0*.4 tongue_up=.10*.3
 IY  0:1    jaw=.10 spread=.38 lower=.14 upper=.06 pucker=0*.9 tongue_up=.15*.4
 OW  0:.5   jaw=.19 funnel=.18 pucker=.35 spread=0*.8
-OW  .5:1   jaw=.12 funnel=.16 pucker=.62 spread=0*.9 close=.10
+OW  .5:1   jaw=.12 funnel=.16 pucker=.75*1.3 spread=0*.9 close=.10
 OY  0:.5   jaw=.22 funnel=.24 pucker=.38 spread=0*.8
 OY  .6:1   jaw=.13 spread=.26 pucker=0*.7
 UH  0:1    jaw=.14 funnel=.16 pucker=.34*.9 spread=0*.6
-UW  0:1    jaw=.11 funnel=.14 pucker=.78 spread=0 close=.12
+UW  0:1    jaw=.11 funnel=.14 pucker=.92*1.5 spread=0 close=.14
 P   0:.85  jaw=.05 press=.25 roll=.12*.5 upper=0*.6 lower=0*.6
 B   0:.85  jaw=.06 press=.18 roll=.10*.5 upper=0*.6 lower=0*.6
 M   0:1    jaw=.06 press=.14 roll=.08*.5 upper=0*.6 lower=0*.6
@@ -86,7 +86,7 @@ G   0:1    jaw=.14*.35 tongue_back=.72 close=0*.3
 NG  0:1    jaw=.14*.35 tongue_back=.70 close=0*.3
 HH  0:1    jaw=.15*.15 close=0*.3
 R   0:1    jaw=.12*.7 funnel=.28*.9 pucker=.26*.8 spread=0*.5 tongue_back=.25*.4 close=0*.3
-W   0:1    jaw=.085 funnel=.16 pucker=.88*1.3 spread=0*1.2 close=.22
+W   0:1    jaw=.085 funnel=.16 pucker=.95*1.7 spread=0*1.2 close=.22
 Y   0:1    jaw=.10 spread=.28*.8 lower=.08*.4 pucker=0*.4 tongue_up=.25*.4 close=0*.3
 SPN 0:1    jaw=.14*.6 lower=.10*.4
 """
