@@ -30,7 +30,7 @@ def film_camera(track: Track, head: Head, size: tuple[int, int]) -> Camera:
     chosen = [head.arrays.regions[name] for name in ("face", "scalp", "ears") if name in head.arrays.regions]
     subject = rest[np.unique(np.concatenate(chosen))] if chosen else rest
     middle = track.params.translation.mean(0).numpy() if len(track) > 1 else track.params.translation[0].numpy()
-    return portrait_camera(size, subject + middle, yaw_deg=8.0, fill=0.78)
+    return portrait_camera(size, subject + middle, yaw_deg=8.0, fill=0.82)
 
 
 def film(track: Track, head: Head, *, size: tuple[int, int] = (720, 720), threads: int | None = None) -> Iterator:
@@ -82,7 +82,7 @@ def _cut_to(photo: np.ndarray, camera: Camera, vertices: np.ndarray, height: int
 
     seen = project(vertices, camera)[:, :2]
     low, high = np.nanmin(seen, 0), np.nanmax(seen, 0)
-    side = int(np.ceil(1.25 * (high - low).max()))
+    side = int(np.ceil(1.15 * (high - low).max()))
     corner = np.floor((low + high) / 2 - side / 2).astype(int)
     rows = np.clip(np.arange(corner[1], corner[1] + side), 0, photo.shape[0] - 1)
     columns = np.clip(np.arange(corner[0], corner[0] + side), 0, photo.shape[1] - 1)
