@@ -22,7 +22,9 @@ from tools.head.lid_rings import COLUMNS, LOWER, SKIN_LOOPS, UPPER
 MARGIN = 3  # loops 0..2 make the margin
 LOWER_RISE = 0.14  # height of the seam over the lower margin, as a share of the opening
 NASAL_SLIDE = 0.045  # how far the lower lid slides towards the nose, as a share of its length
-SEAM_OVERLAP = 0.00005  # metres each margin goes beyond the seam, so that no slit of light is left between polygons
+# When shut the upper lid's rim laps over the lower one's, so that the seam is one clean edge without slits of light.
+UPPER_LAP, LOWER_LAP = -0.0001, 0.00003  # metres along y that a margin goes beyond the seam
+FRONT_LAP = 0.00005  # metres that the upper rim comes forward, and the lower one goes back
 # How much of the margin's turn the loops from the front edge outwards follow, and the conjunctiva inwards.
 UPPER_FOLLOWS = (1.0, 1.0, 0.98, 0.92, 0.80, 0.58, 0.30, 0.12)
 LOWER_FOLLOWS = (1.0, 0.95, 0.86, 0.72, 0.54, 0.36, 0.20, 0.08)
@@ -157,10 +159,10 @@ def _seam_point(seam: Seam, loop: int, out: np.ndarray, reach: np.ndarray) -> tu
     own, across = seam.own[loop] @ out, seam.across[loop] @ out
     rise = np.where(seam.is_upper, 1.0 - LOWER_RISE, LOWER_RISE)[:, None]
     point = own + rise * (across - own)
-    beyond = np.where(seam.is_upper, -SEAM_OVERLAP, SEAM_OVERLAP)
-    gap = np.linalg.norm(across - own, axis=-1)
-    point[..., 1] += beyond * np.minimum(gap / 0.002, 1.0)
-    return point, 0.5 * (reach @ seam.own[loop].T + reach @ seam.across[loop].T)
+    open_share = np.minimum(np.linalg.norm(across - own, axis=-1) / 0.002, 1.0)  # nothing to lap at the corners
+    point[..., 1] += np.where(seam.is_upper, UPPER_LAP, LOWER_LAP) * open_share
+    forward = np.where(seam.is_upper, FRONT_LAP, -FRONT_LAP) * (loop / (MARGIN - 1))
+    return point, 0.5 * (reach @ seam.own[loop].T + reach @ seam.across[loop].T) + forward * open_share
 
 
 def _turn_between(start: np.ndarray, end: np.ndarray) -> np.ndarray:
