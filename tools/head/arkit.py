@@ -24,6 +24,15 @@ SIN_OPEN = _JAW_FEATURES + 3 * 2 + 1  # R21 = sin(open)
 SIN_SIDE = _JAW_FEATURES + 3 * 0 + 2  # R02 = sin(side)
 COS_SIDE = _JAW_FEATURES + 0  # R00 - 1 = cos(side) - 1, untouched by opening
 
+# How far each component strays from 0 in everyday talk and mimicry: a prior, by judgement, at weight 1 = full reach.
+EVERYDAY_SD = {
+    "brow": 0.25, "cheekPuff": 0.10, "cheekSquint": 0.20, "eyeSquint": 0.25, "eyeWide": 0.20, "jawForward": 0.08,
+    "mouthClose": 0.06, "mouthDimple": 0.15, "mouthFrown": 0.20, "mouthFunnel": 0.20, "mouthLeft": 0.12,
+    "mouthLowerDown": 0.25, "mouthPress": 0.20, "mouthPucker": 0.25, "mouthRight": 0.12, "mouthRoll": 0.15,
+    "mouthShrug": 0.20, "mouthSmile": 0.35, "mouthStretch": 0.20, "mouthUpperUp": 0.25, "noseSneer": 0.20,
+    "tongue": 0.10,
+}  # fmt: skip
+
 
 @dataclass(frozen=True, eq=False)
 class ArkitShapes:
@@ -96,6 +105,11 @@ def build_arkit(
     for name, offsets in tongue.items():
         dirs[assembly.ranges["tongue"], :, names.index(name)] = offsets
     return ArkitShapes(names, dirs, posedirs, side)
+
+
+def everyday_sd(names: tuple[str, ...]) -> np.ndarray:
+    """Prior standard deviation [E] of the components."""
+    return np.array([next(sd for start, sd in EVERYDAY_SD.items() if name.startswith(start)) for name in names])
 
 
 def unpose(posed: np.ndarray, skeleton: Skeleton, turn: np.ndarray) -> np.ndarray:

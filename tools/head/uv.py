@@ -71,12 +71,12 @@ def island_of_quad(assembly: Assembly) -> np.ndarray:
 
 def texel_density(positions: np.ndarray) -> np.ndarray:
     """Texels per area wanted at head positions [n, 3]: 1 at the middle of the face, less behind and below."""
-    away = (positions - np.array([0.0, -0.020, 0.062])) / np.array([0.062, 0.072, 0.062])
+    away = (positions - np.array([0.0, -0.020, 0.062])) / np.array([0.068, 0.080, 0.070])
     near = np.exp(-(((away**2).sum(1)) ** 1.5))
     ears = np.exp(
         -(((np.abs(positions) - np.array([0.080, 0.0, 0.040])) / np.array([0.016, 0.040, 0.030])) ** 2).sum(1)
     )
-    return 0.10 + 0.90 * near + 0.12 * ears
+    return 0.06 + 0.90 * near + 0.20 * ears
 
 
 def _face_island(cut: Cut, skin: np.ndarray, faces: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
