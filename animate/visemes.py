@@ -44,15 +44,15 @@ SLACK = {
 
 # phone: postures "share jaw=.30 spread=.1*0.5 ..." (target*insistence, insistence 1 if not given)
 _TABLE = """
-AA  0:1    jaw=.33 lower=.12 pucker=0*.4 spread=0*.3
-AE  0:1    jaw=.30 lower=.22 upper=.12 spread=.22*.7 pucker=0*.6
-AH  0:1    jaw=.21*.8 lower=.14 spread=.02*.2 pucker=0*.3
-AO  0:1    jaw=.28 funnel=.22*.9 pucker=.18*.8 spread=0*.6
-AW  0:.55  jaw=.31 lower=.15 spread=.05*.4 pucker=0*.3
+AA  0:1    jaw=.30 lower=.12 pucker=0*.4 spread=0*.3
+AE  0:1    jaw=.27 lower=.22 upper=.12 spread=.22*.7 pucker=0*.6
+AH  0:1    jaw=.19*.8 lower=.14 spread=.02*.2 pucker=0*.3
+AO  0:1    jaw=.26 funnel=.22*.9 pucker=.18*.8 spread=0*.6
+AW  0:.55  jaw=.28 lower=.15 spread=.05*.4 pucker=0*.3
 AW  .6:1   jaw=.15 funnel=.20 pucker=.45 spread=0*.8
-AY  0:.55  jaw=.31 lower=.16 pucker=0*.4
+AY  0:.55  jaw=.28 lower=.16 pucker=0*.4
 AY  .6:1   jaw=.15 spread=.28 lower=.12 pucker=0*.7
-EH  0:1    jaw=.22 lower=.18 upper=.08 spread=.18*.7 pucker=0*.5
+EH  0:1    jaw=.20 lower=.18 upper=.08 spread=.18*.7 pucker=0*.5
 ER  0:1    jaw=.14 funnel=.22 pucker=.18 spread=0*.5 lower=.06 tongue_back=.25*.4
 EY  0:.5   jaw=.19 spread=.22*.8 lower=.18 upper=.06 pucker=0*.6
 EY  .55:1  jaw=.12 spread=.32 lower=.14 pucker=0*.7
