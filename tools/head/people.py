@@ -26,13 +26,13 @@ SPREAD_OF = {
     "head-square": 0.12, "head-rectangular": 0.12, "head-diamond": 0.12, "head-round": 0.15, "head-oval": 0.15,
 }  # fmt: skip
 # What comes with a heavier or older person: added to a slider per unit of (weight - 0.5) and per 65 years past 25.
-WITH_WEIGHT = {"head-fat-decr-incr": 1.2, "neck-double-decr-incr": 1.0, "cheek-volume-decr-incr": 0.7}
+WITH_WEIGHT = {"head-fat-decr-incr": 1.8, "neck-double-decr-incr": 1.4, "cheek-volume-decr-incr": 1.0}
 WITH_AGE = {
-    "ear-scale-decr-incr": 0.5,
-    "ear-lobe-decr-incr": 0.5,
-    "eye-bag-decr-incr": 0.6,
-    "mouth-angles-down-up": -0.15,
-}
+    "head-age-decr-incr": 0.6, "ear-scale-decr-incr": 0.5, "ear-lobe-decr-incr": 0.5, "eye-bag-decr-incr": 0.6,
+    "cheek-trans-down-up": -0.5, "nose-scale-vert-decr-incr": 0.2, "nose-point-down-up": -0.25,
+    "neck-double-decr-incr": 0.4, "mouth-angles-down-up": -0.15, "mouth-upperlip-volume-decr-incr": -0.4,
+    "mouth-lowerlip-volume-decr-incr": -0.4,
+}  # fmt: skip
 ASYMMETRY = 0.2  # of a slider's spread, between its left and right half
 ASYM_SPREAD = 0.15  # of the targets made for asymmetric faces
 CHILDREN = 0.03
