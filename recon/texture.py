@@ -8,9 +8,11 @@ import numpy as np
 
 from flame_tools.types import Camera, HeadArrays
 from readers.sampling import bilinear, reduce
+from recon.bare import bare_albedo, hair_colour
 from recon.fill import push_pull
 from recon.light import fit_light, gain
 from recon.priors import BROWS, LIPS, OVAL
+from recon.surface import camera_place, smooth_step, unit, vertex_normals
 from recon.uv_map import UvMap, uv_map
 from render.camera import FAR_M, NEAR_M, project, to_clip
 from render.materials import MATERIALS, linear_to_srgb, srgb_to_linear
@@ -35,11 +37,11 @@ def make_albedo(
     atlas = uv_map(head, size)
     area = atlas.spread(_face_area(head))
     atlas, area = atlas.part(area > 0), area[area > 0]
-    points, normals = atlas.spread(vertices), _unit(atlas.spread(_normals(vertices, head.faces)))
+    points, normals = atlas.spread(vertices), unit(atlas.spread(vertex_normals(vertices, head.faces)))
     pixels = project(points, camera)
     seen = _visible(pixels, vertices, head.faces, camera)
-    view = _unit(_camera_place(camera).astype(np.float32) - points)
-    seen *= _smooth_step((normals * view).sum(1), 0.2, 0.6)
+    view = unit(camera_place(camera).astype(np.float32) - points)
+    seen *= smooth_step((normals * view).sum(1), 0.2, 0.6)
 
     colours = _look_up(image, pixels, head, vertices, camera)
     plain = atlas.spread(_plain_skin(head))
@@ -57,12 +59,14 @@ def make_albedo(
     known = seen + borrowed
     mixed = (even * seen[:, None] + theirs[:, :3] * borrowed[:, None]) / np.maximum(known, 1e-6)[:, None]
     # beyond the face plain skin is as good as known, so that what fills the gaps fades into it
-    weight = np.maximum(known * area, 0.5 * (1 - area))
-    mixed = mixed * area[:, None] + tone * (1 - area[:, None])
+    photo, beyond = known * area, 0.5 * (1 - area)
+    weight = photo + beyond
+    mixed = (mixed * photo[:, None] + tone * beyond[:, None]) / np.maximum(weight, 1e-6)[:, None]
     mixed *= _levelled(mixed, weight * plain, tone, atlas)
     face = push_pull(atlas.image(mixed), atlas.image(np.where(weight < 0.05, 0, weight))).reshape(-1, 3)[atlas.texels]
-    albedo = _plain_atlas(head, atlas, tone)
-    albedo.reshape(-1, 3)[atlas.texels] = face * area[:, None] + tone * (1 - area[:, None])
+    albedo = bare_albedo(head, uv_map(head, size), tone, hair_colour(image, head, vertices, camera, tone))
+    around = albedo.reshape(-1, 3)[atlas.texels]
+    albedo.reshape(-1, 3)[atlas.texels] = face * area[:, None] + around * (1 - area[:, None])
     return _encode(albedo), light, coverage
 
 
@@ -83,28 +87,6 @@ def _levelled(colours: np.ndarray, weights: np.ndarray, tone: np.ndarray, atlas:
     ratio = np.clip(tone / np.maximum(coarse, 1e-3), 0.5, 2.0).astype(np.float32) ** np.float32(LEVEL)
     row, column = np.divmod(atlas.texels, atlas.size)
     return bilinear(ratio, (column + 0.5) / blocks, (row + 0.5) / blocks)
-
-
-def _normals(vertices: np.ndarray, faces: np.ndarray) -> np.ndarray:
-    """Area-weighted vertex normals [V, 3], not of unit length."""
-    a, b, c = (vertices[faces[:, k]] for k in range(3))
-    normal = np.cross(b - a, c - a)
-    flat = np.concatenate([faces[:, k] for k in range(3)])
-    return np.stack([np.bincount(flat, np.tile(normal[:, k], 3), len(vertices)) for k in range(3)], 1)
-
-
-def _unit(vectors: np.ndarray) -> np.ndarray:
-    return vectors / np.maximum(np.linalg.norm(vectors, axis=-1, keepdims=True), 1e-12)
-
-
-def _smooth_step(values: np.ndarray, low: float, high: float) -> np.ndarray:
-    t = np.clip((values - low) / (high - low), 0, 1)
-    return t * t * (3 - 2 * t)
-
-
-def _camera_place(camera: Camera) -> np.ndarray:
-    pose = np.asarray(camera.world_to_camera)
-    return -pose[:3, :3].T @ pose[:3, 3]
 
 
 def _visible(pixels: np.ndarray, vertices: np.ndarray, faces: np.ndarray, camera: Camera) -> np.ndarray:
@@ -165,7 +147,7 @@ def _face_area(head: HeadArrays) -> np.ndarray:
     inside = _signed_distance(rest[:, :2], outline)
     depth = _landmark_points(head, OVAL)[:, 2]
     behind = rest[:, 2] < depth.min() - 0.01
-    area = _smooth_step(inside, -FADE_M[1], FADE_M[0])
+    area = smooth_step(inside, -FADE_M[1], FADE_M[0])
     area[behind] = 0
     for name in ("ears", "neck", "mouth"):
         if name in head.regions:
@@ -190,10 +172,10 @@ def _signed_distance(points: np.ndarray, outline: np.ndarray) -> np.ndarray:
 def _plain_skin(head: HeadArrays) -> np.ndarray:
     """[V] 1 on cheeks, nose and chin: away from lips, brows, eyes and the hairline."""
     features = np.concatenate([_landmark_points(head, LIPS), _landmark_points(head, BROWS)])
-    free = _smooth_step(_distance(head.v_template, features), 0.006, 0.012)
+    free = smooth_step(_distance(head.v_template, features), 0.006, 0.012)
     eyes = [head.regions[n] for n in ("left_lids", "right_lids") if n in head.regions]
     if eyes:
-        free *= _smooth_step(_distance(head.v_template, head.v_template[np.concatenate(eyes)]), 0.001, 0.008)
+        free *= smooth_step(_distance(head.v_template, head.v_template[np.concatenate(eyes)]), 0.001, 0.008)
     brow_height = _landmark_points(head, BROWS)[:, 1].max()
     free[head.v_template[:, 1] > brow_height] *= 0.2
     return free
@@ -217,12 +199,12 @@ def _skin_like(colours: np.ndarray, tone: np.ndarray, head: HeadArrays, atlas: U
     """
     outline = _landmark_points(head, OVAL)
     brow = _landmark_points(head, BROWS)[:, 1].max()
-    rim = 1 - _smooth_step(_signed_distance(head.v_template[:, :2], outline[:, :2]), 0.008, 0.02)
-    forehead = _smooth_step(head.v_template[:, 1], brow + 0.002, brow + 0.01)
+    rim = 1 - smooth_step(_signed_distance(head.v_template[:, :2], outline[:, :2]), 0.008, 0.02)
+    forehead = smooth_step(head.v_template[:, 1], brow + 0.002, brow + 0.01)
     judged = atlas.spread(np.maximum(rim, forehead))
     darkness = np.log((colours.mean(1) + 0.01) / (tone.mean() + 0.01))
     hue = colours / np.maximum(colours.sum(1, keepdims=True), 1e-4) - tone / tone.sum()
-    unlike = np.maximum(_smooth_step(np.abs(darkness), 0.3, 0.6), _smooth_step(np.linalg.norm(hue, axis=1), 0.05, 0.1))
+    unlike = np.maximum(smooth_step(np.abs(darkness), 0.3, 0.6), smooth_step(np.linalg.norm(hue, axis=1), 0.05, 0.1))
     fringe = _upwards(unlike * atlas.spread(forehead), atlas.spread(head.v_template), brow)
     return 1 - np.maximum(judged * unlike, fringe)
 
@@ -242,15 +224,4 @@ def _upwards(hair: np.ndarray, places: np.ndarray, brow: float) -> np.ndarray:
     share = (total / np.maximum(count, 1)).reshape(rows, columns)
     begun = np.maximum.accumulate(share, axis=0)
     soft = bilinear(begun[..., None].astype(np.float32), x, y + 2)[:, 0]  # from 4 mm below: hair has a shade
-    return np.where(places[:, 1] > brow, _smooth_step(soft, 0.08, 0.3), 0)
-
-
-def _plain_atlas(head: HeadArrays, atlas: UvMap, tone: np.ndarray) -> np.ndarray:
-    """[size, size, 3] linear: skin tone everywhere, and the default colours of teeth, tongue, eyes and the rest."""
-    table = np.array(
-        [srgb_to_linear(np.array(MATERIALS.get(n, MATERIALS["other"]).colour) / 255) for n in head.materials]
-    )
-    for k, name in enumerate(head.materials):
-        if name in ("skin", "lips"):
-            table[k] = tone
-    return np.concatenate([table, tone[None]]).astype(np.float32)[atlas.material]
+    return np.where(places[:, 1] > brow, smooth_step(soft, 0.08, 0.3), 0)
