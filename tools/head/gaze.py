@@ -15,6 +15,7 @@ from tools.head.cut import Assembly
 from tools.head.eyes import RADIUS
 from tools.head.lid_fit import BAG_GAP, LeftEye, left_eye, reflected, sample_shapes, soft_max
 from tools.head.lid_rings import COLUMNS, LATERAL, LOWER, MEDIAL, UPPER
+from tools.head.skeleton import edge_matrix, smooth
 
 LOOK_DEGREES = {"Up": 24.0, "Down": 27.0, "In": 30.0, "Out": 30.0}
 LOOK_RAD = np.radians(list(LOOK_DEGREES.values()))  # as HeadArrays.look_rad: up, down, in, out
@@ -39,6 +40,7 @@ LEAST_GAPS = (
 )  # from the ball, in every sampled identity, by loop
 SPARE = 0.0002  # glances up or down add to glances aside
 MOST_LIFT = 0.0012
+CREASED = {"cheekSquintLeft": 2, "cheekSquintRight": 2}  # steps of smoothing
 STILL = 1e-6  # metres; less than this is no motion
 # Entries of R - I of one eye joint (row-major): sine and cosine - 1 of the pitch (+ down) and of the yaw (+ left).
 SIN_PITCH, COS_PITCH, SIN_YAW, COS_YAW = 7, 4, 2, 0
@@ -70,6 +72,7 @@ def settle_expressions(
 ) -> np.ndarray:
     """Expression dirs [V, 3, E] that hold the eyeballs still and keep the lids outside them at weight 1."""
     eye = left_eye(assembly, template, shapedirs)
+    dirs = _softened(assembly, names, dirs)
     changes = {name: outside_ball(eye, dirs[..., i]) - dirs[..., i] for i, name in enumerate(names)}
     settled = dirs.copy()
     for i, name in enumerate(names):
@@ -77,6 +80,16 @@ def settle_expressions(
     for ball in ("left_eyeball", "right_eyeball"):
         settled[assembly.ranges[ball]] = 0.0
     return settled
+
+
+def _softened(assembly: Assembly, names: tuple[str, ...], dirs: np.ndarray) -> np.ndarray:
+    """Dirs whose shapes that crease the lids into single sharp edges are smoothed over the skin."""
+    skin = assembly.ranges["skin"]
+    adjacency = edge_matrix(assembly.cut.faces, skin.stop)
+    result = dirs.copy()
+    for name, steps in CREASED.items():
+        result[skin, :, names.index(name)] = smooth(adjacency, dirs[skin, :, names.index(name)], steps)
+    return result
 
 
 def outside_ball(eye: LeftEye, offsets: np.ndarray, *, spare: float = 0.0) -> np.ndarray:
