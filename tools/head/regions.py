@@ -71,7 +71,8 @@ def build_regions(assembly: Assembly, template: np.ndarray, landmarks: dict[str,
     regions = {name: np.flatnonzero(values) for name, values in found.items()}
     for part in assembly.parts:
         start = assembly.ranges[part.name].start
-        regions[part.name] = np.arange(start, start + len(part.vertices))
+        if part.name not in part.regions:
+            regions[part.name] = np.arange(start, start + len(part.vertices))
         for name, local in part.regions.items():
             placed = np.asarray(local) + start
             regions[name] = np.union1d(regions[name], placed) if name in regions else np.sort(placed)
