@@ -65,22 +65,15 @@ def perform(
     weights = _join(_mouth(paths, seed), during_speech(felt, speaking, rounding))
     weights = seal(weights, closing, Lips(head, shape))
 
-    blinks = plan_blinks(duration_s, np.array([start for start, _ in quiet]), seed=seed)
-    shut = lids(blinks, times)
-    flash = brows(times, accents, seed=seed)
-    for side in ("Left", "Right"):
-        weights[:, INDEX[f"eyeBlink{side}"]] = np.maximum(weights[:, INDEX[f"eyeBlink{side}"]], shut)
-        # Wide lids yield to a blink, or it would not shut.
-        weights[:, INDEX[f"eyeWide{side}"]] *= 1 - shut
-        weights[:, INDEX[f"eyeSquint{side}"]] *= 1 - 0.5 * shut
-        weights[:, INDEX[f"browOuterUp{side}"]] += 0.22 * flash
-    weights[:, INDEX["browInnerUp"]] += 0.26 * flash
-    weights = np.clip(weights, 0.0, 1.0)
-
-    params = to_params(torch.as_tensor(weights, dtype=torch.float32), head)
     turn = headmotion.neck(times, prosody, accents, seed=seed)
     # Eyes hold their target while the head moves under them, all but a tenth.
     look = gaze(times, quiet, seed=seed) - 0.9 * turn[:, :2]
+    blinks = plan_blinks(duration_s, np.array([start for start, _ in quiet]), seed=seed)
+    # A lowered gaze has lowered the lids already: they meet a quarter sooner at the lowest.
+    lowered = np.clip(look[:, 0] / head.arrays.look_rad[1], 0.0, 1.0)
+    weights = _upper_face(weights, lids(blinks, times), lowered, brows(times, accents, seed=seed))
+
+    params = to_params(torch.as_tensor(weights, dtype=torch.float32), head)
     eyes = np.zeros((len(times), 2, 3))
     eyes[..., :2] = np.clip(look, -0.35, 0.35)[:, None]
     return params.replace(
@@ -106,6 +99,20 @@ def _mouth(paths: np.ndarray, seed: int) -> np.ndarray:
             for column, side in zip(_columns(name), (1 + lean, 1 - lean), strict=False):
                 weights[:, column] += share * paths[:, _CHANNEL[channel]] * (side if name.endswith("*") else 1.0)
     return np.clip(weights, 0.0, 1.0)
+
+
+def _upper_face(weights: np.ndarray, shut: np.ndarray, lowered: np.ndarray, flash: np.ndarray) -> np.ndarray:
+    """Weights [T, 52] with blinks (lid closure [T], under lids that gaze has lowered [T]) and brow flashes [T]."""
+    out = weights.copy()
+    for side in ("Left", "Right"):
+        blink = INDEX[f"eyeBlink{side}"]
+        out[:, blink] = np.maximum(out[:, blink], shut * (1 - 0.25 * lowered))
+        # Wide lids yield to a blink, or it would not shut.
+        out[:, INDEX[f"eyeWide{side}"]] *= 1 - shut
+        out[:, INDEX[f"eyeSquint{side}"]] *= 1 - 0.5 * shut
+        out[:, INDEX[f"browOuterUp{side}"]] += 0.22 * flash
+    out[:, INDEX["browInnerUp"]] += 0.26 * flash
+    return np.clip(out, 0.0, 1.0)
 
 
 def _join(mouth: np.ndarray, felt: np.ndarray) -> np.ndarray:

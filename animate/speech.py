@@ -41,8 +41,7 @@ class Prosody:
 
     loudness_db: np.ndarray  # [F] dB, 0 at the loud parts of the speech (95th percentile), floor -60
     f0_hz: np.ndarray  # [F] NaN where unvoiced
-    voicing: np.ndarray  # [F] in [0, 1], peak of the normalised autocorrelation
-    zero_crossing: np.ndarray  # [F] share of sign changes
+    voicing: np.ndarray  # [F] in [0, 1], how well the sound repeats after one period
     floor_db: float  # level of the pauses
 
     def __len__(self) -> int:
@@ -79,9 +78,9 @@ def prepare(audio: np.ndarray, rate: int) -> Speech:
         level = 20 * np.log10(max(loudest, 1e-9))
         raise InputError(f"audio is silent (its loudest 0.1 s is {level:.0f} dBFS); check the recording and its level")
     if rate != RATE:
-        import soxr
+        import librosa
 
-        analysis = soxr.resample(analysis, rate, RATE, quality="HQ").astype(np.float32)
+        analysis = librosa.resample(analysis, orig_sr=rate, target_sr=RATE, res_type="soxr_hq").astype(np.float32)
     return Speech(samples, rate, analysis * np.float32(0.9 / np.abs(analysis).max()))
 
 
@@ -99,48 +98,45 @@ def _loudest_rms(samples: np.ndarray, rate: int) -> float:
 
 def measure(speech: Speech) -> Prosody:
     """Loudness, pitch and voicing of a recording, 100 frames a second."""
-    rms, f0, voicing, crossing = (np.concatenate(part) for part in zip(*_analyse(speech.analysis), strict=True))
+    rms, f0, voicing = (np.concatenate(part) for part in zip(*_analyse(speech.analysis), strict=True))
     db = 20 * np.log10(np.maximum(rms, 1e-7))
     top = np.percentile(db, 95) if len(db) > 20 else db.max()
     db = np.clip(db - top, -60.0, 12.0)
     floor = float(np.percentile(db, 5))
     audible = db > max(floor + 6.0, -42.0)
     f0 = np.where(audible & (voicing > 0.5), f0, np.nan)
-    return Prosody(db.astype(np.float32), _without_octave_jumps(f0), voicing, crossing, floor)
-
-
-def _frames(samples: np.ndarray, width: int) -> Iterator[np.ndarray]:
-    """Blocks [b, width] of frames centred at i * HOP; the ends are padded with zeros."""
-    count = len(samples) // HOP + 1
-    padded = np.concatenate([np.zeros(width // 2, np.float32), samples, np.zeros(width, np.float32)])
-    for start in range(0, count, _BLOCK):
-        part = padded[start * HOP : (min(start + _BLOCK, count) - 1) * HOP + width]
-        yield np.lib.stride_tricks.sliding_window_view(part, width)[::HOP]
+    return Prosody(db.astype(np.float32), _without_octave_jumps(f0), voicing, floor)
 
 
 def _analyse(samples: np.ndarray) -> Iterator[tuple[np.ndarray, ...]]:
-    width, size = 640, 1024  # 40 ms: two and a half periods of the lowest pitch; analysed at 8 kHz
-    low, high = (round(RATE / 2 / f) for f in reversed(_F0_RANGE_HZ))
-    window = np.hanning(width // 2).astype(np.float32)
-    shape = np.fft.irfft(np.abs(np.fft.rfft(window, size)) ** 2, size)[: high + 2]
-    lags = np.arange(high + 2)
-    for block in _frames(samples, width):
-        centre = block[:, width // 2 - 200 : width // 2 + 200]  # 25 ms
-        rms = np.sqrt((centre**2).mean(1))
-        crossing = (np.diff(np.signbit(centre), axis=1)).mean(1).astype(np.float32)
-        half = 0.5 * (block[:, 0::2] + block[:, 1::2])
-        half = (half - half.mean(1, keepdims=True)) * window
-        correlation = np.fft.irfft(np.abs(np.fft.rfft(half, size)) ** 2, size)[:, : high + 2]
-        # Eq. 9, Boersma 1993: divide by the window's own autocorrelation.
-        ratio = correlation / np.maximum(correlation[:, :1], 1e-9) / np.maximum(shape / shape[0], 0.05)
-        score = ratio - 0.08 * np.log2(np.maximum(lags, 1) / low)  # prefer the shorter period
-        best = score[:, low : high + 1].argmax(1) + low
-        rows = np.arange(len(best))
-        left, mid, right = ratio[rows, best - 1], ratio[rows, best], ratio[rows, best + 1]
-        bend = left - 2 * mid + right
-        shift = np.where(np.abs(bend) > 1e-9, 0.5 * (left - right) / np.where(bend == 0, 1, bend), 0.0)
-        f0 = RATE / 2 / (best + np.clip(shift, -0.5, 0.5))
-        yield rms, f0, np.clip(mid, 0.0, 1.0).astype(np.float32), crossing
+    """RMS over 25 ms, pitch by YIN over 40 ms and voicing, block by block.
+
+    librosa.yin against librosa.pyin as the reference: 4.0 % gross errors at 212x real time; an autocorrelation of our
+    own made 6.3 % at 220x, pyin itself runs at 4x (five voices, 40 s).
+    """
+    import librosa
+
+    width, short = 640, 400
+    count = len(samples) // HOP + 1
+    padded = np.concatenate([np.zeros(width // 2, np.float32), samples, np.zeros(2 * width, np.float32)])
+    low, high = _F0_RANGE_HZ
+    for start in range(0, count, _BLOCK):
+        stop = min(start + _BLOCK, count)
+        part = padded[start * HOP : (stop - 1) * HOP + width]
+        centre = part[(width - short) // 2 : len(part) - (width - short) // 2]
+        rms = librosa.feature.rms(y=centre, frame_length=short, hop_length=HOP, center=False)[0]
+        f0 = librosa.yin(part, fmin=low, fmax=high, sr=RATE, frame_length=width, hop_length=HOP, center=False)
+        yield rms, f0, _voicing(padded[start * HOP :], f0)
+
+
+def _voicing(samples: np.ndarray, f0: np.ndarray) -> np.ndarray:
+    """How well each frame [F] repeats after one period: its correlation with itself, in [0, 1]."""
+    width = 320
+    lag = np.clip(np.round(RATE / f0).astype(int), 1, width)
+    first = np.arange(len(f0))[:, None] * HOP + np.arange(width)[None] + 160
+    a, b = samples[first], samples[np.minimum(first + lag[:, None], len(samples) - 1)]
+    energy = np.sqrt((a * a).sum(1) * (b * b).sum(1))
+    return np.clip((a * b).sum(1) / np.maximum(energy, 1e-9), 0.0, 1.0).astype(np.float32)
 
 
 def _without_octave_jumps(f0: np.ndarray) -> np.ndarray:
