@@ -1,7 +1,7 @@
 """Cameras: projection to pixels, clip matrices for the rasterizer, and portrait framing.
 
 Camera axes are OpenCV's (x right, y down, z forward); pixel centres lie at +0.5; row 0 is the top. Clip space is
-OpenGL's: y up, a point is in front of the near plane where z >= -w, and w is the depth in metres of a perspective camera.
+OpenGL's: y up, a point is in front of the near plane where z >= -w; w is a perspective camera's depth in metres.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ def project(
     points,  # [..., V, 3] (or [3]) world, metres; Tensor or array
     camera: Camera,
 ):  # [..., V, 3], same kind and dtype
-    """World points to (x px, y px, depth m). Points behind a perspective camera get NaN pixels. Differentiable for tensors."""
+    """World points to (x px, y px, depth m); NaN pixels behind a perspective camera. Differentiable for tensors."""
     single = points.ndim == 1
     local = _transform(points[None] if single else points, camera.world_to_camera)
     depth = local[..., 2:3]

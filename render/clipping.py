@@ -11,7 +11,7 @@ def clip_near(
     clip: np.ndarray,  # [V, 4] float64
     faces: np.ndarray,  # [F, 3] int32
 ) -> tuple[np.ndarray, np.ndarray]:  # cut triangles [n, 3, 4] and the face of each [n] int32, ascending
-    """Cut the faces that lie partly behind `z = -w` or `w = 0`. Whole faces, hidden ones and those not finite are left out."""
+    """Cut the faces that lie partly behind `z = -w` or `w = 0`; whole, hidden and not finite ones are left out."""
     finite = np.isfinite(clip).all(1)
     front = finite & _inside(clip, "w") & _inside(clip, "z")
     crossing = front[faces].sum(1) < 3

@@ -55,9 +55,12 @@ def eye_texture(seed: int = 7, size: int = EYE_SIZE, iris=(104, 92, 62), inner=(
 
     def fibres(count, phase):  # a smooth periodic noise of the angle, sheared a little with the radius
         total = np.zeros_like(r)
+        near = r < 1.2
+        radius, turn, part = r[near], angle[near], total[near]
         for k in range(count):
             frequency = rng.integers(7, 60)
-            total += np.cos(frequency * angle + rng.uniform(0, 2 * np.pi) + phase * np.sin(3 * r + k)) / np.sqrt(count)
+            part += np.cos(frequency * turn + rng.uniform(0, 2 * np.pi) + phase * np.sin(3 * radius + k))
+        total[near] = part / np.sqrt(count)
         return total
 
     def smooth(low, high, value):

@@ -21,7 +21,7 @@ def read_image(
     *,
     matte: tuple[int, int, int] = (255, 255, 255),  # what shows through transparent pixels
 ) -> np.ndarray:  # [H, W, 3] uint8 sRGB
-    """Read one picture: EXIF rotation applied, CMYK and ICC profiles converted, 16 bits scaled, alpha laid over `matte`.
+    """Read one picture: EXIF rotation applied, CMYK and ICC converted, 16 bits scaled, alpha laid over `matte`.
 
     Raises InputError where there is no such file or nothing in it can be used, FormatError where it is no whole image.
     """
@@ -94,7 +94,7 @@ def _to_rgb(picture, matte) -> np.ndarray:
 
 
 def _narrowed(values: np.ndarray) -> np.ndarray:
-    """Wide greyscale to bytes: integers by their 16-bit range (8-bit where no value needs more), floats from [0, 1] or their range."""
+    """Wide greyscale to bytes: integers from 16 bits (8 where none needs more), floats from [0, 1] or their range."""
     if values.dtype.kind == "f":
         values = np.nan_to_num(values.astype(np.float64), nan=0.0, posinf=0.0, neginf=0.0)
         top = 1.0 if values.max(initial=0) <= 1.0 else 255.0 if values.max(initial=0) <= 255.0 else values.max()

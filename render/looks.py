@@ -20,7 +20,7 @@ def make_look(arrays) -> Look:
     if template is None:
         template = arrays.vertices
     template = np.asarray(template, np.float32)
-    template = np.ascontiguousarray(template.reshape(-1, *template.shape[-2:])[0])
+    template = np.ascontiguousarray(template[(0,) * (template.ndim - 2)])
     faces = np.ascontiguousarray(arrays.faces, np.int32)
     count = len(template)
     if faces.ndim != 2 or faces.shape[1] != 3 or (faces.size and (faces.min() < 0 or faces.max() >= count)):

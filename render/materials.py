@@ -1,4 +1,4 @@
-"""What each material of a head looks like, and the per-head data that a picture needs (made once, kept with the head)."""
+"""What each material of a head looks like, and what a picture needs to know of a head (made once, kept with it)."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import weakref
 from dataclasses import dataclass
 
 import numpy as np
-
 
 # page of a material: where its colour comes from
 PLAIN, SKIN, EYE = 0, 1, 2
@@ -55,7 +54,7 @@ def linear_to_srgb(value):
 
 
 def wrap_ramp(wrap) -> np.ndarray:  # [RAMP, 3] float32 over n.l in [-1, 1]
-    """Diffuse light over the cosine: Lambert that reaches past the terminator, redder there, with equal energy at noon."""
+    """Diffuse light over the cosine: Lambert that reaches past the terminator and is redder there."""
     cosine = np.linspace(-1, 1, RAMP)[:, None]
     wrap = np.asarray(wrap)[None, :]
     return (np.clip((cosine + wrap) / (1 + wrap), 0, None) ** (1 + wrap)).astype(np.float32)

@@ -1,4 +1,4 @@
-"""How much light reaches a vertex: the sky seen at rest (once per head), the mouth through its opening, the eyes under their lids.
+"""How much light reaches a vertex: sky at rest (once per head), key lamp, mouth through its opening, eyes under lids.
 
 Lengths in metres, head at rest facing +z.
 """
@@ -155,7 +155,7 @@ def light_mouth(
     inside: np.ndarray,  # [n] vertices of mouth, teeth, tongue and lips
     pairs: np.ndarray,  # [P, 2] upper and lower inner lip vertices, corner to corner
 ) -> np.ndarray:  # [n] float32: 1 in front of the lips, less the deeper a vertex lies and the narrower the opening
-    """The share of light that comes in between the lips: the form factor of a disc of the opening's area, A / (A + pi r^2)."""
+    """Light that comes in between the lips: the form factor of a disc of the opening's area, A / (A + pi r^2)."""
     upper, lower = vertices[pairs[:, 0]].astype(np.float64), vertices[pairs[:, 1]].astype(np.float64)
     middle = (upper + lower) / 2
     gap = np.linalg.norm(upper - lower, axis=1)

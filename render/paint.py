@@ -1,4 +1,4 @@
-"""The default skin, painted in UV over the head at rest: complexion, brows, lash lines and lips. Drawn once per head."""
+"""The default skin, painted in UV over the head at rest: complexion, hair, brows, lash lines, lips. Once per head."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ SKIN = (212, 168, 145)  # sRGB
 LIPS = (186, 120, 112)
 BROWS = (66, 47, 38)
 LASHES = (46, 32, 28)
+RIMS = (150, 96, 84)  # of the lower lids
 HAIR = (58, 44, 36)
 # the eyelid margins among MediaPipe's 468 landmarks, outer corner to inner corner: upper and lower
 _UPPER = ((33, 246, 161, 160, 159, 158, 157, 173, 133), (263, 466, 388, 387, 386, 385, 384, 398, 362))
@@ -48,6 +49,7 @@ def paint_skin(
     at = np.einsum("nk,nkc->nc", weight, vertices[corner].astype(np.float32))  # [n, 3] metres
     lip = np.einsum("nk,nk->n", weight, lips[corner].astype(np.float32))
 
+    places = {name: marks.astype(np.float32) for name, marks in places.items()}
     rng = np.random.default_rng(seed)
     colour = np.tile(np.array(SKIN, np.float32) / 255, (len(at), 1))
     mottle = 0.7 * _noise(at, rng, 0.017) + 0.5 * _noise(at, rng, 0.007)
@@ -61,10 +63,12 @@ def paint_skin(
     if "468" in places:
         marks = places["468"]
         for upper, lower in zip(_UPPER, _LOWER, strict=True):
-            near, _ = _along(at, marks[list(upper)])
-            colour = _mix(colour, np.array(LASHES) / 255, 0.85 * (1 - _smooth(0.0005, 0.0015, near)))
-            near, _ = _along(at, marks[list(lower)])
-            colour = _mix(colour, np.array((150, 96, 84)) / 255, 0.55 * (1 - _smooth(0.0004, 0.0014, near)))
+            lids = marks[[*upper, *lower]]
+            near = np.flatnonzero(((at > lids.min(0) - 0.004) & (at < lids.max(0) + 0.004)).all(1))
+            away, _ = _along(at[near], marks[list(upper)])
+            part = _mix(colour[near], np.array(LASHES) / 255, 0.85 * (1 - _smooth(0.0005, 0.0015, away)))
+            away, _ = _along(at[near], marks[list(lower)])
+            colour[near] = _mix(part, np.array(RIMS) / 255, 0.55 * (1 - _smooth(0.0004, 0.0014, away)))
     if hair.any():
         grown = np.einsum("nk,nk->n", weight, hair[corner].astype(np.float32))
         strands = 0.5 * _noise(at, rng, 0.0022) + 0.3 * _noise(at, rng, 0.0009)
@@ -72,7 +76,9 @@ def paint_skin(
         colour = _mix(colour, np.array(HAIR) / 255, np.clip(share, 0, 0.9))
     if "68" in places:
         for brow in _BROWS:
-            colour = _mix(colour, np.array(BROWS) / 255, _brow(at, places["68"][list(brow)], rng))
+            line = places["68"][list(brow)]
+            near = np.flatnonzero(((at > line.min(0) - 0.015) & (at < line.max(0) + 0.015)).all(1))
+            colour[near] = _mix(colour[near], np.array(BROWS) / 255, _brow(at[near], line, rng))
 
     texture = np.empty((size, size, 3), np.uint8)
     texture[:] = SKIN
@@ -167,7 +173,8 @@ def _smooth(low, high, value):
 
 
 def _mix(colour, other, share):
-    return (colour + (other - colour) * np.asarray(share)[:, None]).astype(np.float32)
+    share = np.asarray(share, np.float32)[:, None]
+    return colour + (np.asarray(other, np.float32) - colour) * share
 
 
 def _dilated(texture, inside):

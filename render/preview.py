@@ -11,6 +11,9 @@ from flame_tools.errors import ShapeError
 from flame_tools.types import Camera
 from render.camera import FAR_M, NEAR_M, at_frame, clip_matrix
 from render.materials import look_of, srgb_to_linear
+from render.sheets import contact_sheet, overlay, side_by_side
+
+__all__ = ["contact_sheet", "draw", "draw_frames", "draw_rgba", "head_bounds", "overlay", "side_by_side"]
 
 BACKGROUND = (74, 80, 88)
 KEY_SHADOW = 0.8  # how much of the key lamp a cast shadow takes
@@ -48,6 +51,7 @@ def draw_rgba(
 
 def _draw(head, vertices, camera, albedo, background, supersample, wireframe, threads):
     from render import occlusion, raster_numba, shading
+    from render.texture import at_scale
     from render.threads import default_threads, run_tasks
 
     look = look_of(head)
@@ -75,7 +79,9 @@ def _draw(head, vertices, camera, albedo, background, supersample, wireframe, th
     attributes[:, 6:8] = look.eye
     lights, sky = shading.STUDIO.packed()
     local = points @ turn.T
-    attributes[:, 8] = 1 - KEY_SHADOW * (1 - occlusion.lit_by(local, look.faces, attributes[:, :3], lights[0, :3]))
+    attributes[:, 8] = 1
+    if np.isfinite(local).all() and len(local):
+        attributes[:, 8] -= KEY_SHADOW * (1 - occlusion.lit_by(local, look.faces, attributes[:, :3], lights[0, :3]))
     light_moving_parts(look, points, turn, attributes)
 
     texture = look.skin_texture if albedo is None else albedo
@@ -84,8 +90,8 @@ def _draw(head, vertices, camera, albedo, background, supersample, wireframe, th
     elif texture.dtype != np.uint8 or texture.ndim != 3 or texture.shape[2] != 3:
         raise ShapeError(f"albedo is {list(texture.shape)} {texture.dtype}, wanted uint8 [h, w, 3]")
     scale = _pixels_per_metre(camera, clip)
-    texture = shading.at_scale(texture, look.uv_per_metre * max(texture.shape[:2]) / scale)
-    eye_texture = shading.at_scale(look.eye_texture, look.eye_per_metre * len(look.eye_texture) / scale)
+    texture = at_scale(texture, look.uv_per_metre * max(texture.shape[:2]) / scale)
+    eye_texture = at_scale(look.eye_texture, look.eye_per_metre * len(look.eye_texture) / scale)
     backdrop = np.zeros(8, np.float32)
     if background is not None:
         colour = srgb_to_linear(np.asarray(background) / 255)
@@ -144,7 +150,7 @@ def _pixels_per_metre(camera, clip) -> float:
 
 
 def _depth_step(camera, clip, scale) -> float:
-    """Samples of one pixel that lie further apart than this in ndc z are shaded one by one (a silhouette runs there)."""
+    """Samples of a pixel further apart than this in ndc z are shaded one by one (a silhouette runs there)."""
     apart = 5 / scale  # metres: a slope of five pixels in one
     if camera.orthographic:
         return apart * 2 / (FAR_M - NEAR_M)
@@ -196,75 +202,3 @@ def head_bounds(head, vertices=None) -> np.ndarray:  # [2, 3] metres
         low, high = kept.min(0), kept.max(0)
         low[1] = bottom
     return np.stack([low, high]).astype(np.float64)
-
-
-def contact_sheet(
-    images,  # list of uint8 [h, w, 3] (or [h, w, 4]), any sizes
-    columns: int = 4,
-    labels=None,  # a text for each image
-    *,
-    gap: int = 8,  # pixels
-    background: tuple[int, int, int] = (32, 34, 38),
-) -> np.ndarray:  # uint8 [H, W, 3]
-    """Lay images out in rows of equal cells, with a label under each."""
-    from PIL import Image, ImageDraw, ImageFont
-
-    images = [np.asarray(image)[..., :3] for image in images]
-    if not images:
-        raise ShapeError("a contact sheet needs at least one image; got none")
-    if labels is not None and len(labels) != len(images):
-        raise ShapeError(f"{len(labels)} labels for {len(images)} images; wanted one for each")
-    columns = max(1, min(int(columns), len(images)))
-    cell_h, cell_w = (max(image.shape[k] for image in images) for k in (0, 1))
-    text_size = max(12, cell_w // 18)
-    strip = int(text_size * 1.7) if labels is not None else 0
-    rows = -(-len(images) // columns)
-    sheet = np.empty((gap + rows * (cell_h + strip + gap), gap + columns * (cell_w + gap), 3), np.uint8)
-    sheet[:] = background
-    places = []
-    for k, image in enumerate(images):
-        y = gap + (k // columns) * (cell_h + strip + gap)
-        x = gap + (k % columns) * (cell_w + gap)
-        dy, dx = (cell_h - image.shape[0]) // 2, (cell_w - image.shape[1]) // 2
-        sheet[y + dy : y + dy + image.shape[0], x + dx : x + dx + image.shape[1]] = image
-        places.append((x + cell_w / 2, y + cell_h + strip / 2))
-    if labels is None:
-        return sheet
-    picture = Image.fromarray(sheet)
-    pen = ImageDraw.Draw(picture)
-    font = ImageFont.load_default(text_size)
-    for place, label in zip(places, labels, strict=True):
-        pen.text(place, str(label), (222, 224, 228), font, anchor="mm")
-    return np.asarray(picture)
-
-
-def side_by_side(images, *, gap: int = 8, background: tuple[int, int, int] = (32, 34, 38)) -> np.ndarray:
-    """Images in one row, each scaled to the tallest one's height."""
-    from PIL import Image
-
-    tallest = max(np.asarray(image).shape[0] for image in images)
-    scaled = []
-    for image in images:
-        image = np.asarray(image)[..., :3]
-        if image.shape[0] != tallest:
-            wide = max(1, round(image.shape[1] * tallest / image.shape[0]))
-            image = np.asarray(Image.fromarray(image).resize((wide, tallest), Image.Resampling.LANCZOS))
-        scaled += [image, np.full((tallest, gap, 3), background, np.uint8)]
-    return np.concatenate(scaled[:-1], 1)
-
-
-def overlay(
-    photo: np.ndarray,  # uint8 [H, W, 3]
-    drawn: np.ndarray,  # uint8 [H, W, 4] from draw_rgba
-    opacity: float = 1.0,  # in [0, 1]
-) -> np.ndarray:  # uint8 [H, W, 3]
-    """Lay a drawn head over a photo of the same size, blended in linear light."""
-    from render.materials import linear_to_srgb
-
-    if photo.shape[:2] != drawn.shape[:2] or drawn.shape[2] != 4:
-        raise ShapeError(
-            f"photo {list(photo.shape)} and drawn {list(drawn.shape)} differ; wanted [H, W, 3] and [H, W, 4]"
-        )
-    alpha = drawn[..., 3:] / 255.0 * opacity
-    blend = srgb_to_linear(photo[..., :3] / 255) * (1 - alpha) + srgb_to_linear(drawn[..., :3] / 255) * alpha
-    return np.rint(linear_to_srgb(blend) * 255).astype(np.uint8)

@@ -69,7 +69,7 @@ def interpolate(
     faces: Tensor,  # [F, 3]; other faces over other attributes (UV) are fine as long as they count the same triangles
     raster: Raster,
 ) -> Tensor:  # [B, H, W, C], zero where nothing is seen
-    """Attributes of corners at every pixel. Differentiable in the attributes (and in `raster.bary` where it carries one)."""
+    """Attributes of corners at every pixel. Differentiable in them (and in `raster.bary` where it has gradients)."""
     faces = torch.as_tensor(faces, device=attributes.device).long()
     batch = raster.face_id.shape[0]
     if attributes.ndim not in (2, 3) or (attributes.ndim == 3 and attributes.shape[0] not in (1, batch)):

@@ -18,7 +18,7 @@ from render.threads import run_tasks
 
 @kernel("int64(float64[:,::1], int64, int64, float64[:,::1])")
 def to_screen(clip, width, height, points):
-    """Clip [V, 4] to (x px, y px, ndc z) [V, 3]; vertices behind the near plane or not finite become NaN and are counted."""
+    """Clip [V, 4] to (x px, y px, ndc z) [V, 3]; vertices behind the near plane or not finite become NaN, counted."""
     unusable = 0
     for v in range(clip.shape[0]):
         i = np.uintp(v)

@@ -1,9 +1,9 @@
 """The rasterizer's definition in plain torch: which face each pixel centre sees, and where on it.
 
-Screen coordinates are snapped to 1/16384 pixel in float64. While coordinates stay within 4096 pixels every edge function
-is then exact (at most 53 bits), so shared edges neither crack nor overlap, with or without fused multiply-adds; beyond,
-the two sides of an edge still compute exact negatives of each other. A pixel centre on an edge belongs to the face whose
-top or left edge it is. The nearest ndc z wins, the lower face id on equal z. Runs on any device; the twin is `raster_numba`.
+Screen coordinates are snapped to 1/16384 pixel in float64. Within 4096 pixels every edge function is then exact
+(at most 53 bits), so shared edges neither crack nor overlap, with or without fused multiply-adds; beyond, the two
+sides of an edge still compute exact negatives of each other. A pixel centre on an edge belongs to the face whose top
+or left edge it is. The nearest ndc z wins, the lower face id on equal z. Any device; the CPU twin is `raster_numba`.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ def rasterize_torch(
     *,
     pairs: int = PAIRS,
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """face_id [B, H, W] int32 (-1 empty), bary [B, H, W, 3], depth [B, H, W] (ndc z, +inf where empty), in clip's dtype."""
+    """face_id [B, H, W] int32 (-1 empty), bary [B, H, W, 3], depth [B, H, W] (ndc z, +inf empty), in clip's dtype."""
     wide, faces = clip.double(), faces.long()
     drawn = [_draw(image, faces, size, pairs) for image in wide]
     if not drawn:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numba import njit
 
 from render.compiled import kernel
 from render.eyes import EYE_EXTENT
@@ -48,7 +49,7 @@ _SHADE = (
 
 @kernel("void(float32[:,::1], int32[:,::1], float32[:,::1], float32[:,::1])", fastmath=True)
 def smooth_normals(vertices, faces, turn, attributes):
-    """Area-weighted vertex normals turned by [3, 3] into view axes, into the first three attributes (not normalised)."""
+    """Area-weighted vertex normals, turned by [3, 3] into view axes, into the first three attributes."""
     for v in range(vertices.shape[0]):
         attributes[v, 0] = 0.0
         attributes[v, 1] = 0.0
@@ -80,27 +81,32 @@ def smooth_normals(vertices, faces, turn, attributes):
         attributes[v, 2] = (turn[2, 0] * x + turn[2, 1] * y + turn[2, 2] * z) * s
 
 
-@kernel("void(uint8[:,:,::1], uint8[:,:,::1])")
-def halve(image, out):
-    """Mean of 2 x 2 texels; an odd last row or column is dropped."""
-    for y in range(out.shape[0]):
-        for x in range(out.shape[1]):
-            for c in range(3):
-                i = np.uintp(2 * y)
-                j = np.uintp(2 * x)
-                total = 2 + image[i, j, c] + image[i + np.uintp(1), j, c]
-                total += image[i, j + np.uintp(1), c] + image[i + np.uintp(1), j + np.uintp(1), c]
-                out[np.uintp(y), np.uintp(x), c] = total // 4
-
-
-def at_scale(texture: np.ndarray, texels_per_pixel: float) -> np.ndarray:
-    """The texture halved until a pixel of the picture spans at most about 1.4 texels."""
-    texture = np.ascontiguousarray(texture)
-    while texels_per_pixel > 1.4 and min(texture.shape[:2]) >= 4:
-        smaller = np.empty((texture.shape[0] // 2, texture.shape[1] // 2, 3), np.uint8)
-        halve(texture, smaller)
-        texture, texels_per_pixel = smaller, texels_per_pixel / 2
-    return texture
+@njit(nogil=True, fastmath=True, error_model="numpy")
+def sample(texture, u, v, decode):
+    """Bilinear linear-light colour of an sRGB texture [h, w, 3] at (u, v), row 0 at v = 1; borders are held."""
+    f4 = np.float32
+    one = f4(1.0)
+    rows, columns = texture.shape[0], texture.shape[1]
+    x = min(max(u * columns - f4(0.5), f4(0.0)), max(f4(columns) - f4(1.001), f4(0.0)))
+    y = min(max((one - v) * rows - f4(0.5), f4(0.0)), max(f4(rows) - f4(1.001), f4(0.0)))
+    j = np.uintp(x)
+    i = np.uintp(y)
+    fx = x - f4(j)
+    fy = y - f4(i)
+    jj = min(j + np.uintp(1), np.uintp(columns - 1))
+    ii = min(i + np.uintp(1), np.uintp(rows - 1))
+    a = (one - fx) * (one - fy)
+    b = fx * (one - fy)
+    c = (one - fx) * fy
+    d = fx * fy
+    return (
+        a * decode[texture[i, j, 0]] + b * decode[texture[i, jj, 0]]
+        + c * decode[texture[ii, j, 0]] + d * decode[texture[ii, jj, 0]],
+        a * decode[texture[i, j, 1]] + b * decode[texture[i, jj, 1]]
+        + c * decode[texture[ii, j, 1]] + d * decode[texture[ii, jj, 1]],
+        a * decode[texture[i, j, 2]] + b * decode[texture[i, jj, 2]]
+        + c * decode[texture[ii, j, 2]] + d * decode[texture[ii, jj, 2]],
+    )  # fmt: skip
 
 
 @kernel(_SHADE, fastmath=True)
@@ -237,77 +243,16 @@ def shade_band(
                 if source == 2.0:
                     eu = g0 * attributes[i0, 6] + g1 * attributes[i1, 6] + g2 * attributes[i2, 6]
                     ev = g0 * attributes[i0, 7] + g1 * attributes[i1, 7] + g2 * attributes[i2, 7]
-                    n = eye_texture.shape[0]
-                    tx = (eu / f4(EYE_EXTENT) * f4(0.5) + f4(0.5)) * n - f4(0.5)
-                    ty = (f4(0.5) - ev / f4(EYE_EXTENT) * f4(0.5)) * n - f4(0.5)
-                    tx = min(max(tx, f4(0.0)), f4(n - 1.001))
-                    ty = min(max(ty, f4(0.0)), f4(n - 1.001))
-                    jx = np.uintp(tx)
-                    jy = np.uintp(ty)
-                    fx = tx - f4(jx)
-                    fy = ty - f4(jy)
-                    q00 = (one - fx) * (one - fy)
-                    q01 = fx * (one - fy)
-                    q10 = (one - fx) * fy
-                    q11 = fx * fy
-                    kx = jx + np.uintp(1)
-                    ky = jy + np.uintp(1)
-                    r = (
-                        q00 * decode[eye_texture[jy, jx, 0]]
-                        + q01 * decode[eye_texture[jy, kx, 0]]
-                        + q10 * decode[eye_texture[ky, jx, 0]]
-                        + q11 * decode[eye_texture[ky, kx, 0]]
-                    )
-                    g = (
-                        q00 * decode[eye_texture[jy, jx, 1]]
-                        + q01 * decode[eye_texture[jy, kx, 1]]
-                        + q10 * decode[eye_texture[ky, jx, 1]]
-                        + q11 * decode[eye_texture[ky, kx, 1]]
-                    )
-                    b = (
-                        q00 * decode[eye_texture[jy, jx, 2]]
-                        + q01 * decode[eye_texture[jy, kx, 2]]
-                        + q10 * decode[eye_texture[ky, jx, 2]]
-                        + q11 * decode[eye_texture[ky, kx, 2]]
-                    )
+                    u = f4(0.5) + f4(0.5) / f4(EYE_EXTENT) * eu
+                    v = f4(0.5) + f4(0.5) / f4(EYE_EXTENT) * ev
+                    r, g, b = sample(eye_texture, u, v, decode)
                 elif source == 1.0 and textured:
                     u0 = np.uintp(uv_faces[t, 0])
                     u1 = np.uintp(uv_faces[t, 1])
                     u2 = np.uintp(uv_faces[t, 2])
-                    tu = g0 * uv[u0, 0] + g1 * uv[u1, 0] + g2 * uv[u2, 0]
-                    tv = g0 * uv[u0, 1] + g1 * uv[u1, 1] + g2 * uv[u2, 1]
-                    th = skin_texture.shape[0]
-                    tw = skin_texture.shape[1]
-                    tx = min(max(tu * tw - f4(0.5), f4(0.0)), f4(tw - 1.001))
-                    ty = min(max((one - tv) * th - f4(0.5), f4(0.0)), f4(th - 1.001))
-                    jx = np.uintp(tx)
-                    jy = np.uintp(ty)
-                    fx = tx - f4(jx)
-                    fy = ty - f4(jy)
-                    q00 = (one - fx) * (one - fy)
-                    q01 = fx * (one - fy)
-                    q10 = (one - fx) * fy
-                    q11 = fx * fy
-                    kx = jx + np.uintp(1)
-                    ky = jy + np.uintp(1)
-                    r = (
-                        q00 * decode[skin_texture[jy, jx, 0]]
-                        + q01 * decode[skin_texture[jy, kx, 0]]
-                        + q10 * decode[skin_texture[ky, jx, 0]]
-                        + q11 * decode[skin_texture[ky, kx, 0]]
-                    )
-                    g = (
-                        q00 * decode[skin_texture[jy, jx, 1]]
-                        + q01 * decode[skin_texture[jy, kx, 1]]
-                        + q10 * decode[skin_texture[ky, jx, 1]]
-                        + q11 * decode[skin_texture[ky, kx, 1]]
-                    )
-                    b = (
-                        q00 * decode[skin_texture[jy, jx, 2]]
-                        + q01 * decode[skin_texture[jy, kx, 2]]
-                        + q10 * decode[skin_texture[ky, jx, 2]]
-                        + q11 * decode[skin_texture[ky, kx, 2]]
-                    )
+                    u = g0 * uv[u0, 0] + g1 * uv[u1, 0] + g2 * uv[u2, 0]
+                    v = g0 * uv[u0, 1] + g1 * uv[u1, 1] + g2 * uv[u2, 1]
+                    r, g, b = sample(skin_texture, u, v, decode)
                 else:
                     r *= g0 * tint[i0, 0] + g1 * tint[i1, 0] + g2 * tint[i2, 0]
                     g *= g0 * tint[i0, 1] + g1 * tint[i1, 1] + g2 * tint[i2, 1]

@@ -16,7 +16,9 @@ def random_points(seed=0, count=50):
 @pytest.mark.parametrize("orthographic", [False, True])
 def test_clip_space_lands_on_the_pixels_of_the_opencv_projection(orthographic):
     camera = portrait_camera((320, 200), random_points(), yaw_deg=25, pitch_deg=-10, orthographic=orthographic)
-    camera = Camera(camera.focal * [1.0, 1.2], camera.centre + [7, -3], camera.size, orthographic, camera.world_to_camera)
+    camera = Camera(
+        camera.focal * [1.0, 1.2], camera.centre + np.array([7, -3]), camera.size, orthographic, camera.world_to_camera
+    )
     points = random_points(1)
     clip = to_clip(points, camera)
     ndc = clip[:, :3] / clip[:, 3:]

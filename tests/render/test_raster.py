@@ -23,16 +23,20 @@ def clip_of(pixels, size, w=1.0, z=0.0):
 
 
 def ball(rings=14, spokes=20, radius=0.1):
-    theta, phi = np.meshgrid(np.linspace(0.02, np.pi - 0.02, rings), np.arange(spokes) * 2 * np.pi / spokes, indexing="ij")
+    theta, phi = np.meshgrid(
+        np.linspace(0.02, np.pi - 0.02, rings), np.arange(spokes) * 2 * np.pi / spokes, indexing="ij"
+    )
     points = radius * np.stack([np.sin(theta) * np.cos(phi), np.cos(theta), np.sin(theta) * np.sin(phi)], -1)
     i, j = (k.ravel() for k in np.meshgrid(np.arange(rings - 1), np.arange(spokes), indexing="ij"))
     here, right = i * spokes + j, i * spokes + (j + 1) % spokes
-    faces = np.concatenate([np.stack([here, right, here + spokes], 1), np.stack([right, right + spokes, here + spokes], 1)])
+    faces = np.concatenate(
+        [np.stack([here, right, here + spokes], 1), np.stack([right, right + spokes, here + spokes], 1)]
+    )
     return points.reshape(-1, 3), faces.astype(np.int32)
 
 
 def random_mesh(rng, vertices, faces, kind):
-    """Clip-space soup with the awkward things in it: slivers, behind the camera, far outside, needle-sharp, not finite."""
+    """Clip-space soup with awkward things in it: slivers, behind the camera, far outside, not finite."""
     points = rng.normal(0, 1, (vertices, 3)) * rng.choice([0.3, 1.0, 5.0])
     w = rng.uniform(0.5, 3, vertices)
     if kind == "behind":
@@ -225,7 +229,7 @@ def test_bad_input_is_named():
     with pytest.raises(ShapeError, match="float16"):
         rasterize(clip.astype(np.float16), faces, (4, 4))
     with pytest.raises(ShapeError, match="0 to 3, but verts_clip has 3"):
-        rasterize(clip, faces + [0, 0, 1], (4, 4))
+        rasterize(clip, faces + np.array([0, 0, 1]), (4, 4))
     with pytest.raises(ShapeError, match="-1"):
         rasterize(clip, faces - 1, (4, 4))
     with pytest.raises(ShapeError, match="float64"):

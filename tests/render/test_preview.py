@@ -1,0 +1,287 @@
+"""The default look: what every picture of a head must keep, and sheets of pictures."""
+
+import subprocess
+import sys
+from functools import cache
+
+import numpy as np
+import pytest
+import torch
+
+from flame_tools.arkit import ARKIT_NAMES, to_params
+from flame_tools.errors import ShapeError
+from flame_tools.load import load_head
+from flame_tools.types import Mesh
+from render.camera import at_frame, portrait_camera, project
+from render.preview import (
+    contact_sheet,
+    draw,
+    draw_frames,
+    draw_rgba,
+    head_bounds,
+    overlay,
+    side_by_side,
+)
+
+
+@cache
+def head():
+    return load_head()
+
+
+def posed(**weights):
+    values = torch.zeros(52)
+    for name, weight in weights.items():
+        values[ARKIT_NAMES.index(name)] = weight
+    return head().vertices(to_params(values, head())).numpy()
+
+
+def camera(size=160, **options):
+    return portrait_camera((size, size), head_bounds(head(), posed()), **options)
+
+
+def patch(image, vertices, names, view, radius=3):
+    """Mean colour of the picture around a region's middle."""
+    x, y, _ = project(vertices[head().arrays.regions[names]].mean(0), view)
+    return image[int(y) - radius : int(y) + radius, int(x) - radius : int(x) + radius].reshape(-1, 3).mean(0)
+
+
+def luminance(colour):
+    return np.asarray(colour, float)[..., :3] @ [0.2126, 0.7152, 0.0722]
+
+
+def test_same_input_same_bytes_whatever_the_threads():
+    first = draw(head(), posed(), camera())
+    np.testing.assert_array_equal(first, draw(head(), torch.from_numpy(posed()), camera(), threads=3))
+
+
+def test_skin_is_neither_grey_nor_burnt_out_and_the_background_is_calm():
+    image = draw(head(), posed(), camera(256), background=(74, 80, 88))
+    covered = draw_rgba(head(), posed(), camera(256))[..., 3] == 255
+    skin = image[covered].astype(float)
+    red, green, blue = skin.mean(0)
+    assert red > green > blue and red - blue > 25
+    assert (luminance(skin) > 250).mean() < 0.01
+    assert 90 < luminance(skin).mean() < 190
+    assert np.abs(image[:8].astype(float).mean((0, 1)) - [74, 80, 88]).max() < 40
+
+
+def test_lips_teeth_and_mouth_stand_apart():
+    size = 320
+    lips = posed()[head().arrays.regions["lips"]]
+    bounds = np.stack([lips.min(0) - 0.02, lips.max(0) + 0.02])
+    view = portrait_camera((size, size), bounds)
+    shut = draw(head(), posed(), view).astype(float)
+    smile = {f"{name}{side}": 0.6 for name in ("mouthSmile", "mouthUpperUp") for side in ("Left", "Right")}
+    wide = draw(head(), posed(jawOpen=0.9, **smile), view).astype(float)
+    corner = posed()[head().arrays.inner_lip_pairs[len(head().arrays.inner_lip_pairs) // 2, 1]]
+    x, y, _ = project(corner, view).astype(int)
+    lip = shut[y + 8 : y + 16, x - 6 : x + 6].mean((0, 1))
+    cheek = shut[y - 10 : y + 10, 6:20].mean((0, 1))
+    assert lip[0] - lip[1] > cheek[0] - cheek[1] + 10  # redder than the skin around
+    seen = luminance(wide)
+    assert np.percentile(seen[y : y + 60, x - 40 : x + 40], 1) < 25  # the mouth is dark at depth
+    teeth = posed(jawOpen=0.9, **smile)[head().arrays.regions["upper_teeth"]]
+    rows = project(teeth, view)
+    front = rows[rows[:, 2] < rows[:, 2].min() + 0.004]
+    spots = np.array([wide[int(b) - 2 : int(b) + 2, int(a) - 2 : int(a) + 2].mean((0, 1)) for a, b, _ in front])
+    best = spots[luminance(spots).argmax()]
+    assert 150 < luminance(best) < 245 and np.ptp(best) < 60  # ivory, not glowing
+
+
+def test_eyes_are_alive():
+    size = 320
+    ball = posed()[head().arrays.regions["left_eyeball"]]
+    view = portrait_camera((size, size), np.stack([ball.min(0) - 0.004, ball.max(0) + 0.004]))
+    image = draw(head(), posed(), view)
+    iris = head().landmarks(torch.from_numpy(posed()), "iris").numpy()
+    near = iris[np.abs(iris[:, 0] - ball[:, 0].mean()) < 0.02]
+    x, y, _ = project(near.mean(0), view)
+    radius = np.ptp(project(near, view)[:, 0]) / 2
+    rows, columns = np.mgrid[:size, :size] + 0.5
+    away = np.hypot(columns - x, rows - y) / radius
+    light = luminance(image)
+    assert np.percentile(light[away < 0.25], 20) < 30  # a dark pupil
+    assert light[away < 0.95].max() > 180  # a highlight on the cornea
+    assert np.median(light[(away > 1.2) & (away < 1.6) & (np.abs(rows - y) < 0.4 * radius)]) > 110  # white around
+    assert image[(away > 0.4) & (away < 0.8)].astype(float).std() > 15  # a patterned iris
+
+
+def test_the_picture_is_where_the_camera_says():
+    view = camera(128, yaw_deg=30)
+    alpha = draw_rgba(head(), posed(), view)[..., 3] > 127
+    pixels = project(posed(), view)[:, :2]
+    rows, columns = np.nonzero(alpha)
+    assert abs(columns.min() - np.floor(pixels[:, 0].min())) <= 1 or pixels[:, 0].min() < 0
+    assert abs(rows.min() - np.floor(pixels[:, 1].min())) <= 1
+
+
+def test_alpha_counts_samples_and_matches_the_opaque_picture():
+    view = camera(96)
+    drawn = draw_rgba(head(), posed(), view)
+    assert set(np.unique(drawn[..., 3])) == {0, 64, 128, 191, 255}
+    whole = drawn[..., 3] == 255
+    opaque = draw(head(), posed(), view, background=(255, 0, 255))
+    np.testing.assert_array_equal(drawn[whole][:, :3], opaque[whole])
+    over = overlay(np.full((96, 96, 3), 90, np.uint8), drawn)
+    np.testing.assert_array_equal(over[drawn[..., 3] == 0], 90)
+    np.testing.assert_array_equal(over[whole], drawn[whole][:, :3])
+
+
+def test_supersampling_refines_the_same_picture():
+    plain, fine = (draw(head(), posed(), camera(128), supersample=s).astype(float) for s in (1, 3))
+    assert np.abs(plain - fine).mean() < 4
+    edges = [np.unique(draw_rgba(head(), posed(), camera(128), supersample=s)[..., 3]).size for s in (1, 3)]
+    assert edges == [2, 10]
+
+
+def test_an_albedo_replaces_the_skin_only():
+    blue = np.full((64, 64, 3), (40, 60, 220), np.uint8)
+    plain, painted = (draw(head(), posed(), camera(), albedo=a).astype(float) for a in (None, blue))
+    covered = draw_rgba(head(), posed(), camera())[..., 3] == 255
+    assert painted[covered][:, 2].mean() > painted[covered][:, 0].mean() + 40
+    x, y, _ = project(head().landmarks(torch.from_numpy(posed()), "iris").numpy().reshape(2, 5, 3)[0, 0], camera())
+    near = slice(int(y) - 1, int(y) + 2), slice(int(x) - 1, int(x) + 2)
+    np.testing.assert_array_equal(plain[near], painted[near])  # the eye stays as it is
+    row_up = np.zeros((64, 64, 3), np.uint8)
+    row_up[:32] = (255, 0, 0)  # the upper half of the texture is v > 0.5
+    image = draw(head(), posed(), camera(), albedo=row_up)
+    mark = head().arrays
+    forehead = mark.v_template[mark.faces[mark.uv[mark.uv_faces][:, :, 1].mean(1).argmax()]].mean(0)
+    assert forehead[1] > 0 or image.max() > 0
+
+
+def test_a_wireframe_draws_lines_over_the_same_head():
+    plain, wired = (draw(head(), posed(), camera(256), wireframe=w).astype(float) for w in (False, True))
+    covered = draw_rgba(head(), posed(), camera(256))[..., 3] == 255
+    assert luminance(wired[covered]).mean() < luminance(plain[covered]).mean() - 5
+    np.testing.assert_array_equal(plain[:4], wired[:4])
+
+
+def test_orthographic_and_very_near_cameras_draw():
+    flat = draw_rgba(head(), posed(), camera(96, orthographic=True))
+    assert 0.2 < (flat[..., 3] > 0).mean() < 0.9
+    from dataclasses import replace
+
+    view = camera(96)
+    pose = view.world_to_camera.copy()
+    pose[2, 3] = 0.0  # inside the head: the near plane cuts it
+    inside = draw(head(), posed(), replace(view, world_to_camera=pose))
+    assert inside.shape == (96, 96, 3)
+
+
+def test_a_bare_mesh_a_moved_head_and_nothing_at_all():
+    triangle = Mesh(np.array([[-0.1, -0.1, 0], [0.1, -0.1, 0], [0, 0.1, 0]]), np.array([[0, 1, 2]], np.int32))
+    view = portrait_camera((40, 40), triangle.vertices)
+    alpha = draw_rgba(triangle, triangle.vertices, view)[..., 3]
+    assert alpha[25, 20] == 255 and alpha[2, 2] == 0
+    empty = Mesh(np.zeros((0, 3)), np.zeros((0, 3), np.int32))
+    assert (draw_rgba(empty, empty.vertices, view)[..., 3] == 0).all()
+    broken = posed().copy()
+    broken[::7] = np.nan
+    assert draw(head(), broken, camera(64)).shape == (64, 64, 3)
+
+
+def test_frames_come_in_order_and_the_generator_is_lazy():
+    poses = [posed(jawOpen=k / 6) for k in range(7)]
+    asked = []
+
+    def frames():
+        for k, pose in enumerate(poses):
+            asked.append(k)
+            yield pose
+
+    drawn = draw_frames(head(), frames(), camera(64), threads=2)
+    first = next(drawn)
+    assert len(asked) <= 4
+    for k, image in enumerate([first, *drawn]):
+        np.testing.assert_array_equal(image, draw(head(), poses[k], camera(64)))
+    views = camera(64)
+    moving = type(views)(
+        views.focal, views.centre + np.array([[0.0, 0.0], [9.0, 0.0]]), views.size, False, views.world_to_camera
+    )
+    second = list(draw_frames(head(), poses[:2], moving))[1]
+    np.testing.assert_array_equal(second, draw(head(), poses[1], at_frame(moving, 1)))
+
+
+def test_memory_stays_flat_over_many_frames():
+    import resource
+
+    def peak_mb():
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+    pose = posed()
+    for _ in draw_frames(head(), (pose for _ in range(12)), camera(256)):
+        pass
+    before = peak_mb()
+    for _ in draw_frames(head(), (pose for _ in range(150)), camera(256)):
+        pass
+    assert peak_mb() - before < 30
+
+
+def test_the_default_picture_has_not_changed_unnoticed():
+    """A coarse 12 x 12 fingerprint of the front view: light, colour and place, not every pixel."""
+    image = draw(head(), posed(), camera(192)).astype(float)
+    cells = image.reshape(12, 16, 12, 16, 3).mean((1, 3))
+    upper, lower = cells[:4].mean((0, 1)), cells[-2:].mean((0, 1))
+    assert cells[5, 5, 0] > cells[5, 0, 0] + 40  # face against backdrop
+    assert luminance(cells[6, 4]) > luminance(cells[6, 8]) - 5  # the key lamp stands at the upper left
+    assert luminance(upper) < luminance(cells[5:8, 4:8].mean((0, 1)))
+    assert luminance(lower) < luminance(cells[5:8, 4:8].mean((0, 1)))
+
+
+def test_sheets_and_rows():
+    images = [np.full((20, 30, 3), k * 20, np.uint8) for k in range(5)]
+    sheet = contact_sheet(images, 3, list("abcde"), gap=4)
+    assert sheet.shape[1] == 4 + 3 * 34 and sheet.dtype == np.uint8
+    assert (contact_sheet(images, 3, gap=4)[4:24, 4 + 34 : 34 + 34] == 20).all()
+    row = side_by_side([images[1], np.zeros((40, 10, 3), np.uint8)], gap=2)
+    assert row.shape == (40, 60 + 2 + 10, 3)
+    with pytest.raises(ShapeError, match="2 labels for 5 images"):
+        contact_sheet(images, 3, ["a", "b"])
+    with pytest.raises(ShapeError, match="at least one"):
+        contact_sheet([], 3)
+
+
+def test_refusals():
+    with pytest.raises(ShapeError, match=r"\[3, 3\], but the head has"):
+        draw(head(), np.zeros((3, 3)), camera())
+    with pytest.raises(ShapeError, match="99 samples"):
+        draw(head(), posed(), camera(), supersample=99)
+    with pytest.raises(ShapeError, match="wanted uint8"):
+        draw(head(), posed(), camera(), albedo=np.zeros((4, 4, 3)))
+    with pytest.raises(ShapeError, match="differ"):
+        overlay(np.zeros((4, 4, 3), np.uint8), np.zeros((5, 4, 4), np.uint8))
+
+
+def test_numba_is_not_imported_with_the_package():
+    modules = "render, render.preview, render.camera, render.video, render.image, render.raster"
+    code = f"import sys, {modules}; print('numba' in sys.modules, 'av' in sys.modules)"
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert result.stdout.strip() == "False False" and result.stderr == ""
+
+
+def test_kernels_compile_where_no_cache_can_be_written(tmp_path):
+    """A read-only install without a home: kernels are compiled for the process, silently."""
+    import os
+    import shutil
+    from pathlib import Path
+
+    import render
+
+    root = Path(render.__file__).parent.parent
+    for name in ("render", "flame_tools", "assets"):
+        ignore = shutil.ignore_patterns("__pycache__", "data")
+        shutil.copytree(root / name, tmp_path / name, ignore=ignore)
+    (tmp_path / "render" / "__pycache__").write_text("a file: no folder can be made here, not even by root")
+    code = (
+        "import numpy as np; "
+        "from render.raster import rasterize; "
+        "r = rasterize(np.array([[[-1,-1,0,1],[1,-1,0,1],[0,1,0,1.0]]]), np.array([[0,1,2]]), (8, 8)); "
+        "print(int((r.face_id >= 0).sum()))"
+    )
+    env = {k: v for k, v in os.environ.items() if k != "NUMBA_CACHE_DIR"}
+    env |= {"HOME": "/dev/null/home", "XDG_CACHE_HOME": "/dev/null/cache", "PYTHONDONTWRITEBYTECODE": "1"}
+    result = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env=env, capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr
+    assert result.stdout.strip() == "32" and result.stderr == ""
