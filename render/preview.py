@@ -58,6 +58,9 @@ def _draw(head, vertices, camera, albedo, background, supersample, wireframe, th
     points = vertices.detach().cpu().numpy() if hasattr(vertices, "detach") else np.asarray(vertices)
     if points.shape != (len(look.eye), 3):
         raise ShapeError(f"vertices are {list(points.shape)}, but the head has [{len(look.eye)}, 3]")
+    broken = int((~np.isfinite(points)).any(1).sum())
+    if broken:
+        raise ShapeError(f"{broken} of {len(points)} vertices are not finite; wanted metres (a parameter is NaN or huge)")
     width, height = camera.size
     s = int(supersample)
     if not (1 <= s <= 8 and width >= 1 and height >= 1):
@@ -80,7 +83,7 @@ def _draw(head, vertices, camera, albedo, background, supersample, wireframe, th
     lights, sky = shading.STUDIO.packed()
     local = points @ turn.T
     attributes[:, 8] = 1
-    if np.isfinite(local).all() and len(local):
+    if len(local):
         attributes[:, 8] -= KEY_SHADOW * (1 - occlusion.lit_by(local, look.faces, attributes[:, :3], lights[0, :3]))
     light_moving_parts(look, points, turn, attributes)
 
