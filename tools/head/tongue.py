@@ -61,14 +61,14 @@ def settings(shape: str | None = None) -> np.ndarray:
         turn = 0.5  # the hump's rings keep off each other under the tongue
     elif shape == "tongueBetweenTeeth":
         rings[:, 0] += 11.8 * _rise(s, 0.05, 0.95)
-        rings[:, 1] += 8.0 * _rise(s, 0.40, 0.92)
-        rings[:, 3] *= 1.0 + 0.14 * _rise(s, 0.7, 1.0)
+        rings[:, 1] += 8.6 * _rise(s, 0.38, 0.90)
+        rings[:, 3] *= 1.0 + 0.14 * _rise(s, 0.7, 1.0) - 0.09 * _bump(s, 0.62, 0.14)
         rings[:, 4] *= 1.0 - 0.42 * _rise(s, 0.55, 0.9)
-        rings[:, 5] *= 1.0 - 0.42 * _rise(s, 0.55, 0.9)
+        rings[:, 5] *= 1.0 - 0.48 * _rise(s, 0.5, 0.85)
     elif shape == "tongueOut":
         # forward over the lower incisors and the lip, then down in front of it
         rings[:, 0] += 29.5 * np.clip((s + 0.15) / 1.0, 0.0, 1.0) ** 1.3 - 29.5 * 0.15**1.3
-        rings[:, 1] += 12.3 * _rise(s, 0.25, 0.80) - 5.5 * _rise(s, 0.78, 1.05)
+        rings[:, 1] += 13.4 * _rise(s, 0.23, 0.78) - 5.5 * _rise(s, 0.78, 1.05)
         rings[:, 3] *= 1.0 - 0.10 * _rise(s, 0.1, 0.5) + 0.28 * _rise(s, 0.7, 1.0)
         rings[:, 4] *= 1.0 - 0.22 * _rise(s, 0.5, 0.8) + 0.25 * _rise(s, 0.8, 1.0)
         rings[:, 5] *= 1.0 - 0.28 * _rise(s, 0.5, 0.8) + 0.25 * _rise(s, 0.8, 1.0)
