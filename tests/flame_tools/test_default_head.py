@@ -171,6 +171,7 @@ def test_the_jaw_opens_the_mouth():
 # teeth (tools/head/lips.py, clearance.py). Lids: slide on the eyeball (lids.py, gaze.py); their tests are elsewhere.
 LIPS_MM = 4.0
 LIDS = ("eyeBlink", "eyeLook", "eyeSquint", "eyeWide", "cheekSquint")
+SOFTENED = ("mouthSmile",)  # folds.py
 
 
 def test_shapes_at_one_are_the_artists():
@@ -186,7 +187,7 @@ def test_shapes_at_one_are_the_artists():
         got = 1e3 * (pose(**base, **{name: 1})[vertices] - pose(**base)[vertices])
         error = np.linalg.norm(got - wanted[ARKIT_NAMES.index(name)], axis=1)
         elsewhere = ~near_lips & ~near_eyes
-        assert error[elsewhere].max() < 0.05 or name.startswith(("eyeBlink", "eyeLook")), (name, error[elsewhere].max())
+        assert error[elsewhere].max() < (1.5 if name.startswith(SOFTENED) else 0.05) or name.startswith(LIDS), name
         assert error[near_lips & ~near_eyes].max() < LIPS_MM or name.startswith(LIDS), name
         if not name.startswith(LIDS):
             assert np.sqrt((error**2).mean()) < 0.6, name

@@ -14,6 +14,7 @@ from scipy.spatial.transform import Rotation
 from flame_tools.arkit import EXPRESSION_OWNED
 from tools.head.clearance import clear_teeth
 from tools.head.cut import Assembly
+from tools.head.folds import soften_folds
 from tools.head.lips import Lips, keep_shut
 from tools.head.mouth import tongue_opening
 from tools.head.skeleton import JAW, Skeleton
@@ -79,7 +80,7 @@ def build_arkit(
 
     `tongue` holds the tongue's shapes [n, 3] by name, ARKit's tongueOut and others; the rest become components too.
     """
-    sculpted = artist_shapes(assembly)
+    sculpted = soften_folds(assembly, template, lips, artist_shapes(assembly))
     side = side_angle(sculpted["jawLeft"], template, skeleton)
     shapes = keep_shut(lips, template, clear_teeth(assembly, template, sculpted, skeleton, side))
     posedirs = np.zeros((*template.shape, 36))
