@@ -1,0 +1,93 @@
+import numpy as np
+import pytest
+
+from flame_tools.types import FaceParams
+from recon.fill import push_pull
+from recon.light import fit_light, gain, harmonics
+from recon.texture import make_albedo
+from recon.uv_map import uv_map
+from render.camera import portrait_camera
+from render.materials import linear_to_srgb, srgb_to_linear
+
+SIZE = 256
+
+
+@pytest.fixture(scope="module")
+def atlas(head):
+    return uv_map(head.arrays, SIZE)
+
+
+def test_texels_know_their_place(head, atlas):
+    uv = np.zeros((len(head.arrays.v_template), 2))
+    uv[head.arrays.faces] = head.arrays.uv[head.arrays.uv_faces]  # right away from seams
+    row, column = np.divmod(atlas.texels, SIZE)
+    wanted = np.stack([(column + 0.5) / SIZE, 1 - (row + 0.5) / SIZE], 1)
+    assert (np.abs(atlas.spread(uv) - wanted).max(1) < 1e-3).mean() > 0.9
+
+
+def test_the_texel_across_is_the_mirrored_place(head, atlas):
+    rest = atlas.spread(head.arrays.v_template)
+    across = atlas.across(rest)
+    known = (atlas.mirror < SIZE * SIZE) & (across != 0).any(1)
+    assert known.mean() > 0.95
+    away = np.linalg.norm(across[known] * (-1, 1, 1) - rest[known], axis=1)
+    assert np.median(away) < 0.001 and (away < 0.004).mean() > 0.98  # a texel is 1 to 2 mm wide
+
+
+def test_push_pull_keeps_what_is_known_and_stays_within_it():
+    rng = np.random.default_rng(0)
+    values, weights = rng.random((64, 64, 3)), (rng.random((64, 64)) < 0.1).astype(float)
+    filled = push_pull(values, weights)
+    known = weights > 0
+    np.testing.assert_allclose(filled[known], values[known], atol=1e-6)
+    assert filled.min() >= values[known].min() - 1e-5 and filled.max() <= values[known].max() + 1e-5
+
+
+def test_push_pull_of_one_colour_is_that_colour():
+    weights = np.zeros((32, 32))
+    weights[5, 7] = 1
+    np.testing.assert_allclose(push_pull(np.full((32, 32, 3), 0.3), weights), 0.3, atol=1e-6)
+
+
+def test_light_is_found_and_taken_out():
+    rng = np.random.default_rng(0)
+    normals = rng.normal(size=(4000, 3))
+    normals /= np.linalg.norm(normals, axis=1, keepdims=True)
+    shade = np.maximum(0.25, 0.5 + 0.3 * normals[:, :1] + 0.1 * normals[:, 1:2])
+    colours = shade * np.array([0.8, 0.6, 0.5])
+    light = fit_light(normals, colours, np.ones(len(normals)))
+    np.testing.assert_allclose(harmonics(normals) @ light, colours, atol=0.05)
+    even = colours * gain(normals, light, strength=1.0)
+    assert even.std(0).max() < 0.3 * colours.std(0).max()
+
+
+@pytest.mark.parametrize("yaw", [0, 35])
+def test_a_picture_painted_by_place_comes_back_at_its_place(head, yaw):
+    """A 'photo' whose colour says where each pixel lies is found in the atlas at the texel of that place."""
+    arrays = head.arrays
+    vertices = head.vertices(FaceParams.neutral(head)).numpy().astype(np.float64)
+    camera = portrait_camera((500, 500), vertices, yaw_deg=yaw)
+    mid = 0.35  # linear light; a gentle ramp over the picture
+    y, x = np.mgrid[:500, :500] + 0.5
+    paint = np.stack([mid + 0.1 * x / 500, mid * 0.8 + 0.1 * y / 500, 0.25 + 0 * x], -1)
+    image = np.rint(linear_to_srgb(paint) * 255).astype(np.uint8)
+    albedo, light, coverage = make_albedo(image, arrays, vertices, camera, size=SIZE)
+    assert albedo.shape == (SIZE, SIZE, 3) and albedo.dtype == np.uint8 and light.shape == (9, 3)
+    assert coverage > (0.75 if yaw == 0 else 0.35)
+    # all of it is about the paint's own colour: nothing dark, nothing of another hue on the skin
+    skin = srgb_to_linear(albedo.reshape(-1, 3)[uv_map(arrays, SIZE).texels] / 255.0)
+    face = np.isin(np.arange(len(arrays.v_template)), arrays.regions["nose"])
+    nose = uv_map(arrays, SIZE).spread(face.astype(float)) > 0.9
+    np.testing.assert_allclose(np.median(skin[nose], 0), [0.40, 0.33, 0.25], atol=0.04)
+
+
+def test_a_photo_gives_colours_of_its_face(person, head):
+    albedo = person.appearance.albedo
+    assert albedo.shape == (1024, 1024, 3)
+    skin = uv_map(head.arrays, 1024)
+    colours = albedo.reshape(-1, 3)[skin.texels].astype(float)
+    nose = np.isin(np.arange(len(head.arrays.v_template)), head.arrays.regions["nose"]).astype(float)
+    red, green, blue = np.median(colours[skin.spread(nose) > 0.9], 0)
+    assert red > green > blue and red > 150  # fair skin in good light
+    # nothing is left empty
+    assert colours.min(1).max() > 100 and colours.max(1).min() > 20
