@@ -1,6 +1,7 @@
 """Landmark embeddings: MediaPipe's 468, iBUG's 68 derived from them, and the irises.
 
-The 468 come from data/mediapipe_468.npz, which `register_mediapipe.py` made. The 68 take the points that both sets
+The 468 come from data/mediapipe_468.npz, which `register_mediapipe.py` and
+`calibrate_mediapipe.py` made. The 68 take the points that both sets
 share (Sagonas et al. 2013 name the 68); the jaw line is spaced evenly from the ear to the chin along MediaPipe's
 oval, which is the line that does not slide with the view.
 """
@@ -24,7 +25,7 @@ KIND = "landmark-places"
 RIGHT_JAW = (127, 234, 93, 132, 58, 172, 136, 150, 149, 176, 148, 152)
 # iBUG 17..67 as MediaPipe's landmarks; the subject's right comes first.
 BROWS = (70, 63, 105, 66, 107, 336, 296, 334, 293, 300)
-NOSE = (168, 197, 5, 4, 98, 97, 2, 326, 327)
+NOSE = (168, 197, 5, 1, 98, 97, 2, 326, 327)
 EYES = (33, 160, 158, 133, 153, 144, 362, 385, 387, 263, 373, 380)
 OUTER_LIPS = (61, 39, 37, 0, 267, 269, 291, 405, 314, 17, 84, 181)
 INNER_LIPS = (78, 82, 13, 312, 308, 317, 14, 87)

@@ -4,7 +4,8 @@
 
 The canonical model (468 vertices whose order is the landmarks' order; google-ai-edge/mediapipe, Apache-2.0) is in no
 pip package, so what the registration finds is kept in tools/head/data/mediapipe_468.npz: a triangle of source vertices
-and barycentric weights each. `landmarks.py` reads it; run this again only when the mean identity changes.
+and barycentric weights each. `landmarks.py` reads it; run this again, then calibrate_mediapipe.py, only when the mean
+identity changes.
 
 Lids and lips are laid on the mesh's own loops. The rest follows by a smooth warp through points that are certain,
 then by non-rigid iterative closest points (Amberg et al. 2007, with a Laplacian in place of their stiffness), the
@@ -99,7 +100,7 @@ def register(canonical: np.ndarray, canonical_faces: np.ndarray, source: Source,
     left = np.flatnonzero(canonical[:, 0] >= 0.0)
     points[held] = targets
     half = nearest_on_mesh(points[left], skin, cut.faces, allowed)
-    return _both_sides(half, left, twin, cut, skin)
+    return both_sides(half, left, twin, cut, skin)
 
 
 def mirror_pairs(canonical: np.ndarray) -> np.ndarray:
@@ -180,7 +181,7 @@ def _laplacian(faces: np.ndarray, count: int) -> sp.csr_matrix:
     return (sp.identity(count) - sp.diags(1.0 / np.asarray(adjacency.sum(1)).ravel()) @ adjacency).tocsr()
 
 
-def _both_sides(half: Places, left: np.ndarray, twin: np.ndarray, cut: Cut, skin: np.ndarray) -> Places:
+def both_sides(half: Places, left: np.ndarray, twin: np.ndarray, cut: Cut, skin: np.ndarray) -> Places:
     """All points from those with x >= 0; the midline gets x = 0 by a place on an edge or vertex of the midline."""
     place = {frozenset(face): i for i, face in enumerate(cut.faces.tolist())}
     faces, weights = np.zeros(len(twin), int), np.zeros((len(twin), 3))
@@ -208,11 +209,9 @@ def main(arguments: list[str] | None = None) -> int:
     cut = cut_head(source)
     skin = learn_identity(source, cut).mean[cut.source]
     places = register(*read_obj(options.canonical), source, cut, skin)
-    arrays = {
-        "corners": cut.source[cut.faces[places.faces]].astype(np.int32),
-        "barycentrics": places.barycentrics,
-        "points": places.points.astype(np.float32),
-    }
+    corners = cut.source[cut.faces[places.faces]].astype(np.int32)
+    arrays = {"corners": corners, "barycentrics": places.barycentrics}  # calibrate_mediapipe.py moves these
+    arrays |= {f"registered_{name}": value for name, value in arrays.items()}
     write_npz(options.output, arrays, {"format": KIND, "version": 1, "credit": CREDIT})
     return 0
 
