@@ -74,9 +74,9 @@ def eye_texture(seed: int = 7, size: int = EYE_SIZE, iris=(104, 92, 62), inner=(
     colour *= (1 + 0.16 * fibre * smooth(0.33, 0.5, r))[..., None]
     colour *= (1 - 0.75 * smooth(0.78, 1.0, r))[..., None]  # limbal ring
     colour *= (0.35 + 0.65 * smooth(0.30, 0.46, r))[..., None]
-    white = np.array([236, 229, 222]) / 255
-    veins = np.clip(1 - 0.05 * smooth(1.6, 3.2, r), 0, 1)[..., None] * np.array([1, 1, 1.0])
-    veins[..., 1:] -= (0.07 * smooth(1.6, 3.0, r))[..., None]
+    white = np.array([240, 231, 222]) / 255
+    corners = smooth(1.5, 2.8, r) * (0.35 + 0.65 * np.abs(np.cos(angle)))
+    veins = 1 - corners[..., None] * np.array([0.03, 0.15, 0.14])
     edge = smooth(0.94, 1.10, r)[..., None]
     colour = colour * (1 - edge) + white * veins * edge
     pupil = (1 - smooth(0.31, 0.36, r))[..., None]

@@ -45,7 +45,8 @@ def make_look(arrays) -> Look:
         for ball, lids in zip(EYE_NAMES, ("left_lids", "right_lids"), strict=True)
         if len(regions.get(ball, ())) and len(regions.get(lids, ()))
     )
-    seen = _rest_light(template, faces, of(*_EYE), of(*_INSIDE))
+    lids = np.concatenate([np.asarray(regions.get(name, ()), np.int64) for name in ("left_lids", "right_lids")])
+    seen = _rest_light(template, faces, of(*_EYE), of(*_INSIDE), lids)
     hair = np.zeros(count, np.float32)
     hair[np.asarray(regions.get("scalp", ()), np.int64)] = 1
     hair = smoothed(hair, faces, 3)
@@ -57,7 +58,17 @@ def make_look(arrays) -> Look:
             for name, mark in getattr(arrays, "landmarks", {}).items()
             if len(mark.faces) == {"68": 68, "468": 468}.get(name)
         }
-        texture = paint_skin(template, faces, uv, uv_faces, table[face_material, 6] == SKIN, lips, hair, places)
+        texture = paint_skin(
+            template,
+            faces,
+            uv,
+            uv_faces,
+            table[face_material, 6] == SKIN,
+            lips,
+            hair,
+            places.get("68"),
+            _lid_rims(regions, template, places),
+        )
     return Look(
         faces=faces,
         face_material=face_material,
@@ -81,6 +92,24 @@ def make_look(arrays) -> Look:
     )
 
 
+# the eyelid rims among MediaPipe's 468 landmarks, from the nose outwards: right eye, then left
+_UPPER = ((133, 173, 157, 158, 159, 160, 161, 246, 33), (362, 398, 384, 385, 386, 387, 388, 466, 263))
+_LOWER = ((133, 155, 154, 153, 145, 144, 163, 7, 33), (362, 382, 381, 380, 374, 373, 390, 249, 263))
+
+
+def _lid_rims(regions, template, places):
+    """Rims of upper and lower lids as polylines, from the head's own regions or else from the 468 landmarks."""
+    named = [
+        tuple(regions.get(f"{side}_{lid}_lid_margin", ()) for lid in ("upper", "lower")) for side in ("left", "right")
+    ]
+    if all(len(rim) > 1 for pair in named for rim in pair):
+        return [tuple(template[rim] for rim in pair) for pair in named]
+    if "468" in places:
+        marks = places["468"].astype(np.float32)
+        return [(marks[list(u)], marks[list(lo)]) for u, lo in zip(_UPPER, _LOWER, strict=True)]
+    return []
+
+
 def _density(template, faces, uv, uv_faces) -> float:
     """UV units a metre, typical of the front of the head."""
     a, b, c = (template[faces[:, k]].astype(np.float64) for k in range(3))
@@ -93,7 +122,7 @@ def _density(template, faces, uv, uv_faces) -> float:
     return float(np.sqrt(flat[front].sum() / max(area[front].sum(), 1e-12))) if front.any() else 1.0
 
 
-def _rest_light(template, faces, eyes, inside):
+def _rest_light(template, faces, eyes, inside, lids):
     """The sky that the skin sees at rest; eyes and mouth are lit as they move, by rules of their own."""
     if not len(faces):
         return np.ones(len(template), np.float32)
@@ -102,6 +131,7 @@ def _rest_light(template, faces, eyes, inside):
     normals = np.stack([np.bincount(faces.ravel(), across[:, k].repeat(3), len(template)) for k in range(3)], 1)
     normals /= np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-20)
     seen = smoothed(sky_seen(template, faces, normals), faces)
+    seen[lids] = np.maximum(seen[lids], 0.5)  # they open and shut: nothing of them stays in the dark
     seen[eyes] = 1
     seen[inside] = 0
     return seen

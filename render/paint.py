@@ -6,14 +6,12 @@ import numpy as np
 
 SIZE = 1024
 SKIN = (212, 168, 145)  # sRGB
-LIPS = (186, 120, 112)
+LIPS = (188, 126, 115)
 BROWS = (66, 47, 38)
 LASHES = (46, 32, 28)
 RIMS = (150, 96, 84)  # of the lower lids
 HAIR = (58, 44, 36)
-# the eyelid margins among MediaPipe's 468 landmarks, outer corner to inner corner: upper and lower
-_UPPER = ((33, 246, 161, 160, 159, 158, 157, 173, 133), (263, 466, 388, 387, 386, 385, 384, 398, 362))
-_LOWER = ((33, 7, 163, 144, 145, 153, 154, 155, 133), (263, 249, 390, 373, 374, 380, 381, 382, 362))
+CORNERS = (198, 132, 121)  # of the eyes
 _BROWS = ((21, 20, 19, 18, 17), (22, 23, 24, 25, 26))  # among the 68, inner to outer
 
 
@@ -25,7 +23,8 @@ def paint_skin(
     painted: np.ndarray,  # [F] bool: faces that carry skin
     lips: np.ndarray,  # [V] in [0, 1]
     hair: np.ndarray,  # [V] in [0, 1]: where short hair grows
-    places: dict[str, np.ndarray],  # "68" [68, 3] and "468" [468, 3] landmarks at rest, where known
+    marks: np.ndarray | None,  # [68, 3] landmarks at rest, where known
+    lids: list[tuple[np.ndarray, np.ndarray]],  # rims of upper and lower lids [n, 3], from the nose outwards
     *,
     size: int = SIZE,
     seed: int = 3,
@@ -49,34 +48,29 @@ def paint_skin(
     at = np.einsum("nk,nkc->nc", weight, vertices[corner].astype(np.float32))  # [n, 3] metres
     lip = np.einsum("nk,nk->n", weight, lips[corner].astype(np.float32))
 
-    places = {name: marks.astype(np.float32) for name, marks in places.items()}
+    marks = None if marks is None else np.asarray(marks, np.float32)
     rng = np.random.default_rng(seed)
     colour = np.tile(np.array(SKIN, np.float32) / 255, (len(at), 1))
     mottle = 0.7 * _noise(at, rng, 0.017) + 0.5 * _noise(at, rng, 0.007)
     fine = _noise(at, rng, 0.0017)
     colour *= 1 + 0.008 * mottle[:, None] + 0.009 * fine[:, None]
     colour[:, 1:] -= 0.006 * mottle[:, None]
-    if "68" in places:
-        colour = _complexion(colour, at, places["68"])
+    if marks is not None:
+        colour = _complexion(colour, at, marks)
     lip_share = _smooth(0.2, 0.85, lip + 0.04 * fine)
     colour = _mix(colour, np.array(LIPS) / 255 * (1 + 0.02 * fine[:, None]), 0.9 * lip_share)
-    if "468" in places:
-        marks = places["468"]
-        for upper, lower in zip(_UPPER, _LOWER, strict=True):
-            lids = marks[[*upper, *lower]]
-            near = np.flatnonzero(((at > lids.min(0) - 0.004) & (at < lids.max(0) + 0.004)).all(1))
-            away, _ = _along(at[near], marks[list(upper)])
-            part = _mix(colour[near], np.array(LASHES) / 255, 0.85 * (1 - _smooth(0.0005, 0.0015, away)))
-            away, _ = _along(at[near], marks[list(lower)])
-            colour[near] = _mix(part, np.array(RIMS) / 255, 0.55 * (1 - _smooth(0.0004, 0.0014, away)))
+    for upper, lower in lids:
+        line = np.concatenate([upper, lower])
+        near = np.flatnonzero(((at > line.min(0) - 0.004) & (at < line.max(0) + 0.004)).all(1))
+        colour[near] = _lash_lines(colour[near], at[near], upper.astype(np.float32), lower.astype(np.float32))
     if hair.any():
         grown = np.einsum("nk,nk->n", weight, hair[corner].astype(np.float32))
         strands = 0.5 * _noise(at, rng, 0.0022) + 0.3 * _noise(at, rng, 0.0009)
         share = _smooth(0.42, 0.98, grown + 0.07 * mottle) * (0.80 + 0.08 * strands)
         colour = _mix(colour, np.array(HAIR) / 255, np.clip(share, 0, 0.9))
-    if "68" in places:
+    if marks is not None:
         for brow in _BROWS:
-            line = places["68"][list(brow)]
+            line = marks[list(brow)]
             near = np.flatnonzero(((at > line.min(0) - 0.015) & (at < line.max(0) + 0.015)).all(1))
             colour[near] = _mix(colour[near], np.array(BROWS) / 255, _brow(at[near], line, rng))
 
@@ -111,6 +105,19 @@ def _complexion(colour, at, marks):
     return colour + red * 0.8 * ear
 
 
+def _lash_lines(colour, at, upper, lower):
+    """Dark lashes along the upper rim, a faint warm rim below, and the pink corners."""
+    away, share = _along(at, upper)
+    lashes = _smooth(0.10, 0.24, share) * (1 - _smooth(0.90, 1.0, share)) * (1 - _smooth(0.0005, 0.0015, away))
+    colour = _mix(colour, np.array(LASHES) / 255, 0.85 * lashes)
+    away, _ = _along(at, lower)
+    colour = _mix(colour, np.array(RIMS) / 255, 0.5 * (1 - _smooth(0.0004, 0.0014, away)))
+    for end, reach in ((0, 0.0027), (-1, 0.0022)):
+        corner = np.linalg.norm(at - 0.5 * (upper[end] + lower[end]), axis=1)
+        colour = _mix(colour, np.array(CORNERS) / 255, 0.9 * (1 - _smooth(0.45 * reach, reach, corner)))
+    return colour
+
+
 def _brow(at, line, rng):
     """The share of hair on each texel: random strokes that lean outwards, dense within, thinning towards the ends."""
     near, share = _along(at, line)
@@ -135,7 +142,7 @@ def _along(at, line):
     ends = np.r_[0, lengths.cumsum()] / lengths.sum()
     for k in range(len(line) - 1):
         edge = (line[k + 1] - line[k]).astype(np.float32)
-        t = np.clip((part - line[k]) @ edge / (edge @ edge), 0, 1)
+        t = np.clip((part - line[k]) @ edge / max(float(edge @ edge), 1e-12), 0, 1)
         away = np.linalg.norm(part - line[k] - t[:, None] * edge, axis=1)
         better = away < best[close]
         best[close] = np.where(better, away, best[close])

@@ -60,7 +60,9 @@ def _draw(head, vertices, camera, albedo, background, supersample, wireframe, th
         raise ShapeError(f"vertices are {list(points.shape)}, but the head has [{len(look.eye)}, 3]")
     broken = int((~np.isfinite(points)).any(1).sum())
     if broken:
-        raise ShapeError(f"{broken} of {len(points)} vertices are not finite; wanted metres (a parameter is NaN or huge)")
+        raise ShapeError(
+            f"{broken} of {len(points)} vertices are not finite; wanted metres (a parameter is NaN or huge)"
+        )
     width, height = camera.size
     s = int(supersample)
     if not (1 <= s <= 8 and width >= 1 and height >= 1):

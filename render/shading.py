@@ -21,8 +21,8 @@ class Lights:
     """A studio. Directions point from the subject to the light, in view axes; colours are linear."""
 
     directions: tuple = ((-0.55, 0.62, 0.70), (0.92, 0.12, 0.52), (0.62, 0.42, -0.80))
-    colours: tuple = ((0.98, 0.945, 0.89), (0.19, 0.205, 0.235), (0.75, 0.77, 0.82))
-    sky: tuple = (0.30, 0.32, 0.36)
+    colours: tuple = ((1.06, 1.02, 0.96), (0.20, 0.205, 0.215), (0.60, 0.61, 0.64))
+    sky: tuple = (0.315, 0.32, 0.335)
     ground: tuple = (0.15, 0.125, 0.11)
 
     def packed(self) -> tuple[np.ndarray, np.ndarray]:
@@ -258,7 +258,7 @@ def shade_band(
                     g *= g0 * tint[i0, 1] + g1 * tint[i1, 1] + g2 * tint[i2, 1]
                     b *= g0 * tint[i0, 2] + g1 * tint[i1, 2] + g2 * tint[i2, 2]
 
-                coat = table[m, 5] + gloss * f4(0.15)
+                coat = table[m, 5] + gloss * f4(0.02)
                 rough = table[m, 3] - gloss * f4(0.08)
                 alpha = rough * rough
                 a2 = alpha * alpha
@@ -269,7 +269,10 @@ def shade_band(
                 graze = one - nv
                 graze2 = graze * graze
                 fresnel = base + (one - base) * graze2 * graze2 * graze
+                inside = table[m, 7] > 0.0  # lit through the lips only: no sky to reflect, no rim, and redder when dark
                 shine = fresnel * (one - f4(0.7) * rough) * seen * f4(0.7)
+                if inside:
+                    shine = f4(0.0)
                 ry = f4(2.0) * nv * ny - vy
                 above = f4(0.5) + f4(0.5) * ry
                 dr = (sky[1, 0] + (sky[0, 0] - sky[1, 0]) * up) * seen
@@ -278,7 +281,8 @@ def shade_band(
                 hr = shine * (sky[1, 0] + (sky[0, 0] - sky[1, 0]) * above)
                 hg = shine * (sky[1, 1] + (sky[0, 1] - sky[1, 1]) * above)
                 hb = shine * (sky[1, 2] + (sky[0, 2] - sky[1, 2]) * above)
-                for q in range(lights.shape[0]):
+                lamps = 1 if inside else lights.shape[0]
+                for q in range(lamps):
                     open_to = direct * key if q == 0 else direct
                     lx = lights[q, 0]
                     ly = lights[q, 1]
@@ -314,6 +318,10 @@ def shade_band(
                 lr = r * dr + hr
                 lg = g * dg + hg
                 lb = b * db + hb
+                if inside:
+                    lr *= f4(1.10)
+                    lg *= f4(0.58) + f4(0.52) * seen
+                    lb *= f4(0.46) + f4(0.60) * seen
                 if wire.shape[0] > 0:
                     near = f4(1e9)
                     for e in range(3):
