@@ -180,11 +180,18 @@ def kind_of(path: PathLike) -> str:
     path = Path(path)
     if path.name.endswith(".face.npz"):
         return ".face.npz"
+    if names_folder(path):
+        return ""
     if path.suffix.lower() in FORMATS:
         return path.suffix.lower()
     if path.suffix.lower() == ".obj":
         raise InputError(f"{path}: a track leaves as a folder with one OBJ a frame; give a name without .obj")
     raise InputError(f"{path}: no writer for {path.suffix!r}; there are: {', '.join(k for k in FORMATS if k)}")
+
+
+def names_folder(path: PathLike) -> bool:
+    """Whether a name asks for a folder of OBJ files: one without an ending, or NAME_obj."""
+    return Path(path).suffix == "" or Path(path).name.endswith("_obj")
 
 
 def _head(head: str | Head) -> Head:

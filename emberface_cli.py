@@ -123,7 +123,10 @@ def demo(out: Out = Path("demo"), seed: Seed = 0, json: Json = False) -> None:
     photo, voice = asset_path("astronaut"), asset_path("voice")
     text = asset_path("voice_text").read_text().strip()
     inputs = {"image": photo.name, "speech": voice.name, "text": text, "seed": seed}
+    kinds = (".face.npz", ".glb", ".csv", "_obj", ".mp4")
+    places, report = [out / f"demo{kind}" for kind in kinds], out / "demo.report.json"
     with Run("demo", inputs, show=not json) as job:
+        job.prepare(*places, report)
         with job.step("load"):
             head, pixels, (samples, rate) = load_head(), read_image(photo), read_audio(voice)
         with job.step("recon", "finding and fitting the face"):
@@ -134,10 +137,10 @@ def demo(out: Out = Path("demo"), seed: Seed = 0, json: Json = False) -> None:
             )
         with job.step("png", "comparing with the photo"):
             write_png(job.output(out / "demo.png"), comparison(pixels, person, head))
-        _write(job, track, head, [out / f"demo{kind}" for kind in (".face.npz", ".glb", ".csv", "_obj", ".mp4")])
+        _write(job, track, head, places)
         with job.step("measure"):
             job.quality = _recon_quality(person) | _lip_quality(track, head)
-        _say(job.finish(out / "demo.report.json"), json)
+        _say(job.finish(report), json)
 
 
 @app.command("animate")
@@ -160,6 +163,7 @@ def animate_(
     places, report = _places(out, speech.stem, format)
     inputs = {"speech": str(speech), "text": text, "emotion": emotion, "identity": identity and str(identity)}
     with Run("animate", inputs | {"head": head, "fps": fps, "seed": seed}, show=not json) as job:
+        job.prepare(*places, report)
         with job.step("load"):
             model = load_head(head)
             person = emberface.load(identity) if identity else None
@@ -198,6 +202,7 @@ def recon_(
 
     places, report = _places(out, image.stem, format)
     with Run("recon", {"image": str(image), "all": all, "head": head}, show=not json) as job:
+        job.prepare(*places, report)
         with job.step("load"):
             model, pixels = load_head(head), read_image(image)
         with job.step("recon", "finding and fitting the face"):
@@ -246,6 +251,7 @@ def _convert(command: str, source: Path, places: list[Path], head: str, size: tu
     for place in places:
         emberface.kind_of(place)
     with Run(command, {"track": str(source), "head": head}, show=not as_json) as job:
+        job.prepare(*places)
         with job.step("load"):
             model, track = load_head(head), emberface.load(source)
         _write(job, track, model, places, size)
@@ -434,6 +440,7 @@ def random(
     inputs = {"count": count, "age": age, "sex": sex, "ancestry": ancestry, "head": head, "seed": seed}
     places, report = _places(out, "person", format)
     with Run("head random", inputs, show=not json) as job:
+        job.prepare(*places, report)
         with job.step("load"):
             model = load_head(head)
         with job.step("draw"):

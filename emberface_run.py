@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import emberface
-from flame_tools.errors import OutputError
+from flame_tools.errors import FaceError, OutputError
 from flame_tools.export.folder import refuse_strangers, take_place
 
 
@@ -49,6 +49,10 @@ class Run:
             self._bar.stop()
         for stage in self._stages.values():
             shutil.rmtree(stage, ignore_errors=True)
+        if isinstance(error, FaceError) and error.args:
+            # Writers know only the hidden folder; the user knows the place.
+            for parent, stage in self._stages.items():
+                error.args = (str(error.args[0]).replace(str(stage), str(parent)), *error.args[1:])
         if kind is not None:
             for folder in reversed(self._made):
                 with contextlib.suppress(OSError):  # someone else has put something there: it stays
@@ -88,23 +92,36 @@ class Run:
 
     # --- outputs ----------------------------------------------------------------------------------------------------
 
+    def prepare(self, *places: Path) -> None:
+        """Refuse places that cannot be written before any work is done."""
+        for place in places:
+            self._stage(place.parent)
+            folder = emberface.names_folder(place)
+            if place.is_dir() and not folder:
+                raise OutputError(f"{place} is a folder, and a file should go there; choose another name")
+            if place.exists() and not place.is_dir() and folder:
+                raise OutputError(f"{place} is a file, and a folder should go there; choose another name")
+
     def output(self, place: str | os.PathLike) -> Path:
         """Where to write what will stand at `place`. The folder above is made where it is missing."""
         place = Path(place)
-        parent = self._folder(place.parent)
+        self.prepare(place)
+        self.places.append(place)
+        return self._stage(place.parent) / place.name
+
+    def _stage(self, parent: Path) -> Path:
+        """The hidden folder beside what goes into `parent`."""
         if parent not in self._stages:
+            self._folder(parent)
             try:
                 self._stages[parent] = Path(tempfile.mkdtemp(prefix=".emberface.", dir=parent))
             except OSError as error:
                 raise OutputError(
                     f"cannot write into {parent}: {error.strerror}; choose a folder that can be written"
                 ) from error
-        if place.is_dir() and emberface.kind_of(place) != "":
-            raise OutputError(f"{place} is a folder, and a file should go there; choose another name")
-        self.places.append(place)
-        return self._stages[parent] / place.name
+        return self._stages[parent]
 
-    def _folder(self, folder: Path) -> Path:
+    def _folder(self, folder: Path) -> None:
         missing = [f for f in (folder, *folder.parents) if not f.exists()]
         for f in reversed(missing):
             try:
@@ -116,7 +133,6 @@ class Run:
             self._made.append(f)
         if not folder.is_dir():
             raise OutputError(f"{folder} is a file, and a folder is needed there; choose another name")
-        return folder
 
     def finish(self, report: Path) -> dict:
         """Write the report, then move everything into place. Returns the report."""

@@ -67,7 +67,21 @@ def test_a_later_failure_takes_the_earlier_outputs_with_it(capsys, track_file, t
     line = refused(
         capsys, tmp_path, "convert", track_file, "-o", tmp_path / "new" / "a.glb", "-o", tmp_path / "new" / "a.wav"
     )
-    assert "no sound" in line
+    assert "no sound" in line and str(tmp_path / "new" / "a.wav") in line
+
+
+def test_names_with_dots_keep_them(capsys, head, tmp_path):
+    save_track(still(head, random_identities(head, 1, 0)[0]), tmp_path / "take.2.face.npz")
+    assert emberface_cli.run(["convert", str(tmp_path / "take.2.face.npz"), "-o", str(tmp_path / "take.2_obj")]) == 0
+    assert (tmp_path / "take.2_obj" / "frame_0001.obj").is_file()
+
+
+def test_nothing_is_computed_for_a_place_that_cannot_be_written(capsys, monkeypatch, tmp_path):
+    monkeypatch.setattr(emberface, "recon", lambda *_, **__: pytest.fail("worked in vain"))
+    (tmp_path / "plain").write_text("a file")
+    assert "cannot make" in refused(capsys, tmp_path, "demo", "-o", tmp_path / "plain" / "out")
+    (tmp_path / "out" / "astronaut.glb").mkdir(parents=True)
+    assert "is a folder" in refused(capsys, tmp_path, "recon", asset_path("astronaut"), "-o", tmp_path / "out")
 
 
 @pytest.mark.parametrize(
