@@ -1,0 +1,1 @@
+"""animate: a voice to a performance. Knows geometry and sound, no images."""
