@@ -320,8 +320,8 @@ def shade_band(
                 lb = b * db + hb
                 if inside:
                     lr *= f4(1.10)
-                    lg *= f4(0.58) + f4(0.52) * seen
-                    lb *= f4(0.46) + f4(0.60) * seen
+                    lg *= f4(0.50) + f4(0.58) * np.sqrt(seen)
+                    lb *= f4(0.38) + f4(0.66) * np.sqrt(seen)
                 if wire.shape[0] > 0:
                     near = f4(1e9)
                     for e in range(3):
