@@ -15,6 +15,7 @@ from recon.evaluate import Score, cross_score, errors
 from recon.fit import LandmarkFit, Observation, fit
 from recon.landmark_model import LandmarkModel
 from recon.texture import make_albedo
+from recon.threads import one_blas_thread
 
 SMALLEST_FACE_PX = 40
 MOST_OUTSIDE = 0.05  # share of the landmarks that may lie beyond the border
@@ -45,13 +46,14 @@ def reconstruct(
     usable = [reading for reading in readings if _trouble(reading) is None]
     if not usable:
         raise InputError(_trouble(readings[0]))
-    model = landmark_model(head.arrays)
     tracks = []
-    for reading in usable:
-        seen = Observation.of(reading, (width, height), focal_px)
-        score = cross_score(head.arrays, model, seen)
-        found = fit(head.arrays, model, seen, start=score.fit.unknowns)
-        tracks.append(_track(image, head, reading, seen, score, found))
+    with one_blas_thread():
+        model = landmark_model(head.arrays)
+        for reading in usable:
+            seen = Observation.of(reading, (width, height), focal_px)
+            score = cross_score(head.arrays, model, seen)
+            found = fit(head.arrays, model, seen, start=score.fit.unknowns)
+            tracks.append(_track(image, head, reading, seen, score, found))
     return tracks
 
 
