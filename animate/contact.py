@@ -20,8 +20,8 @@ from flame_tools.types import FaceParams, Intervals
 
 CENTRAL = 0.6  # share of the mouth's width in which lips must meet; corners touch always
 CLOSED_MM = 1.0
-_AIM_MM = 0.0  # gap that a closure aims at
-_EVEN_MM = 0.7  # widest gap of a closure that is left alone; wider ones fade what holds the lips apart
+_AIM_MM = (-0.5, 0.3)  # a closure aims at the gap of the face at rest, as far as that lies in here
+_EVEN_MM = 0.7  # widest gap that a closure may leave anywhere; above it, what holds the lips apart fades
 _BLOCK = 4096  # frames posed together
 _BEFORE_S, _AFTER_S = 0.065, 0.050  # closing and release
 # Shapes that open lips unevenly along their width, or hold them apart
@@ -49,6 +49,8 @@ class Lips:
         x = rest[self.pairs, 0].mean(1)
         middle, half = (x.max() + x.min()) / 2, (x.max() - x.min()) / 2
         self.central = np.abs(x - middle) <= CENTRAL * half + 1e-6
+        y = rest[self.pairs[self.central], 1]
+        self.aim_mm = float(np.clip(1e3 * np.median(y[:, 0] - y[:, 1]), *_AIM_MM))
 
     def gaps_mm(self, params: FaceParams) -> np.ndarray:
         """Signed vertical distance [T, central pairs] in mm, upper minus lower, in the head's frame."""
@@ -177,8 +179,8 @@ def _close(weights: np.ndarray, closing: np.ndarray, lips: Lips) -> None:
         return
     rows = weights[active]
     start = lips.gaps_of_weights_mm(rows).min(1)
-    goal = _AIM_MM + (1 - closing[active]) * (start - _AIM_MM)
-    crossed = start < _AIM_MM - 0.05
+    goal = lips.aim_mm + (1 - closing[active]) * (start - lips.aim_mm)
+    crossed = start < lips.aim_mm - 0.2
     position, residual = np.zeros(len(rows)), start - goal
     slope = np.full(len(rows), -36.0)  # mm per unit of mouthClose, a first guess
     for _ in range(5):

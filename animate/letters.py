@@ -36,7 +36,8 @@ def _table() -> dict[str, list[tuple[str, re.Pattern | None, re.Pattern | None, 
 
 def by_rules(word: str) -> tuple[str, ...]:
     """Phones of a word by letter-to-sound rules alone."""
-    word, at, phones = _latin(word), 0, []
+    # A French ending keeps its sound when its accent goes.
+    word, at, phones = _latin(re.sub("[éè]e?$", "ay", word.lower())), 0, []
     while at < len(word):
         for letters, left, right, sounds in _table().get(word[at], ()):
             if (
@@ -57,13 +58,13 @@ def pronounce(word: str, lookup: Lookup) -> tuple[str, ...]:
 
     Empty where the word holds no letter that English knows.
     """
-    word = _latin(word)
+    written, word = word, _latin(word)
     known = lookup(word)
     if known:
         return known
     if word and not re.search(_VOWELS, word.replace("'", "")):
         return _initials(word, lookup)
-    return _with_ending(word, lookup) or _compound(word, lookup) or by_rules(word)
+    return _with_ending(word, lookup) or _compound(word, lookup) or by_rules(written)
 
 
 def _with_ending(word: str, lookup: Lookup) -> tuple[str, ...] | None:
@@ -143,7 +144,9 @@ _SHORT = {
     "@": "at", "no.": "number",
 }  # fmt: skip
 _MONEY = {"$": "dollars", "€": "euros", "£": "pounds"}
-_TOKEN = re.compile(r"[$€£]?\d+(?:,\d{3})*(?:\.\d+)?(?:st|nd|rd|th)?%?|[^\W\d_]+(?:['’][^\W\d_]+)*['’]?|[&%+=@]")
+_TOKEN = re.compile(
+    r"[$€£]?[0-9]+(?:,[0-9]{3})*(?:\.[0-9]+)?(?:st|nd|rd|th)?%?|[^\W\d_]+(?:['’][^\W\d_]+)*['’]?|[&%+=@]"
+)
 
 
 def words_of(text: str) -> list[str]:
@@ -151,7 +154,7 @@ def words_of(text: str) -> list[str]:
     words: list[str] = []
     for token in _TOKEN.findall(unicodedata.normalize("NFC", text)):
         token = token.replace("’", "'").lower()
-        if token[0].isdigit() or token[0] in _MONEY:
+        if token[0] in "0123456789" or token[0] in _MONEY:
             words += _number(token)
         else:
             words += _SHORT.get(token, token).split()

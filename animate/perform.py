@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from animate import headmotion
-from animate.coarticulation import articulate, grid, rest_envelope, sample
+from animate.coarticulation import articulate, early_vowels, grid, rest_envelope, sample
 from animate.contact import Lips, closures, seal
 from animate.emotion import during_speech, layer
 from animate.emphasis import find_accents
@@ -48,8 +48,9 @@ def perform(
     seed: int = 0,
 ) -> tuple[FaceParams, tuple[Blink, ...]]:
     """All of a performance at frame times. Returns FaceParams over [T] and the blinks."""
-    paths = sample(articulate(phones.phones, prosody, duration_s), times)
-    speaking = sample(rest_envelope(phones.phones, grid(duration_s))[:, None], times)[:, 0]
+    mouthed = early_vowels(phones.phones)
+    paths = sample(articulate(mouthed, prosody, duration_s), times)
+    speaking = sample(rest_envelope(mouthed, grid(duration_s))[:, None], times)[:, 0]
     quiet = pauses(prosody)
     accents = find_accents(prosody)
 

@@ -55,6 +55,10 @@ class Phones:
         }
 
 
+_LOUD_DB = -22.0  # below the loud parts of the speech: louder than this is no silence
+_KEPT_S = 0.03  # of a silence that is never given away
+_STEP = 1
+
 Part = tuple[float, Heard, bool]  # start_s, what was heard there, by a fallback or not
 
 
@@ -70,7 +74,7 @@ def find_phones(
     if text is None:
         parts = _recognise(recognizer, speech, prosody, pieces(prosody, speech.duration_s), progress)
         used = "decode" if any(not fallback and heard.words for _, heard, fallback in parts) else "loop"
-        return _join(parts, speech.duration_s, used, (), ())
+        return _join(parts, prosody, speech.duration_s, used, (), ())
     words = words_of(text)
     pronunciations = {word: pronounce(word, recognizer.lookup) for word in dict.fromkeys(words)}
     left_out = tuple(word for word, phones in pronunciations.items() if not phones)
@@ -83,7 +87,7 @@ def find_phones(
     for word in oov:
         recognizer.add_word(word, pronunciations[word])
     parts = _align(recognizer, speech, prosody, words, progress)
-    return _join(parts, speech.duration_s, "align", oov, left_out)
+    return _join(parts, prosody, speech.duration_s, "align", oov, left_out)
 
 
 def _cut(speech: Speech, start_s: float, end_s: float) -> np.ndarray:
@@ -179,7 +183,7 @@ def _chunks(recognizer, speech, prosody, words) -> list[tuple[float, float, list
 # --- joining ----------------------------------------------------------------------------------------------------------
 
 
-def _join(parts: list[Part], duration_s: float, method: str, oov, left_out) -> Phones:
+def _join(parts: list[Part], prosody: Prosody, duration_s: float, method: str, oov, left_out) -> Phones:
     """Parts to one gapless row of phones; what a later part heard inside an earlier part's silence replaces it."""
     rows: list[tuple[str, float, float, bool]] = []
     words: list[tuple[str, float, float]] = []
@@ -190,7 +194,7 @@ def _join(parts: list[Part], duration_s: float, method: str, oov, left_out) -> P
         rows += new
         words += [(word, start + a, start + b) for word, a, b in heard.words]
     rows.sort(key=lambda row: row[1])
-    tidy = _gapless(rows, duration_s)
+    tidy = _sounding(_gapless(rows, duration_s), prosody)
     ends = np.array([row[2] for row in tidy])
     words = [(w, a, min(b, float(ends[-1]))) for w, a, b in words]
     return Phones(
@@ -233,3 +237,30 @@ def _gapless(rows, duration_s: float) -> list[tuple[str, float, float, bool]]:
         at = max(at, end)
     put(SILENCE, at, duration_s, False)
     return tidy or [(SILENCE, 0.0, duration_s, True)]
+
+
+def _sounding(rows, prosody: Prosody) -> list[tuple[str, float, float, bool]]:
+    """Give back to phones what is loud at the edges of a silence: the model starts phrases late and ends them early."""
+    rows = list(rows)
+    for i, (name, start, end, fallback) in enumerate(rows):
+        if name != SILENCE:
+            continue
+        if i + 1 < len(rows):
+            end = _reach(prosody, end, max(start + _KEPT_S, end - 0.25), -_STEP, _LOUD_DB)
+            rows[i + 1] = (rows[i + 1][0], end, *rows[i + 1][2:])
+        if i > 0:
+            start = _reach(prosody, start, min(end - _KEPT_S, start + 0.12), _STEP, _LOUD_DB + 3)
+            rows[i - 1] = (*rows[i - 1][:2], start, rows[i - 1][3])
+        rows[i] = (name, start, end, fallback)
+    return rows
+
+
+def _reach(prosody: Prosody, at: float, limit: float, step: int, loud_db: float) -> float:
+    """Walk from `at` towards `limit` while the sound stays loud."""
+    frame, last = round(at / HOP_S), round(limit / HOP_S)
+    reached = frame
+    while (last - reached) * step > 0 and 0 <= reached + step < len(prosody):
+        if prosody.loudness_db[reached + step] < loud_db:
+            break
+        reached += step
+    return at if reached == frame else reached * HOP_S

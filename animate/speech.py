@@ -103,7 +103,7 @@ def measure(speech: Speech) -> Prosody:
     top = np.percentile(db, 95) if len(db) > 20 else db.max()
     db = np.clip(db - top, -60.0, 12.0)
     floor = float(np.percentile(db, 5))
-    audible = db > max(floor + 6.0, -42.0)
+    audible = db > np.clip(floor + 6.0, -42.0, -20.0)
     f0 = np.where(audible & (voicing > 0.5), f0, np.nan)
     return Prosody(db.astype(np.float32), _without_octave_jumps(f0), voicing, floor)
 

@@ -1,0 +1,41 @@
+import os
+from pathlib import Path
+
+import pytest
+
+from animate.audio_file import read_audio
+from assets.locate import asset_path
+from flame_tools.load import load_head
+
+SPEECH = Path(__file__).parents[2].parent / "shared" / "data" / "speech"
+
+
+def shared(path: str) -> Path:
+    """A file of ../shared/data/speech, or a skip where the machine has none."""
+    file = SPEECH / path
+    if not file.exists():
+        if os.environ.get("CI") and SPEECH.is_dir():
+            pytest.fail(f"{file} should be there")
+        pytest.skip(f"{file} is not on this machine")
+    return file
+
+
+def utterance(name: str) -> tuple[Path, Path, str]:
+    """(sound, TextGrid, transcript) of a LibriSpeech utterance."""
+    speaker = name.split("-")[0]
+    lines = shared("transcripts.tsv").read_text(encoding="utf-8").splitlines()
+    text = next(row.split("\t")[5] for row in lines if row.startswith(f"librispeech/{speaker}/{name}.flac"))
+    grid = shared(f"librispeech_alignments/{speaker}/{name}.TextGrid")
+    return shared(f"librispeech/{speaker}/{name}.flac"), grid, text
+
+
+@pytest.fixture(scope="session")
+def head():
+    return load_head("default")
+
+
+@pytest.fixture(scope="session")
+def voice():
+    """The bundled recording: samples, rate, text."""
+    samples, rate = read_audio(asset_path("voice"))
+    return samples, rate, asset_path("voice_text").read_text(encoding="utf-8").strip()
