@@ -41,7 +41,7 @@ Seed = Annotated[int, typer.Option("--seed", help="Blinks, gaze and head motion 
 Text = Annotated[str | None, typer.Option("--text", help="What is said; the lips become exact.")]
 Emotion = Annotated[str | None, typer.Option("--emotion", help="Such as happy:0.8 or sad:0.4,angry:0.3.")]
 Size = Annotated[str, typer.Option("--size", help="Of the picture, WIDTHxHEIGHT in pixels.")]
-Fps = Annotated[int, typer.Option("--fps", min=1, max=240, help="Frames per second.")]
+Fps = Annotated[int, typer.Option("--fps", min=10, max=120, help="Frames per second.")]
 
 
 class Format(StrEnum):
