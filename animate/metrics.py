@@ -141,11 +141,11 @@ def _figures(track, segments, used, times, gaps, widths, rest, truth) -> LipRepo
     vowels = [s for s in covered if s.name in OPEN_VOWELS and s.length >= 0.0799]
     other = [s for s in covered if s.name not in BILABIAL | LABIODENTAL | {SILENCE} and s.length >= 0.0599]
     silent = [s for s in covered if s.name == SILENCE and s.length > 0.3]
-    at_rest = [(np.abs(gaps - rest) <= REST_MM).all(1)[(times >= s.start) & (times <= s.end)] for s in silent]
+    at_rest = [(np.abs(gaps - rest) <= REST_MM).all(1)[(times >= s.start) & (times < s.end)] for s in silent]
     speech = np.ones(len(times), bool)
     for s in covered:
         if s.name == SILENCE:
-            speech[(times >= s.start) & (times <= s.end)] = False
+            speech[(times >= s.start) & (times < s.end)] = False
     rounded = [widths[middle(s)].mean() for s in covered if s.name in _ROUNDED]
     spread = [widths[middle(s)].mean() for s in covered if s.name in _SPREAD]
     return LipReport(

@@ -75,7 +75,7 @@ class Recognizer:
                 heard = _aligned(decoder, sound)
             except RuntimeError:
                 continue
-            if len(heard.words) == len(words) and not _squeezed(heard):
+            if heard is not None and len(heard.words) == len(words) and not _squeezed(heard):
                 return heard
         return None
 

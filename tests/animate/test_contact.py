@@ -1,0 +1,90 @@
+import numpy as np
+import pytest
+import torch
+
+from animate.contact import CLOSED_MM, Lips, closures, seal
+from animate.emotion import EMOTIONS, layer
+from animate.textgrid import intervals
+from flame_tools.arkit import INDEX, to_params
+
+
+def identity(head, seed: int) -> torch.Tensor:
+    return torch.randn(head.shape_size, generator=torch.Generator().manual_seed(seed)).clamp(-2, 2)
+
+
+def test_lips_are_the_heads_own(head):
+    shape = identity(head, 3)
+    lips = Lips(head, shape)
+    weights = torch.rand(5, 52, generator=torch.Generator().manual_seed(0)) * 0.5
+    params = to_params(weights, head).replace(shape=shape)
+    whole = head.vertices(params).numpy()
+    pairs = head.arrays.inner_lip_pairs
+    gap = 1e3 * (whole[:, pairs[:, 0], 1] - whole[:, pairs[:, 1], 1])
+    # float32 metres: 1e-4 mm is the last digit.
+    np.testing.assert_allclose(lips.gaps_mm(params), gap[:, lips.central], atol=2e-3)
+    assert 3 <= lips.central.sum() < len(pairs)
+    width = 1e3 * np.linalg.norm(whole[:, pairs[0]].mean(1) - whole[:, pairs[-1]].mean(1), axis=-1)
+    np.testing.assert_allclose(lips.widths_mm(params), width, atol=2e-3)
+
+
+def test_gaps_do_not_depend_on_the_heads_pose(head):
+    lips = Lips(head, torch.zeros(head.shape_size))
+    params = to_params(torch.rand(1, 52, generator=torch.Generator().manual_seed(1)) * 0.4, head)
+    turned = params.replace(neck=torch.tensor([[0.3, 0.5, 0.1]]), translation=torch.tensor([[0.1, 1.0, 0.2]]))
+    np.testing.assert_allclose(lips.gaps_mm(turned), lips.gaps_mm(params), atol=1e-6)
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("emotion", EMOTIONS)
+def test_lips_meet_on_any_person_in_any_emotion(head, emotion, seed):
+    lips = Lips(head, identity(head, seed))
+    felt = layer(np.eye(8)[EMOTIONS.index(emotion)])
+    random = np.random.default_rng(seed)
+    mouths = np.zeros((6, 52))
+    for name in (
+        "jawOpen",
+        "mouthPucker",
+        "mouthFunnel",
+        "mouthStretchLeft",
+        "mouthUpperUpRight",
+        "mouthLowerDownLeft",
+    ):
+        mouths[:, INDEX[name]] = random.uniform(0, 0.35, 6)
+    shut = seal(1 - (1 - mouths) * (1 - felt), np.ones(6), lips)
+    gaps = lips.gaps_of_weights_mm(shut)
+    assert np.abs(gaps).max() <= CLOSED_MM
+    assert shut.min() >= 0 and shut.max() <= 1
+
+
+def test_half_closed_is_half_as_wide(head):
+    lips = Lips(head, torch.zeros(head.shape_size))
+    mouths = np.zeros((3, 52))
+    mouths[:, INDEX["jawOpen"]] = 0.25
+    gaps = lips.gaps_of_weights_mm(seal(mouths, np.array([0.0, 0.5, 1.0]), lips)).min(1) - lips.aim_mm
+    assert gaps[0] > 4
+    np.testing.assert_allclose(gaps[1:], [gaps[0] / 2, 0.0], atol=0.03)
+
+
+def test_sealing_leaves_its_input_alone(head):
+    mouths = np.full((2, 52), 0.1)
+    seal(mouths, np.ones(2), Lips(head, torch.zeros(head.shape_size)))
+    assert (mouths == 0.1).all()
+
+
+@pytest.mark.parametrize("fps", [24, 25, 30, 60])
+@pytest.mark.parametrize("length", [0.03, 0.05, 0.12])
+def test_every_closure_falls_on_a_frame(fps, length):
+    times = np.arange(round(20 * fps)) / fps
+    starts = np.arange(0.5, 19.0, 0.737)
+    rows = [row for s in starts for row in (("AA", s - 0.2, s), ("B", s, s + length), ("AE", s + length, s + 0.3))]
+    asked = closures(intervals(rows), times)
+    for start in starts:
+        near = (times >= start - 0.04) & (times <= start + length + 0.04)
+        assert asked.hold[near].max() == 1.0, f"no frame is shut at {start:.3f} s"
+        middle = (times > start - 0.15) & (times < start - 0.05)
+        assert np.minimum(asked.hold, asked.limit)[middle].max() < 0.5
+
+
+def test_nothing_to_close():
+    asked = closures(intervals([("AA", 0.0, 0.3), ("SIL", 0.3, 0.6)]), np.arange(18) / 30)
+    assert (asked.hold == 0).all()

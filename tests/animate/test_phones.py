@@ -1,0 +1,112 @@
+import numpy as np
+import pytest
+
+from animate.audio_file import read_audio
+from animate.phones import find_phones
+from animate.speech import RATE, measure, prepare
+from animate.textgrid import read_textgrid
+from animate.visemes import BILABIAL, VISEMES, plain
+from flame_tools.errors import InputError
+from tests.animate.conftest import utterance
+
+
+def found(samples, rate, text=None, **options):
+    speech = prepare(samples, rate)
+    return find_phones(speech, measure(speech), text=text, **options), speech
+
+
+def gapless(phones, duration):
+    tier = phones.phones
+    assert tier.start_s[0] == 0.0 and tier.end_s[-1] == pytest.approx(duration)
+    np.testing.assert_allclose(tier.start_s[1:], tier.end_s[:-1], atol=0.013)
+    assert (tier.end_s > tier.start_s).all()
+    assert {plain(name) for name in tier.names} <= set(VISEMES) | {"SIL"}
+
+
+def test_the_bundled_voice_with_its_text(voice):
+    samples, rate, text = voice
+    shares = []
+    phones, speech = found(samples, rate, text, progress=shares.append)
+    gapless(phones, speech.duration_s)
+    assert phones.report() == {"method": "align", "fallback_share": 0.0, "oov": list(phones.oov), "left_out": []}
+    assert phones.words.names[:4] == ("but", "as", "the", "riper")
+    assert shares[-1] == 1.0
+    again, _ = found(samples, rate, text)
+    assert again.phones.names == phones.phones.names
+    np.testing.assert_array_equal(again.phones.start_s, phones.phones.start_s)
+
+
+def test_the_bundled_voice_without_text(voice):
+    samples, rate, text = voice
+    phones, speech = found(samples, rate)
+    gapless(phones, speech.duration_s)
+    assert phones.method == "decode"
+    assert len(set(phones.words.names) & set(text.lower().replace(",", "").replace(".", "").split())) >= 3
+
+
+@pytest.mark.parametrize("name", ["4406-16882-0003", "8226-274369-0002", "5652-19215-0009"])
+def test_alignment_against_a_textgrid(name):
+    sound, grid, text = utterance(name)
+    phones, _ = found(*read_audio(sound), text)
+    truth = read_textgrid(grid)["phones"]
+    assert phones.fallback_share == 0.0
+    starts = [s for n, s in zip(phones.phones.names, phones.phones.start_s, strict=True) if n in BILABIAL]
+    wanted = [s for n, s in zip(truth.names, truth.start_s, strict=True) if plain(n) in BILABIAL]
+    off = [min(abs(s - t) for s in starts) for t in wanted]
+    assert np.median(off) < 0.015 and max(off) < 0.09  # the grids themselves step by 10 ms
+
+
+def test_unknown_words_get_a_pronunciation():
+    sound, _, text = utterance("5652-19215-0009")
+    phones, _ = found(*read_audio(sound), text)
+    assert "fauchelevent" in phones.oov and "notoriete" in phones.oov
+    assert phones.fallback_share == 0.0
+
+
+def test_long_recordings_are_cut_where_text_and_sound_agree():
+    parts = [utterance(f"4406-16882-000{i}") for i in range(4)]
+    sounds = [read_audio(sound) for sound, _, _ in parts]
+    text = " ".join(t for _, _, t in parts)
+    phones, speech = found(np.concatenate([s for s, _ in sounds]), sounds[0][1], text)
+    gapless(phones, speech.duration_s)
+    assert speech.duration_s > 40
+    assert phones.fallback_share < 0.05
+    assert [w for w in phones.words.names] == text.lower().split()
+    offset = 0.0
+    for (samples, rate), (_, grid, _) in zip(sounds, parts, strict=True):
+        words = read_textgrid(grid)["words"]
+        first = next(i for i, name in enumerate(words.names) if name)
+        start = words.start_s[first] + offset
+        assert np.abs(phones.words.start_s - start).min() < 0.15, "a word slid to another utterance"
+        offset += len(samples) / rate
+
+
+def test_a_wrong_text_is_noticed():
+    sound, _, _ = utterance("4406-16882-0003")
+    wrong = " ".join(["completely", "different", "sentences", "about", "bicycles", "and", "marmalade"] * 12)
+    phones, _ = found(*read_audio(sound), wrong)
+    assert phones.fallback_share > 0.5
+
+
+@pytest.mark.parametrize("text", ["", "   ", "你好，世界", "--- !!"])
+def test_a_text_without_english_words_is_refused(voice, text):
+    with pytest.raises(InputError, match="no word in English letters"):
+        found(voice[0], voice[1], text)
+
+
+def test_words_in_other_scripts_are_left_out(voice):
+    samples, rate, text = voice
+    phones, _ = found(samples, rate, "世界 " + text)
+    assert phones.left_out == ("世界",) and phones.method == "align"
+
+
+def test_noise_has_no_phones_that_close():
+    noise = np.random.default_rng(0).normal(0, 0.1, 2 * RATE).astype(np.float32)
+    phones, speech = found(noise, RATE)
+    gapless(phones, speech.duration_s)
+    closed = sum(e - s for n, s, e in zip(*_columns(phones), strict=True) if n in BILABIAL)
+    assert closed < 0.3 * speech.duration_s
+
+
+def _columns(phones):
+    return phones.phones.names, phones.phones.start_s, phones.phones.end_s
