@@ -45,8 +45,9 @@ def make_look(arrays) -> Look:
         for ball, lids in zip(EYE_NAMES, ("left_lids", "right_lids"), strict=True)
         if len(regions.get(ball, ())) and len(regions.get(lids, ()))
     )
+    pairs = np.asarray(getattr(arrays, "inner_lip_pairs", np.empty((0, 2))), np.int32)
     lids = np.concatenate([np.asarray(regions.get(name, ()), np.int64) for name in ("left_lids", "right_lids")])
-    seen = _rest_light(template, faces, of(*_EYE), of(*_INSIDE), lids)
+    seen = _rest_light(template, faces, of(*_EYE), of(*_INSIDE) if len(pairs) else [], lids)
     hair = np.zeros(count, np.float32)
     hair[np.asarray(regions.get("scalp", ()), np.int64)] = 1
     hair = smoothed(hair, faces, 3)
@@ -84,7 +85,7 @@ def make_look(arrays) -> Look:
         occlusion=seen,
         gloss=lips - 3 * hair,  # hair is matte
         mouth=inside,
-        lip_pairs=np.asarray(getattr(arrays, "inner_lip_pairs", np.empty((0, 2))), np.int32),
+        lip_pairs=pairs,
         balls=balls,
         eye=eye,
         eye_texture=eye_texture(),

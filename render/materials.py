@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import weakref
 from dataclasses import dataclass
 
@@ -30,7 +31,7 @@ MATERIALS = {
     "sclera": Material((226, 217, 209), 0.35, 0.03, 1.0, (0.35, 0.25, 0.22), EYE),
     "iris": Material((96, 112, 118), 0.35, 0.03, 1.0, (0.3, 0.3, 0.3), EYE),
     "pupil": Material((8, 8, 9), 0.35, 0.03, 1.0, (0.0, 0.0, 0.0), EYE),
-    "teeth": Material((222, 212, 194), 0.3, 0.035, 0.25, (0.25, 0.2, 0.15), PLAIN, True),
+    "teeth": Material((224, 214, 197), 0.35, 0.035, 0.2, (0.60, 0.54, 0.46), PLAIN, True),
     "gums": Material((170, 96, 92), 0.5, 0.03, 0.12, (0.3, 0.15, 0.1), PLAIN, True),
     "tongue": Material((178, 100, 98), 0.6, 0.03, 0.06, (0.3, 0.15, 0.1), PLAIN, True),
     "mouth": Material((128, 52, 48), 0.9, 0.0, 0.0, (0.2, 0.1, 0.1), PLAIN, True),
@@ -113,5 +114,6 @@ def look_of(head) -> Look:
 
     look = make_look(arrays)
     key = id(arrays)
-    _looks[key] = (weakref.ref(arrays, lambda _: _looks.pop(key, None)), look)
+    with contextlib.suppress(TypeError):  # what cannot be watched is not kept
+        _looks[key] = (weakref.ref(arrays, lambda _: _looks.pop(key, None)), look)
     return look

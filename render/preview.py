@@ -10,7 +10,7 @@ import numpy as np
 from flame_tools.errors import ShapeError
 from flame_tools.types import Camera
 from render.camera import FAR_M, NEAR_M, at_frame, clip_matrix
-from render.materials import look_of, srgb_to_linear
+from render.materials import MATERIALS, SKIN, look_of, srgb_to_linear
 from render.sheets import contact_sheet, overlay, side_by_side
 
 __all__ = ["contact_sheet", "draw", "draw_frames", "draw_rgba", "head_bounds", "overlay", "side_by_side"]
@@ -29,10 +29,11 @@ def draw(
     background: tuple[int, int, int] = BACKGROUND,
     supersample: int = 2,
     wireframe: bool = False,
+    skin: tuple[int, int, int] | None = None,  # sRGB complexion; scales the painted skin, or the albedo
     threads: int | None = 1,  # None: every core
 ) -> np.ndarray:  # [H, W, 3] uint8
     """Draw one head before a soft backdrop."""
-    return _draw(head, vertices, camera, albedo, background, supersample, wireframe, threads)[..., :3]
+    return _draw(head, vertices, camera, albedo, background, supersample, wireframe, skin, threads)[..., :3]
 
 
 def draw_rgba(
@@ -43,13 +44,14 @@ def draw_rgba(
     albedo: np.ndarray | None = None,
     supersample: int = 2,
     wireframe: bool = False,
+    skin: tuple[int, int, int] | None = None,
     threads: int | None = 1,
 ) -> np.ndarray:  # [H, W, 4] uint8, straight alpha: the share of each pixel that the head covers
     """Draw one head on nothing."""
-    return _draw(head, vertices, camera, albedo, None, supersample, wireframe, threads)
+    return _draw(head, vertices, camera, albedo, None, supersample, wireframe, skin, threads)
 
 
-def _draw(head, vertices, camera, albedo, background, supersample, wireframe, threads):
+def _draw(head, vertices, camera, albedo, background, supersample, wireframe, skin, threads):
     from render import occlusion, raster_numba, shading
     from render.texture import at_scale
     from render.threads import default_threads, run_tasks
@@ -105,6 +107,7 @@ def _draw(head, vertices, camera, albedo, background, supersample, wireframe, th
     wire = np.ascontiguousarray(screen, np.float32) if wireframe else np.empty((0, 3), np.float32)
     focal, centre = np.asarray(camera.focal), np.asarray(camera.centre)
     rays = np.array([*focal, *centre, camera.orthographic], np.float64)
+    table = _complexion(look, skin, len(texture) > 1)
     out = np.empty((height, width, 4), np.uint8)
     step = _depth_step(camera, clip, scale)
 
@@ -116,7 +119,7 @@ def _draw(head, vertices, camera, albedo, background, supersample, wireframe, th
         raster_numba.fill(*prepared, top * s, z, ids)
         shading.shade_band(
             ids, z, clip, look.faces, look.face_material, attributes, look.tint, wire, look.uv, look.uv_faces,
-            texture, eye_texture, look.table, look.ramps, lights, sky, shading.DECODE, shading.ENCODE, backdrop,
+            texture, eye_texture, table, look.ramps, lights, sky, shading.DECODE, shading.ENCODE, backdrop,
             rays, s, top, height, step, out[top:bottom],
         )  # fmt: skip
 
@@ -125,12 +128,25 @@ def _draw(head, vertices, camera, albedo, background, supersample, wireframe, th
     return out
 
 
+def _complexion(look, skin, textured) -> np.ndarray:
+    """The material table with the colours of skin made factors on a texture, turned towards a complexion."""
+    table = look.table.copy()
+    rows = table[:, 6] == SKIN
+    if textured:
+        table[rows, :3] = 1
+    if skin is not None:
+        usual = srgb_to_linear(np.array(MATERIALS["skin"].colour) / 255)
+        table[rows, :3] *= srgb_to_linear(np.asarray(skin) / 255) / usual
+    return table
+
+
 def light_moving_parts(look, points, turn, attributes):
     """Light that depends on the pose: between the lips, under the lids; and the round cornea over a flat iris."""
     from render.occlusion import eye_centre, light_mouth, shade_eye
 
     if len(look.lip_pairs) and len(look.mouth):
         share = light_mouth(points, look.mouth, look.lip_pairs)
+        share *= np.where(look.gloss[look.mouth] > 0, 0.7, 1)  # lips keep some of the shade that they rest in
         attributes[look.mouth, 3] = np.maximum(attributes[look.mouth, 3], share)
         attributes[look.mouth, 4] = np.maximum(attributes[look.mouth, 3], share)
         deep = look.mouth[look.gloss[look.mouth] == 0]  # the opening's share stands for the key lamp's shadow too
@@ -169,7 +185,7 @@ def draw_frames(
     camera: Camera,  # one for all, or with a frame axis
     *,
     threads: int | None = None,  # pictures drawn at once; None: every core
-    **options,  # of draw: albedo, background, supersample, wireframe
+    **options,  # of draw: albedo, background, supersample, wireframe, skin
 ):
     """Draw a sequence, several pictures at once, in order, holding only a few in memory: feed it to `write_video`."""
     from collections import deque

@@ -252,7 +252,10 @@ def shade_band(
                     u2 = np.uintp(uv_faces[t, 2])
                     u = g0 * uv[u0, 0] + g1 * uv[u1, 0] + g2 * uv[u2, 0]
                     v = g0 * uv[u0, 1] + g1 * uv[u1, 1] + g2 * uv[u2, 1]
-                    r, g, b = sample(skin_texture, u, v, decode)
+                    tr, tg, tb = sample(skin_texture, u, v, decode)
+                    r *= tr
+                    g *= tg
+                    b *= tb
                 else:
                     r *= g0 * tint[i0, 0] + g1 * tint[i1, 0] + g2 * tint[i2, 0]
                     g *= g0 * tint[i0, 1] + g1 * tint[i1, 1] + g2 * tint[i2, 1]
@@ -283,7 +286,11 @@ def shade_band(
                 hb = shine * (sky[1, 2] + (sky[0, 2] - sky[1, 2]) * above)
                 lamps = 1 if inside else lights.shape[0]
                 for q in range(lamps):
-                    open_to = direct * key if q == 0 else direct
+                    open_to = direct
+                    if q == 0:
+                        open_to *= key
+                    elif q == 2:  # the rim casts no shadow of its own: hollows do not see it
+                        open_to *= seen * seen
                     lx = lights[q, 0]
                     ly = lights[q, 1]
                     lz = lights[q, 2]
