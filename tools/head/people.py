@@ -54,7 +54,7 @@ class Attributes:
 class People:
     """A crowd on some of the source's vertices."""
 
-    vertices: np.ndarray  # [P, n, 3] float32 metres, each in its own head frame
+    vertices: np.ndarray  # [P, n, 3] metres, each in its own head frame
     attributes: Attributes
 
 
@@ -79,13 +79,13 @@ def sample_people(source: Source, used: np.ndarray, count: int, *, seed: int) ->
     for i, mix in enumerate(mixes):
         for name, value in mix.items():
             amounts[i, place[name]] = value
-    amounts = np.concatenate([amounts, recipe], 1).astype(np.float32)
+    amounts = np.concatenate([amounts, recipe], 1)
 
     def in_head(offsets: np.ndarray) -> np.ndarray:
         return to_head_frame(source, offsets)[used].ravel()
 
-    targets = np.stack([in_head(source.target(name)) for name in macros + names]).astype(np.float32)
-    base = in_head(source.vertices + neutral_offset(source)).astype(np.float32)
+    targets = np.stack([in_head(source.target(name)) for name in macros + names])
+    base = in_head(source.vertices + neutral_offset(source))
     vertices = (amounts @ targets + base).reshape(count, len(used), 3)
     return People(vertices, attributes)
 
