@@ -45,8 +45,7 @@ class Run:
         return self
 
     def __exit__(self, kind, error, trace) -> None:
-        if self._bar is not None:
-            self._bar.stop()
+        self._stop_bar()
         for stage in self._stages.values():
             shutil.rmtree(stage, ignore_errors=True)
         if isinstance(error, FaceError) and error.args:
@@ -89,6 +88,11 @@ class Run:
         """Move the bar of the step in progress to `done` in [0, 1]."""
         if self._bar is not None:
             self._bar.update(self._task, total=1.0, completed=done)
+
+    def _stop_bar(self) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+        self._bar = None
 
     # --- outputs ----------------------------------------------------------------------------------------------------
 
@@ -136,6 +140,7 @@ class Run:
 
     def finish(self, report: Path) -> dict:
         """Write the report, then move everything into place. Returns the report."""
+        self._stop_bar()
         staged = self.output(report)
         self.places.remove(report)
         content = {
