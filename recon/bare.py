@@ -6,13 +6,14 @@ import numpy as np
 
 from flame_tools.types import Camera, HeadArrays
 from readers.sampling import bilinear
-from recon.surface import camera_place, unit, vertex_normals
+from recon.surface import unit, unlike_skin
 from recon.uv_map import UvMap
 from render.camera import project
 from render.materials import MATERIALS, linear_to_srgb, look_of, srgb_to_linear
 from render.paint import HAIR, SKIN
 
-ABOVE_HAIRLINE_M = (0.02, 0.07)  # where hair is looked at; nearer the hairlines of people differ
+HIGHEST_M, STEP_M, DEPTH_M = 0.06, 0.002, 0.012  # how far above the forehead hair is looked for, and how much of it
+_FOREHEAD = (67, 109, 10, 338, 297)  # MediaPipe's, across the top
 _SKIN, _HAIR = np.array(SKIN) / 255, np.array(HAIR) / 255
 
 
@@ -23,24 +24,28 @@ def hair_colour(
     camera: Camera,
     tone: np.ndarray,  # [3] linear skin colour
 ) -> np.ndarray:
-    """[3] linear: the colour of what grows, or sits, above the forehead; darkened skin where that is bare."""
-    scalp = np.asarray(head.regions.get("scalp", ()), np.int64)
-    front = scalp[head.v_template[scalp, 2] > 0] if len(scalp) else scalp
-    if not len(front):
+    """[3] linear: the colour of what grows, or sits, above the forehead; darkened skin where that is bare.
+
+    Rows of pixels are walked upwards from the top of the forehead to the first that is no skin.
+    """
+    marks = head.landmarks["468"]
+    corners = vertices[head.faces[marks.faces[list(_FOREHEAD)]]]
+    start = (corners * marks.barycentrics[list(_FOREHEAD)][..., None]).sum(1)  # [n, 3]
+    brow = vertices[head.faces[marks.faces[9]]].mean(0)
+    up = unit(start[len(start) // 2] - brow)
+    heights = np.arange(0, HIGHEST_M + DEPTH_M + 4 * STEP_M, STEP_M)
+    pixels = project(start + heights[:, None, None] * up, camera)[..., :2]
+    inside = ((pixels > 1) & (pixels < np.array(camera.size) - 1)).all(-1)
+    rows = srgb_to_linear(bilinear(image, pixels[..., 0], pixels[..., 1]) / 255)
+    rows = np.array(
+        [np.median(row[kept], 0) if kept.sum() > 2 else tone for row, kept in zip(rows, inside, strict=True)]
+    )
+    hair = np.flatnonzero(unlike_skin(rows, tone) > 0.6)
+    if not len(hair) or heights[hair[0]] > HIGHEST_M:
         return 0.6 * tone
-    middle = front[np.abs(head.v_template[front, 0]) < 0.02]
-    above = head.v_template[front, 1] - (head.v_template[middle, 1].min() if len(middle) else 0.0)
-    front = front[(above > ABOVE_HAIRLINE_M[0]) & (above < ABOVE_HAIRLINE_M[1])]
-    normals, points = unit(vertex_normals(vertices, head.faces))[front], vertices[front]
-    facing = (normals * unit(camera_place(camera) - points)).sum(1)
-    pixels = project(points, camera)[:, :2]
-    inside = ((pixels > 2) & (pixels < np.array(camera.size) - 2)).all(1)
-    chosen = pixels[(facing > 0.3) & inside]
-    if len(chosen) < 10:
-        return 0.6 * tone
-    colours = srgb_to_linear(bilinear(image, chosen[:, 0], chosen[:, 1]) / 255)
-    colour = np.median(colours, 0)
-    return np.minimum(colour, 0.75 * tone)
+    first = hair[0] + 3  # the rim of hair lets skin through
+    band = slice(first, first + int(DEPTH_M / STEP_M))
+    return np.minimum(np.median(rows[band], 0), 0.75 * tone)
 
 
 def bare_albedo(head: HeadArrays, atlas: UvMap, tone: np.ndarray, hair: np.ndarray) -> np.ndarray:

@@ -30,6 +30,7 @@ from recon.priors import (
     landmark_trust,
     prior,
 )
+from recon.threads import one_blas_thread
 
 TO_CAMERA = np.diag([1.0, -1.0, -1.0])  # world (y up, z towards the viewer) to OpenCV axes
 
@@ -124,6 +125,7 @@ def starting_pose(model: LandmarkModel, seen: Observation) -> np.ndarray:
     return unknowns
 
 
+@one_blas_thread()
 def fit(
     head: HeadArrays,
     model: LandmarkModel,

@@ -12,6 +12,7 @@ from flame_tools.head import Head
 from flame_tools.types import Appearance, Camera, FaceParams, HeadArrays, Track
 from readers.faces import FaceReading, read_faces
 from recon.evaluate import Score, cross_score, errors
+from recon.eyes import iris_colour, paint_eyes
 from recon.fit import LandmarkFit, Observation, fit
 from recon.landmark_model import LandmarkModel
 from recon.texture import make_albedo
@@ -132,6 +133,8 @@ def _track(
     with torch.no_grad():
         vertices = head.vertices(params)[0].cpu().numpy().astype(np.float64)
     albedo, light, coverage = make_albedo(image, head.arrays, vertices, camera)
+    iris = iris_colour(image, seen.iris, seen.iris_radius)
+    albedo = paint_eyes(albedo, head.arrays, iris)
     final = errors(found, seen.landmarks)
     return Track(
         head_id=head.arrays.id,
@@ -156,6 +159,7 @@ def _track(
                 "box": reading.box.round(1).tolist(),
                 "unsteadiness": round(reading.unsteadiness, 4),
             },
+            "iris_srgb": iris.tolist(),
             "metric_scale": "iris of 11.7 mm" + ("" if seen.focal_px is None else " and a known focal length"),
             "focal_px": {"value": round(found.focal, 1), "known": seen.focal_px is not None},
         },

@@ -27,3 +27,10 @@ def smooth_step(values: np.ndarray, low: float, high: float) -> np.ndarray:
 def camera_place(camera: Camera) -> np.ndarray:
     pose = np.asarray(camera.world_to_camera)
     return -pose[:3, :3].T @ pose[:3, 3]
+
+
+def unlike_skin(colours: np.ndarray, tone: np.ndarray) -> np.ndarray:
+    """Linear colours [n, 3] -> [n] in [0, 1]: how little they could be skin of this tone [3], in even light."""
+    darkness = np.log((colours.mean(1) + 0.01) / (tone.mean() + 0.01))
+    hue = colours / np.maximum(colours.sum(1, keepdims=True), 1e-4) - tone / tone.sum()
+    return np.maximum(smooth_step(np.abs(darkness), 0.3, 0.6), smooth_step(np.linalg.norm(hue, axis=1), 0.05, 0.1))

@@ -12,15 +12,15 @@ from recon.bare import bare_albedo, hair_colour
 from recon.fill import push_pull
 from recon.light import fit_light, gain
 from recon.priors import BROWS, LIPS, OVAL
-from recon.surface import camera_place, smooth_step, unit, vertex_normals
+from recon.surface import camera_place, smooth_step, unit, unlike_skin, vertex_normals
 from recon.uv_map import UvMap, uv_map
 from render.camera import FAR_M, NEAR_M, project, to_clip
 from render.materials import MATERIALS, linear_to_srgb, srgb_to_linear
 
 SIZE = 1024  # texels
-FADE_M = (0.012, 0.003)  # metres inside and beyond the face's outline between which the photo gives way to plain skin
+FADE_M = (0.02, 0.003)  # metres inside and beyond the face's outline between which the photo gives way to plain skin
 COARSE = 32  # cells along the atlas over which light is levelled
-LEVEL = 0.6  # how far it is levelled: 0 leaves the photo's light, 1 takes all slow changes out
+LEVEL = 0.75  # how far it is levelled: 0 leaves the photo's light, 1 takes all slow changes out
 DEPTH_SLACK_M = 0.003  # a texel this much behind the nearest surface still counts as seen
 _LINEAR = srgb_to_linear(np.arange(256) / 255).astype(np.float32)
 
@@ -202,9 +202,7 @@ def _skin_like(colours: np.ndarray, tone: np.ndarray, head: HeadArrays, atlas: U
     rim = 1 - smooth_step(_signed_distance(head.v_template[:, :2], outline[:, :2]), 0.008, 0.02)
     forehead = smooth_step(head.v_template[:, 1], brow + 0.002, brow + 0.01)
     judged = atlas.spread(np.maximum(rim, forehead))
-    darkness = np.log((colours.mean(1) + 0.01) / (tone.mean() + 0.01))
-    hue = colours / np.maximum(colours.sum(1, keepdims=True), 1e-4) - tone / tone.sum()
-    unlike = np.maximum(smooth_step(np.abs(darkness), 0.3, 0.6), smooth_step(np.linalg.norm(hue, axis=1), 0.05, 0.1))
+    unlike = unlike_skin(colours, tone)
     fringe = _upwards(unlike * atlas.spread(forehead), atlas.spread(head.v_template), brow)
     return 1 - np.maximum(judged * unlike, fringe)
 

@@ -13,7 +13,12 @@ def _controller():
     return ThreadpoolController()
 
 
-def one_blas_thread() -> contextlib.AbstractContextManager:
-    """Within this context BLAS uses one thread: matrices of 200 x 200 are multiplied 10 times faster under load,
-    and the sums, and so the results, do not depend on how many cores a machine has."""
-    return _controller().limit(limits=1, user_api="blas")
+@contextlib.contextmanager
+def one_blas_thread():
+    """A context, and a decorator, in which BLAS uses one thread.
+
+    Matrices of 200 x 200 are then multiplied ten times faster on a busy machine, and the order of sums, and so the
+    result, does not depend on how many cores there are.
+    """
+    with _controller().limit(limits=1, user_api="blas"):
+        yield

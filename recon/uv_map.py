@@ -13,7 +13,7 @@ from flame_tools.types import HeadArrays
 
 @dataclass(frozen=True)
 class UvMap:
-    """The T texels of an atlas that lie on skin. Row 0 of the atlas is v = 1."""
+    """The T texels of an atlas that lie on some of its materials. Row 0 of the atlas is v = 1."""
 
     size: int  # texels along each side
     texels: np.ndarray  # [T] flat indices, ascending
@@ -54,16 +54,16 @@ class UvMap:
 _kept: dict = {}
 
 
-def uv_map(head: HeadArrays, size: int) -> UvMap:
-    """The skin's texels (materials skin and lips; everything on a head that names none). Kept with the head."""
-    key = (id(head), size)
+def uv_map(head: HeadArrays, size: int, materials: tuple[str, ...] = ("skin", "lips")) -> UvMap:
+    """The texels of some materials (of all on a head that has none of these). Kept with the head."""
+    key = (id(head), size, materials)
     if key not in _kept:
-        _kept[key] = _build(head, size)
+        _kept[key] = _build(head, size, materials)
         weakref.finalize(head, _kept.pop, key, None)
     return _kept[key]
 
 
-def _build(head: HeadArrays, size: int) -> UvMap:
+def _build(head: HeadArrays, size: int, materials: tuple[str, ...]) -> UvMap:
     from render.raster_numba import rasterize_numba
 
     clip = np.zeros((1, len(head.uv), 4))
@@ -72,8 +72,8 @@ def _build(head: HeadArrays, size: int) -> UvMap:
     face_id, bary, _ = rasterize_numba(clip, np.ascontiguousarray(head.uv_faces, np.int32), (size, size))
     face_id = face_id[0]
     material = np.where(face_id >= 0, head.face_material[face_id], -1)
-    skin = [k for k, name in enumerate(head.materials) if name in ("skin", "lips")] or range(len(head.materials))
-    texels = np.flatnonzero(np.isin(material, list(skin)))
+    wanted = [k for k, name in enumerate(head.materials) if name in materials] or range(len(head.materials))
+    texels = np.flatnonzero(np.isin(material, list(wanted)))
     faces = face_id.ravel()[texels]
     weights = bary.reshape(-1, 3)[texels].astype(np.float32)
 

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from flame_tools.types import FaceParams
+from recon.eyes import COMMON, iris_colour
 from recon.fill import push_pull
 from recon.light import fit_light, gain, harmonics
 from recon.texture import make_albedo
@@ -91,3 +92,31 @@ def test_a_photo_gives_colours_of_its_face(person, head):
     assert red > green > blue and red > 150  # fair skin in good light
     # nothing is left empty
     assert colours.min(1).max() > 100 and colours.max(1).min() > 20
+
+
+def test_hair_and_irises_take_the_colours_of_the_photo(person, head):
+    brown = np.array(person.provenance["iris_srgb"])
+    assert brown[0] > brown[1] > brown[2] and brown.max() < 130
+    albedo = person.appearance.albedo
+    irises = uv_map(head.arrays, 1024, ("iris",))
+    np.testing.assert_allclose(np.median(albedo.reshape(-1, 3)[irises.texels], 0), brown, atol=40)
+    skin = uv_map(head.arrays, 1024)
+    scalp = np.isin(np.arange(len(head.arrays.v_template)), head.arrays.regions["scalp"]).astype(float)
+    hair = np.median(albedo.reshape(-1, 3)[skin.texels[skin.spread(scalp) > 0.99]], 0)
+    neck = np.isin(np.arange(len(head.arrays.v_template)), head.arrays.regions["neck"]).astype(float)
+    bare = np.median(albedo.reshape(-1, 3)[skin.texels[skin.spread(neck) > 0.99]], 0)
+    assert hair.mean() < bare.mean() - 15 and hair[0] > hair[2] + 15  # blond before fair skin
+
+
+@pytest.mark.parametrize("radius", [1.0, 20.0])
+def test_an_iris_is_seen_between_pupil_and_rim_or_not_at_all(radius):
+    y, x = np.mgrid[:100, :200] + 0.5
+    image = np.full((100, 200, 3), 235, np.uint8)
+    centres = np.array([[50.0, 50.0], [150.0, 50.0]])
+    for centre in centres:
+        away = np.hypot(x - centre[0], y - centre[1]) / radius
+        image[away < 1] = (60, 90, 140)
+        image[away < 0.4] = 0
+    image[45:48, 45:48] = image[45:48, 145:148] = 255  # a lamp
+    colour = iris_colour(image, centres, np.full(2, radius))
+    np.testing.assert_allclose(colour, (60, 90, 140) if radius > 10 else COMMON, atol=4)
