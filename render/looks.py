@@ -10,6 +10,7 @@ from render.materials import SKIN, Look, material_tables
 from render.occlusion import Ball, eye_centre, sky_seen, smoothed
 from render.paint import paint_skin
 
+_OWN = ["C", "W"]  # what kernels take: contiguous and writable
 _INSIDE = ("teeth", "gums", "tongue", "mouth")
 _EYE = ("sclera", "iris", "pupil")
 
@@ -20,13 +21,13 @@ def make_look(arrays) -> Look:
     if template is None:
         template = arrays.vertices
     template = np.asarray(template, np.float32)
-    template = np.ascontiguousarray(template[(0,) * (template.ndim - 2)])
-    faces = np.ascontiguousarray(arrays.faces, np.int32)
+    template = np.require(template[(0,) * (template.ndim - 2)], np.float32, _OWN)
+    faces = np.require(arrays.faces, np.int32, _OWN)
     count = len(template)
     if faces.ndim != 2 or faces.shape[1] != 3 or (faces.size and (faces.min() < 0 or faces.max() >= count)):
         raise ShapeError(f"faces are {list(faces.shape)} over {count} vertices; wanted [F, 3] within [0, {count})")
     names = tuple(getattr(arrays, "materials", ())) or ("skin",)
-    face_material = np.ascontiguousarray(getattr(arrays, "face_material", np.zeros(len(faces))), np.int32)
+    face_material = np.require(getattr(arrays, "face_material", np.zeros(len(faces))), np.int32, _OWN)
     table, ramps = material_tables(names)
     uv, uv_faces = getattr(arrays, "uv", None), getattr(arrays, "uv_faces", None)
     has_uv = uv is not None and len(uv) > 0 and uv_faces is not None and len(uv_faces) == len(faces)
@@ -53,7 +54,7 @@ def make_look(arrays) -> Look:
     hair = smoothed(hair, faces, 3)
     texture = None
     if has_uv:
-        uv, uv_faces = np.ascontiguousarray(uv, np.float32), np.ascontiguousarray(uv_faces, np.int32)
+        uv, uv_faces = np.require(uv, np.float32, _OWN), np.require(uv_faces, np.int32, _OWN)
         places = {
             name: np.einsum("lk,lkc->lc", mark.barycentrics, template[faces[mark.faces]])
             for name, mark in getattr(arrays, "landmarks", {}).items()

@@ -16,7 +16,7 @@ from render.sheets import contact_sheet, overlay, side_by_side
 __all__ = ["contact_sheet", "draw", "draw_frames", "draw_rgba", "head_bounds", "overlay", "side_by_side"]
 
 BACKGROUND = (74, 80, 88)
-KEY_SHADOW = 0.8  # how much of the key lamp a cast shadow takes
+_OWN = ["C", "W"]  # what kernels take: contiguous and writable (a memory map is neither, perhaps)
 _BAND = 64  # rows of the picture a task
 
 
@@ -52,7 +52,9 @@ def draw_rgba(
 
 
 def _draw(head, vertices, camera, albedo, background, supersample, wireframe, skin, threads):
-    from render import occlusion, raster_numba, shading
+    from render import raster_numba, shading
+    from render.attributes import vertex_attributes
+    from render.studio import DECODE, ENCODE, STUDIO
     from render.texture import at_scale
     from render.threads import default_threads, run_tasks
 
@@ -71,31 +73,22 @@ def _draw(head, vertices, camera, albedo, background, supersample, wireframe, sk
         raise ShapeError(f"cannot draw {width}x{height} with {supersample} samples a side; wanted 1 to 8 and a size")
     if np.asarray(camera.world_to_camera).shape != (4, 4):
         raise ShapeError("draw takes one camera; use render.camera.at_frame(camera, i) for a sequence")
-    points = np.ascontiguousarray(points, np.float32)
+    points = np.require(points, np.float32, _OWN)
     matrix = clip_matrix(camera)
     clip = points.astype(np.float64) @ matrix[:, :3].T + matrix[:, 3]
     screen = np.empty((len(points), 3))
     prepared = raster_numba.screen_triangles(clip, look.faces, (height * s, width * s), screen)
 
-    attributes = np.empty((len(points), shading.ATTRIBUTES), np.float32)
     turn = np.ascontiguousarray(np.diag([1.0, -1.0, -1.0]) @ np.asarray(camera.world_to_camera)[:3, :3], np.float32)
-    shading.smooth_normals(points, look.faces, turn, attributes)
-    attributes[:, 3] = look.occlusion
-    attributes[:, 4] = 1 - 0.45 * (1 - look.occlusion)
-    attributes[:, 5] = look.gloss
-    attributes[:, 6:8] = look.eye
-    lights, sky = shading.STUDIO.packed()
-    local = points @ turn.T
-    attributes[:, 8] = 1
-    if len(local):
-        attributes[:, 8] -= KEY_SHADOW * (1 - occlusion.lit_by(local, look.faces, attributes[:, :3], lights[0, :3]))
-    light_moving_parts(look, points, turn, attributes)
+    lights, sky = STUDIO.packed()
+    attributes = vertex_attributes(look, points, turn, lights[0, :3])
 
     texture = look.skin_texture if albedo is None else albedo
     if texture is None or not look.has_uv:
         texture = np.zeros((1, 1, 3), np.uint8)
     elif texture.dtype != np.uint8 or texture.ndim != 3 or texture.shape[2] != 3:
         raise ShapeError(f"albedo is {list(texture.shape)} {texture.dtype}, wanted uint8 [h, w, 3]")
+    texture = np.require(texture, np.uint8, _OWN)
     scale = _pixels_per_metre(camera, clip)
     texture = at_scale(texture, look.uv_per_metre * max(texture.shape[:2]) / scale)
     eye_texture = at_scale(look.eye_texture, look.eye_per_metre * len(look.eye_texture) / scale)
@@ -119,7 +112,7 @@ def _draw(head, vertices, camera, albedo, background, supersample, wireframe, sk
         raster_numba.fill(*prepared, top * s, z, ids)
         shading.shade_band(
             ids, z, clip, look.faces, look.face_material, attributes, look.tint, wire, look.uv, look.uv_faces,
-            texture, eye_texture, table, look.ramps, lights, sky, shading.DECODE, shading.ENCODE, backdrop,
+            texture, eye_texture, table, look.ramps, lights, sky, DECODE, ENCODE, backdrop,
             rays, s, top, height, step, out[top:bottom],
         )  # fmt: skip
 
@@ -138,29 +131,6 @@ def _complexion(look, skin, textured) -> np.ndarray:
         usual = srgb_to_linear(np.array(MATERIALS["skin"].colour) / 255)
         table[rows, :3] *= srgb_to_linear(np.asarray(skin) / 255) / usual
     return table
-
-
-def light_moving_parts(look, points, turn, attributes):
-    """Light that depends on the pose: between the lips, under the lids; and the round cornea over a flat iris."""
-    from render.occlusion import eye_centre, light_mouth, shade_eye
-
-    if len(look.lip_pairs) and len(look.mouth):
-        share = light_mouth(points, look.mouth, look.lip_pairs)
-        share *= np.where(look.gloss[look.mouth] > 0, 0.7, 1)  # lips keep some of the shade that they rest in
-        attributes[look.mouth, 3] = np.maximum(attributes[look.mouth, 3], share)
-        attributes[look.mouth, 4] = np.maximum(attributes[look.mouth, 3], share)
-        deep = look.mouth[look.gloss[look.mouth] == 0]  # the opening's share stands for the key lamp's shadow too
-        attributes[deep, 8] = 1
-    for ball in look.balls:
-        place = points[ball.vertices]
-        normal = place - eye_centre(place[ball.white]).astype(np.float32)
-        normal /= np.linalg.norm(normal, axis=1, keepdims=True)
-        axis = normal[ball.radius < 0.7].mean(0)
-        axis /= max(np.linalg.norm(axis), 1e-9)
-        bulge = 0.6 * np.clip(1.25 - ball.radius, 0, 0.25) * 4
-        normal += bulge[:, None] * (normal - (normal @ axis)[:, None] * axis)
-        attributes[ball.vertices, :3] = normal @ turn.T
-        attributes[ball.vertices, 3:5] = shade_eye(points, ball)[:, None]
 
 
 def _pixels_per_metre(camera, clip) -> float:

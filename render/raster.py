@@ -84,7 +84,7 @@ def interpolate(
 
 
 def _checked(clip, faces, size):
-    clip, faces = torch.as_tensor(clip), torch.as_tensor(faces)
+    clip, faces = (torch.as_tensor(a if isinstance(a, Tensor) else np.require(a, None, "W")) for a in (clip, faces))
     if clip.ndim != 3 or clip.shape[-1] != 4 or clip.dtype not in (torch.float32, torch.float64):
         raise ShapeError(f"verts_clip is {clip.dtype} {list(clip.shape)}, wanted float32 or float64 [B, V, 4]")
     if faces.ndim != 2 or faces.shape[-1] != 3 or faces.dtype.is_floating_point or faces.dtype == torch.bool:

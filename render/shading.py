@@ -6,79 +6,19 @@ behind, and a sky that is brighter above. View axes: x right, y up, z towards th
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 from numba import njit
 
 from render.compiled import kernel
 from render.eyes import EYE_EXTENT
-from render.materials import RAMP, linear_to_srgb, srgb_to_linear
+from render.materials import RAMP
 
-
-@dataclass(frozen=True)
-class Lights:
-    """A studio. Directions point from the subject to the light, in view axes; colours are linear."""
-
-    directions: tuple = ((-0.55, 0.62, 0.70), (0.92, 0.12, 0.52), (0.62, 0.42, -0.80))
-    colours: tuple = ((1.06, 1.02, 0.96), (0.20, 0.205, 0.215), (0.60, 0.61, 0.64))
-    sky: tuple = (0.315, 0.32, 0.335)
-    ground: tuple = (0.15, 0.125, 0.11)
-
-    def packed(self) -> tuple[np.ndarray, np.ndarray]:
-        """[L, 6] float32 unit direction and colour, and [2, 3] sky and ground."""
-        directions = np.array(self.directions, np.float64)
-        directions /= np.linalg.norm(directions, axis=1, keepdims=True)
-        rows = np.concatenate([directions, np.array(self.colours)], 1).astype(np.float32)
-        return rows, np.array([self.sky, self.ground], np.float32)
-
-
-STUDIO = Lights()
-DECODE = srgb_to_linear(np.arange(256) / 255).astype(np.float32)  # byte to linear
-ENCODE = np.rint(linear_to_srgb(np.arange(8193) / 8192) * 255).astype(np.uint8)  # linear * 8192 to byte
-ATTRIBUTES = 9  # normal x y z, sky seen, lamps seen, gloss, eye u v, key lamp seen
-
-_F, _I = "float32", "int32"
 _SHADE = (
     "void(int32[:,::1], float64[:,::1], float64[:,::1], int32[:,::1], int32[::1], float32[:,::1], float32[:,::1], "
     "float32[:,::1], float32[:,::1], int32[:,::1], uint8[:,:,::1], uint8[:,:,::1], float32[:,::1], float32[:,:,::1], "
     "float32[:,::1], float32[:,::1], float32[::1], uint8[::1], float32[::1], float64[::1], "
     "int64, int64, int64, float64, uint8[:,:,::1])"
 )
-
-
-@kernel("void(float32[:,::1], int32[:,::1], float32[:,::1], float32[:,::1])", fastmath=True)
-def smooth_normals(vertices, faces, turn, attributes):
-    """Area-weighted vertex normals, turned by [3, 3] into view axes, into the first three attributes."""
-    for v in range(vertices.shape[0]):
-        attributes[v, 0] = 0.0
-        attributes[v, 1] = 0.0
-        attributes[v, 2] = 0.0
-    for f in range(faces.shape[0]):
-        i = np.uintp(faces[f, 0])
-        j = np.uintp(faces[f, 1])
-        k = np.uintp(faces[f, 2])
-        ux = vertices[j, 0] - vertices[i, 0]
-        uy = vertices[j, 1] - vertices[i, 1]
-        uz = vertices[j, 2] - vertices[i, 2]
-        vx = vertices[k, 0] - vertices[i, 0]
-        vy = vertices[k, 1] - vertices[i, 1]
-        vz = vertices[k, 2] - vertices[i, 2]
-        nx = uy * vz - uz * vy
-        ny = uz * vx - ux * vz
-        nz = ux * vy - uy * vx
-        for corner in (i, j, k):
-            attributes[corner, 0] += nx
-            attributes[corner, 1] += ny
-            attributes[corner, 2] += nz
-    for v in range(vertices.shape[0]):
-        x = attributes[v, 0]
-        y = attributes[v, 1]
-        z = attributes[v, 2]
-        s = np.float32(1.0) / np.sqrt(max(x * x + y * y + z * z, np.float32(1e-30)))
-        attributes[v, 0] = (turn[0, 0] * x + turn[0, 1] * y + turn[0, 2] * z) * s
-        attributes[v, 1] = (turn[1, 0] * x + turn[1, 1] * y + turn[1, 2] * z) * s
-        attributes[v, 2] = (turn[2, 0] * x + turn[2, 1] * y + turn[2, 2] * z) * s
 
 
 @njit(nogil=True, fastmath=True, error_model="numpy")

@@ -214,6 +214,22 @@ def test_a_bare_mesh_a_moved_head_and_nothing_at_all():
     assert (draw_rgba(empty, empty.vertices, view)[..., 3] == 0).all()
 
 
+def test_arrays_that_cannot_be_written_are_fine():
+    from dataclasses import replace
+
+    def locked(array):
+        array = array.copy()
+        array.setflags(write=False)
+        return array
+
+    arrays = head().arrays
+    names = ("v_template", "faces", "face_material", "uv", "uv_faces")
+    twin = replace(arrays, **{name: locked(getattr(arrays, name)) for name in names})
+    albedo = locked(np.full((32, 32, 3), 128, np.uint8))
+    image = draw(twin, locked(posed()), camera(64), albedo=albedo)
+    np.testing.assert_array_equal(image, draw(head(), posed(), camera(64), albedo=albedo))
+
+
 def test_frames_come_in_order_and_the_generator_is_lazy():
     poses = [posed(jawOpen=k / 6) for k in range(7)]
     asked = []
