@@ -13,8 +13,8 @@ from animate.emphasis import Accents, bumps
 from animate.speech import HOP_S, Prosody
 
 _STEP_S = 0.02
-_DRIFT_DEG = np.array([1.3, 2.2, 1.1])  # SD of down, left, tilt
-_NOD_DEG, _RISE_DEG = 2.3, 1.1
+_DRIFT_DEG = np.array([1.2, 2.4, 1.2])  # SD of down, left, tilt
+_NOD_DEG, _RISE_DEG = 3.4, 1.2
 
 
 def neck(times: np.ndarray, prosody: Prosody, accents: Accents, *, seed: int = 0) -> np.ndarray:
@@ -39,10 +39,10 @@ def _drift(grid: np.ndarray, sd: float, random: np.random.Generator) -> np.ndarr
     """A smooth wander: postures held for one to three seconds, least jerk between them."""
     target, at = np.zeros(len(grid)), 0.0
     while at < grid[-1]:
-        stay = random.uniform(0.9, 2.8)
+        stay = random.uniform(1.2, 3.2)
         target[int(at / _STEP_S) : int((at + stay) / _STEP_S) + 1] = random.normal(0.0, sd)
         at += stay
-    return least_jerk(target, np.full(len(grid), 0.02), 0.22 / _STEP_S)
+    return least_jerk(target, np.ones(len(grid)), 0.24 / _STEP_S)
 
 
 def _liveliness(grid: np.ndarray, prosody: Prosody) -> np.ndarray:

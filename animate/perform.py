@@ -111,8 +111,8 @@ def _upper_face(weights: np.ndarray, shut: np.ndarray, lowered: np.ndarray, flas
         # Wide lids yield to a blink, or it would not shut.
         out[:, INDEX[f"eyeWide{side}"]] *= 1 - shut
         out[:, INDEX[f"eyeSquint{side}"]] *= 1 - 0.5 * shut
-        out[:, INDEX[f"browOuterUp{side}"]] += 0.22 * flash
-    out[:, INDEX["browInnerUp"]] += 0.26 * flash
+        out[:, INDEX[f"browOuterUp{side}"]] += 0.34 * flash
+    out[:, INDEX["browInnerUp"]] += 0.40 * flash
     return np.clip(out, 0.0, 1.0)
 
 
