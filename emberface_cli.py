@@ -39,7 +39,10 @@ Json = Annotated[bool, typer.Option("--json", help="Print the report as JSON on 
 HeadName = Annotated[str, typer.Option("--head", help="'default', or a head's file.")]
 Seed = Annotated[int, typer.Option("--seed", help="Blinks, gaze and head motion follow it.")]
 Text = Annotated[str | None, typer.Option("--text", help="What is said; the lips become exact.")]
-Emotion = Annotated[str | None, typer.Option("--emotion", help="Such as happy:0.8 or sad:0.4,angry:0.3.")]
+Emotion = Annotated[
+    str | None,
+    typer.Option("--emotion", help="Such as happy:0.8 or sad:0.4,anger:0.3; also surprise, fear, disgust, contempt."),
+]
 Size = Annotated[str, typer.Option("--size", help="Of the picture, WIDTHxHEIGHT in pixels.")]
 Fps = Annotated[int, typer.Option("--fps", min=10, max=120, help="Frames per second.")]
 

@@ -23,7 +23,7 @@ def test_the_52_names_are_apples():
 @given(st.lists(st.floats(0, 1), min_size=52, max_size=52))
 def test_weights_survive_the_round_trip(values):
     weights = torch.tensor(values, dtype=torch.float64)
-    for one, other in OPPOSED:  # a joint cannot turn both ways at once
+    for _, other in OPPOSED:  # a joint cannot turn both ways at once
         weights[INDEX[other]] = 0
     back = arkit.from_params(arkit.to_params(weights, HEAD), HEAD)
     torch.testing.assert_close(back, weights, rtol=0, atol=1e-12)
