@@ -64,26 +64,34 @@ def uv_map(head: HeadArrays, size: int, materials: tuple[str, ...] = ("skin", "l
 
 
 def _build(head: HeadArrays, size: int, materials: tuple[str, ...]) -> UvMap:
-    from render.raster_numba import rasterize_numba
-
-    clip = np.zeros((1, len(head.uv), 4))
-    clip[0, :, :2] = head.uv * 2.0 - 1
-    clip[0, :, 3] = 1
-    face_id, bary, _ = rasterize_numba(clip, np.ascontiguousarray(head.uv_faces, np.int32), (size, size))
-    face_id = face_id[0]
+    face_id, bary, partner, uv_across = _drawn(head, size)
     material = np.where(face_id >= 0, head.face_material[face_id], -1)
     wanted = [k for k, name in enumerate(head.materials) if name in materials] or range(len(head.materials))
     texels = np.flatnonzero(np.isin(material, list(wanted)))
     faces = face_id.ravel()[texels]
-    weights = bary.reshape(-1, 3)[texels].astype(np.float32)
+    weights = bary.reshape(-1, 3)[texels]
 
-    partner, uv_across = _across(head)
     place = (uv_across[faces] * weights[..., None]).sum(1)
     column = np.clip((place[:, 0] * size).astype(np.int64), 0, size - 1)
     row = np.clip(((1 - place[:, 1]) * size).astype(np.int64), 0, size - 1)
     mirror = row * size + column
     mirror[partner[faces] < 0] = size * size
     return UvMap(size, texels, head.faces[faces], weights, mirror, material)
+
+
+def _drawn(head: HeadArrays, size: int) -> tuple[np.ndarray, ...]:
+    """The atlas drawn once: face_id [size, size], bary [size, size, 3], and what `_across` gives. Kept with the head."""
+    key = (id(head), size, None)
+    if key not in _kept:
+        from render.raster_numba import rasterize_numba
+
+        clip = np.zeros((1, len(head.uv), 4), np.float32)
+        clip[0, :, :2] = head.uv * 2.0 - 1
+        clip[0, :, 3] = 1
+        face_id, bary, _ = rasterize_numba(clip, np.ascontiguousarray(head.uv_faces, np.int32), (size, size))
+        _kept[key] = (face_id[0], bary[0], *_across(head))
+        weakref.finalize(head, _kept.pop, key, None)
+    return _kept[key]
 
 
 def _across(head: HeadArrays) -> tuple[np.ndarray, np.ndarray]:
