@@ -12,15 +12,15 @@ from render.camera import portrait_camera
 from render.image import write_png
 from render.preview import contact_sheet, draw
 
+# ARKit weights; a name without its side means both
 EXPRESSIONS = """
-smile: mouthSmile .8 cheekSquint .4 | tongue: jawOpen .5 tongueOut 1 | laugh: jawOpen .4 mouthSmile 1 cheekSquint .7 eyeSquint .4
-sad: mouthFrown .7 browInnerUp .8              | anger: browDown 1 noseSneer .5 mouthPress .6 eyeSquint .3
+smile: mouthSmile .8 cheekSquint .4 | laugh: jawOpen .4 mouthSmile 1 cheekSquint .7 eyeSquint .4 | puff: cheekPuff 1
+sad: mouthFrown .7 browInnerUp .8   | anger: browDown 1 noseSneer .5 mouthPress .6 eyeSquint .3  | blink: eyeBlink 1
 fear: eyeWide 1 browInnerUp 1 mouthStretch .6 jawOpen .2 | disgust: noseSneer 1 mouthUpperUp .5 browDown .4
 surprise: jawOpen .5 eyeWide 1 browInnerUp .9 browOuterUp .9 | contempt: mouthSmileLeft .6 mouthDimpleLeft .6
-blink: eyeBlink 1    | wink: eyeBlinkLeft 1 mouthSmileLeft .5 | look aside: eyeLookOutLeft .8 eyeLookInRight .8
-look down: eyeLookDown .8 | jaw open: jawOpen 1 | jaw left: jawLeft 1 | pucker: mouthPucker 1 | puff: cheekPuff 1
-funnel: mouthFunnel 1 | lips in: mouthRollLower .8 mouthRollUpper .8 | teeth: mouthUpperUp .8 mouthLowerDown .8"""  # ARKit weights; a name without its side means both
-
+wink: eyeBlinkLeft 1 mouthSmileLeft .5 | look aside: eyeLookOutLeft .8 eyeLookInRight .8 | look down: eyeLookDown .8
+jaw: jawOpen 1 | jaw left: jawLeft 1 | pucker: mouthPucker 1 | funnel: mouthFunnel 1 | tongue: jawOpen .5 tongueOut 1
+lips in: mouthRollLower .8 mouthRollUpper .8 | teeth: mouthUpperUp .8 mouthLowerDown .8"""
 COMPLEXIONS = ((128, 90, 68), (216, 174, 148), (218, 176, 154))  # sRGB, in the order of ANCESTRIES
 
 
