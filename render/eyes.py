@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 
 EYE_NAMES = ("left_eyeball", "right_eyeball")
@@ -46,8 +48,15 @@ def eye_coordinates(vertices, faces, face_material, names, regions) -> np.ndarra
     return result
 
 
-def eye_texture(seed: int = 7, size: int = EYE_SIZE, iris=(104, 92, 62), inner=(146, 104, 58)) -> np.ndarray:
-    """[size, size, 3] uint8 sRGB: pupil, fibrous iris with a darker limbal ring, sclera with a warm rim."""
+@lru_cache(maxsize=8)
+def eye_texture(
+    iris: tuple[int, int, int] = (104, 92, 62),  # sRGB
+    inner: tuple[int, int, int] = (146, 104, 58),  # around the pupil
+    *,
+    seed: int = 7,
+    size: int = EYE_SIZE,
+) -> np.ndarray:
+    """[size, size, 3] uint8 sRGB: pupil, fibrous iris with a darker limbal ring, sclera with warm corners."""
     rng = np.random.default_rng(seed)
     grid = (np.arange(size) + 0.5) / size * 2 - 1
     x, y = np.meshgrid(grid * EYE_EXTENT, -grid * EYE_EXTENT)
@@ -82,3 +91,22 @@ def eye_texture(seed: int = 7, size: int = EYE_SIZE, iris=(104, 92, 62), inner=(
     pupil = (1 - smooth(0.31, 0.36, r))[..., None]
     colour = colour * (1 - pupil) + np.array([0.012, 0.012, 0.014]) * pupil
     return np.ascontiguousarray(np.clip(np.rint(colour * 255), 0, 255).astype(np.uint8))
+
+
+def iris_of(
+    albedo: np.ndarray,  # [h, w, 3] uint8 sRGB
+    places: tuple[np.ndarray, ...],  # uv [n, 2] of pupil, iris and sclera
+) -> tuple[int, int, int] | None:
+    """The colour of the irises painted on an albedo; None where it has no eyes (no dark pupil in a bright sclera)."""
+    if any(len(uv) == 0 for uv in places):
+        return None
+    height, width = albedo.shape[:2]
+
+    def colours(uv):
+        rows = np.clip(((1 - uv[:, 1]) * height).astype(int), 0, height - 1)
+        return albedo[rows, np.clip((uv[:, 0] * width).astype(int), 0, width - 1)].astype(float)
+
+    pupil, iris, sclera = (np.median(colours(uv), axis=0) for uv in places)
+    if not (pupil.mean() < 60 and sclera.mean() > pupil.mean() + 80):
+        return None
+    return tuple(int(c) for c in np.rint(iris))

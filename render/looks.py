@@ -89,6 +89,10 @@ def make_look(arrays) -> Look:
         lip_pairs=pairs,
         balls=balls,
         eye=eye,
+        eye_uv=tuple(
+            uv[uv_faces[face_material == names.index(name)]].mean(1) if has_uv and name in names else np.empty((0, 2))
+            for name in ("pupil", "iris", "sclera")
+        ),
         eye_texture=eye_texture(),
         skin_texture=texture,
     )

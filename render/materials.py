@@ -95,6 +95,7 @@ class Look:
     lip_pairs: np.ndarray  # [P, 2] int32 upper and lower inner lips
     balls: tuple  # of render.occlusion.Ball
     eye: np.ndarray  # [V, 2] float32 stereographic gaze coordinates of eyeball vertices, in iris radii
+    eye_uv: tuple[np.ndarray, ...]  # uv [n, 2] of pupil, iris and sclera
     eye_texture: np.ndarray  # [h, w, 3] uint8 sRGB over eye in [-EYE_EXTENT, EYE_EXTENT]
     skin_texture: np.ndarray | None = None  # [h, w, 3] uint8 sRGB in UV, row 0 at v = 1
 

@@ -10,6 +10,7 @@ import numpy as np
 from flame_tools.errors import ShapeError
 from flame_tools.types import Camera
 from render.camera import FAR_M, NEAR_M, at_frame, clip_matrix
+from render.eyes import eye_texture, iris_of
 from render.materials import MATERIALS, SKIN, look_of, srgb_to_linear
 from render.sheets import contact_sheet, overlay, side_by_side
 
@@ -25,7 +26,8 @@ def draw(
     vertices,  # [V, 3] metres, world; array or tensor
     camera: Camera,
     *,
-    albedo: np.ndarray | None = None,  # [h, w, 3] uint8 sRGB in the head's UV, row 0 at v = 1; replaces the skin
+    albedo: np.ndarray | None = None,  # [h, w, 3] uint8 sRGB in the head's UV, row 0 at v = 1; replaces the skin;
+    # painted eyes give their colour
     background: tuple[int, int, int] = BACKGROUND,
     supersample: int = 2,
     wireframe: bool = False,
@@ -91,7 +93,8 @@ def _draw(head, vertices, camera, albedo, background, supersample, wireframe, sk
     texture = np.require(texture, np.uint8, _OWN)
     scale = _pixels_per_metre(camera, clip)
     texture = at_scale(texture, look.uv_per_metre * max(texture.shape[:2]) / scale)
-    eye_texture = at_scale(look.eye_texture, look.eye_per_metre * len(look.eye_texture) / scale)
+    eye = look.eye_texture if albedo is None else _eye_like(look, albedo)
+    eye_texture = at_scale(eye, look.eye_per_metre * len(eye) / scale)
     backdrop = np.zeros(8, np.float32)
     if background is not None:
         colour = srgb_to_linear(np.asarray(background) / 255)
@@ -119,6 +122,15 @@ def _draw(head, vertices, camera, albedo, background, supersample, wireframe, sk
     tasks = [(top, min(top + _BAND, height)) for top in range(0, height, _BAND)]
     run_tasks(band, tasks, default_threads() if threads is None else threads)
     return out
+
+
+def _eye_like(look, albedo) -> np.ndarray:
+    """The eye in the colour that an albedo gives its irises; the usual eye where it has none."""
+    iris = iris_of(albedo, look.eye_uv)
+    if iris is None:
+        return look.eye_texture
+    warm = (0.75 * np.minimum(1.3 * np.array(iris), 255) + 0.25 * np.array((146, 104, 58))).round().astype(int)
+    return eye_texture(iris, tuple(warm.tolist()))
 
 
 def _complexion(look, skin, textured) -> np.ndarray:

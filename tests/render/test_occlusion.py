@@ -133,3 +133,21 @@ def test_srgb_is_its_own_inverse():
     values = np.linspace(0, 1, 256)
     np.testing.assert_allclose(linear_to_srgb(srgb_to_linear(values)), values, atol=1e-12)
     assert abs(float(srgb_to_linear(0.5)) - 0.21404) < 1e-5  # IEC 61966-2-1
+
+
+def test_an_albedo_with_painted_eyes_gives_the_iris_its_colour():
+    from render.eyes import iris_of
+    from render.preview import _eye_like
+
+    look = look_of(head())
+    plain = np.full((256, 256, 3), (200, 170, 150), np.uint8)
+    assert iris_of(plain, look.eye_uv) is None and _eye_like(look, plain) is look.eye_texture
+    painted = plain.copy()
+    for uv, colour in zip(look.eye_uv, ((8, 8, 9), (60, 90, 140), (225, 215, 205)), strict=True):
+        painted[((1 - uv[:, 1]) * 256).astype(int), (uv[:, 0] * 256).astype(int)] = colour
+    assert iris_of(painted, look.eye_uv) == (60, 90, 140)
+    eye = _eye_like(look, painted).astype(float)
+    size = len(eye)
+    ring = eye[size // 2, size // 2 + int(0.65 / EYE_EXTENT * size / 2)]
+    assert ring[2] > ring[0] + 20
+    assert iris_of(painted, (look.eye_uv[0], look.eye_uv[1], np.empty((0, 2)))) is None
