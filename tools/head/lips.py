@@ -27,6 +27,7 @@ _CENTRE = 0.6  # pairs nearer to the midline, as a share of half the mouth's wid
 _OVERLAP = 0.0004  # metres that closed lips sink into each other at the ring, so that no slit shows between vertices
 _MOST_AMID, _MOST_ASIDE = 0.0002, 0.0012  # the most that closing the last light may add to the overlap
 _LIGHT = -0.0002  # the opening (Lips.opening) that lets no light through
+_ROUND = 0.45  # height of mouthFunnel's opening towards the corners, as a share of its height in the middle
 _REACH = 0.035  # metres from the ring beyond which nothing moves
 _STIFFNESS = 2e-3  # of staying put against bending; the offset fades over about five edges
 
@@ -169,6 +170,15 @@ def uncross(lips: Lips, offsets: np.ndarray) -> np.ndarray:
     return corrected
 
 
+def round_off(lips: Lips, template: np.ndarray, offsets: np.ndarray) -> np.ndarray:
+    """Offsets [V, 3] of a shape that opens the middle of the mouth, opened towards the corners along a parabola too."""
+    corrected = offsets.copy()
+    gap = lips.gap(offsets)
+    wanted = _ROUND * gap[len(gap) // 2] * (1.0 - lips.gap_places(template) ** 2)
+    corrected[: len(lips.spread)] += lips.move(np.maximum(wanted - gap, 0.0), 0.5)
+    return corrected
+
+
 def seal_sides(lips: Lips, template: np.ndarray, offsets: np.ndarray, upper_share: float = 0.5) -> np.ndarray:
     """Offsets [V, 3] corrected so that no light is left, above all to the sides, where lips touch in front of the ring.
 
@@ -194,6 +204,7 @@ def close_at_rest(lips: Lips, template: np.ndarray) -> np.ndarray:
 def keep_shut(lips: Lips, template: np.ndarray, shapes: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     """The artist's shapes [V, 3] with those of STAYS_SHUT corrected; mouthClose is held shut over jawOpen."""
     result = {name: uncross(lips, offsets) if name in OPENS else offsets for name, offsets in shapes.items()}
+    result["mouthFunnel"] = round_off(lips, template, result["mouthFunnel"])
     for name, share in STAYS_SHUT.items():
         if name == "mouthClose":
             both = shut(lips, result["jawOpen"] + shapes["mouthClose"], share)
