@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 
 from flame_tools.errors import ShapeError
@@ -52,7 +54,7 @@ def make_look(arrays) -> Look:
     hair = np.zeros(count, np.float32)
     hair[np.asarray(regions.get("scalp", ()), np.int64)] = 1
     hair = smoothed(hair, faces, 3)
-    texture = None
+    paint = type(None)  # no UV: nothing to paint
     if has_uv:
         uv, uv_faces = np.require(uv, np.float32, _OWN), np.require(uv_faces, np.int32, _OWN)
         places = {
@@ -60,17 +62,9 @@ def make_look(arrays) -> Look:
             for name, mark in getattr(arrays, "landmarks", {}).items()
             if len(mark.faces) == {"68": 68, "468": 468}.get(name)
         }
-        texture = paint_skin(
-            template,
-            faces,
-            uv,
-            uv_faces,
-            table[face_material, 6] == SKIN,
-            lips,
-            hair,
-            places.get("68"),
-            _lid_rims(regions, template, places),
-        )
+        rims = _lid_rims(regions, template, places)
+        skin = table[face_material, 6] == SKIN
+        paint = partial(paint_skin, template, faces, uv, uv_faces, skin, lips, hair, places.get("68"), rims)
     return Look(
         faces=faces,
         face_material=face_material,
@@ -94,7 +88,7 @@ def make_look(arrays) -> Look:
             for name in ("pupil", "iris", "sclera")
         ),
         eye_texture=eye_texture(),
-        skin_texture=texture,
+        paint=paint,
     )
 
 

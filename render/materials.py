@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import weakref
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -97,7 +99,12 @@ class Look:
     eye: np.ndarray  # [V, 2] float32 stereographic gaze coordinates of eyeball vertices, in iris radii
     eye_uv: tuple[np.ndarray, ...]  # uv [n, 2] of pupil, iris and sclera
     eye_texture: np.ndarray  # [h, w, 3] uint8 sRGB over eye in [-EYE_EXTENT, EYE_EXTENT]
-    skin_texture: np.ndarray | None = None  # [h, w, 3] uint8 sRGB in UV, row 0 at v = 1
+    paint: Callable[[], np.ndarray | None]  # makes skin_texture
+
+    @cached_property
+    def skin_texture(self) -> np.ndarray | None:
+        """[h, w, 3] uint8 sRGB in UV, row 0 at v = 1; painted when it is first asked for."""
+        return self.paint()
 
 
 _looks: dict[int, tuple[weakref.ref, Look]] = {}  # by the id of the arrays, dropped with them

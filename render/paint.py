@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from render.compiled import kernel
+
 SIZE = 1024
 SKIN = (212, 168, 145)  # sRGB
 LIPS = (188, 126, 115)
@@ -13,6 +15,41 @@ RIMS = (150, 96, 84)  # of the lower lids
 HAIR = (58, 44, 36)
 CORNERS = (198, 132, 121)  # of the eyes
 _BROWS = ((21, 20, 19, 18, 17), (22, 23, 24, 25, 26))  # among the 68, inner to outer
+
+
+@kernel("void(int32[:,::1], float32[:,:,::1], int32[:,::1], float32[:,::1], float32[:,::1])")
+def spread(face_id, bary, faces, layers, texels):
+    """Interpolate layers [V, C] of corners at the covered texels, in the order of rows, into texels [n, C]."""
+    n = 0
+    for y in range(face_id.shape[0]):
+        for x in range(face_id.shape[1]):
+            f = face_id[y, x]
+            if f >= 0:
+                for c in range(layers.shape[1]):
+                    texels[n, c] = (
+                        bary[y, x, 0] * layers[faces[f, 0], c]
+                        + bary[y, x, 1] * layers[faces[f, 1], c]
+                        + bary[y, x, 2] * layers[faces[f, 2], c]
+                    )
+                n += 1
+
+
+@kernel("void(uint8[:,:,::1], uint8[:,::1], int64)")
+def grow(texture, inside, rounds):
+    """Carry colours outwards by one texel a round; `inside` is written."""
+    height, width = inside.shape
+    for k in range(1, rounds + 1):  # texels reached in this round are marked k + 1: they wait for the next
+        for y in range(height):
+            for x in range(width):
+                if inside[y, x] == 0:
+                    for dy, dx in ((0, -1), (0, 1), (-1, 0), (1, 0)):
+                        i = y + dy
+                        j = x + dx
+                        if 0 <= i < height and 0 <= j < width and 0 < inside[i, j] <= k:
+                            for c in range(3):
+                                texture[y, x, c] = texture[i, j, c]
+                            inside[y, x] = k + 1
+                            break
 
 
 def paint_skin(
@@ -43,31 +80,35 @@ def paint_skin(
     fill(points, flat, np.empty(0, np.int32), 0, depth, ids)
     bary, unused = np.empty((size, size, 3), np.float32), np.empty((size, size), np.float32)
     barycentrics(clip, flat, 0, size, depth, ids, bary, unused)
-    row, column = np.nonzero(ids >= 0)
-    weight, corner = bary[row, column], corners[ids[row, column]]
-    at = np.einsum("nk,nkc->nc", weight, vertices[corner].astype(np.float32))  # [n, 3] metres
-    lip = np.einsum("nk,nk->n", weight, lips[corner].astype(np.float32))
-
-    marks = None if marks is None else np.asarray(marks, np.float32)
+    # whatever changes slowly is worked out at the vertices
     rng = np.random.default_rng(seed)
-    colour = np.tile(np.array(SKIN, np.float32) / 255, (len(at), 1))
-    mottle = 0.7 * _noise(at, rng, 0.017) + 0.5 * _noise(at, rng, 0.007)
-    fine = _noise(at, rng, 0.0017)
-    colour *= 1 + 0.008 * mottle[:, None] + 0.009 * fine[:, None]
+    spots = vertices.astype(np.float32)
+    mottle = 0.7 * _noise(spots, rng, 0.017) + 0.5 * _noise(spots, rng, 0.007)
+    colour = np.array(SKIN, np.float32) / 255 * (1 + 0.008 * mottle[:, None])
     colour[:, 1:] -= 0.006 * mottle[:, None]
     if marks is not None:
-        colour = _complexion(colour, at, marks)
-    lip_share = _smooth(0.2, 0.85, lip + 0.04 * fine)
-    colour = _mix(colour, np.array(LIPS) / 255 * (1 + 0.02 * fine[:, None]), 0.9 * lip_share)
+        marks = np.asarray(marks, np.float32)
+        colour = _complexion(colour, spots, marks)
+    layers = np.concatenate([spots, colour, lips[:, None], (hair + 0.07 * mottle)[:, None]], 1).astype(np.float32)
+    row, column = np.nonzero(ids >= 0)
+    texels = np.empty((len(row), layers.shape[1]), np.float32)
+    spread(ids, bary, np.ascontiguousarray(corners), layers, texels)
+    at, colour, lip, grown = texels[:, :3], texels[:, 3:6], texels[:, 6], texels[:, 7]
+
+    fine = _noise(at, rng, 0.0017)
+    colour = colour * (1 + 0.009 * fine[:, None])
+    some = np.flatnonzero(lip > 0)
+    share = 0.9 * _smooth(0.2, 0.85, lip[some] + 0.04 * fine[some])
+    colour[some] = _mix(colour[some], np.array(LIPS) / 255 * (1 + 0.02 * fine[some, None]), share)
     for upper, lower in lids:
         line = np.concatenate([upper, lower])
         near = np.flatnonzero(((at > line.min(0) - 0.004) & (at < line.max(0) + 0.004)).all(1))
         colour[near] = _lash_lines(colour[near], at[near], upper.astype(np.float32), lower.astype(np.float32))
     if hair.any():
-        grown = np.einsum("nk,nk->n", weight, hair[corner].astype(np.float32))
-        strands = 0.5 * _noise(at, rng, 0.0022) + 0.3 * _noise(at, rng, 0.0009)
-        share = _smooth(0.42, 0.98, grown + 0.07 * mottle) * (0.80 + 0.08 * strands)
-        colour = _mix(colour, np.array(HAIR) / 255, np.clip(share, 0, 0.9))
+        some = np.flatnonzero(grown > 0.4)
+        strands = 0.5 * _noise(at[some], rng, 0.0022) + 0.3 * _noise(at[some], rng, 0.0009)
+        share = _smooth(0.42, 0.98, grown[some]) * (0.80 + 0.08 * strands)
+        colour[some] = _mix(colour[some], np.array(HAIR) / 255, np.clip(share, 0, 0.9))
     if marks is not None:
         for brow in _BROWS:
             line = marks[list(brow)]
@@ -77,7 +118,8 @@ def paint_skin(
     texture = np.empty((size, size, 3), np.uint8)
     texture[:] = SKIN
     texture[row, column] = np.clip(np.rint(colour * 255), 0, 255)
-    return _dilated(texture, ids >= 0)
+    grow(texture, (ids >= 0).astype(np.uint8), 12)  # past the islands' borders: no background bleeds in at seams
+    return texture
 
 
 def _complexion(colour, at, marks):
@@ -182,11 +224,3 @@ def _smooth(low, high, value):
 def _mix(colour, other, share):
     share = np.asarray(share, np.float32)[:, None]
     return colour + (np.asarray(other, np.float32) - colour) * share
-
-
-def _dilated(texture, inside):
-    """Carry colours beyond the islands' borders, so that no background bleeds in at seams."""
-    from scipy.ndimage import distance_transform_edt
-
-    nearest = distance_transform_edt(~inside, return_distances=False, return_indices=True)
-    return np.ascontiguousarray(texture[nearest[0], nearest[1]])

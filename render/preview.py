@@ -175,6 +175,8 @@ def draw_frames(
     from render.threads import default_threads, pool
 
     look = look_of(head)
+    if options.get("albedo") is None:
+        _ = look.skin_texture  # painted here, once, and not by every thread
     threads = default_threads() if threads is None else max(1, int(threads))
     waiting = deque()
     try:
