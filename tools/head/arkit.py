@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.spatial.transform import Rotation
 
-from flame_tools.arkit import EXPRESSION_OWNED
+from flame_tools.arkit import ARKIT_NAMES, EXPRESSION_OWNED
 from tools.head.clearance import clear_teeth
 from tools.head.cut import Assembly
 from tools.head.folds import soften_folds
@@ -47,8 +47,6 @@ class ArkitShapes:
 
 def artist_shapes(assembly: Assembly) -> dict[str, np.ndarray]:
     """The artist's 52 shapes as offsets [V, 3], made exactly symmetric: right is left mirrored, central ones even."""
-    from flame_tools.arkit import ARKIT_NAMES
-
     raw = {name: assembly.offsets(assembly.source.face_unit(name)) for name in ARKIT_NAMES}
     return {name: 0.5 * (raw[name] + reflect(raw[opposite(name)], assembly.mirror)) for name in ARKIT_NAMES}
 

@@ -16,10 +16,11 @@ import scipy.sparse.csgraph
 import scipy.sparse.linalg
 from scipy.spatial.transform import Rotation
 
-from tools.head.cut import Assembly, edge_loop
+from tools.head.cut import NOSE_TIP, Assembly, edge_loop, to_head_frame
+from tools.head.source import mean_vertices
 
 ROOT, NECK, JAW, LEFT_EYE, RIGHT_EYE = range(5)
-SKULL_LOOP = (787,)  # source vertex; the loop through it runs under the jaw and round the nape: the skull starts here
+SKULL_LOOP = 787  # source vertex; the loop through it runs under the jaw and round the nape: the skull starts here
 ROOT_AT = np.array([0.0, -0.143, -0.066])  # seventh cervical vertebra, mean head, head frame
 NECK_AT = np.array([0.0, -0.030, -0.043])  # the skull on the atlas
 
@@ -46,20 +47,13 @@ def jaw_hinge(assembly: Assembly) -> tuple[float, np.ndarray]:
     """Angle (radians, +x) and centre [3] of the rotation that moves the lower teeth in the artist's jawOpen."""
     source = assembly.source
     teeth = source.vertex_groups["helper-lower-teeth"]
-    before = _mean_in_head_frame(assembly)[teeth]
+    before = to_head_frame(source, mean_vertices(source))[teeth]
     after = before + source.face_unit("jawOpen")[teeth]
     turn, _ = Rotation.align_vectors(after - after.mean(0), before - before.mean(0))
     shift = after.mean(0) - turn.apply(before.mean(0))
     angle = float(turn.as_rotvec()[0])
     centre = np.linalg.solve((np.eye(3) - turn.as_matrix())[1:, 1:], shift[1:])
     return angle, np.array([0.0, *centre])
-
-
-def _mean_in_head_frame(assembly: Assembly) -> np.ndarray:
-    from tools.head.cut import to_head_frame
-    from tools.head.source import mean_vertices
-
-    return to_head_frame(assembly.source, mean_vertices(assembly.source))
 
 
 def _ball_centre(points: np.ndarray) -> np.ndarray:
@@ -152,12 +146,12 @@ def _skull_weight(assembly: Assembly, adjacency: sp.csr_matrix) -> np.ndarray:
     """How far each skin vertex turns with the skull: 0 at the rim, 1 on the head, smooth in between."""
     cut = assembly.cut
     local = {int(v): i for i, v in enumerate(cut.source)}
-    start = local[SKULL_LOOP[0]]
+    start = local[SKULL_LOOP]
     neighbours = adjacency[start].indices
     quads_edges = {frozenset((int(a), int(b))) for q in cut.quads for a, b in zip(q, np.roll(q, -1), strict=True)}
     along = [n for n in neighbours if frozenset((start, int(n))) in quads_edges and cut.mirror[n] != n]
     loop = edge_loop(cut.quads, start, int(min(along)))
-    above = side_of(adjacency, loop, local[5054])
+    above = side_of(adjacency, loop, local[NOSE_TIP])
     fixed = {int(v): 0.0 for v in cut.rim} | {int(v): 1.0 for v in np.flatnonzero(above)} | {int(v): 1.0 for v in loop}
     h = np.clip(harmonic(adjacency, fixed), 0.0, 1.0)
     h = h * h * (3.0 - 2.0 * h)
