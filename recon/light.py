@@ -6,6 +6,9 @@ import numpy as np
 
 RIDGE = (1e-3, *(0.02,) * 3, *(0.06,) * 5)  # pull to an even light; higher bands are less sure
 
+RED_OVER_GREEN, GREEN_OVER_BLUE = (0.15, 0.72), (0.05, 0.62)  # logarithms, of fair skins
+DARK_MORE = 0.4  # how much further these reach on the darkest skins
+
 
 def harmonics(normals: np.ndarray) -> np.ndarray:
     """Unit normals [n, 3] -> [n, 9]: the real spherical harmonics up to band 2, each in [-1, 1] or so.
@@ -38,3 +41,18 @@ def gain(normals: np.ndarray, light: np.ndarray, *, strength: float = 0.7) -> np
     shade = (harmonics(normals) @ light).mean(1)
     level = max(float(light[0].mean()), 1e-6)
     return np.clip(np.maximum(shade / level, 0.05) ** -strength, 0.6, 1.8)[:, None].astype(np.float32)
+
+
+def white_balance(tone: np.ndarray) -> np.ndarray:
+    """[3] gains for a photo in which skin [3], linear, is too red or too blue to be anyone's; ones for most photos.
+
+    Melanin and blood keep the ratios red to green and green to blue of skins in a narrow range, further out the
+    darker the skin; luminance stays.
+    """
+    red, green, blue = np.log(np.maximum(tone, 1e-4))
+    luminance = np.array([0.2126, 0.7152, 0.0722])
+    more = DARK_MORE * np.clip((0.25 - luminance @ tone) / 0.2, 0, 1)
+    warm = np.clip(red - green, RED_OVER_GREEN[0], RED_OVER_GREEN[1] + more)
+    yellow = np.clip(green - blue, GREEN_OVER_BLUE[0], GREEN_OVER_BLUE[1] + more)
+    wanted = np.exp([green + warm, green, green - yellow])
+    return (wanted * (luminance @ tone) / (luminance @ wanted) / np.maximum(tone, 1e-4)).astype(np.float32)

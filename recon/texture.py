@@ -10,7 +10,7 @@ from flame_tools.types import Camera, HeadArrays
 from readers.sampling import bilinear, reduce
 from recon.bare import bare_albedo, hair_colour
 from recon.fill import push_pull
-from recon.light import fit_light, gain
+from recon.light import fit_light, gain, white_balance
 from recon.priors import BROWS, LIPS, OVAL
 from recon.surface import camera_place, smooth_step, unit, unlike_skin, vertex_normals
 from recon.uv_map import UvMap, uv_map
@@ -50,6 +50,8 @@ def make_albedo(
     light = fit_light(normals[some], colours[some], skin[some])
     even = np.clip(colours * gain(normals, light), 0, 1)
     tone = _tone(even, skin)
+    balance = white_balance(tone)
+    even, tone = np.clip(even * balance, 0, 1), tone * balance
     seen *= _skin_like(even, tone, head, atlas)
     coverage = float((seen * (area > 0.5)).sum() / max((area > 0.5).sum(), 1))
 
@@ -64,7 +66,8 @@ def make_albedo(
     mixed = (mixed * photo[:, None] + tone * beyond[:, None]) / np.maximum(weight, 1e-6)[:, None]
     mixed *= _levelled(mixed, weight * plain, tone, atlas)
     face = push_pull(atlas.image(mixed), atlas.image(np.where(weight < 0.05, 0, weight))).reshape(-1, 3)[atlas.texels]
-    albedo = bare_albedo(head, uv_map(head, size), tone, hair_colour(image, head, vertices, camera, tone))
+    hair = hair_colour(image, head, vertices, camera, tone / balance) * balance
+    albedo = bare_albedo(head, uv_map(head, size), tone, hair)
     around = albedo.reshape(-1, 3)[atlas.texels]
     albedo.reshape(-1, 3)[atlas.texels] = face * area[:, None] + around * (1 - area[:, None])
     return _encode(albedo), light, coverage

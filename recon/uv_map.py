@@ -80,7 +80,7 @@ def _build(head: HeadArrays, size: int, materials: tuple[str, ...]) -> UvMap:
 
 
 def _drawn(head: HeadArrays, size: int) -> tuple[np.ndarray, ...]:
-    """The atlas drawn once: face_id [size, size], bary [size, size, 3], and what `_across` gives. Kept with the head."""
+    """The atlas drawn once: face_id [size, size], bary [size, size, 3], and what `_across` gives."""
     key = (id(head), size, None)
     if key not in _kept:
         from render.raster_numba import rasterize_numba

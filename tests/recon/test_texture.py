@@ -4,7 +4,7 @@ import pytest
 from flame_tools.types import FaceParams
 from recon.eyes import COMMON, iris_colour
 from recon.fill import push_pull
-from recon.light import fit_light, gain, harmonics
+from recon.light import fit_light, gain, harmonics, white_balance
 from recon.texture import make_albedo
 from recon.uv_map import uv_map
 from render.camera import portrait_camera
@@ -120,3 +120,13 @@ def test_an_iris_is_seen_between_pupil_and_rim_or_not_at_all(radius):
     image[45:48, 45:48] = image[45:48, 145:148] = 255  # a lamp
     colour = iris_colour(image, centres, np.full(2, radius))
     np.testing.assert_allclose(colour, (60, 90, 140) if radius > 10 else COMMON, atol=4)
+
+
+def test_white_balance_leaves_skins_alone_and_tames_a_red_print():
+    for skin in ((205, 176, 155), (209, 152, 120), (92, 58, 42), (241, 206, 184)):
+        np.testing.assert_allclose(white_balance(srgb_to_linear(np.array(skin) / 255)), 1, atol=1e-6)
+    red = srgb_to_linear(np.array([221, 145, 108]) / 255)
+    balanced = red * white_balance(red)
+    assert balanced[0] / balanced[1] < 2.1 < red[0] / red[1]
+    luminance = np.array([0.2126, 0.7152, 0.0722])
+    assert luminance @ balanced == pytest.approx(luminance @ red, rel=1e-5)
