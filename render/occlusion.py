@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from render.buffers import scratch
 from render.compiled import kernel
 
 _MAP = 192  # pixels a side of a depth map
@@ -58,7 +59,7 @@ def lit_by(
     reach: int = 4,  # texels of soft edge
 ) -> np.ndarray:  # [V] float32 in [0, 1]
     """How much of one large lamp each vertex sees past the rest of the head."""
-    from render.raster_numba import fill, scratch
+    from render.raster_numba import fill
 
     z = np.asarray(direction, np.float64)
     x = np.cross(z, [0.0, 1.0, 0.0] if abs(z[1]) < 0.9 else [1.0, 0.0, 0.0])
@@ -86,7 +87,7 @@ def sky_seen(
     directions: int = 80,
 ) -> np.ndarray:  # [V] float32 in [0, 1]
     """The cosine-weighted share of a full sphere of light that each vertex sees, from one depth map a direction."""
-    from render.raster_numba import fill, scratch
+    from render.raster_numba import fill
 
     points = vertices.astype(np.float64)
     middle = (points.min(0) + points.max(0)) / 2

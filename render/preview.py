@@ -9,6 +9,7 @@ import numpy as np
 
 from flame_tools.errors import ShapeError
 from flame_tools.types import Camera
+from render.buffers import scratch
 from render.camera import FAR_M, NEAR_M, at_frame, clip_matrix
 from render.eyes import eye_texture, iris_of
 from render.materials import MATERIALS, SKIN, look_of, srgb_to_linear
@@ -108,8 +109,8 @@ def _draw(head, vertices, camera, albedo, background, supersample, wireframe, sk
     step = _depth_step(camera, clip, scale)
 
     def band(top, bottom):
-        z = raster_numba.scratch("z", ((bottom - top) * s, width * s))
-        ids = raster_numba.scratch("ids", ((bottom - top) * s, width * s), np.int32)
+        z = scratch("z", ((bottom - top) * s, width * s))
+        ids = scratch("ids", ((bottom - top) * s, width * s), np.int32)
         z.fill(np.inf)
         ids.fill(-1)
         raster_numba.fill(*prepared, top * s, z, ids)

@@ -6,10 +6,9 @@ barycentrics by the same task, while they are in cache.
 
 from __future__ import annotations
 
-import threading
-
 import numpy as np
 
+from render.buffers import recycled, scratch
 from render.clipping import clip_near
 from render.compiled import kernel
 from render.raster_torch import ABOVE_ZERO, FAR_AWAY, MIN_W, SNAP
@@ -170,18 +169,6 @@ def _barycentrics(clip, faces, top, height, depth, face_id, bary, depth_out):
 _TAIL = "(float64[:,::1], int32[:,::1], int64, int64, float64[:,::1], int32[:,::1], {0}[:,:,::1], {0}[:,::1])"
 barycentrics = kernel(["void" + _TAIL.format("float32"), "void" + _TAIL.format("float64")])(_barycentrics)
 
-_scratch = threading.local()
-
-
-def scratch(name: str, shape: tuple[int, ...], dtype=np.float64) -> np.ndarray:
-    """An uninitialised array of this thread, kept between calls: fresh pages cost more than the drawing."""
-    store = _scratch.__dict__
-    count = int(np.prod(shape))
-    flat = store.get(name)
-    if flat is None or flat.size < count or flat.dtype != dtype:
-        flat = store[name] = np.empty(count, dtype)
-    return flat[:count].reshape(shape)
-
 
 def screen_triangles(
     clip: np.ndarray,  # [V, 4] float64
@@ -214,9 +201,9 @@ def rasterize_numba(
     """face_id [B, H, W] int32, bary [B, H, W, 3], depth [B, H, W] (ndc z, +inf where empty), in clip's dtype."""
     height, width = size
     batch = len(clip)
-    face_id = np.empty((batch, height, width), np.int32)
-    bary = np.empty((batch, height, width, 3), clip.dtype)
-    depth = np.empty((batch, height, width), clip.dtype)
+    face_id = recycled((batch, height, width), np.int32)
+    bary = recycled((batch, height, width, 3), clip.dtype)
+    depth = recycled((batch, height, width), clip.dtype)
     wide = np.ascontiguousarray(clip, np.float64)
     points = np.empty((batch, clip.shape[1], 3)) if batch > 1 else scratch("points", (1, clip.shape[1], 3))
     prepared = [screen_triangles(wide[b], faces, size, points[b]) for b in range(batch)]
