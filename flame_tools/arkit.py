@@ -14,7 +14,7 @@ from torch import Tensor
 
 from flame_tools.errors import ShapeError
 from flame_tools.head import Head
-from flame_tools.types import FaceParams
+from flame_tools.types import FaceParams, broadcast_leading
 
 # The order of Apple's ARFaceAnchor.BlendShapeLocation as ARKit streams commonly list it.
 ARKIT_NAMES = (
@@ -80,7 +80,7 @@ def from_params(params: FaceParams, head: Head) -> Tensor:
     What the names cannot say is left out: a jaw that closes past rest or twists, eyes that roll.
     """
     source, target = _expression_columns(head.arrays.id, head.arrays.expression_names)
-    leading = torch.broadcast_shapes(
+    leading = broadcast_leading(
         params.expression.shape[:-1], params.jaw.shape[:-1], params.eyes.shape[:-2], params.eyelids.shape[:-1]
     )
     weights = params.expression.new_zeros(*leading, len(ARKIT_NAMES))

@@ -21,7 +21,7 @@ from flame_tools.errors import ShapeError
 from flame_tools.landmarks import embed
 from flame_tools.rotations import matrix_from_axis_angle
 from flame_tools.skinning import joint_transforms, skin
-from flame_tools.types import PARENTS, FaceParams, HeadArrays
+from flame_tools.types import PARENTS, FaceParams, HeadArrays, broadcast_leading
 
 
 @dataclass(frozen=True)
@@ -172,5 +172,5 @@ class Head(nn.Module):
 
 def _expand_leading(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
     """Give two [..., n, 3] tensors the same leading dimensions."""
-    leading = torch.broadcast_shapes(a.shape[:-2], b.shape[:-2])
+    leading = broadcast_leading(a.shape[:-2], b.shape[:-2])
     return a.expand(*leading, *a.shape[-2:]), b.expand(*leading, *b.shape[-2:])

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from flame_tools.types import broadcast_leading
+
 
 def joint_transforms(rotations: Tensor, joints: Tensor, parents: Sequence[int]) -> tuple[Tensor, Tensor]:
     """Chain local rotations [..., J, 3, 3] about rest joints [..., J, 3] down the tree.
@@ -18,7 +20,7 @@ def joint_transforms(rotations: Tensor, joints: Tensor, parents: Sequence[int]) 
         bone = joints[..., j, :] - joints[..., parent, :]
         posed.append(posed[parent] + (world[parent] @ bone.unsqueeze(-1)).squeeze(-1))
         world.append(world[parent] @ rotations[..., j, :, :])
-    leading = torch.broadcast_shapes(*(w.shape[:-2] for w in world), *(p.shape[:-1] for p in posed))
+    leading = broadcast_leading(*(w.shape[:-2] for w in world), *(p.shape[:-1] for p in posed))
     return (
         torch.stack([w.expand(*leading, 3, 3) for w in world], -3),
         torch.stack([p.expand(*leading, 3) for p in posed], -2),

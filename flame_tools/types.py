@@ -25,6 +25,11 @@ JOINTS = ("root", "neck", "jaw", "left_eye", "right_eye")
 PARENTS = (-1, 0, 1, 1, 1)
 
 
+def broadcast_leading(*shapes: torch.Size) -> torch.Size:
+    """The shape that `shapes` broadcast to. numpy's rule: torch.broadcast_shapes loads sympy, half a second."""
+    return torch.Size(np.broadcast_shapes(*map(tuple, shapes)))
+
+
 @dataclass(frozen=True)
 class Embedding:
     """Points on a mesh: a triangle and barycentric weights for each of L points."""
@@ -126,7 +131,7 @@ class FaceParams:
     def leading(self) -> torch.Size:
         """The broadcast leading dimensions."""
         tails = {"eyes": 2}
-        return torch.broadcast_shapes(
+        return broadcast_leading(
             *(getattr(self, f.name).shape[: -tails.get(f.name, 1)] for f in dataclasses.fields(self))
         )
 
