@@ -13,8 +13,9 @@ from PIL import Image
 
 import emberface
 import emberface_cli
+from animate.textgrid import write_textgrid
 from assets.locate import asset_path
-from flame_tools import load_head, save_track
+from flame_tools import Intervals, load_head, save_track
 from flame_tools.archive import read_npz, write_npz
 from flame_tools.identity import random_identities
 from flame_tools.posing import still
@@ -274,6 +275,28 @@ def test_odd_but_good_sounds_speak(rate, channels, subtype, capsys, tmp_path):
     assert json.loads(capsys.readouterr().out)["bilabial_closure"] == pytest.approx(
         report["quality"]["bilabial_closure"]
     )
+
+
+def test_lips_are_measured_against_a_textgrid(capsys, tmp_path):
+    text = asset_path("voice_text").read_text()
+    place = tmp_path / "voice.face.npz"
+    assert emberface_cli.run(["animate", str(asset_path("voice")), "-o", str(place), "--text", text, "--json"]) == 0
+    report = json.loads(capsys.readouterr().out)["quality"]
+    track = emberface.load(place)
+    write_textgrid({"phones": track.intervals["phones"]}, tmp_path / "a.TextGrid", end_s=float(track.time_s[-1]) + 1)
+    arguments = ["eval", "lips", str(place), "--json", "--textgrid"]
+    assert emberface_cli.run([*arguments, str(tmp_path / "a.TextGrid")]) == 0
+    measured = json.loads(capsys.readouterr().out)
+    for name in ("bilabial_closure", "false_closure", "silence_rest", "open_gap_mm", "loudness_opening_r"):
+        assert measured[name] == pytest.approx(report[name], abs=0.02), name
+    # the same phones a second late: the figures must notice
+    late = track.intervals["phones"]
+    late = Intervals(late.names, late.start_s + 1, late.end_s + 1)
+    write_textgrid({"phones": late}, tmp_path / "late.TextGrid", end_s=float(track.time_s[-1]) + 2)
+    assert emberface_cli.run([*arguments, str(tmp_path / "late.TextGrid")]) == 0
+    assert json.loads(capsys.readouterr().out)["bilabial_closure"] < 0.8
+    (tmp_path / "empty.TextGrid").write_text("nothing")
+    refused(capsys, tmp_path, *arguments, tmp_path / "empty.TextGrid")
 
 
 # --- the installed command ------------------------------------------------------------------------------------------
