@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import sys
 import threading
 
@@ -30,6 +31,16 @@ def _references(arrays: list[np.ndarray]) -> list[int]:
 _ALONE = _references([np.empty(0)])[0]  # of an array that only its list holds, whatever this Python counts
 _lock = threading.Lock()
 _results: list[np.ndarray] = []
+
+
+def _unlock() -> None:
+    """A thread that held the lock during a fork does not live on in the child to release it."""
+    global _lock
+    _lock = threading.Lock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_unlock)
 
 
 def recycled(shape: tuple[int, ...], dtype) -> np.ndarray:

@@ -1,9 +1,12 @@
 """Memory that is used again, and never while somebody still reads it."""
 
 import gc
+import os
+import signal
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
+import pytest
 import torch
 
 from render import buffers
@@ -56,3 +59,15 @@ def test_scratch_is_of_the_thread():
     assert address(scratch("test", (2, 2))) == address(here)
     with ThreadPoolExecutor(1) as worker:
         assert worker.submit(lambda: address(scratch("test", (4, 4)))).result() != address(here)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork")
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+def test_a_lock_held_during_a_fork_does_not_hang_the_child():
+    with buffers._lock:
+        child = os.fork()
+        if child == 0:
+            signal.alarm(20)  # hanging ends as a failure
+            recycled((3, 3), np.int32)
+            os._exit(0)
+    assert os.waitpid(child, 0)[1] == 0
