@@ -11,14 +11,13 @@ import os
 import struct
 
 import numpy as np
-import torch
 
 from flame_tools.archive import written_whole
 from flame_tools.export.corners import Piece, split_by_material
 from flame_tools.export.looks import LOOKS, OTHER, linear, texture_png
 from flame_tools.export.rig import Rig, make_rig
+from flame_tools.export.surface import normals_of
 from flame_tools.head import Head
-from flame_tools.normals import vertex_normals
 from flame_tools.types import HeadArrays, Track
 
 _FLOAT, _U8, _U16, _U32 = 5126, 5121, 5123, 5125
@@ -210,14 +209,14 @@ def _mesh(rig: Rig, pieces: list[Piece], head: Head, buffer: _Buffer, still: boo
 
 def _normals(rig: Rig, head: Head) -> tuple[np.ndarray, np.ndarray]:
     """Unit normals [V, 3] of the base, and how each target at weight 1 changes them, [N, V, 3]."""
-    base = torch.as_tensor(rig.base)
-    normals = vertex_normals(base, head.faces)
-    turns = torch.stack([vertex_normals(base + torch.as_tensor(t), head.faces) - normals for t in rig.targets])
+    normals_at = normals_of(head.arrays.faces, len(rig.base))
+    normals = normals_at(rig.base)
+    turns = np.stack([normals_at(rig.base + target) - normals for target in rig.targets])
     # A vertex that no face touches has no direction; the format wants a unit vector all the same.
-    lost = normals.norm(dim=-1) < 0.5
-    normals[lost] = torch.tensor([0.0, 0.0, 1.0])
+    lost = np.linalg.norm(normals, axis=1) < 0.5
+    normals[lost] = [0.0, 0.0, 1.0]
     turns[:, lost] = 0
-    return normals.numpy(), turns.numpy()
+    return normals, turns
 
 
 def _influences(weights: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:

@@ -8,6 +8,7 @@ import numpy as np
 
 from flame_tools.export.folder import folder_written_whole
 from flame_tools.export.looks import LOOKS, OTHER, linear, texture_png
+from flame_tools.export.surface import normals_of
 from flame_tools.head import Head
 from flame_tools.posing import posed_frames
 from flame_tools.types import HeadArrays, Track
@@ -26,32 +27,14 @@ def write_obj_sequence(track: Track, head: Head, folder: str | os.PathLike) -> N
         (temporary / "head.mtl").write_text(_materials(head.arrays, texture is not None))
         coordinates = _lines("vt", head.arrays.uv, 6)
         faces = _faces(head.arrays)
-        touching = _touching(head.arrays)
+        normals_at = normals_of(head.arrays.faces, len(head.arrays.v_template))
         for i, vertices in enumerate(posed_frames(track, head), start=1):
-            normals = _normals(vertices, head.arrays.faces, touching)
             with open(temporary / f"frame_{i:04d}.obj", "w", newline="\n") as file:
                 file.write("mtllib head.mtl\no head\n")
                 file.write(_lines("v", vertices, 6))
                 file.write(coordinates)
-                file.write(_lines("vn", normals, 4))
+                file.write(_lines("vn", normals_at(vertices), 4))
                 file.write(faces)
-
-
-def _touching(arrays: HeadArrays):
-    """Sparse [V, F]: which faces touch each vertex. One product with it is ten times faster than scattering."""
-    from scipy.sparse import csr_matrix
-
-    faces = arrays.faces
-    ones = np.ones(faces.size, np.float32)
-    shape = (len(arrays.v_template), len(faces))
-    return csr_matrix((ones, (faces.ravel(), np.repeat(np.arange(len(faces)), 3))), shape)
-
-
-def _normals(vertices: np.ndarray, faces: np.ndarray, touching) -> np.ndarray:
-    """Unit normals [V, 3], area-weighted; zero where no face touches."""
-    a, b, c = (vertices[faces[:, i]] for i in range(3))
-    summed = touching @ np.cross(b - a, c - a)
-    return summed / np.maximum(np.linalg.norm(summed, axis=1, keepdims=True), 1e-20)
 
 
 def _lines(keyword: str, rows: np.ndarray, decimals: int) -> str:
