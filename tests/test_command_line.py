@@ -151,6 +151,16 @@ def test_a_folder_that_may_not_be_written(capsys, track_file, tmp_path):
     refused(capsys, tmp_path, "convert", track_file, "-o", tmp_path / "locked" / "a.glb")
 
 
+def test_an_interrupted_run_leaves_nothing(capsys, monkeypatch, track_file, tmp_path):
+    def stop(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(emberface, "render", stop)
+    places = ["-o", str(tmp_path / "new" / "a.glb"), "-o", str(tmp_path / "new" / "a.png")]
+    assert emberface_cli.run(["convert", str(track_file), *places]) == 130
+    assert not list(tmp_path.iterdir())
+
+
 # --- pictures -------------------------------------------------------------------------------------------------------
 
 
