@@ -63,13 +63,16 @@ class Observation:
     iris_radius: np.ndarray  # [2] pixels: right, left
     size: tuple[int, int]  # width, height
     focal_px: float | None = None  # where it is known
+    together: float = 0.0  # in [0, 1]: how surely an open mouth shows teeth that are together
 
     @staticmethod
-    def of(reading: FaceReading, size: tuple[int, int], focal_px: float | None = None) -> Observation:
+    def of(
+        reading: FaceReading, size: tuple[int, int], focal_px: float | None = None, together: float = 0.0
+    ) -> Observation:
         rings = reading.iris.reshape(2, 5, 2)
         # a turned eye's iris is foreshortened along one axis only: the longer diameter is the true one
         diameters = np.linalg.norm(rings[:, 1:3] - rings[:, 3:5], axis=-1)
-        return Observation(reading.landmarks[:, :2], rings[:, 0], diameters.max(1) / 2, size, focal_px)
+        return Observation(reading.landmarks[:, :2], rings[:, 0], diameters.max(1) / 2, size, focal_px, together)
 
 
 @dataclass(frozen=True)
@@ -193,7 +196,7 @@ def _problem(head, model: LandmarkModel, seen: Observation, at: np.ndarray, use,
         upper, lower = upper[both], lower[both]
     gap = 1 / (options.gap_noise * unit)
     apart = seen.landmarks[upper] - seen.landmarks[lower]
-    closer = apart * _closing(np.linalg.norm(apart, axis=1) / unit)[:, None]
+    closer = apart * _closing(np.linalg.norm(apart, axis=1) / unit, seen.together)[:, None]
     closer[np.isin(upper, [pair[0] for pair in LID_PAIRS])] = 0
 
     known_focal = seen.focal_px is not None
@@ -236,20 +239,20 @@ def _problem(head, model: LandmarkModel, seen: Observation, at: np.ndarray, use,
             extra[2, axis, lay.eyes.start + 2 + axis] = -1 / sd
         return r, np.concatenate([metric @ d_image, (d_image[upper] - d_image[lower]) * gap, extra])
 
-    mean, sd = prior(head, lay)
+    mean, sd = prior(head, lay, together=seen.together)
     low, high = bounds(head, lay)
     robust = np.concatenate([np.ones(len(rows) + len(upper), bool), np.zeros(3, bool)])
     return Problem(residuals, robust, mean, sd, low, high), weights
 
 
-def _closing(gaps: np.ndarray) -> np.ndarray:
+def _closing(gaps: np.ndarray, together: float) -> np.ndarray:
     """[n] in [0, 1]: the share of a lip gap (in eye distances) that is not there.
 
-    On shut lips the network still leaves about 0.02 between them. On open ones it sets the lower lip's edge into the
-    lip's red, by 12 to 20 % of the gap on portraits.
+    On shut lips the network still leaves about 0.02 between them. Where teeth show it sets the lower lip's edge into
+    the lip's red, by 12 to 20 % of the gap on portraits.
     """
     shut, wide = np.clip((0.05 - gaps) / 0.02, 0, 1), np.clip((gaps - 0.06) / 0.06, 0, 1)
-    return np.maximum(shut, 0.15 * wide)
+    return np.maximum(shut, 0.15 * wide * together)
 
 
 def _facing(model: LandmarkModel, at: np.ndarray, least: float) -> np.ndarray:

@@ -15,6 +15,7 @@ from recon.evaluate import Score, cross_score, errors
 from recon.eyes import iris_colour, paint_eyes
 from recon.fit import LandmarkFit, Observation, fit
 from recon.landmark_model import LandmarkModel
+from recon.teeth import teeth_together
 from recon.texture import make_albedo
 from recon.threads import one_blas_thread
 
@@ -51,7 +52,8 @@ def reconstruct(
     with one_blas_thread():
         model = landmark_model(head.arrays)
         for reading in usable:
-            seen = Observation.of(reading, (width, height), focal_px)
+            together = teeth_together(image, reading.landmarks[:, :2])
+            seen = Observation.of(reading, (width, height), focal_px, together)
             score = cross_score(head.arrays, model, seen)
             found = fit(head.arrays, model, seen, start=score.fit.unknowns)
             tracks.append(_track(image, head, reading, seen, score, found))

@@ -14,7 +14,8 @@ FOCAL_OVER_LONG_SIDE = 1.4  # a 50 mm lens on a 36 mm sensor
 FOCAL_LOG_SD = 0.12  # kept tight: landmarks tell perspective from the shape of a face only poorly
 DISTANCE_M, DISTANCE_LOG_SD = 1.2, 0.6  # where people stand for a portrait
 LID_SD, GAZE_SD, GAZE_APART_SD = 0.5, 0.25, 0.05
-JAW_OPEN_SD, JAW_SIDE_SD = 0.15, 0.3  # shares of jawOpen and jawLeft at 1
+JAW_OPEN_SD, JAW_SIDE_SD = 0.4, 0.3  # shares of jawOpen and jawLeft at 1
+JAW_TOGETHER_SD = 0.02  # the same of jawOpen where the picture shows teeth together
 
 # The face's outline in MediaPipe's order: the tessellation's rim, clockwise from the top of the forehead.
 OVAL = (
@@ -61,12 +62,16 @@ def bounds(head: HeadArrays, layout: Layout) -> tuple[np.ndarray, np.ndarray]:
     return low, high
 
 
-def prior(head: HeadArrays, layout: Layout) -> tuple[np.ndarray, np.ndarray]:
-    """Mean and standard deviation [K] of every unknown; pose and camera are free here."""
+def prior(head: HeadArrays, layout: Layout, *, together: float = 0.0) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and standard deviation [K] of every unknown; pose and camera are free here.
+
+    `together` in [0, 1] says how surely the teeth are together.
+    """
+    jaw_open_sd = JAW_OPEN_SD ** (1 - together) * JAW_TOGETHER_SD**together
     mean, sd = np.zeros(layout.size), np.full(layout.size, np.inf)
     sd[layout.shape] = 1
     sd[layout.expression] = head.expression_sd
-    sd[layout.jaw] = (JAW_OPEN_SD * head.jaw_open_rad, JAW_SIDE_SD * head.jaw_side_rad)
+    sd[layout.jaw] = (jaw_open_sd * head.jaw_open_rad, JAW_SIDE_SD * head.jaw_side_rad)
     sd[layout.eyes] = GAZE_SD
     sd[layout.eyelids] = LID_SD
     return mean, sd
