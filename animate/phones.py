@@ -43,7 +43,7 @@ class Phones:
     def fallback_share(self) -> float:
         spoken = np.array([name != SILENCE for name in self.phones.names])
         length = (self.phones.end_s - self.phones.start_s) * spoken
-        return float((length * self.fallback).sum() / length.sum()) if length.sum() else 0.0
+        return float((length * self.fallback).sum() / length.sum()) if length.sum() else float(self.fallback.any())
 
     def report(self) -> dict:
         """For a track's provenance."""
