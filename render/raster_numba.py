@@ -156,8 +156,9 @@ def _barycentrics(clip, faces, top, height, depth, face_id, bary, depth_out):
                 b1 = max(b1, 0.0)
                 b2 = max(b2, 0.0)
                 total = b0 + b1 + b2
-                if not (total > 0.0 and total < np.inf):  # a sliver thinner than float64 can tell
-                    b0 = b1 = b2 = total = 1.0
+                if not (abs(over) < np.inf and total > 0.0 and total < np.inf):  # a sliver thinner than float64 tells
+                    b0 = b1 = b2 = 1.0
+                    total = 3.0
                 b0 /= total
                 b1 /= total
                 b2 /= total

@@ -130,7 +130,7 @@ def barycentrics(
     plain = weights * over[:, None]
     held = plain.clamp(min=0)  # snapping may leave a pixel a hair outside: hold it inside
     total = held[:, 0] + held[:, 1] + held[:, 2]
-    told = (total > 0) & (total < torch.inf)  # else a sliver thinner than float64 can tell
+    told = (over.abs() < torch.inf) & (total > 0) & (total < torch.inf)  # else a sliver thinner than float64 can tell
     held = torch.where(told[:, None], held / total[:, None], 1.0 / 3.0)
     held = torch.where((plain >= 0).all(1)[:, None], plain, held)
     result = clip.new_zeros(height, width, 3)
