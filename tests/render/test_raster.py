@@ -77,8 +77,8 @@ def test_numba_equals_its_definition(kind, seed, double, height, width):
 
 @pytest.mark.parametrize("backend", ["numba", "torch"])
 def test_a_sliver_that_only_snapping_gives_an_area_has_even_weights(backend):
-    """Three corners in one line: no area before snapping to the grid, a hair of it after, on a pixel centre."""
-    clip = np.array([[[0.375, -0.625, -0.5, 1], [-0.375, -0.375, -1, 1], [-0.75, -0.25, -0.75, 1]]])
+    """Three corners in one line, one behind the near plane: the cut, snapped, has a hair of area on a pixel centre."""
+    clip = np.array([[[0.375, -0.625, -0.5, 1], [-0.375, -0.375, -1.125, 1], [-0.75, -0.25, -0.75, 1]]])
     raster = rasterize(clip, np.array([[0, 1, 2]]), (50, 9), backend=backend)
     assert int((raster.face_id >= 0).sum()) == 1
     np.testing.assert_allclose(raster.bary[raster.face_id >= 0], 1 / 3)
