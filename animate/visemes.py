@@ -63,12 +63,12 @@ OW  .5:1   jaw=.12 funnel=.16 pucker=.75*1.3 spread=0*.9 close=.10
 OY  0:.5   jaw=.22 funnel=.24 pucker=.38 spread=0*.8
 OY  .6:1   jaw=.13 spread=.26 pucker=0*.7
 UH  0:1    jaw=.14 funnel=.16 pucker=.34*.9 spread=0*.6
-UW  0:1    jaw=.11 funnel=.14 pucker=.92*1.5 spread=0 close=.14
+UW  0:1    jaw=.11 funnel=.12 pucker=.95*1.6 spread=0 close=.22
 P   0:.85  jaw=.05 press=.25 roll=.12*.5 upper=0*.6 lower=0*.6
 B   0:.85  jaw=.06 press=.18 roll=.10*.5 upper=0*.6 lower=0*.6
 M   0:1    jaw=.06 press=.14 roll=.08*.5 upper=0*.6 lower=0*.6
-F   0:1    jaw=.07 roll=.62*1.5 close=.42 upper=.22 lower=0 spread=.04*.1
-V   0:1    jaw=.08 roll=.52*1.5 close=.40 upper=.20 lower=0 spread=.04*.1
+F   0:1    jaw=.065 roll=.66*1.6 close=.54*1.4 upper=.20 lower=0 spread=.04*.1
+V   0:1    jaw=.07 roll=.58*1.5 close=.50*1.3 upper=.18 lower=0 spread=.04*.1
 T   0:1    jaw=.09*.8 tongue_up=.75 lower=.10*.4 close=0*.4
 D   0:1    jaw=.10*.7 tongue_up=.70 lower=.10*.4 close=0*.4
 N   0:1    jaw=.11*.6 tongue_up=.70 lower=.08*.3 close=0*.4
@@ -86,7 +86,7 @@ G   0:1    jaw=.14*.35 tongue_back=.72 close=0*.3
 NG  0:1    jaw=.14*.35 tongue_back=.70 close=0*.3
 HH  0:1    jaw=.15*.15 close=0*.3
 R   0:1    jaw=.12*.7 funnel=.28*.9 pucker=.26*.8 spread=0*.5 tongue_back=.25*.4 close=0*.3
-W   0:1    jaw=.085 funnel=.16 pucker=.95*1.7 spread=0*1.2 close=.22
+W   0:1    jaw=.085 funnel=.13 pucker=1.0*1.8 spread=0*1.2 close=.34
 Y   0:1    jaw=.10 spread=.28*.8 lower=.08*.4 pucker=0*.4 tongue_up=.25*.4 close=0*.3
 SPN 0:1    jaw=.14*.6 lower=.10*.4
 """
