@@ -122,12 +122,12 @@ def _look_up(image, pixels, head, vertices, camera) -> np.ndarray:
     """Linear colours [T, 3] float32 of the photo at the texels' pixels, without aliasing where the photo is finer."""
     around = project(vertices, camera)[:, :2]
     factor = max(1, int((around.max(0) - around.min(0)).max() / SIZE))
-    return bilinear(reduce_linear(image, factor), pixels[:, 0] / factor, pixels[:, 1] / factor)
-
-
-def reduce_linear(image: np.ndarray, factor: int) -> np.ndarray:
-    """uint8 sRGB to linear float32, averaged over factor x factor blocks."""
-    return reduce(_LINEAR[image], factor)
+    low, high = pixels[:, :2].min(0) - 2 * factor, pixels[:, :2].max(0) + 2 * factor
+    size = np.array(camera.size)
+    left, top = np.clip(low, 0, size - 1).astype(int)
+    right, bottom = np.clip(np.ceil(high), (left + 1, top + 1), size).astype(int)
+    part = reduce(_LINEAR[image[top:bottom, left:right]], factor)
+    return bilinear(part, (pixels[:, 0] - left) / factor, (pixels[:, 1] - top) / factor)
 
 
 def _landmark_points(head: HeadArrays, ids) -> np.ndarray:
