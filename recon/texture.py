@@ -21,6 +21,7 @@ SIZE = 1024  # texels
 FADE_M = (0.02, 0.003)  # metres inside and beyond the face's outline between which the photo gives way to plain skin
 COARSE = 32  # cells along the atlas over which light is levelled
 LEVEL = 0.75  # how far it is levelled: 0 leaves the photo's light, 1 takes all slow changes out
+HIGHLIGHT = 0.5  # linear light that a well exposed picture reaches somewhere
 DEPTH_SLACK_M = 0.003  # a texel this much behind the nearest surface still counts as seen
 _LINEAR = srgb_to_linear(np.arange(256) / 255).astype(np.float32)
 
@@ -34,6 +35,7 @@ def make_albedo(
     size: int = SIZE,
 ) -> tuple[np.ndarray, np.ndarray, float]:
     """Albedo [size, size, 3] uint8, light [9, 3] and the share of the frontal face that the photo shows."""
+    image = exposed(image)
     atlas = uv_map(head, size)
     area = atlas.spread(_face_area(head))
     atlas, area = atlas.part(area > 0), area[area > 0]
@@ -71,6 +73,16 @@ def make_albedo(
     around = albedo.reshape(-1, 3)[atlas.texels]
     albedo.reshape(-1, 3)[atlas.texels] = face * area[:, None] + around * (1 - area[:, None])
     return _encode(albedo), light, coverage
+
+
+def exposed(image: np.ndarray) -> np.ndarray:
+    """An underexposed picture, whose brightest hundredth is no highlight, brightened by up to two stops."""
+    step = max(1, min(image.shape[:2]) // 200)
+    brightest = np.percentile(_LINEAR[image[::step, ::step]].max(-1), 99)
+    gain_needed = float(np.clip(HIGHLIGHT / max(brightest, 1e-3), 1, 4))
+    if gain_needed < 1.1:
+        return image
+    return _encode(_LINEAR * gain_needed)[image]
 
 
 def _encode(linear: np.ndarray) -> np.ndarray:

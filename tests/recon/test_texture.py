@@ -5,7 +5,7 @@ from flame_tools.types import FaceParams
 from recon.eyes import COMMON, iris_colour
 from recon.fill import push_pull
 from recon.light import fit_light, gain, harmonics, white_balance
-from recon.texture import make_albedo
+from recon.texture import exposed, make_albedo
 from recon.uv_map import uv_map
 from render.camera import portrait_camera
 from render.materials import linear_to_srgb, srgb_to_linear
@@ -130,3 +130,12 @@ def test_white_balance_leaves_skins_alone_and_tames_a_red_print():
     assert balanced[0] / balanced[1] < 2.1 < red[0] / red[1]
     luminance = np.array([0.2126, 0.7152, 0.0722])
     assert luminance @ balanced == pytest.approx(luminance @ red, rel=1e-5)
+
+
+def test_only_dark_pictures_are_brightened(astronaut):
+    assert exposed(astronaut) is astronaut
+    linear = srgb_to_linear(astronaut / 255)
+    dark = np.rint(linear_to_srgb(linear / 4) * 255).astype(np.uint8)
+    lit = srgb_to_linear(exposed(dark) / 255)
+    assert lit.mean() > 1.7 * (linear / 4).mean() and lit.mean() < 1.1 * linear.mean()
+    assert exposed(np.zeros((4, 4, 3), np.uint8)).max() == 0
