@@ -47,16 +47,22 @@ def recon(
     *,
     head: str | Head = "default",
     all_faces: bool = False,
+    focal_px: float | None = None,
 ) -> Track | list[Track]:
     """A photo to a one-frame Track: identity, expression, pose, camera and texture of its largest face.
 
-    With `all_faces` a list of Tracks, the largest face first.
+    With `all_faces` a list of Tracks, the largest face first. `focal_px` is the camera's focal length in pixels; where
+    it is not given, a file's EXIF data is asked, then a common lens is assumed.
     """
+    from recon.focal import focal_from_exif
     from recon.pipeline import reconstruct
     from render.image import read_image
 
-    pixels = image if isinstance(image, np.ndarray) else read_image(image)
-    tracks = reconstruct(pixels, _head(head), all_faces=all_faces)
+    is_file = not isinstance(image, np.ndarray)
+    pixels = read_image(image) if is_file else image
+    if focal_px is None and is_file:
+        focal_px = focal_from_exif(image)
+    tracks = reconstruct(pixels, _head(head), all_faces=all_faces, focal_px=focal_px)
     return tracks if all_faces else tracks[0]
 
 

@@ -200,6 +200,7 @@ def recon_(
 ) -> None:
     """A photo to a head: identity, expression, pose and texture."""
     from flame_tools.load import load_head
+    from recon.focal import focal_from_exif
     from render.image import read_image, write_png
     from render.performance import comparison
 
@@ -209,7 +210,8 @@ def recon_(
         with job.step("load"):
             model, pixels = load_head(head), read_image(image)
         with job.step("recon", "finding and fitting the face"):
-            tracks = emberface.recon(pixels, head=model, all_faces=True)[: None if all else 1]
+            found = emberface.recon(pixels, head=model, all_faces=all, focal_px=focal_from_exif(image))
+            tracks = found if all else [found]
         for i, track in enumerate(tracks, 1):
             mine = places if len(tracks) == 1 else [_numbered(place, i) for place in places]
             _write(job, track, model, [p for p in mine if p.suffix != ".png"])

@@ -26,9 +26,9 @@ class Look:
 LOOKS = {
     "skin": Look((205, 152, 126), 0.55, True),
     "lips": Look((176, 98, 88), 0.4, True),
-    "sclera": Look((232, 224, 216), 0.15),
-    "iris": Look((108, 93, 62), 0.15),
-    "pupil": Look((8, 8, 9), 0.15),
+    "sclera": Look((232, 224, 216), 0.15, True),
+    "iris": Look((108, 93, 62), 0.15, True),
+    "pupil": Look((8, 8, 9), 0.15, True),
     "teeth": Look((226, 214, 192), 0.3),
     "gums": Look((178, 92, 88), 0.4),
     "tongue": Look((186, 98, 94), 0.45),
