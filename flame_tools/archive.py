@@ -76,10 +76,12 @@ def read_npz(path: str | os.PathLike, kind: str, version: int) -> tuple[dict[str
             header = _read_header(archive, path)
             if header.get("format") != kind:
                 raise FormatError(f"{path} holds {header.get('format')!r}, wanted {kind!r}")
-            if not isinstance(header.get("version"), int) or header["version"] > version:
+            found = header.get("version")
+            if not isinstance(found, int) or found < 1:
+                raise FormatError(f"{path} says version {found!r} of {kind}, and there is none; it was damaged")
+            if found > version:
                 raise FormatError(
-                    f"{path} has version {header.get('version')} of {kind}, this release reads up to {version}; "
-                    "upgrade emberface to open it"
+                    f"{path} has version {found} of {kind}, this release reads up to {version}; upgrade emberface"
                 )
             arrays = {
                 info.filename.removesuffix(".npy"): _read_member(archive, info)

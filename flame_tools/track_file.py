@@ -10,6 +10,7 @@ import torch
 
 from flame_tools.archive import read_npz, write_npz
 from flame_tools.errors import FormatError, ShapeError
+from flame_tools.track_check import check_track
 from flame_tools.types import Appearance, Camera, Curves, FaceParams, Intervals, Track
 
 FORMAT, VERSION = "emberface.track", 1
@@ -18,7 +19,11 @@ _APPEARANCE = tuple(f.name for f in dataclasses.fields(Appearance))
 
 
 def save_track(track: Track, path: str | os.PathLike) -> None:
-    """Write `track` to `path` (by convention `NAME.face.npz`): whole or not at all; same track, same bytes."""
+    """Write `track` to `path` (by convention `NAME.face.npz`): whole or not at all; same track, same bytes.
+
+    Raises ShapeError where the track does not fit together, OutputError where `path` cannot be written.
+    """
+    check_track(track)
     arrays = {"time_s": np.asarray(track.time_s, np.float64)}
     for group, params in (("params", track.params), ("std", track.std)):
         if params is not None:
@@ -67,7 +72,7 @@ def load_track(path: str | os.PathLike) -> Track:
         raise FormatError(f"{path} lacks {', '.join(missing)}; it is no complete track")
     try:
         track = _track(arrays, header)
-        _check(track)
+        check_track(track)
     except (ShapeError, KeyError, TypeError, ValueError, AttributeError) as error:
         raise FormatError(
             f"{path} does not fit together: {error}; write it again with the program that made it"
@@ -76,6 +81,13 @@ def load_track(path: str | os.PathLike) -> Track:
 
 
 def _track(arrays: dict[str, np.ndarray], header: dict) -> Track:
+    for name, array in arrays.items():
+        if array.dtype.kind not in "fiub":
+            raise ShapeError(f"{name} has type {array.dtype}, wanted real numbers")
+    for name, kind in (("head_id", str), ("provenance", dict), ("audio_rate", int), ("audio_start_s", float | int)):
+        if not isinstance(header[name], kind):
+            raise ShapeError(f"{name} is {header[name]!r}, which is no {kind}")
+
     def params(group: str) -> FaceParams | None:
         if f"{group}.shape" not in arrays:
             return None
@@ -107,25 +119,3 @@ def _track(arrays: dict[str, np.ndarray], header: dict) -> Track:
         provenance=header["provenance"],
         licences=tuple(header["licences"]),
     )
-
-
-def _check(track: Track) -> None:
-    frames = len(track.time_s)
-    if track.time_s.ndim != 1 or not np.isfinite(track.time_s).all() or (np.diff(track.time_s) <= 0).any():
-        raise ShapeError("time_s is not a strictly increasing list of finite times")
-    tails = {"expression": track.params.expression.shape[-1:], "eyes": (2, 3), "eyelids": (2,)}
-    for name in _PARAMS:
-        value = getattr(track.params, name)
-        wanted = tuple(value.shape) if name == "shape" else (frames, *tails.get(name, (3,)))
-        if tuple(value.shape) != wanted or (name == "shape" and value.ndim != 1):
-            raise ShapeError(f"{name} is {list(value.shape)}, wanted {list(wanted)}")
-        if not torch.isfinite(value).all():
-            raise ShapeError(f"{name} holds NaN or infinite values")
-    if track.audio is not None and (track.audio.ndim != 1 or track.audio_rate <= 0):
-        raise ShapeError(f"audio is {list(track.audio.shape)} at {track.audio_rate} Hz, wanted [N] at a positive rate")
-    for name, intervals in track.intervals.items():
-        if not len(intervals.names) == len(intervals.start_s) == len(intervals.end_s):
-            raise ShapeError(f"intervals {name!r} have {len(intervals.names)} names and {len(intervals.start_s)} times")
-    for name, curves in track.curves.items():
-        if curves.values.shape != (frames, len(curves.names)):
-            raise ShapeError(f"curves {name!r} are {list(curves.values.shape)}, wanted {[frames, len(curves.names)]}")

@@ -103,10 +103,24 @@ def rewrite(path, **changes):
         ({"params.jaw": np.zeros((5, 4), np.float32)}, "jaw is"),
         ({"params.shape": np.zeros((5, 6), np.float32)}, "one identity"),
         ({"params.neck": np.full((5, 3), np.nan, np.float32)}, "neck holds NaN"),
-        ({"time_s": np.zeros(5)}, "strictly increasing"),
+        ({"time_s": np.zeros(5)}, "does not increase"),
+        ({"time_s": np.arange(5.0)}, "fps is 30/1 but"),
+        ({"fps": [0, 1]}, "fps is"),
+        ({"fps": [30, 0]}, "fps is"),
+        ({"fps": [30, 1, 2]}, "fps is"),
+        ({"version": 0}, "there is none"),
+        ({"version": "1"}, "there is none"),
+        ({"provenance": None}, "provenance is None"),
+        ({"audio": np.full(9, np.nan, np.float32)}, "audio holds NaN"),
+        ({"audio": np.zeros(9, complex)}, "audio has type complex"),
+        ({"intervals.phones.start_s": np.array([0.0, np.nan])}, "phones.* holds NaN"),
+        ({"intervals.phones.end_s": np.array([-1.0, 0.2])}, "end before they start"),
+        ({"std.jaw": np.zeros((5, 2), np.float32)}, "std jaw"),
+        ({"camera.focal": np.array([-1.0, 1.0])}, "positive"),
+        ({"appearance.albedo": np.zeros((4, 4, 3), np.float32)}, "wanted uint8"),
         ({"curves.emotion": np.zeros((5, 3), np.float32)}, "curves 'emotion'"),
         ({"audio": np.zeros((2, 9), np.float32)}, "audio is"),
-        ({"params.eyes": np.array(["text"])}, "fit together"),
+        ({"params.eyes": np.array(["text"])}, "eyes has type"),
     ],
 )
 def test_what_does_not_fit_is_refused(track, tmp_path, changes, message):
@@ -115,6 +129,13 @@ def test_what_does_not_fit_is_refused(track, tmp_path, changes, message):
     rewrite(path, **changes)
     with pytest.raises(FormatError, match=message):
         load_track(path)
+
+
+def test_a_track_without_frames_is_neither_written_nor_read(track, tmp_path):
+    empty = Track("random", track.params.frame(slice(0, 0)), track.time_s[:0])
+    with pytest.raises(ShapeError, match="no frame"):
+        save_track(empty, tmp_path / "a.npz")
+    assert not list(tmp_path.iterdir())
 
 
 def test_other_files_are_refused(track, tmp_path):
