@@ -54,7 +54,7 @@ def make_albedo(
     tone = _tone(even, skin)
     balance = white_balance(tone)
     even, tone = np.clip(even * balance, 0, 1), tone * balance
-    seen *= _skin_like(even, tone, head, atlas)
+    seen *= _skin_like(even, tone, head, atlas) * atlas.spread(_off_lip_edges(head))
     coverage = float((seen * (area > 0.5)).sum() / max((area > 0.5).sum(), 1))
 
     # what is hidden here may be seen across the face
@@ -196,6 +196,12 @@ def _plain_skin(head: HeadArrays) -> np.ndarray:
     return free
 
 
+def _off_lip_edges(head: HeadArrays) -> np.ndarray:
+    """[V] 0 on the inner edges and in the corners of the lips, where a photo shows teeth or the dark between them."""
+    edges = np.concatenate([head.v_template[head.inner_lip_pairs.ravel()], _landmark_points(head, LIPS[20:])])
+    return smooth_step(_distance(head.v_template, edges), 0.0015, 0.004)
+
+
 def _tone(colours: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """[3] the colour of skin in good light: the mean of what is brighter than half of it, without the highlights."""
     kept = np.flatnonzero(weights > 0.3)
@@ -237,4 +243,4 @@ def _upwards(hair: np.ndarray, places: np.ndarray, brow: float) -> np.ndarray:
     share = (total / np.maximum(count, 1)).reshape(rows, columns)
     begun = np.maximum.accumulate(share, axis=0)
     soft = bilinear(begun[..., None].astype(np.float32), x, y + 2)[:, 0]  # from 4 mm below: hair has a shade
-    return np.where(places[:, 1] > brow, smooth_step(soft, 0.08, 0.3), 0)
+    return smooth_step(soft, 0.08, 0.3) * smooth_step(places[:, 1], brow, brow + 0.004)
