@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from animate.chance import generator
 from animate.emphasis import Accents, bumps
 
 _CLOSING_S, _SHUT_S, _OPENING_S = 0.095, 0.035, 0.200
@@ -26,9 +27,9 @@ class Blink:
         return self.start_s + _CLOSING_S + _SHUT_S + _OPENING_S
 
 
-def plan_blinks(duration_s: float, phrase_ends_s: np.ndarray, *, seed: int = 0) -> tuple[Blink, ...]:
+def plan_blinks(duration_s: float, phrase_ends_s: np.ndarray, *, seed: int | tuple[int, ...] = 0) -> tuple[Blink, ...]:
     """Blinks of a recording; one that falls due near a phrase's end waits for it."""
-    random = np.random.default_rng((seed, 1))
+    random = generator(seed, "blinks")
     blinks, at = [], random.uniform(0.6, 2.2)
     while at < duration_s - 0.1:
         near = phrase_ends_s[np.abs(phrase_ends_s - at) < 0.7]
@@ -59,12 +60,12 @@ def lids(blinks: tuple[Blink, ...], times: np.ndarray) -> np.ndarray:
     return out
 
 
-def gaze(times: np.ndarray, pauses_s: list[tuple[float, float]], *, seed: int = 0) -> np.ndarray:
+def gaze(times: np.ndarray, pauses_s: list[tuple[float, float]], *, seed: int | tuple[int, ...] = 0) -> np.ndarray:
     """Where the eyes look [T, 2]: radians down and to the subject's left of the camera.
 
     Mostly at the camera with tiny shifts; looks away now and then, more often in pauses.
     """
-    random = np.random.default_rng((seed, 2))
+    random = generator(seed, "gaze")
     duration = float(times[-1]) if len(times) else 0.0
     at, here, moves = random.uniform(0.2, 0.8), np.zeros(2), []
     while at < duration:
@@ -88,8 +89,8 @@ def gaze(times: np.ndarray, pauses_s: list[tuple[float, float]], *, seed: int = 
     return out
 
 
-def brows(times: np.ndarray, accents: Accents, *, seed: int = 0) -> np.ndarray:
+def brows(times: np.ndarray, accents: Accents, *, seed: int | tuple[int, ...] = 0) -> np.ndarray:
     """Brow raise [T] in [0, 1]: a flash on some accents, the stronger the likelier."""
-    random = np.random.default_rng((seed, 3))
+    random = generator(seed, "brows")
     heights = np.array([s * random.uniform(0.5, 1.0) * (random.random() < 0.35 + 0.5 * s) for s in accents.strength])
     return bumps(times, accents.time_s - 0.03, heights, 0.16, 0.34)

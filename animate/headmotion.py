@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from animate.chance import generator
 from animate.coarticulation import least_jerk
 from animate.emphasis import Accents, bumps
 from animate.speech import HOP_S, Prosody
@@ -17,9 +18,9 @@ _DRIFT_DEG = np.array([1.2, 2.4, 1.2])  # SD of down, left, tilt
 _NOD_DEG, _RISE_DEG = 3.4, 1.2
 
 
-def neck(times: np.ndarray, prosody: Prosody, accents: Accents, *, seed: int = 0) -> np.ndarray:
+def neck(times: np.ndarray, prosody: Prosody, accents: Accents, *, seed: int | tuple[int, ...] = 0) -> np.ndarray:
     """Neck rotation [T, 3], axis-angle in radians: +x nods, +y turns to the subject's left, +z tilts."""
-    random = np.random.default_rng((seed, 4))
+    random = generator(seed, "head")
     duration = max(float(times[-1]) if len(times) else 0.0, HOP_S * len(prosody)) + 1.0
     grid = np.arange(round(duration / _STEP_S) + 1) * _STEP_S
     drift = np.stack([_drift(grid, sd, random) for sd in _DRIFT_DEG], 1)

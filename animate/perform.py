@@ -6,6 +6,7 @@ import numpy as np
 import torch
 
 from animate import headmotion
+from animate.chance import generator
 from animate.coarticulation import articulate, early_vowels, grid, rest_envelope, sample
 from animate.contact import Lips, closures, seal
 from animate.emotion import during_speech, layer
@@ -45,7 +46,7 @@ def perform(
     *,
     head: Head,
     shape: torch.Tensor,  # [S]
-    seed: int = 0,
+    seed: int | tuple[int, ...] = 0,
 ) -> tuple[FaceParams, tuple[Blink, ...]]:
     """All of a performance at frame times. Returns FaceParams over [T] and the blinks."""
     mouthed = early_vowels(phones.phones)
@@ -91,9 +92,9 @@ def _columns(name: str) -> list[int]:
     return [INDEX[name]] if name in INDEX else [INDEX[name[:-1] + side] for side in ("Left", "Right")]
 
 
-def _mouth(paths: np.ndarray, seed: int) -> np.ndarray:
+def _mouth(paths: np.ndarray, seed: int | tuple[int, ...]) -> np.ndarray:
     """Articulation [T, C] to ARKit weights [T, 52], one side a little ahead of the other as in every speaker."""
-    lean = float(np.random.default_rng((seed, 5)).normal(0.0, _ASYMMETRY))
+    lean = float(generator(seed, "lean").normal(0.0, _ASYMMETRY))
     weights = np.zeros((len(paths), len(ARKIT_NAMES)))
     for channel, names in _TO_ARKIT.items():
         for name, share in names.items():

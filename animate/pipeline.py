@@ -8,6 +8,7 @@ from fractions import Fraction
 import numpy as np
 import torch
 
+from animate import chance
 from animate.emotion import EMOTIONS
 from animate.emotion import parse as parse_emotion
 from animate.perform import perform
@@ -37,6 +38,7 @@ def animate(
 
     The same input, seed and versions give the same Track. `progress` is called with the share done.
     """
+    seed = chance.checked(seed)
     fps = Fraction(fps)
     if not 10 <= fps <= 120:
         raise InputError(f"fps is {fps}, wanted 10 to 120")
@@ -68,6 +70,6 @@ def animate(
             "loudness_db": Curves(("loudness_db",), at_times(prosody.loudness_db, times)[:, None]),
         },
         fps=(fps.numerator, fps.denominator),
-        provenance={"made_by": "emberface animate", "phones": phones.report(), "seed": int(seed)},
+        provenance={"made_by": "emberface animate", "phones": phones.report(), "seed": seed},
         licences=tuple(dict.fromkeys((head.arrays.licence, _RECOGNIZER_LICENCE))),
     )

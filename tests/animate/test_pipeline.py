@@ -87,6 +87,11 @@ def test_a_stereo_recording_of_96_khz_in_whole_numbers(head, voice):
         ({"shape": torch.zeros(3)}, ShapeError, r"shape is \[3\]"),
         ({"emotion": np.zeros((4, 8))}, ShapeError, "4 frames"),
         ({"emotion": "merry"}, InputError, "unknown"),
+        ({"seed": -1}, InputError, "seed is -1, wanted a whole number"),
+        ({"seed": 1.5}, InputError, "seed is 1.5"),
+        ({"seed": "7"}, InputError, "seed is '7'"),
+        ({"seed": None}, InputError, "seed is None"),
+        ({"seed": 2**64}, InputError, "from 0 to"),
     ],
 )
 def test_bad_options_are_refused(head, voice, options, error, match):
