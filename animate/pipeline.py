@@ -36,7 +36,8 @@ def animate(
 ) -> Track:
     """Speech to a Track: phones, mouth, lips that meet, emotion, blinks, gaze, brows and head motion.
 
-    The same input, seed and versions give the same Track. `progress` is called with the share done.
+    The same input, seed and versions give the same Track; another recording moves otherwise under the same seed.
+    `progress` is called with the share done.
     """
     seed = chance.checked(seed)
     fps = Fraction(fps)
@@ -52,7 +53,8 @@ def animate(
     times = np.arange(max(int(np.ceil(speech.duration_s * fps)), 1)) * (fps.denominator / fps.numerator)
     if feelings.ndim == 2 and len(feelings) != len(times):
         raise ShapeError(f"emotion has {len(feelings)} frames, the recording has {len(times)} at {fps} fps")
-    params, blinks = perform(phones, prosody, times, speech.duration_s, feelings, head=head, shape=shape, seed=seed)
+    own = chance.of_recording(seed, speech.samples)
+    params, blinks = perform(phones, prosody, times, speech.duration_s, feelings, head=head, shape=shape, seed=own)
     progress(1.0)
     return Track(
         head_id=head.arrays.id,

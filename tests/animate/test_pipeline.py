@@ -46,6 +46,14 @@ def test_the_same_again_and_another_seed(head, voice, track):
     assert other.intervals["phones"].names == track.intervals["phones"].names
 
 
+def test_another_recording_moves_otherwise_under_the_same_seed(head, voice, track):
+    half = animate(voice[0][voice[1] :], voice[1], head=head, text=voice[2], seed=4)
+    starts = [made.intervals["events"].start_s for made in (track, half)]
+    assert not np.isclose(starts[0][:, None], starts[1][None]).any(), "blinks at the same seconds"
+    turns = [made.params.neck.numpy()[: len(half), 1] for made in (track, half)]
+    assert abs(np.corrcoef(*turns)[0, 1]) < 0.9
+
+
 @pytest.mark.parametrize("fps", [25, Fraction(30000, 1001), 60])
 @pytest.mark.parametrize("emotion", ["surprise", "disgust:1,happy:1"])
 def test_lips_meet_at_any_rate_in_any_emotion(head, voice, fps, emotion):
