@@ -20,6 +20,8 @@ _STREAMED = (0, 0x7FFFFFFF, 0xFFFFFFFF)  # sizes that a writer leaves when it ca
 
 def read_audio(path: str | os.PathLike) -> tuple[np.ndarray, int]:
     """Read a sound file. Returns samples [N] float32 mono (channels averaged) and the rate in Hz."""
+    if not isinstance(path, (str, os.PathLike)):
+        raise InputError(f"the recording is a {type(path).__name__}, wanted the path of a sound file")
     path = Path(path)
     if not path.is_file():
         raise InputError(f"{path} is not a file; give a recording (WAV, FLAC, OGG, MP3, M4A)")

@@ -66,10 +66,12 @@ def parse(spec: str | Mapping[str, float] | np.ndarray | None) -> np.ndarray:
         return np.zeros(len(EMOTIONS))
     if isinstance(spec, str):
         pairs = [_pair(part) for part in spec.split(",") if part.strip()]
+        if not pairs:
+            raise InputError(f"emotion {spec!r} names none; write it like happy:0.8, or leave it out for neutral")
     elif isinstance(spec, Mapping):
         pairs = list(spec.items())
     else:
-        values = np.asarray(spec, dtype=np.float64)
+        values = _numbers(spec)
         if values.ndim not in (1, 2) or values.shape[-1] != len(EMOTIONS):
             raise InputError(
                 f"emotion is {list(values.shape)}, wanted [8] or [T, 8] in the order {', '.join(EMOTIONS)}"
@@ -80,14 +82,36 @@ def parse(spec: str | Mapping[str, float] | np.ndarray | None) -> np.ndarray:
         known = _ALSO.get(str(name).strip().lower(), str(name).strip().lower())
         if known not in EMOTIONS:
             raise InputError(f"emotion {name!r} is unknown; there are: {', '.join(EMOTIONS)}")
-        values[EMOTIONS.index(known)] = intensity
+        values[EMOTIONS.index(known)] = _number(name, intensity)
     return _checked(values)
 
 
-def _pair(part: str) -> tuple[str, float]:
-    name, colon, intensity = part.partition(":")
+def _numbers(spec: object) -> np.ndarray:
     try:
-        return name, float(intensity) if colon else 1.0
+        return np.asarray(spec, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise InputError(
+            f"emotion is a {type(spec).__name__} that holds no numbers; write it like happy:0.8, or give an array [8]"
+        ) from None
+
+
+def _number(name: object, intensity: object) -> float:
+    try:
+        return float(intensity)
+    except (TypeError, ValueError):
+        raise InputError(
+            f"emotion {name!r} has intensity {intensity!r}, wanted a number from 0 to 1; write it like happy:0.8"
+        ) from None
+
+
+def _pair(part: str) -> tuple[str, float]:
+    name, *numbers = part.split(":")
+    if len(numbers) > 1:
+        raise InputError(
+            f"emotion {part.strip()!r} has {len(numbers)} intensities, wanted one; write it like happy:0.8,surprise:0.2"
+        )
+    try:
+        return name, float(numbers[0]) if numbers else 1.0
     except ValueError:
         raise InputError(
             f"emotion {part.strip()!r} has no number after the colon; write it like happy:0.8,surprise:0.2"
@@ -95,7 +119,10 @@ def _pair(part: str) -> tuple[str, float]:
 
 
 def _checked(values: np.ndarray) -> np.ndarray:
-    if not np.isfinite(values).all() or values.min() < 0 or values.max() > 1:
+    bad = int(np.size(values) - np.isfinite(values).sum())
+    if bad:
+        raise InputError(f"{bad} of the emotion's intensities are NaN or infinite, wanted [0, 1]")
+    if values.size and (values.min() < 0 or values.max() > 1):
         raise InputError(f"emotion intensities lie in [{values.min():g}, {values.max():g}], wanted [0, 1]")
     return values
 

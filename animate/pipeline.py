@@ -40,12 +40,12 @@ def animate(
     `progress` is called with the share done.
     """
     seed = chance.checked(seed)
-    fps = Fraction(fps)
-    if not 10 <= fps <= 120:
-        raise InputError(f"fps is {fps}, wanted 10 to 120")
+    fps = _frame_rate(fps)
     shape = torch.zeros(head.shape_size) if shape is None else torch.as_tensor(shape, dtype=torch.float32)
     if tuple(shape.shape) != (head.shape_size,):
         raise ShapeError(f"shape is {list(shape.shape)}, head {head.arrays.id!r} wants [{head.shape_size}]")
+    if text is not None and not isinstance(text, str):
+        raise InputError(f"text is a {type(text).__name__}, wanted the spoken words as a string, or None")
     feelings = parse_emotion(emotion)
     speech = prepare(audio, rate)
     prosody = measure(speech)
@@ -75,3 +75,15 @@ def animate(
         provenance={"made_by": "emberface animate", "phones": phones.report(), "seed": seed},
         licences=tuple(dict.fromkeys((head.arrays.licence, _RECOGNIZER_LICENCE))),
     )
+
+
+def _frame_rate(fps: object) -> Fraction:
+    try:
+        found = Fraction(fps)
+    except (TypeError, ValueError, OverflowError, ZeroDivisionError):
+        raise InputError(
+            f"fps is {fps!r}, wanted a number from 10 to 120, such as 30 or Fraction(30000, 1001)"
+        ) from None
+    if not 10 <= found <= 120:
+        raise InputError(f"fps is {fps}, wanted 10 to 120")
+    return found

@@ -53,9 +53,14 @@ def prepare(audio: np.ndarray, rate: int) -> Speech:
 
     Raises InputError where it is empty, too short, silent, or holds NaN.
     """
-    audio = np.asarray(audio)
-    rate = int(rate)
-    if audio.ndim not in (1, 2) or rate < 4000 or rate > 768000:
+    try:
+        audio, rate = np.asarray(audio), int(rate)
+    except (TypeError, ValueError, OverflowError):
+        raise InputError(
+            f"audio is a {type(audio).__name__} at rate {rate!r}, wanted an array [N] or [C, N] and its rate in Hz; "
+            "read_audio gives both of a file"
+        ) from None
+    if audio.ndim not in (1, 2) or 0 in audio.shape[:-1] or rate < 4000 or rate > 768000:
         raise InputError(f"audio is {list(audio.shape)} at {rate} Hz, wanted [N] or [C, N] at 4 to 768 kHz")
     if audio.dtype.kind in "iu":
         audio = _from_integers(audio)

@@ -93,3 +93,8 @@ def test_what_is_no_sound_is_refused(tmp_path, content, error, match):
 def test_a_missing_file_is_refused(tmp_path):
     with pytest.raises(InputError, match="not a file"):
         read_audio(tmp_path / "none.wav")
+
+
+def test_what_is_no_path_is_refused():
+    with pytest.raises(InputError, match="a list, wanted the path"):
+        read_audio([0.1, 0.2])

@@ -95,6 +95,16 @@ def test_a_stereo_recording_of_96_khz_in_whole_numbers(head, voice):
         ({"shape": torch.zeros(3)}, ShapeError, r"shape is \[3\]"),
         ({"emotion": np.zeros((4, 8))}, ShapeError, "4 frames"),
         ({"emotion": "merry"}, InputError, "unknown"),
+        ({"emotion": ""}, InputError, "names none"),
+        ({"emotion": "happy:0.5:0.3"}, InputError, "has 2 intensities, wanted one"),
+        ({"emotion": {"happy": "x"}}, InputError, "intensity 'x', wanted a number"),
+        ({"emotion": {"happy": np.nan}}, InputError, "NaN or infinite"),
+        ({"emotion": "happy:nan"}, InputError, "NaN or infinite"),
+        ({"emotion": object()}, InputError, "holds no numbers"),
+        ({"fps": "x"}, InputError, "fps is 'x', wanted a number"),
+        ({"fps": float("nan")}, InputError, "fps is nan"),
+        ({"fps": None}, InputError, "fps is None"),
+        ({"text": 5}, InputError, "text is a int"),
         ({"seed": -1}, InputError, "seed is -1, wanted a whole number"),
         ({"seed": 1.5}, InputError, "seed is 1.5"),
         ({"seed": "7"}, InputError, "seed is '7'"),
@@ -105,3 +115,20 @@ def test_a_stereo_recording_of_96_khz_in_whole_numbers(head, voice):
 def test_bad_options_are_refused(head, voice, options, error, match):
     with pytest.raises(error, match=match):
         animate(voice[0][: voice[1]], voice[1], head=head, **options)
+
+
+@pytest.mark.parametrize(
+    "audio, rate, match",
+    [
+        ([[0.1, 0.2], [0.1]], 16000, "audio is a list at rate 16000"),
+        (["a", "b"], 16000, "type <U1"),
+        ([], 16000, "audio lasts 0.000 s"),
+        (np.zeros(16000), "fast", "rate 'fast'"),
+        (np.zeros(16000), float("nan"), "rate nan"),
+        (np.zeros((0, 100)), 16000, r"audio is \[0, 100\]"),
+        (None, 16000, "audio"),
+    ],
+)
+def test_what_is_no_sound_is_refused(head, audio, rate, match):
+    with pytest.raises(InputError, match=match):
+        animate(audio, rate, head=head)
