@@ -10,6 +10,7 @@ import json as json_module
 import math
 import sys
 from enum import StrEnum
+from fractions import Fraction
 from pathlib import Path
 from typing import Annotated
 
@@ -37,14 +38,14 @@ app.add_typer(heads, name="head")
 Out = Annotated[Path, typer.Option("-o", "--out", help="Where to write.")]
 Json = Annotated[bool, typer.Option("--json", help="Print the report as JSON on stdout.")]
 HeadName = Annotated[str, typer.Option("--head", help="'default', or a head's file.")]
-Seed = Annotated[int, typer.Option("--seed", help="Blinks, gaze and head motion follow it.")]
+Seed = Annotated[int, typer.Option("--seed", min=0, help="Blinks, gaze, brows and head motion follow it.")]
 Text = Annotated[str | None, typer.Option("--text", help="What is said; the lips become exact.")]
 Emotion = Annotated[
     str | None,
     typer.Option("--emotion", help="Such as happy:0.8 or sad:0.4,anger:0.3; also surprise, fear, disgust, contempt."),
 ]
 Size = Annotated[str, typer.Option("--size", help="Of the picture, WIDTHxHEIGHT in pixels.")]
-Fps = Annotated[int, typer.Option("--fps", min=10, max=120, help="Frames per second.")]
+Fps = Annotated[str, typer.Option("--fps", help="Frames per second, 10 to 120: 25, 29.97, 30000/1001.")]
 
 
 class Format(StrEnum):
@@ -93,6 +94,8 @@ def _say(report: dict, as_json: bool) -> None:
         print(place)
     figures = [f"{k} {v:.3g}" if isinstance(v, float) else f"{k} {v}" for k, v in _flat(report["quality"])]
     print(f"{report['seconds']['total']:.1f} s" + "".join(f", {f}" for f in figures))
+    if phones := report["quality"].get("phones"):
+        print("phones: " + ", ".join(f"{k} {v}" for k, v in phones.items() if v not in ([], None)))
 
 
 def _flat(quality: dict) -> list[tuple[str, float | int]]:
@@ -142,7 +145,7 @@ def demo(out: Out = Path("demo"), seed: Seed = 0, json: Json = False) -> None:
             write_png(job.output(out / "demo.png"), comparison(pixels, person, head))
         _write(job, track, head, places)
         with job.step("measure"):
-            job.quality = _recon_quality(person) | _lip_quality(track, head)
+            job.quality = _recon_quality(person) | _performance_quality(track, head)
         _say(job.finish(report), json)
 
 
@@ -155,7 +158,7 @@ def animate_(
     identity: Annotated[Path | None, typer.Option("--identity", help="Whose face: a NAME.face.npz.")] = None,
     head: HeadName = "default",
     format: Formats = "glb,csv,mp4",
-    fps: Fps = 30,
+    fps: Fps = "30",
     seed: Seed = 0,
     json: Json = False,
 ) -> None:
@@ -164,8 +167,10 @@ def animate_(
     from flame_tools.load import load_head
 
     places, report = _places(out, speech.stem, format)
+    rate_of_frames = _fps(fps)
     inputs = {"speech": str(speech), "text": text, "emotion": emotion, "identity": identity and str(identity)}
-    with Run("animate", inputs | {"head": head, "fps": fps, "seed": seed}, show=not json) as job:
+    reads = [speech, *filter(None, [identity])]
+    with Run("animate", inputs | {"head": head, "fps": fps, "seed": seed}, reads=reads, show=not json) as job:
         job.prepare(*places, report)
         with job.step("load"):
             model = load_head(head)
@@ -179,13 +184,13 @@ def animate_(
                 emotion=emotion,
                 identity=person,
                 head=model,
-                fps=fps,
+                fps=rate_of_frames,
                 seed=seed,
                 progress=job.share,
             )
         _write(job, track, model, places)
         with job.step("measure"):
-            job.quality = _lip_quality(track, model)
+            job.quality = _performance_quality(track, model)
         _say(job.finish(report), json)
 
 
@@ -205,7 +210,7 @@ def recon_(
     from render.performance import comparison
 
     places, report = _places(out, image.stem, format)
-    with Run("recon", {"image": str(image), "all": all, "head": head}, show=not json) as job:
+    with Run("recon", {"image": str(image), "all": all, "head": head}, reads=[image], show=not json) as job:
         job.prepare(*places, report)
         with job.step("load"):
             model, pixels = load_head(head), read_image(image)
@@ -255,7 +260,7 @@ def _convert(command: str, source: Path, places: list[Path], head: str, size: tu
 
     for place in places:
         emberface.kind_of(place)
-    with Run(command, {"track": str(source), "head": head}, show=not as_json) as job:
+    with Run(command, {"track": str(source), "head": head}, reads=[source], show=not as_json) as job:
         job.prepare(*places)
         with job.step("load"):
             model, track = load_head(head), emberface.load(source)
@@ -276,8 +281,11 @@ def _write(job: Run, track, head, places: list[Path], size: tuple[int, int] = (7
 
 
 def _places(out: Path, name: str, formats: str) -> tuple[list[Path], Path]:
-    """Files for `-o OUT`: into a folder, the track and every format; or the one file that OUT names."""
-    if out.suffix and not out.is_dir():
+    """Files for `-o OUT`: into a folder, the track and every format; or the one file that OUT names.
+
+    An ending that is a number, as in `take1.2`, is part of a folder's name.
+    """
+    if out.suffix[1:2].isalpha() and not out.is_dir():
         emberface.kind_of(out)
         return [out], _report_beside(out)
     wanted = [f.strip() for f in formats.split(",") if f.strip()]
@@ -298,6 +306,18 @@ def _numbered(place: Path, number: int) -> Path:
         if ending and place.name.endswith(ending):
             return place.with_name(f"{place.name.removesuffix(ending)}_{number}{ending}")
     return place.with_name(f"{place.name}_{number}")
+
+
+def _fps(text: str) -> Fraction:
+    """'25', '30000/1001', or '29.97', which stands for 30000/1001."""
+    try:
+        rate = Fraction(text)
+    except (ValueError, ZeroDivisionError):
+        rate = Fraction(0)
+    if not 10 <= rate <= 120:
+        raise InputError(f"fps {text!r} is no frame rate; wanted 10 to 120, such as 25, 29.97 or 30000/1001")
+    ntsc = Fraction(round(rate) * 1000, 1001)
+    return ntsc if rate.denominator > 1 and abs(rate - ntsc) < Fraction(1, 200) else rate
 
 
 def _size(text: str) -> tuple[int, int]:
@@ -323,7 +343,7 @@ def lips(
     """Do the lips close, open, round and rest when the sound says so?"""
     from flame_tools.load import load_head
 
-    if (textgrid is None) == (text is None):
+    if (textgrid is None) == (not text):
         raise InputError("lips are measured against phone times: give either --textgrid FILE or --text TEXT")
     model, performance = load_head(head), emberface.load(track)
     phones = _phones_of_textgrid(textgrid) if textgrid else _phones_of_text(performance, text)
@@ -355,6 +375,15 @@ def _lip_quality(track, head, phones=None) -> dict:
     from animate.metrics import lip_report
 
     return _plain(lip_report(track, head, phones if phones is not None else track.intervals["phones"]))
+
+
+def _performance_quality(track, head) -> dict:
+    """The lip figures of a fresh performance, and where its phones come from.
+
+    The lips are held against the phones that moved them: the figures say how faithfully the face follows what was
+    heard, not whether it was heard right. `eval lips --textgrid` holds them against the truth.
+    """
+    return _lip_quality(track, head) | {"phones": track.provenance["phones"]}
 
 
 def _recon_quality(track) -> dict:

@@ -13,8 +13,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import emberface
-from flame_tools.errors import FaceError, OutputError
-from flame_tools.export.folder import refuse_strangers, take_place
+from flame_tools.errors import FaceError, OutputError, cannot_write
+from flame_tools.export.folder import refuse_strangers
 
 
 class Run:
@@ -23,8 +23,9 @@ class Run:
     Outputs are written into a hidden folder beside their places and moved there when all of them stand.
     """
 
-    def __init__(self, command: str, inputs: dict, *, show: bool):
+    def __init__(self, command: str, inputs: dict, *, reads: Iterable[Path] = (), show: bool):
         self.command, self.inputs = command, inputs
+        self.reads = [path for path in reads if path.exists()]
         self.quality: dict = {}
         self.seconds: dict[str, float] = {}
         self.show = show and sys.stderr.isatty()
@@ -97,8 +98,11 @@ class Run:
     # --- outputs ----------------------------------------------------------------------------------------------------
 
     def prepare(self, *places: Path) -> None:
-        """Refuse places that cannot be written before any work is done."""
+        """Refuse places that cannot be written, or that this run reads, before any work is done."""
         for place in places:
+            for source in self.reads:
+                if place.exists() and place.samefile(source):
+                    raise OutputError(f"{place} is read by this command and would be replaced; choose another name")
             self._stage(place.parent)
             folder = emberface.names_folder(place)
             if place.is_dir() and not folder:
@@ -110,6 +114,8 @@ class Run:
         """Where to write what will stand at `place`. The folder above is made where it is missing."""
         place = Path(place)
         self.prepare(place)
+        if place in self.places:
+            raise OutputError(f"{place} is named twice; give each output a name of its own")
         self.places.append(place)
         return self._stage(place.parent) / place.name
 
@@ -120,9 +126,7 @@ class Run:
             try:
                 self._stages[parent] = Path(tempfile.mkdtemp(prefix=".emberface.", dir=parent))
             except OSError as error:
-                raise OutputError(
-                    f"cannot write into {parent}: {error.strerror}; choose a folder that can be written"
-                ) from error
+                raise cannot_write(parent, error) from error
         return self._stages[parent]
 
     def _folder(self, folder: Path) -> None:
@@ -131,9 +135,7 @@ class Run:
             try:
                 f.mkdir()
             except OSError as error:
-                raise OutputError(
-                    f"cannot make the folder {f}: {error.strerror}; choose a place that can be written"
-                ) from error
+                raise cannot_write(f, error) from error
             self._made.append(f)
         if not folder.is_dir():
             raise OutputError(f"{folder} is a file, and a folder is needed there; choose another name")
@@ -152,15 +154,30 @@ class Run:
             "quality": self.quality,
         }
         staged.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n")
-        moves = [(self._stages[p.parent] / p.name, p) for p in (*self.places, report)]
-        for new, place in moves:
-            if new.is_dir():
-                refuse_strangers(new, place)
-        try:
-            for new, place in moves:
-                take_place(new, place)
-        except OSError as error:
-            if isinstance(error, OutputError):
-                raise
-            raise OutputError(f"cannot write {place}: {error.strerror}; choose another folder") from error
+        self._move([*self.places, report])
         return content
+
+    def _move(self, places: list[Path]) -> None:
+        """Move every output from its stage to its place; where one fails, all is as it was before."""
+        for place in places:
+            if (new := self._stages[place.parent] / place.name).is_dir():
+                refuse_strangers(new, place)
+        moved: list[tuple[Path, Path]] = []
+        try:
+            for place in places:
+                stage = self._stages[place.parent]
+                aside = stage / "replaced" / place.name
+                if place.exists():
+                    aside.parent.mkdir(exist_ok=True)
+                    place.rename(aside)
+                moved.append((place, aside))
+                (stage / place.name).rename(place)
+        except OSError as error:
+            for done, aside in reversed(moved):
+                if done.is_dir():
+                    shutil.rmtree(done, ignore_errors=True)
+                else:
+                    done.unlink(missing_ok=True)
+                if aside.exists():
+                    aside.rename(done)
+            raise cannot_write(place, error) from error

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from flame_tools.errors import FormatError, OutputError
+from flame_tools.errors import FormatError, OutputError, cannot_write
 
 MAX_BYTES = 16 << 30  # a file that unpacks to more is refused before it is unpacked
 
@@ -38,8 +38,7 @@ def written_whole(path: str | os.PathLike) -> Iterator[Path]:
     except OSError as error:
         if isinstance(error, OutputError):
             raise
-        reason = error.strerror or str(error)
-        raise OutputError(f"cannot write {path}: {reason}; choose a folder that exists and can be written") from error
+        raise cannot_write(path, error) from error
     finally:
         if temporary is not None:
             temporary.unlink(missing_ok=True)

@@ -4,9 +4,12 @@ Every message says what was found, what was wanted and what would help. The comm
 `FaceError` into one line and exit code 2; everything else is a bug.
 """
 
+import errno
+import os
+
 from assets.errors import AssetError, FaceError
 
-__all__ = ["AssetError", "FaceError", "FormatError", "InputError", "OutputError", "ShapeError"]
+__all__ = ["AssetError", "FaceError", "FormatError", "InputError", "OutputError", "ShapeError", "cannot_write"]
 
 
 class ShapeError(FaceError, ValueError):
@@ -23,3 +26,14 @@ class InputError(FaceError, ValueError):
 
 class OutputError(FaceError, OSError):
     """A place that cannot be written. Nothing half-written is left behind."""
+
+
+def cannot_write(path: str | os.PathLike, error: OSError) -> OutputError:
+    """The refusal that an operating system's error at `path` becomes."""
+    ways_out = {
+        errno.ENOSPC: "free some space there, or choose another disk",
+        errno.EDQUOT: "free some space there, or choose another disk",
+        errno.ENAMETOOLONG: "choose a shorter name",
+    }
+    way_out = ways_out.get(error.errno, "choose a folder that exists and can be written")
+    return OutputError(f"cannot write {path}: {error.strerror or error}; {way_out}")

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from flame_tools.archive import written_whole
-from flame_tools.errors import InputError, OutputError, ShapeError
+from flame_tools.errors import InputError, OutputError, ShapeError, cannot_write
 
 SOUND_RATE = 48_000  # every player takes it, and the encoder's 1024 samples of priming are short
 SOUND_BITS = 160_000
@@ -57,7 +57,7 @@ def write_video(
         ):
             return _write(av, file, first, frames, rate, sound, audio_rate, quality)
     except av.FFmpegError as error:
-        raise OutputError(f"cannot write {path}: {error.strerror or error}") from error
+        raise cannot_write(path, error) from error
 
 
 def _write(av, file, first, frames, rate, sound, audio_rate, quality):

@@ -1,5 +1,6 @@
 """Whole commands: good input gives files and a report, bad input one line and nothing else."""
 
+import errno
 import json
 import os
 import subprocess
@@ -17,6 +18,7 @@ from animate.textgrid import write_textgrid
 from assets.locate import asset_path
 from flame_tools import Intervals, load_head, save_track
 from flame_tools.archive import read_npz, write_npz
+from flame_tools.errors import InputError
 from flame_tools.identity import random_identities
 from flame_tools.posing import still
 from flame_tools.track_file import FORMAT, VERSION
@@ -80,7 +82,7 @@ def test_names_with_dots_keep_them(capsys, head, tmp_path):
 def test_nothing_is_computed_for_a_place_that_cannot_be_written(capsys, monkeypatch, tmp_path):
     monkeypatch.setattr(emberface, "recon", lambda *_, **__: pytest.fail("worked in vain"))
     (tmp_path / "plain").write_text("a file")
-    assert "cannot make" in refused(capsys, tmp_path, "demo", "-o", tmp_path / "plain" / "out")
+    assert "cannot write" in refused(capsys, tmp_path, "demo", "-o", tmp_path / "plain" / "out")
     (tmp_path / "out" / "astronaut.glb").mkdir(parents=True)
     assert "is a folder" in refused(capsys, tmp_path, "recon", asset_path("astronaut"), "-o", tmp_path / "out")
 
@@ -93,7 +95,7 @@ def test_nothing_is_computed_for_a_place_that_cannot_be_written(capsys, monkeypa
         (["convert", "{tmp}/none.face.npz", "-o", "{tmp}/a.glb"], "none.face.npz"),
         (["convert", "{track}", "-o", "{tmp}/a.glb", "--head", "{tmp}/none.npz"], "none.npz"),
         (["convert", "{track}", "-o", "{file}/a.glb"], "file"),
-        (["convert", "{track}", "-o", "{file}/deeper/a.glb"], "cannot make the folder"),
+        (["convert", "{track}", "-o", "{file}/deeper/a.glb"], "cannot write"),
         (["render", "{track}", "-o", "{tmp}/a.glb"], ".mp4"),
         (["render", "{track}", "-o", "{tmp}/a.png", "--size", "huge"], "WIDTHxHEIGHT"),
         (["render", "{track}", "-o", "{tmp}"], "cannot draw"),
@@ -151,6 +153,53 @@ def test_a_folder_that_may_not_be_written(capsys, track_file, tmp_path):
     if os.access(locked, os.W_OK):  # root may write anywhere but among the kernel's own files
         locked = Path("/proc/self")
     refused(capsys, tmp_path, "convert", track_file, "-o", locked / "a.glb")
+
+
+def test_what_is_read_is_never_replaced(capsys, track_file, tmp_path):
+    before = track_file.read_bytes()
+    assert "read by this command" in refused(capsys, tmp_path, "convert", track_file, "-o", track_file)
+    assert track_file.read_bytes() == before
+
+
+def test_a_place_named_twice(capsys, track_file, tmp_path):
+    places = ["-o", tmp_path / "a.csv", "-o", tmp_path / "a.csv"]
+    assert "named twice" in refused(capsys, tmp_path, "convert", track_file, *places)
+
+
+def test_all_outputs_or_none(capsys, monkeypatch, track_file, tmp_path):
+    """The second of two moves fails: the first is taken back, and what it had replaced is there again."""
+    (tmp_path / "a.csv").write_text("before")
+    rename = Path.rename
+
+    def full(source, target):
+        if Path(target) == tmp_path / "b.csv":
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return rename(source, target)
+
+    monkeypatch.setattr(Path, "rename", full)
+    line = refused(capsys, tmp_path, "convert", track_file, "-o", tmp_path / "a.csv", "-o", tmp_path / "b.csv")
+    assert "free some space" in line
+    assert (tmp_path / "a.csv").read_text() == "before"
+
+
+@pytest.mark.parametrize(
+    ("text", "rate"),
+    [("25", (25, 1)), ("29.97", (30000, 1001)), ("23.976", (24000, 1001)), ("30000/1001", (30000, 1001))],
+)
+def test_frame_rates(text, rate):
+    assert emberface_cli._fps(text).as_integer_ratio() == rate
+
+
+@pytest.mark.parametrize("text", ["0", "-25", "1000", "fast", "25/0", "nan"])
+def test_what_is_no_frame_rate(text):
+    with pytest.raises(InputError, match="no frame rate"):
+        emberface_cli._fps(text)
+
+
+def test_a_number_after_a_dot_belongs_to_a_folder():
+    places, report = emberface_cli._places(Path("take1.2"), "voice", "glb")
+    assert places == [Path("take1.2/voice.face.npz"), Path("take1.2/voice.glb")]
+    assert report == Path("take1.2/voice.report.json")
 
 
 def test_an_interrupted_run_leaves_nothing(capsys, monkeypatch, track_file, tmp_path):

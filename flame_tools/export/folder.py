@@ -9,7 +9,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from flame_tools.errors import OutputError
+from flame_tools.errors import OutputError, cannot_write
 
 
 @contextlib.contextmanager
@@ -31,8 +31,7 @@ def folder_written_whole(path: str | os.PathLike) -> Iterator[Path]:
     except OSError as error:
         if isinstance(error, OutputError):
             raise
-        reason = error.strerror or str(error)
-        raise OutputError(f"cannot write {path}: {reason}; choose a folder that exists and can be written") from error
+        raise cannot_write(path, error) from error
     finally:
         if temporary is not None:
             shutil.rmtree(temporary, ignore_errors=True)
