@@ -17,6 +17,9 @@ STEP_S = 0.01  # the grid on which paths are solved; frames are read off it by c
 _BLOCK, _OVERLAP = 60000, 400  # steps solved together, and what neighbouring solves share
 _FLOOR = 0.01  # pull to rest everywhere, so that a channel nobody names stays determined
 LONG_SILENCE_S = 0.25
+_RELEASE_S = 0.11  # lips meet within this at a silence
+# What does not hold the lips apart relaxes slowly: muscles let go of a rounding in about a quarter of a second.
+_EASED, _EASED_RELEASE_S = ("pucker", "spread"), 0.30
 _EARLY_S = 0.055  # mouth before voice; aligners too disagree by about this much on where a soft vowel starts
 
 
@@ -42,10 +45,15 @@ def articulate(phones: Intervals, prosody: Prosody, duration_s: float) -> np.nda
     paths = np.stack(
         [least_jerk(target[:, c], weight[:, c], INERTIA_S[channel] / STEP_S) for c, channel in enumerate(CHANNELS)], 1
     )
-    rest = rest_envelope(phones, times)
-    lips = [c for c, channel in enumerate(CHANNELS) if not channel.startswith("tongue")]
-    paths[:, lips] *= rest[:, None]
+    prompt, eased = rest_envelope(phones, times), rest_envelope(phones, times, release_s=_EASED_RELEASE_S)
+    for c, channel in enumerate(CHANNELS):
+        if not channel.startswith("tongue"):
+            paths[:, c] *= eased if channel in _EASED else prompt
     return np.maximum(paths, 0.0)
+
+
+# How much a silence pulls on each channel: those that ease out are led by their envelope.
+_QUIETING = np.array([0.1 if channel in _EASED else 1.0 for channel in CHANNELS])
 
 
 def _targets(phones: Intervals, prosody: Prosody, times: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -57,7 +65,7 @@ def _targets(phones: Intervals, prosody: Prosody, times: np.ndarray) -> tuple[np
         if name == SILENCE:
             inside = _bump(times, start, end, 0.0)
             strength = min((end - start) / LONG_SILENCE_S, 1.0) * 0.8
-            weight[inside[0]] += strength * inside[1][:, None]
+            weight[inside[0]] += strength * inside[1][:, None] * _QUIETING
             continue
         for posture in VISEMES.get(name, VISEMES["SPN"]):
             low, high = start + posture.start * (end - start), start + posture.end * (end - start)
@@ -93,7 +101,7 @@ def _openings(phones: Intervals, prosody: Prosody) -> np.ndarray:
     return gains
 
 
-def rest_envelope(phones: Intervals, times: np.ndarray) -> np.ndarray:
+def rest_envelope(phones: Intervals, times: np.ndarray, *, release_s: float = _RELEASE_S) -> np.ndarray:
     """How far speech moves the mouth [G] in [0, 1]: 0 in silences, which the lips enter and leave shut."""
     envelope = np.ones(len(times))
     last = phones.end_s[-1] if len(phones) else 0.0
@@ -102,7 +110,7 @@ def rest_envelope(phones: Intervals, times: np.ndarray) -> np.ndarray:
             continue
         opens, ends = start <= 1e-6, end >= last - 1e-6  # of the recording: nothing to close from, or to open for
         if end - start >= LONG_SILENCE_S or ((opens or ends) and end - start >= 0.06):
-            close = np.zeros(len(times)) if opens else 1 - _step((times - (start - 0.09)) / 0.11)
+            close = np.zeros(len(times)) if opens else 1 - _step((times - (start - 0.09)) / release_s)
             open_ = np.zeros(len(times)) if ends else _step((times - (end - 0.04)) / 0.11)
             envelope = np.minimum(envelope, np.maximum(close, open_))
     return envelope

@@ -87,9 +87,22 @@ def test_silence_is_still():
     paths, tier = paths_of("AA B AE")
     times = grid(tier.end_s[-1])
     silent = (times < tier.start_s[1] - 0.04) | (times > tier.end_s[-2] + 0.03)
-    lips = [CHANNEL[name] for name in ("jaw", "funnel", "pucker", "spread", "upper", "lower")]
+    lips = [CHANNEL[name] for name in ("jaw", "funnel", "upper", "lower")]
     assert np.abs(paths[silent][:, lips]).max() < 0.01
+    eased = (times < tier.start_s[1] - 0.04) | (times > tier.end_s[-2] + 0.23)
+    assert np.abs(paths[eased][:, [CHANNEL["pucker"], CHANNEL["spread"]]]).max() < 0.01
     assert rest_envelope(tier, times)[len(times) // 2] == 1.0
+
+
+@pytest.mark.parametrize("said, channel", [("S UW", "pucker"), ("G OW", "pucker"), ("L IY", "spread")])
+def test_round_and_spread_lips_relax_slowly_into_silence(said, channel):
+    paths, tier = paths_of(said, 0.15)
+    path = paths[:, CHANNEL[channel]]
+    assert path.max() > 0.3
+    frame = round(1 / 30 / coarticulation.STEP_S)
+    # 0.29 of the height a frame is the fastest seen; the prompt release of the jaw takes 0.55.
+    assert (path[:-frame] - path[frame:]).max() < 0.32 * path.max()
+    assert path[grid(tier.end_s[-1]) > tier.start_s[-1] + 0.25].max() < 0.01
 
 
 def test_paths_are_smooth():
