@@ -181,3 +181,15 @@ class Run:
                 if aside.exists():
                     aside.rename(done)
             raise cannot_write(place, error) from error
+
+
+def write_all(job: Run, track, head, places: list[Path], size: tuple[int, int] = (720, 720)) -> None:
+    """Write a track to every place, as each one's name asks."""
+    for place in places:
+        kind = emberface.kind_of(place)
+        with job.step(kind.removeprefix(".") or "obj", f"writing {place.name}"):
+            staged = job.output(place)
+            if kind in (".mp4", ".png"):
+                emberface.render(track, staged, head=head, size=size, progress=job.progress)
+            else:
+                emberface.export(track, staged, head=head)

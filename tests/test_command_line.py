@@ -14,6 +14,7 @@ from PIL import Image
 
 import emberface
 import emberface_cli
+import emberface_options
 from animate.textgrid import write_textgrid
 from assets.locate import asset_path
 from flame_tools import Intervals, load_head, save_track
@@ -187,17 +188,17 @@ def test_all_outputs_or_none(capsys, monkeypatch, track_file, tmp_path):
     [("25", (25, 1)), ("29.97", (30000, 1001)), ("23.976", (24000, 1001)), ("30000/1001", (30000, 1001))],
 )
 def test_frame_rates(text, rate):
-    assert emberface_cli._fps(text).as_integer_ratio() == rate
+    assert emberface_options.frame_rate_of(text).as_integer_ratio() == rate
 
 
 @pytest.mark.parametrize("text", ["0", "-25", "1000", "fast", "25/0", "nan"])
 def test_what_is_no_frame_rate(text):
     with pytest.raises(InputError, match="no frame rate"):
-        emberface_cli._fps(text)
+        emberface_options.frame_rate_of(text)
 
 
 def test_a_number_after_a_dot_belongs_to_a_folder():
-    places, report = emberface_cli._places(Path("take1.2"), "voice", "glb")
+    places, report = emberface_options.places_of(Path("take1.2"), "voice", "glb")
     assert places == [Path("take1.2/voice.face.npz"), Path("take1.2/voice.glb")]
     assert report == Path("take1.2/voice.report.json")
 

@@ -1,0 +1,91 @@
+"""`emberface eval`: how good a track is, by the names the design gives the figures."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import typer
+
+import emberface
+from emberface_options import HeadName, Json, say_figures
+from flame_tools.errors import InputError
+
+app = typer.Typer(help="Measure a track.", no_args_is_help=True, rich_markup_mode=None)
+
+
+@app.command()
+def lips(
+    track: Annotated[Path, typer.Argument(help="A NAME.face.npz.")],
+    textgrid: Annotated[Path | None, typer.Option("--textgrid", help="True phone times.")] = None,
+    text: Annotated[
+        str | None, typer.Option("--text", help="What is said: phone times come from an alignment.")
+    ] = None,
+    head: HeadName = "default",
+    json: Json = False,
+) -> None:
+    """Do the lips close, open, round and rest when the sound says so?"""
+    from flame_tools.load import load_head
+
+    if (textgrid is None) == (not text):
+        raise InputError("lips are measured against phone times: give either --textgrid FILE or --text TEXT")
+    model, performance = load_head(head), emberface.load(track)
+    phones = _phones_of_textgrid(textgrid) if textgrid else _phones_of_text(performance, text)
+    say_figures(lip_quality(performance, model, phones), json)
+
+
+def _phones_of_textgrid(path: Path):
+    from animate.textgrid import read_textgrid
+
+    tiers = read_textgrid(path)
+    for name in ("phones", "phone", "phonemes", "MAU"):
+        if name in tiers:
+            return tiers[name]
+    raise InputError(f"{path} has no tier called phones; it has {', '.join(tiers) or 'none'}")
+
+
+def _phones_of_text(track, text: str):
+    from animate.phones import find_phones
+    from animate.speech import measure, prepare
+
+    if track.audio is None:
+        raise InputError("the track has no sound to align the text with; give --textgrid FILE")
+    speech = prepare(track.audio, track.audio_rate)
+    return find_phones(speech, measure(speech), text=text)
+
+
+def lip_quality(track, head, phones=None) -> dict:
+    """The design's animate figures, by name."""
+    from animate.metrics import lip_report
+
+    return _plain(lip_report(track, head, phones if phones is not None else track.intervals["phones"]))
+
+
+def performance_quality(track, head) -> dict:
+    """The lip figures of a fresh performance, and where its phones come from.
+
+    The lips are held against the phones that moved them: the figures say how faithfully the face follows what was
+    heard, not whether it was heard right. `eval lips --textgrid` holds them against the truth.
+    """
+    return lip_quality(track, head) | {"phones": track.provenance["phones"]}
+
+
+def recon_quality(track) -> dict:
+    return _plain(track.provenance.get("quality", {}))
+
+
+def _plain(figures) -> dict:
+    """Numbers of a dataclass or dict as JSON knows them: NaN is null, arrays are left out."""
+    items = dataclasses.asdict(figures) if dataclasses.is_dataclass(figures) else figures
+    plain = {}
+    for name, value in items.items():
+        if isinstance(value, (bool, int, str)) or value is None:
+            plain[name] = value
+        elif isinstance(value, (float, np.floating)):
+            plain[name] = None if not math.isfinite(value) else round(float(value), 5)
+        elif isinstance(value, np.integer):
+            plain[name] = int(value)
+    return plain

@@ -1,0 +1,116 @@
+"""What the commands have in common: their options, how these are read, and how results are said."""
+
+from __future__ import annotations
+
+import json as json_module
+from enum import StrEnum
+from fractions import Fraction
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+import emberface
+from flame_tools.errors import InputError
+
+Out = Annotated[Path, typer.Option("-o", "--out", help="Where to write.")]
+Json = Annotated[bool, typer.Option("--json", help="Print the report as JSON on stdout.")]
+HeadName = Annotated[str, typer.Option("--head", help="'default', or a head's file.")]
+Seed = Annotated[int, typer.Option("--seed", min=0, help="Blinks, gaze, brows and head motion follow it.")]
+Text = Annotated[str | None, typer.Option("--text", help="What is said; the lips become exact.")]
+Emotion = Annotated[
+    str | None,
+    typer.Option("--emotion", help="Such as happy:0.8 or sad:0.4,anger:0.3; also surprise, fear, disgust, contempt."),
+]
+Size = Annotated[str, typer.Option("--size", help="Of the picture, WIDTHxHEIGHT in pixels.")]
+Fps = Annotated[str, typer.Option("--fps", help="Frames per second, 10 to 120: 25, 29.97, 30000/1001.")]
+
+
+class Format(StrEnum):
+    """What `--format` takes, beside the track itself."""
+
+    glb, obj, csv, wav, mp4, png = "glb", "obj", "csv", "wav", "mp4", "png"
+
+
+Formats = Annotated[str, typer.Option("--format", help=f"Any of {', '.join(Format)}, with commas.")]
+
+
+# --- reading ------------------------------------------------------------------------------------------------------
+
+
+def places_of(out: Path, name: str, formats: str) -> tuple[list[Path], Path]:
+    """Files for `-o OUT`: into a folder, the track and every format; or the one file that OUT names.
+
+    An ending that is a number, as in `take1.2`, is part of a folder's name.
+    """
+    if out.suffix[1:2].isalpha() and not out.is_dir():
+        emberface.kind_of(out)
+        return [out], report_beside(out)
+    wanted = [f.strip() for f in formats.split(",") if f.strip()]
+    for f in wanted:
+        if f not in list(Format):
+            raise InputError(f"format {f!r} is not known; there are: {', '.join(Format)}")
+    endings = [".face.npz", *("_obj" if f == "obj" else f".{f}" for f in dict.fromkeys(wanted))]
+    return [out / f"{name}{ending}" for ending in endings], out / f"{name}.report.json"
+
+
+def report_beside(place: Path) -> Path:
+    name = place.name.removesuffix(".face.npz") if place.name.endswith(".face.npz") else place.stem
+    return place.with_name(f"{name}.report.json")
+
+
+def numbered(place: Path, number: int) -> Path:
+    for ending in (".face.npz", "_obj", place.suffix):
+        if ending and place.name.endswith(ending):
+            return place.with_name(f"{place.name.removesuffix(ending)}_{number}{ending}")
+    return place.with_name(f"{place.name}_{number}")
+
+
+def frame_rate_of(text: str) -> Fraction:
+    """'25', '30000/1001', or '29.97', which stands for 30000/1001."""
+    try:
+        rate = Fraction(text)
+    except (ValueError, ZeroDivisionError):
+        rate = Fraction(0)
+    if not 10 <= rate <= 120:
+        raise InputError(f"fps {text!r} is no frame rate; wanted 10 to 120, such as 25, 29.97 or 30000/1001")
+    ntsc = Fraction(round(rate) * 1000, 1001)
+    return ntsc if rate.denominator > 1 and abs(rate - ntsc) < Fraction(1, 200) else rate
+
+
+def size_of(text: str) -> tuple[int, int]:
+    parts = text.lower().split("x")
+    if len(parts) != 2 or not all(p.isdigit() and 16 <= int(p) <= 4096 and int(p) % 2 == 0 for p in parts):
+        raise InputError(f"size {text!r} is no WIDTHxHEIGHT; wanted even numbers from 16 to 4096, such as 1280x720")
+    return int(parts[0]), int(parts[1])
+
+
+# --- saying -------------------------------------------------------------------------------------------------------
+
+
+def json_text(content: dict) -> str:
+    return json_module.dumps(content, indent=2, ensure_ascii=False)
+
+
+def say(report: dict, as_json: bool) -> None:
+    if as_json:
+        print(json_text(report))
+        return
+    for place in report["outputs"]:
+        print(place)
+    figures = [f"{k} {v:.3g}" if isinstance(v, float) else f"{k} {v}" for k, v in _flat(report["quality"])]
+    print(f"{report['seconds']['total']:.1f} s" + "".join(f", {f}" for f in figures))
+    if phones := report["quality"].get("phones"):
+        print("phones: " + ", ".join(f"{k} {v}" for k, v in phones.items() if v not in ([], None)))
+
+
+def _flat(quality: dict) -> list[tuple[str, float | int]]:
+    return [(k, v) for k, v in quality.items() if isinstance(v, (int, float)) and not isinstance(v, bool)]
+
+
+def say_figures(figures: dict, as_json: bool) -> None:
+    if as_json:
+        print(json_text(figures))
+        return
+    for name, value in figures.items():
+        print(f"{name:24} {value}")
