@@ -1,7 +1,8 @@
 """Sound files in: any rate, channel count and bit depth, to mono float32 at the file's own rate.
 
-libsndfile reads WAV, FLAC, OGG, MP3, AIFF and more; PyAV reads what it cannot (M4A, MP4, WebM). A file that holds
-less than its header promises is refused: a half-copied voice would give half a performance without a word.
+libsndfile reads WAV, FLAC, OGG, AIFF and more; PyAV reads what it cannot (M4A, MP4, WebM) and MP3, whose decoder in
+libsndfile writes warnings past Python to the terminal. A file that holds less than its header promises is refused: a
+half-copied voice would give half a performance without a word.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
+from animate.speech import refuse_unusable
 from flame_tools.errors import FormatError, InputError
 
 MAX_SECONDS = 6 * 3600.0  # six hours at 48 kHz are 4 GB of float32
@@ -19,7 +21,10 @@ _STREAMED = (0, 0x7FFFFFFF, 0xFFFFFFFF)  # sizes that a writer leaves when it ca
 
 
 def read_audio(path: str | os.PathLike) -> tuple[np.ndarray, int]:
-    """Read a sound file. Returns samples [N] float32 mono (channels averaged) and the rate in Hz."""
+    """Read a sound file. Returns samples [N] float32 mono (channels averaged) and the rate in Hz.
+
+    Raises FormatError where the file is truncated or no recording, InputError where it is short, silent or holds NaN.
+    """
     if not isinstance(path, (str, os.PathLike)):
         raise InputError(f"the recording is a {type(path).__name__}, wanted the path of a sound file")
     path = Path(path)
@@ -28,13 +33,47 @@ def read_audio(path: str | os.PathLike) -> tuple[np.ndarray, int]:
     if path.stat().st_size == 0:
         raise InputError(f"{path} is empty (0 bytes); record or export it again")
     _refuse_truncated(path)
+    samples, rate = _read(path)
+    refuse_unusable(samples, rate, name=str(path))
+    return samples, rate
+
+
+def _read(path: Path) -> tuple[np.ndarray, int]:
     import soundfile
 
+    if _kind(path) == "MP3":
+        return _read_av(path, "")
     try:
         with soundfile.SoundFile(path) as sound:
             return _read_soundfile(sound, path), int(sound.samplerate)
     except soundfile.LibsndfileError as error:
         return _read_av(path, str(error).split(":")[-1].strip())
+
+
+def _kind(path: Path) -> str | None:
+    """What the file's first bytes say it is; None where they are of no format known here."""
+    with open(path, "rb") as stream:
+        head = stream.read(12)
+    # An MPEG frame: eleven bits set, and a layer; without one it is AAC.
+    if head[:3] == b"ID3" or (len(head) > 1 and head[0] == 0xFF and head[1] & 0xE0 == 0xE0 and head[1] & 0x06):
+        return "MP3"
+    if head[4:8] == b"ftyp":
+        return "MP4"
+    names = {b"fLaC": "FLAC", b"RIFF": "WAV", b"RIFX": "WAV", b"OggS": "OGG", b"FORM": "AIFF", b"\x1aE\xdf\xa3": "WebM"}
+    return names.get(head[:4])
+
+
+def _states_length(path: Path) -> bool:
+    """Whether an MP3 says how long it is (Xing or Info tag): else its length is a guess from its size."""
+    with open(path, "rb") as stream:
+        head = stream.read(10)
+        if head[:3] == b"ID3":
+            size = head[6] << 21 | head[7] << 14 | head[8] << 7 | head[9]  # seven bits a byte
+            stream.seek(10 + size)
+        else:
+            stream.seek(0)
+        frame = stream.read(512)
+    return b"Xing" in frame or b"Info" in frame
 
 
 def _read_soundfile(sound, path: Path) -> np.ndarray:
@@ -45,8 +84,7 @@ def _read_soundfile(sound, path: Path) -> np.ndarray:
     while len(block := sound.read(1 << 20, dtype="float32", always_2d=True)):
         blocks.append(block.mean(1) if block.shape[1] > 1 else block[:, 0])
     samples = np.concatenate(blocks)
-    # MP3 frame counts are estimates; every other container states its length.
-    if sound.format != "MPEG" and 0 < len(samples) < sound.frames:
+    if 0 < len(samples) < sound.frames:
         raise FormatError(
             f"{path} is truncated: {len(samples) / sound.samplerate:.2f} s of {sound.frames / sound.samplerate:.2f} s "
             "can be read; copy or export it again"
@@ -83,6 +121,7 @@ def _refuse_truncated(path: Path) -> None:
 def _read_av(path: Path, reason: str) -> tuple[np.ndarray, int]:
     import av
 
+    kind = _kind(path)
     try:
         with av.open(str(path)) as container:
             if not container.streams.audio:
@@ -90,17 +129,24 @@ def _read_av(path: Path, reason: str) -> tuple[np.ndarray, int]:
             stream = container.streams.audio[0]
             rate = int(stream.rate)
             promised = float(stream.duration * stream.time_base) if stream.duration else 0.0
-            resampler = av.AudioResampler(format="flt", layout="mono", rate=rate)
-            blocks = [
-                out.to_ndarray().reshape(-1) for frame in container.decode(stream) for out in resampler.resample(frame)
-            ]
-            blocks += [out.to_ndarray().reshape(-1) for out in resampler.resample(None)]
+            # Channels are averaged here: the resampler's own mono is 3 dB louder than that.
+            planes = av.AudioResampler(format="fltp", rate=rate)
+            blocks = [out.to_ndarray().mean(0) for frame in container.decode(stream) for out in planes.resample(frame)]
+            blocks += [out.to_ndarray().mean(0) for out in planes.resample(None)]
     except av.FFmpegError as error:
+        if kind:
+            raise FormatError(
+                f"{path} begins as {kind} but cannot be read to its end ({reason or error}): it seems truncated or "
+                "damaged; copy or export it again"
+            ) from error
         raise FormatError(
             f"{path} is not a recording that can be read ({reason or error}); give WAV, FLAC, OGG, MP3 or M4A"
         ) from error
     samples = np.concatenate([np.zeros(0, np.float32), *blocks]).astype(np.float32)
-    if promised and len(samples) / rate < promised - 0.5:
+    if kind == "MP3" and not _states_length(path):
+        promised = 0.0
+    slack_s = 0.25 if kind == "MP3" else 0.5  # padding of the codecs
+    if promised and len(samples) / rate < promised - slack_s:
         raise FormatError(
             f"{path} is truncated: {len(samples) / rate:.2f} s of {promised:.2f} s can be read; copy or export it again"
         )

@@ -67,26 +67,31 @@ def prepare(audio: np.ndarray, rate: int) -> Speech:
     elif audio.dtype.kind != "f":
         raise InputError(f"audio has type {audio.dtype}, wanted float in [-1, 1] or integers")
     samples = (audio.mean(0) if audio.ndim == 2 else audio).astype(np.float32)
-    bad = len(samples) - int(np.isfinite(samples).sum())
-    if bad:
-        raise InputError(f"audio holds {bad} samples that are NaN or infinite; export the recording again")
-    if len(samples) < SHORTEST_S * rate:
-        raise InputError(
-            f"audio lasts {len(samples) / rate:.3f} s, wanted at least {SHORTEST_S} s of speech; record it again"
-        )
+    refuse_unusable(samples, rate)
     peak = float(np.abs(samples).max())
     if peak > 1.0:
         samples = samples / np.float32(peak)
     analysis = samples - samples.mean(dtype=np.float64).astype(np.float32)
-    loudest = _loudest_rms(analysis, rate)
-    if loudest < QUIETEST:
-        level = 20 * np.log10(max(loudest, 1e-9))
-        raise InputError(f"audio is silent (its loudest 0.1 s is {level:.0f} dBFS); check the recording and its level")
     if rate != RATE:
         import librosa
 
         analysis = librosa.resample(analysis, orig_sr=rate, target_sr=RATE, res_type="soxr_hq").astype(np.float32)
     return Speech(samples, rate, analysis * np.float32(0.9 / np.abs(analysis).max()))
+
+
+def refuse_unusable(samples: np.ndarray, rate: int, *, name: str = "audio") -> None:
+    """Raise InputError, about `name`, where samples [N] at `rate` Hz hold NaN, are too short or silent."""
+    bad = len(samples) - int(np.isfinite(samples).sum())
+    if bad:
+        raise InputError(f"{name} holds {bad} samples that are NaN or infinite; export the recording again")
+    if len(samples) < SHORTEST_S * rate:
+        raise InputError(
+            f"{name} lasts {len(samples) / rate:.3f} s, wanted at least {SHORTEST_S} s of speech; record it again"
+        )
+    loudest = _loudest_rms(samples - samples.mean(dtype=np.float64).astype(np.float32), rate)
+    if loudest < QUIETEST:
+        level = 20 * np.log10(max(loudest, 1e-9))
+        raise InputError(f"{name} is silent (its loudest 0.1 s is {level:.0f} dBFS); check the recording and its level")
 
 
 def _from_integers(audio: np.ndarray) -> np.ndarray:
