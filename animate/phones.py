@@ -7,16 +7,20 @@ The ladder, and what the report says of it:
 2. `decode`: the bundled language model hears English words and their phones.
 3. `loop`: a phone loop, where no word is understood (other languages, noises that are voiced).
 `fallback_share` is the share of the spoken time that a lower step than the one asked for had to serve.
+
+What the words ask for is held against a phone loop that knows no words (`agreement`): a text that is not what is said
+is flagged (`fits`), and decoded words that are not confirmed (another language, a voice not understood) are not kept.
 """
 
 from __future__ import annotations
 
 import difflib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
+from animate.agreement import FITS, TRUSTED, agreement
 from animate.letters import pronounce, words_of
 from animate.recognizer import SILENCE, Heard, Recognizer
 from animate.speech import HOP_S, RATE, Prosody, Speech, pieces
@@ -26,6 +30,7 @@ from flame_tools.types import Intervals
 
 _ALIGN_WHOLE_S = 25.0  # longer recordings are cut at anchors first
 _CHUNK_S = (5.0, 20.0)
+_FASTEST = 30.0  # phones a second that no one speaks: fast talkers reach 20, the model's states allow 33
 
 
 @dataclass(frozen=True)
@@ -38,6 +43,8 @@ class Phones:
     fallback: np.ndarray  # [n] bool per phone: found by a lower step than asked for
     oov: tuple[str, ...]  # words given a pronunciation by rules
     left_out: tuple[str, ...]  # words of the text that have no English letters
+    agreement: float | None  # in [0, 1], how well a phone loop confirms the words; None where nothing is spoken
+    fits: bool | None  # the text is what is said; None where no text was given
 
     @property
     def fallback_share(self) -> float:
@@ -49,6 +56,8 @@ class Phones:
         """For a track's provenance."""
         return {
             "method": self.method,
+            "fits": self.fits,
+            "agreement": None if self.agreement is None else round(self.agreement, 3),
             "fallback_share": round(self.fallback_share, 4),
             "oov": list(self.oov),
             "left_out": list(self.left_out),
@@ -73,8 +82,8 @@ def find_phones(
     recognizer = Recognizer()
     if text is None:
         parts = _recognise(recognizer, speech, prosody, pieces(prosody, speech.duration_s), progress)
-        used = "decode" if any(not fallback and heard.words for _, heard, fallback in parts) else "loop"
-        return _join(parts, prosody, speech.duration_s, used, (), ())
+        used = "decode" if any(heard.words for _, heard, _ in parts) else "loop"
+        return _confirmed(_join(parts, prosody, speech.duration_s, used, (), ()), recognizer, speech, prosody)
     words = words_of(text)
     pronunciations = {word: pronounce(word, recognizer.lookup) for word in dict.fromkeys(words)}
     left_out = tuple(word for word, phones in pronunciations.items() if not phones)
@@ -84,10 +93,47 @@ def find_phones(
         raise InputError(
             f"the text {text[:40]!r} holds no word in English letters; leave it out and phones are found by ear"
         )
+    rate = sum(len(pronunciations[word]) for word in words) / speech.duration_s
+    if rate > _FASTEST:
+        raise InputError(
+            f"the text has {len(words)} words for {speech.duration_s:.1f} s of sound, {rate:.0f} phones a second where "
+            f"no one speaks {_FASTEST:.0f}; give the text of this recording, or leave it out"
+        )
     for word in oov:
         recognizer.add_word(word, pronunciations[word])
     parts = _align(recognizer, speech, prosody, words, progress)
-    return _join(parts, prosody, speech.duration_s, "align", oov, left_out)
+    aligned = _join(parts, prosody, speech.duration_s, "align", oov, left_out)
+    # What had to be decoded agrees with the loop but not with the text.
+    asked = [row for row, lower in zip(_rows(aligned.phones), aligned.fallback, strict=True) if not lower]
+    share = agreement(intervals(asked), _loop(recognizer, speech, prosody), prosody)
+    return replace(aligned, agreement=share, fits=share is not None and share >= FITS)
+
+
+def _rows(tier: Intervals) -> list[tuple[str, float, float]]:
+    return list(zip(tier.names, tier.start_s.tolist(), tier.end_s.tolist(), strict=True))
+
+
+def _loop(recognizer, speech, prosody) -> Intervals:
+    """Phones of the whole recording as a phone loop hears them."""
+    rows = []
+    for start, end in pieces(prosody, speech.duration_s):
+        heard = recognizer.loop(_cut(speech, start, end))
+        rows += [(name, start + a, start + b) for name, a, b in (heard.phones if heard else ())]
+    return intervals(rows)
+
+
+def _confirmed(found: Phones, recognizer, speech, prosody) -> Phones:
+    """Decoded phones without the words that the phone loop does not confirm, piece by piece."""
+    heard, fallback = _loop(recognizer, speech, prosody), found.fallback.copy()
+    words = _rows(found.words)
+    middles = (found.phones.start_s + found.phones.end_s) / 2
+    for start, end in pieces(prosody, speech.duration_s):
+        share = agreement(found.phones, heard, prosody, within=(start, end))
+        if share is None or share < TRUSTED:
+            words = [row for row in words if not start <= (row[1] + row[2]) / 2 < end]
+            fallback |= (middles >= start) & (middles < end)
+    share = agreement(found.phones, heard, prosody)
+    return replace(found, words=intervals(words), fallback=fallback, agreement=share)
 
 
 def _cut(speech: Speech, start_s: float, end_s: float) -> np.ndarray:
@@ -204,6 +250,8 @@ def _join(parts: list[Part], prosody: Prosody, duration_s: float, method: str, o
         np.array([r[3] for r in tidy], bool),
         oov,
         left_out,
+        agreement=None,
+        fits=None,
     )
 
 

@@ -28,7 +28,9 @@ def test_the_bundled_voice_with_its_text(voice):
     shares = []
     phones, speech = found(samples, rate, text, progress=shares.append)
     gapless(phones, speech.duration_s)
-    assert phones.report() == {"method": "align", "fallback_share": 0.0, "oov": list(phones.oov), "left_out": []}
+    report = phones.report()
+    assert report["method"] == "align" and report["fallback_share"] == 0.0 and report["left_out"] == []
+    assert report["oov"] == list(phones.oov)
     assert phones.words.names[:4] == ("but", "as", "the", "riper")
     assert shares[-1] == 1.0
     again, _ = found(samples, rate, text)
@@ -83,7 +85,7 @@ def test_long_recordings_are_cut_where_text_and_sound_agree():
 
 def test_a_wrong_text_is_noticed():
     sound, _, _ = utterance("4406-16882-0003")
-    wrong = " ".join(["completely", "different", "sentences", "about", "bicycles", "and", "marmalade"] * 12)
+    wrong = " ".join(["completely", "different", "sentences", "about", "bicycles", "and", "marmalade"] * 6)
     phones, _ = found(*read_audio(sound), wrong)
     assert phones.fallback_share > 0.5
 
