@@ -104,7 +104,7 @@ def animate(
         text=text,
         emotion=emotion,
         shape=shape,
-        fps=Fraction(fps),
+        fps=fps,
         seed=seed,
         progress=progress,
     )

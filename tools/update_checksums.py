@@ -1,6 +1,6 @@
 """Write the checksums of assets/data into assets/registry.py, after a bundled file was changed on purpose.
 
-    python tools/update_checksums.py
+python tools/update_checksums.py
 """
 
 from __future__ import annotations
