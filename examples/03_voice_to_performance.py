@@ -25,7 +25,7 @@ def main() -> None:
     parser.add_argument("--size", type=int, default=220, help="pixels")
     options = parser.parse_args()
     head = load_head()
-    somebody = still(head, random_identities(head, 1, 4, age=30, sex="female", ancestry="asian")[0])
+    somebody = still(head, random_identities(head, 1, 1, age=30, sex="female", ancestry="european")[0])
 
     track = emberface.animate(
         options.voice, text=options.text, emotion=options.emotion, identity=somebody, head=head, seed=1
