@@ -55,10 +55,6 @@ class LipReport:
     segments_used: float  # share of the spoken segments that had a trusted time; below 0.9 trust nothing above
     counts: dict[str, int]
 
-    def to_dict(self) -> dict:
-        rounded = {k: round(v, 4) if isinstance(v, float) else v for k, v in dataclasses.asdict(self).items()}
-        return rounded
-
 
 @dataclass(frozen=True)
 class _Segment:

@@ -24,12 +24,6 @@ def matrix_from_axis_angle(axis_angle: Tensor) -> Tensor:
     return eye + torch.sin(angle) * k + (1 - torch.cos(angle)) * (k @ k)
 
 
-def quaternion_from_axis_angle(axis_angle: Tensor) -> Tensor:
-    """[..., 3] -> unit quaternions [..., 4] as (x, y, z, w), w >= 0 for angles up to pi."""
-    angle = axis_angle.norm(dim=-1, keepdim=True)
-    return torch.cat([axis_angle * (torch.sinc(angle / (2 * torch.pi)) / 2), torch.cos(angle / 2)], -1)
-
-
 def quaternion_from_matrix(matrix: Tensor) -> Tensor:
     """[..., 3, 3] -> unit quaternions [..., 4] as (x, y, z, w), w >= 0.
 
