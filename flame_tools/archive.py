@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from flame_tools.errors import FormatError, OutputError, cannot_write
+from flame_tools.errors import FormatError, writing_to
 
 MAX_BYTES = 16 << 30  # a file that unpacks to more is refused before it is unpacked
 
@@ -25,23 +25,23 @@ MAX_BYTES = 16 << 30  # a file that unpacks to more is refused before it is unpa
 def written_whole(path: str | os.PathLike) -> Iterator[Path]:
     """Yield a temporary sibling of `path` that takes its place only if the block succeeds."""
     path = Path(path)
-    temporary = None
-    try:
+    with writing_to(path):
         handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=path.suffix, dir=path.parent)
         os.close(handle)
         temporary = Path(name)
-        yield temporary
-        umask = os.umask(0)
-        os.umask(umask)
-        temporary.chmod(0o666 & ~umask)
-        temporary.replace(path)
-    except OSError as error:
-        if isinstance(error, OutputError):
-            raise
-        raise cannot_write(path, error) from error
-    finally:
-        if temporary is not None:
+        try:
+            yield temporary
+            make_public(temporary, 0o666)
+            temporary.replace(path)
+        finally:
             temporary.unlink(missing_ok=True)
+
+
+def make_public(path: Path, mode: int) -> None:
+    """Give a temporary file or folder, which is private, the mode that a new one would have."""
+    umask = os.umask(0)
+    os.umask(umask)
+    path.chmod(mode & ~umask)
 
 
 def write_npz(path: str | os.PathLike, arrays: Mapping[str, np.ndarray], header: Mapping) -> None:

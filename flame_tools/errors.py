@@ -4,12 +4,23 @@ Every message says what was found, what was wanted and what would help. The comm
 `FaceError` into one line and exit code 2; everything else is a bug.
 """
 
+import contextlib
 import errno
 import os
+from collections.abc import Iterator
 
 from assets.errors import AssetError, FaceError
 
-__all__ = ["AssetError", "FaceError", "FormatError", "InputError", "OutputError", "ShapeError", "cannot_write"]
+__all__ = [
+    "AssetError",
+    "FaceError",
+    "FormatError",
+    "InputError",
+    "OutputError",
+    "ShapeError",
+    "cannot_write",
+    "writing_to",
+]
 
 
 class ShapeError(FaceError, ValueError):
@@ -37,3 +48,14 @@ def cannot_write(path: str | os.PathLike, error: OSError) -> OutputError:
     }
     way_out = ways_out.get(error.errno, "choose a folder that exists and can be written")
     return OutputError(f"cannot write {path}: {error.strerror or error}; {way_out}")
+
+
+@contextlib.contextmanager
+def writing_to(path: str | os.PathLike) -> Iterator[None]:
+    """Turn an operating system's error in the block into the refusal that it is at `path`."""
+    try:
+        yield
+    except OutputError:
+        raise
+    except OSError as error:
+        raise cannot_write(path, error) from error

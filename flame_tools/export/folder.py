@@ -9,7 +9,8 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from flame_tools.errors import OutputError, cannot_write
+from flame_tools.archive import make_public
+from flame_tools.errors import OutputError, writing_to
 
 
 @contextlib.contextmanager
@@ -20,20 +21,13 @@ def folder_written_whole(path: str | os.PathLike) -> Iterator[Path]:
     (the same names, numbers aside): nobody's other files are lost.
     """
     path = Path(path)
-    temporary = None
-    try:
+    with writing_to(path):
         temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
-        yield temporary
-        umask = os.umask(0)
-        os.umask(umask)
-        temporary.chmod(0o777 & ~umask)
-        take_place(temporary, path)
-    except OSError as error:
-        if isinstance(error, OutputError):
-            raise
-        raise cannot_write(path, error) from error
-    finally:
-        if temporary is not None:
+        try:
+            yield temporary
+            make_public(temporary, 0o777)
+            _take_place(temporary, path)
+        finally:
             shutil.rmtree(temporary, ignore_errors=True)
 
 
@@ -51,11 +45,8 @@ def refuse_strangers(new: Path, path: Path) -> None:
         )
 
 
-def take_place(new: Path, path: Path) -> None:
-    """Move a finished file or folder to `path`, replacing an earlier one."""
-    if not new.is_dir():
-        new.replace(path)
-        return
+def _take_place(new: Path, path: Path) -> None:
+    """Move a finished folder to `path`, replacing an earlier one."""
     refuse_strangers(new, path)
     if not path.exists():
         new.rename(path)

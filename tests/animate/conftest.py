@@ -1,4 +1,3 @@
-import os
 from pathlib import Path
 
 import pytest
@@ -6,18 +5,12 @@ import pytest
 from animate.audio_file import read_audio
 from assets.locate import asset_path
 from flame_tools.load import load_head
-
-SPEECH = Path(__file__).parents[2].parent / "shared" / "data" / "speech"
+from tests.shared_data import shared_file
 
 
 def shared(path: str) -> Path:
     """A file of ../shared/data/speech, or a skip where the machine has none."""
-    file = SPEECH / path
-    if not file.exists():
-        if os.environ.get("CI") and SPEECH.is_dir():
-            pytest.fail(f"{file} should be there")
-        pytest.skip(f"{file} is not on this machine")
-    return file
+    return shared_file(f"speech/{path}")
 
 
 def utterance(name: str) -> tuple[Path, Path, str]:

@@ -1,13 +1,10 @@
-import os
-from pathlib import Path
-
 import numpy as np
 import pytest
 from PIL import Image
 
 from assets.locate import asset_path
+from tests.shared_data import shared_file
 
-PORTRAITS = Path(__file__).parents[2].parent / "shared" / "data" / "faces"
 NAMES = ("astronaut.png", "grace_hopper.jpg", "obama_official_2012.jpg")
 
 
@@ -19,9 +16,4 @@ def astronaut() -> np.ndarray:
 
 @pytest.fixture(params=NAMES)
 def portrait(request) -> np.ndarray:
-    path = PORTRAITS / request.param
-    if not path.exists():
-        if os.environ.get("CI") and PORTRAITS.is_dir():
-            pytest.fail(f"{path} should be there")
-        pytest.skip(f"{path} is not on this machine")
-    return np.asarray(Image.open(path).convert("RGB"))
+    return np.asarray(Image.open(shared_file(f"faces/{request.param}")).convert("RGB"))

@@ -1,4 +1,3 @@
-import os
 from pathlib import Path
 
 import numpy as np
@@ -8,17 +7,12 @@ from assets.locate import asset_path
 from flame_tools.load import load_head
 from recon.pipeline import landmark_model, reconstruct
 from render.image import read_image
-
-FACES = Path(__file__).parents[2].parent / "shared" / "data" / "faces"
+from tests.shared_data import shared_file
 
 
 def shared(name: str) -> Path:
-    path = FACES / name
-    if not path.exists():
-        if os.environ.get("CI") and FACES.is_dir():
-            pytest.fail(f"{path} should be there")
-        pytest.skip(f"{path} is not on this machine")
-    return path
+    """A file of ../shared/data/faces, or a skip where the machine has none."""
+    return shared_file(f"faces/{name}")
 
 
 @pytest.fixture(scope="session")
