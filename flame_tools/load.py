@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import zipfile
 from pathlib import Path
@@ -47,6 +48,12 @@ def save_head(arrays: HeadArrays, path: str | os.PathLike) -> None:
     for name, embedding in arrays.landmarks.items():
         members[f"landmarks.{name}.faces"] = embedding.faces
         members[f"landmarks.{name}.barycentrics"] = embedding.barycentrics
+        if len(embedding.index):
+            members[f"landmarks.{name}.index"] = embedding.index
+    if len(arrays.contour.faces):
+        members |= {"contour.faces": arrays.contour.faces, "contour.barycentrics": arrays.contour.barycentrics}
+    if len(arrays.arkit_map):
+        members["arkit_map"] = arrays.arkit_map
     members |= {f"regions.{name}": indices for name, indices in arrays.regions.items()}
     members |= {f"directions.{name}": direction for name, direction in arrays.directions.items()}
     header = {name: getattr(arrays, name) for name in _SCALARS} | {name: list(getattr(arrays, name)) for name in _NAMES}
@@ -70,12 +77,21 @@ def read_head(path: str | os.PathLike) -> HeadArrays:
         **{name: header[name] for name in _SCALARS},
         **{name: tuple(header[name]) for name in _NAMES},
         landmarks={
-            name: Embedding(faces.astype(np.int32), arrays[f"landmarks.{name}.barycentrics"].astype(np.float32))
+            name: Embedding(
+                faces.astype(np.int32),
+                arrays[f"landmarks.{name}.barycentrics"].astype(np.float32),
+                arrays.get(f"landmarks.{name}.index", np.zeros(0)).astype(np.int32),
+            )
             for name, faces in _group(arrays, "landmarks.", ".faces").items()
         },
         regions={name: indices.astype(np.int32) for name, indices in _group(arrays, "regions.").items()},
         directions={name: values.astype(np.float32) for name, values in _group(arrays, "directions.").items()},
     )
+    if "contour.faces" in arrays:
+        contour = Embedding(arrays["contour.faces"].astype(np.int32), arrays["contour.barycentrics"].astype(np.float32))
+        head = dataclasses.replace(head, contour=contour)
+    if "arkit_map" in arrays:
+        head = dataclasses.replace(head, arkit_map=arrays["arkit_map"].astype(np.float32))
     _check_shapes(head, Path(path))
     return head
 
@@ -106,6 +122,10 @@ def _check_shapes(head: HeadArrays, path: Path) -> None:
         limit = limits.get(name, v)
         if array.size and not (array.min() >= 0 and array.max() < limit):
             raise FormatError(f"{path}: {name} points outside [0, {limit})")
-    for name, embedding in head.landmarks.items():
+    if len(head.arkit_map) and head.arkit_map.shape != (52, e + 11):
+        raise FormatError(f"{path}: arkit_map is {list(head.arkit_map.shape)}, wanted {[52, e + 11]}")
+    for name, embedding in {**head.landmarks, "contour": head.contour}.items():
+        if embedding.barycentrics.shape != (*embedding.faces.shape, 3):
+            raise FormatError(f"{path}: landmarks {name} have {list(embedding.barycentrics.shape)} barycentrics")
         if embedding.faces.size and not (embedding.faces.min() >= 0 and embedding.faces.max() < f):
             raise FormatError(f"{path}: landmarks {name} point outside [0, {f})")
