@@ -36,8 +36,8 @@ class Embedding:
 
     faces: np.ndarray  # [L] triangle indices
     barycentrics: np.ndarray  # [L, 3], rows sum to 1
-    index: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int32))  # [L] numbers in the set that the points
-    # are chosen from, as MediaPipe's 105 of its 468; empty where they are a whole set in its own order
+    # [L] numbers in the set that the points are chosen from, as MediaPipe's 105 of its 468; empty for a set of its own
+    index: np.ndarray = field(default_factory=lambda: np.zeros(0, int))
 
 
 @dataclass(frozen=True)
@@ -80,14 +80,11 @@ class HeadArrays:
     inner_lip_pairs: np.ndarray  # [P, 2] upper, lower vertex of the inner lips, ordered right corner to left corner
     mirror: np.ndarray  # [V] the vertex across the sagittal plane
     directions: dict[str, np.ndarray]  # name -> [S] identity direction (age, sex, weight, ancestry_*)
-    contour: Embedding = (
-        field(  # [79, 17] the jaw line as it is seen at yaws 0..39 then -1..-39 degrees; [0, 17] if none
-            default_factory=lambda: Embedding(np.zeros((0, 17), np.int32), np.zeros((0, 17, 3), np.float32))
-        )
-    )
-    arkit_map: np.ndarray = field(  # [52, E + 11] what each ARKit name stands for at weight 1: expression, jaw, left
-        default_factory=lambda: np.zeros((0, 0), np.float32)  # eye, right eye (radians), lids; [0, 0] where the
-    )  # components' own names and the angles above say it
+    # [79, 17] the jaw line as it is seen at yaws of 0..39, then -1..-39 degrees; [0, 17] where a head has none
+    contour: Embedding = field(default_factory=lambda: Embedding(np.zeros((0, 17), int), np.zeros((0, 17, 3))))
+    # [52, E + 11] what each ARKit name stands for at weight 1: expression, jaw, left eye, right eye (radians), lids;
+    # [0, 0] where the components' own names and the angles above say it
+    arkit_map: np.ndarray = field(default_factory=lambda: np.zeros((0, 0)))
     # --- provenance
     id: str = "unnamed"
     licence: str = "unknown"
