@@ -11,14 +11,17 @@ import json
 import os
 import tempfile
 import zipfile
-from collections.abc import Iterator, Mapping
+import zlib
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
 
 from flame_tools.errors import FormatError, writing_to
+from flame_tools.npy import read_npy
 
 MAX_BYTES = 16 << 30  # a file that unpacks to more is refused before it is unpacked
+MAX_MEMBERS = 10_000
 
 
 @contextlib.contextmanager
@@ -59,7 +62,9 @@ def write_npz(path: str | os.PathLike, arrays: Mapping[str, np.ndarray], header:
                 np.lib.format.write_array(member, np.asanyarray(array, order="C"), allow_pickle=False)
 
 
-def read_npz(path: str | os.PathLike, kind: str, version: int) -> tuple[dict[str, np.ndarray], dict]:
+def read_npz(
+    path: str | os.PathLike, kind: str, version: int, *, max_bytes: int = MAX_BYTES
+) -> tuple[dict[str, np.ndarray], dict]:
     """Read a file of format `kind`, at most `version`. Returns its arrays and its header.
 
     Raises FormatError for anything else: not a zip, no header, another format, a newer version, object arrays.
@@ -67,44 +72,76 @@ def read_npz(path: str | os.PathLike, kind: str, version: int) -> tuple[dict[str
     path = Path(path)
     if not path.is_file():
         raise FormatError(f"{path} is not a file; check the name")
+    with opened_zip(path, f"{kind} file", max_bytes) as archive:
+        header = _read_header(archive, path)
+        if header.get("format") != kind:
+            raise FormatError(f"{path} holds {header.get('format')!r}, wanted {kind!r}")
+        found = header.get("version")
+        if not isinstance(found, int) or found < 1:
+            raise FormatError(f"{path} says version {found!r} of {kind}, and there is none; it was damaged")
+        if found > version:
+            raise FormatError(
+                f"{path} has version {found} of {kind}, this release reads up to {version}; upgrade emberface"
+            )
+        arrays = {
+            info.filename.removesuffix(".npy"): read_member(archive, info, path)
+            for info in archive.infolist()
+            if info.filename != "header.npy"
+        }
+    return arrays, header
+
+
+@contextlib.contextmanager
+def opened_zip(path: Path, what: str, max_bytes: int) -> Iterator[zipfile.ZipFile]:
+    """Open a zip whose members fit in `max_bytes`, are named once each and share no bytes.
+
+    Whatever goes wrong with it in the block becomes a FormatError that calls it a `what`.
+    """
     try:
         with zipfile.ZipFile(path) as archive:
-            size = sum(info.file_size for info in archive.infolist())
-            if size > MAX_BYTES:
-                raise FormatError(f"{path} would unpack to {size >> 20} MiB; the limit is {MAX_BYTES >> 20} MiB")
-            header = _read_header(archive, path)
-            if header.get("format") != kind:
-                raise FormatError(f"{path} holds {header.get('format')!r}, wanted {kind!r}")
-            found = header.get("version")
-            if not isinstance(found, int) or found < 1:
-                raise FormatError(f"{path} says version {found!r} of {kind}, and there is none; it was damaged")
-            if found > version:
-                raise FormatError(
-                    f"{path} has version {found} of {kind}, this release reads up to {version}; upgrade emberface"
-                )
-            arrays = {
-                info.filename.removesuffix(".npy"): _read_member(archive, info)
-                for info in archive.infolist()
-                if info.filename != "header.npy"
-            }
-    except (zipfile.BadZipFile, ValueError, EOFError, KeyError, OSError, MemoryError, NotImplementedError) as error:
+            members = archive.infolist()
+            unpacked = sum(info.file_size for info in members)
+            if unpacked > max_bytes:
+                raise FormatError(f"{path} would unpack to {unpacked >> 20} MiB; the limit is {max_bytes >> 20} MiB")
+            if len(members) > MAX_MEMBERS or len({info.filename for info in members}) < len(members):
+                raise FormatError(f"{path} has {len(members)} members, too many or some of one name")
+            if sum(info.compress_size for info in members) > path.stat().st_size:
+                raise FormatError(f"{path} has members that overlap; it was made to mislead")
+            if not {info.compress_type for info in members} <= {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}:
+                raise FormatError(f"{path} is packed in a way that NumPy does not use; save it with numpy.savez")
+            yield archive
+    except (
+        zipfile.BadZipFile,
+        zlib.error,
+        ValueError,
+        EOFError,
+        KeyError,
+        OSError,
+        MemoryError,
+        RuntimeError,
+    ) as error:
         if isinstance(error, FormatError):
             raise
         raise FormatError(
-            f"{path} is not a readable {kind} file ({error}); it may be truncated or of another kind"
+            f"{path} is not a readable {what} ({error}); it may be truncated or of another kind"
         ) from error
-    return arrays, header
+
+
+def read_member(
+    archive: zipfile.ZipFile, info: zipfile.ZipInfo, path: Path, *, objects: Callable[[bytes], object] | None = None
+) -> np.ndarray | object:
+    """One .npy member, as `npy.read_npy` reads it."""
+    with archive.open(info) as member:
+        try:
+            return read_npy(member, info.file_size, objects=objects)
+        except FormatError as error:
+            raise FormatError(f"{path}: {info.filename} holds {error}") from None
 
 
 def _read_header(archive: zipfile.ZipFile, path: Path) -> dict:
     if "header.npy" not in archive.namelist():
         raise FormatError(f"{path} has no emberface header; it was written by another program")
-    header = json.loads(str(_read_member(archive, archive.getinfo("header.npy"))))
+    header = json.loads(str(read_member(archive, archive.getinfo("header.npy"), path)))
     if not isinstance(header, dict):
         raise FormatError(f"{path} has a header that is no JSON object; it was written by another program")
     return header
-
-
-def _read_member(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> np.ndarray:
-    with archive.open(info) as member:
-        return np.lib.format.read_array(member, allow_pickle=False)

@@ -159,7 +159,7 @@ def test_a_pickle_inside_is_never_executed(track, tmp_path):
     np.savez(tmp_path / "bomb.npz", bomb=np.array([Bomb()], dtype=object))
     with zipfile.ZipFile(tmp_path / "bomb.npz") as source, zipfile.ZipFile(path, "a") as target:
         target.writestr("bomb.npy", source.read("bomb.npy"))
-    with pytest.raises(FormatError, match=r"allow_pickle|Object arrays"):
+    with pytest.raises(FormatError, match=r"bomb\.npy holds an array of Python objects"):
         load_track(path)
     assert not (tmp_path / "executed").exists()
 
