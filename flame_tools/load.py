@@ -15,6 +15,7 @@ from flame_tools.archive import read_npz, write_npz
 from flame_tools.errors import FormatError
 from flame_tools.flame_files import read_flame
 from flame_tools.head import Head
+from flame_tools.ict import is_ict, read_ict
 from flame_tools.types import Embedding, HeadArrays
 
 FORMAT, VERSION = "emberface.head", 1
@@ -29,8 +30,10 @@ _NAMES = ("materials", "shape_names", "expression_names")
 
 
 def load_head(name: str | os.PathLike = "default", *, dtype: torch.dtype = torch.float32) -> Head:
-    """A Head by name ("default") or by path: a file that `save_head` wrote, or a published FLAME model."""
+    """A Head by name ("default") or by path: a file that `save_head` wrote, a published FLAME model, ICT-FaceKit."""
     path = asset_path("head") if name == "default" else Path(name)
+    if is_ict(path):
+        return Head(read_ict(path), dtype=dtype)
     return Head(read_flame(path) if _is_flame(path) else read_head(path), dtype=dtype)
 
 

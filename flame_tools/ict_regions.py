@@ -1,0 +1,150 @@
+"""Named regions, materials and lip pairs of ICT-FaceKit's mesh, from its vertex groups and its 68 landmarks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from flame_tools.mesh_graph import edge_lengths, reach
+from flame_tools.rigging import sphere_centre
+
+MATERIALS = ("skin", "lips", "sclera", "iris", "teeth", "gums", "tongue", "mouth")
+LID_REACH_M = 0.011  # skin within this of the eyes' opening belongs to the lids
+BROW_REACH_M = 0.008
+FOREHEAD_M = 0.042  # the face ends this far above the brows
+NECK_LEVEL_M, NECK_SLOPE = -0.042, 0.35  # y < level - slope z outside the face is neck, metres in ICT's frame
+SCALP_FLOOR_M, SCALP_FRONT_M = 0.065, 0.0  # above, or behind this, skin that is nothing else is scalp
+EAR_X_M, EAR_Z_M, EAR_Y_M = 0.0735, (-0.035, 0.03), (-0.02, 0.065)
+
+Groups = Mapping[str, np.ndarray]  # name -> vertex indices
+
+
+def ict_regions(vertices: np.ndarray, faces: np.ndarray, groups: Groups, marks: np.ndarray) -> dict[str, np.ndarray]:
+    """Vertex indices of each region; `vertices` [V, 3] metres, `marks` [68] the landmark vertices."""
+    points = vertices[marks]
+    skin = np.zeros(len(vertices), bool)
+    skin[groups["face"]] = skin[groups["head_neck"]] = True
+    front = skin & (vertices[:, 2] > 0.02)
+    brow_top = points[17:27, 1].max() + FOREHEAD_M
+    temple = points[[16, 0]] * [1.0, 0.0, 1.0] + [0.0, brow_top - 0.02, 0.0]
+    top = np.array([[0.03, brow_top, 0.10], [-0.03, brow_top, 0.10]])
+    oval = np.concatenate([points[:17], temple[:1], top, temple[1:]])
+    ears = skin & (np.abs(vertices[:, 0]) > EAR_X_M)
+    for axis, (low, high) in ((2, EAR_Z_M), (1, EAR_Y_M)):
+        ears &= (vertices[:, axis] > low) & (vertices[:, axis] < high)
+    face = front & _inside(vertices, oval) & ~ears
+    nose_sides = points[[31, 35]] * [1.5, 1.0, 1.0] + [0.0, 0.004, 0.0]
+    bridge = points[[27, 27]] + [[0.008, 0.0, 0.0], [-0.008, 0.0, 0.0]]
+    nose = np.stack([bridge[1], nose_sides[0], points[31], points[33], points[35], nose_sides[1], bridge[0]])
+    neck = skin & ~face & ~ears & (vertices[:, 1] < NECK_LEVEL_M - NECK_SLOPE * vertices[:, 2])
+    rest = skin & ~face & ~ears & ~neck
+    masks = {
+        "face": face,
+        "lips": front & _inside(vertices, points[48:60]) & (vertices[:, 2] > points[48, 2] - 0.004),
+        "nose": front & _inside(vertices, nose),
+        "brow": front & (reach(vertices, faces, marks[17:27], BROW_REACH_M) < BROW_REACH_M),
+        "ears": ears,
+        "left_ear": ears & (vertices[:, 0] > 0),
+        "right_ear": ears & (vertices[:, 0] < 0),
+        "neck": neck,
+        "scalp": rest & ((vertices[:, 1] > SCALP_FLOOR_M) | (vertices[:, 2] < SCALP_FRONT_M)),
+    }
+    regions = {name: np.flatnonzero(mask) for name, mask in masks.items()}
+    for side in ("left", "right"):
+        rim = _border(faces, groups["face"], groups[f"eye_socket_{side}"], len(vertices))
+        near = reach(vertices, faces, rim, LID_REACH_M) < LID_REACH_M
+        regions[f"{side}_lids"] = np.intersect1d(np.flatnonzero(near), groups["face"])
+        regions[f"{side}_eyeball"] = np.setdiff1d(groups[f"eyeball_{side}"], groups[f"iris_{side}"])
+    mouth = ("mouth_socket", "gums_tongue")
+    regions |= {
+        "mouth": np.concatenate([groups[name] for name in mouth]),
+        "gums": groups["gums_tongue"],
+        "teeth": groups["teeth"],
+        "upper_teeth": groups["teeth_upper"],
+        "lower_teeth": groups["teeth_lower"],
+        "eyes": np.union1d(regions["left_eyeball"], regions["right_eyeball"]),
+    }
+    return {name: regions[name].astype(np.int32) for name in sorted(regions)}
+
+
+def ict_materials(
+    vertices: np.ndarray, faces: np.ndarray, groups: Groups, regions: Groups, irises: Mapping[str, np.ndarray]
+) -> np.ndarray:
+    """Index [F] into MATERIALS; `irises` are the vertices of the coloured discs behind the corneas."""
+    material = np.zeros(len(vertices), int)
+    for name, members in (
+        ("mouth", groups["mouth_socket"]),
+        ("gums", groups["gums_tongue"]),
+        ("teeth", groups["teeth"]),
+        ("sclera", groups["eyeball_left"]),
+        ("sclera", groups["eyeball_right"]),
+    ):
+        material[members] = MATERIALS.index(name)
+    for side, disc in irises.items():
+        ball = groups[f"eyeball_{side}"]
+        centre = sphere_centre(vertices[regions[f"{side}_eyeball"]])
+        axis = vertices[disc].mean(0) - centre
+        axis /= np.linalg.norm(axis)
+
+        def off_axis(of: np.ndarray, centre=centre, axis=axis) -> np.ndarray:
+            return np.linalg.norm(np.cross(vertices[of] - centre, axis), axis=1)
+
+        ahead = (vertices[ball] - centre) @ axis > 0
+        material[ball[ahead & (off_axis(ball) <= off_axis(disc).max() * 1.001)]] = MATERIALS.index("iris")
+    corners = material[faces]
+    mixed = np.where(corners.min(1) == MATERIALS.index("sclera"), corners.min(1), corners.max(1))
+    chosen = np.where((corners == corners[:, :1]).all(1), corners[:, 0], mixed)
+    lips = np.zeros(len(vertices), bool)
+    lips[regions["lips"]] = True
+    return np.where((chosen == 0) & lips[faces].all(1), MATERIALS.index("lips"), chosen).astype(np.int32)
+
+
+def lip_pairs(vertices: np.ndarray, faces: np.ndarray, marks: np.ndarray) -> np.ndarray:
+    """Facing vertices [P, 2] (upper, lower) of the inner lips from the right corner to the left, corners left out."""
+    upper = _along(vertices, faces, marks[[60, 61, 62, 63, 64]])
+    lower = _along(vertices, faces, marks[[60, 67, 66, 65, 64]])
+    inside = np.abs(vertices[upper, 0]) < 0.95 * np.abs(vertices[marks[60], 0])
+    upper = upper[inside]
+    apart = np.abs(vertices[upper, None, 0] - vertices[None, lower, 0])
+    return np.stack([upper, lower[apart.argmin(1)]], 1).astype(np.int32)
+
+
+def _along(vertices: np.ndarray, faces: np.ndarray, stops: np.ndarray) -> np.ndarray:
+    """The vertices of the shortest way along edges through `stops`."""
+    import scipy.sparse.csgraph
+
+    _, before = scipy.sparse.csgraph.dijkstra(
+        edge_lengths(vertices, faces), directed=False, indices=stops[:-1], return_predecessors=True, limit=0.05
+    )
+    way = [int(stops[0])]
+    for row, stop in zip(before, stops[1:], strict=True):
+        leg = [int(stop)]
+        while row[leg[-1]] >= 0:
+            leg.append(int(row[leg[-1]]))
+        way += leg[-2::-1]
+    return np.array(way)
+
+
+def _border(faces: np.ndarray, of: np.ndarray, beside: np.ndarray, count: int) -> np.ndarray:
+    """Vertices of one group that share a triangle with the other."""
+    a, b = np.zeros((2, count), bool)
+    a[of], b[beside] = True, True
+    mixed = faces[a[faces].any(1) & b[faces].any(1)]
+    return np.unique(mixed[a[mixed]])
+
+
+def _inside(points: np.ndarray, outline: np.ndarray) -> np.ndarray:
+    """Mask [V] of the points inside an outline [n, 3], both unrolled from a cylinder round the head."""
+    x, y = _unrolled(points).T
+    corners = _unrolled(outline)
+    crossings = np.zeros(len(points), int)
+    for (x0, y0), (x1, y1) in zip(corners, np.roll(corners, -1, 0), strict=True):
+        spans = (y0 > y) != (y1 > y)  # edges that a ray towards +x may cross
+        crossings += spans & (x < x0 + (x1 - x0) * (y - y0) / (y1 - y0 if y1 != y0 else 1.0))
+    return crossings % 2 == 1
+
+
+def _unrolled(points: np.ndarray) -> np.ndarray:
+    """Angle about the vertical axis behind the face, and height [n, 2]."""
+    return np.stack([np.arctan2(points[:, 0], points[:, 2]) * 0.1, points[:, 1]], -1)

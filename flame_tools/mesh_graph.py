@@ -1,0 +1,78 @@
+"""A triangle mesh as a graph of vertices: neighbours, pieces, smoothing, harmonic fields, ways along the surface."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    import scipy.sparse as sp
+
+
+def edge_matrix(faces: np.ndarray, count: int) -> sp.csr_matrix:
+    """Symmetric 0/1 adjacency [count, count] of triangles [F, 3]."""
+    import scipy.sparse as sp
+
+    pairs = np.concatenate([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]])
+    ones = np.ones(len(pairs))
+    matrix = sp.csr_matrix((ones, (pairs[:, 0], pairs[:, 1])), shape=(count, count))
+    matrix = matrix + matrix.T
+    matrix.data[:] = 1.0
+    return matrix
+
+
+def edge_lengths(vertices: np.ndarray, faces: np.ndarray) -> sp.csr_matrix:
+    """Symmetric matrix [V, V] of the edges' lengths (metres), never zero on an edge."""
+    graph = edge_matrix(faces, len(vertices)).tocoo()
+    graph.data = np.maximum(np.linalg.norm(vertices[graph.row] - vertices[graph.col], axis=1), 1e-9)
+    return graph.tocsr()
+
+
+def pieces(adjacency: sp.csr_matrix) -> np.ndarray:
+    """The number [n] of the connected piece that each vertex belongs to."""
+    from scipy.sparse.csgraph import connected_components
+
+    return connected_components(adjacency, directed=False)[1]
+
+
+def smooth(adjacency: sp.csr_matrix, values: np.ndarray, steps: int, held: np.ndarray | None = None) -> np.ndarray:
+    """Average with the neighbours `steps` times, half way each; vertices in the mask `held` stay."""
+    degree = np.maximum(np.asarray(adjacency.sum(1)).ravel(), 1.0)
+    shape = (-1,) + (1,) * (values.ndim - 1)
+    for _ in range(steps):
+        mean = (adjacency @ values) / degree.reshape(shape)
+        new = 0.5 * (values + mean)
+        values = new if held is None else np.where(held.reshape(shape), values, new)
+    return values
+
+
+def harmonic(adjacency: sp.csr_matrix, fixed: dict[int, float]) -> np.ndarray:
+    """The smoothest values [n] on a graph that take the fixed ones."""
+    import scipy.sparse as sp
+    import scipy.sparse.linalg
+
+    n = adjacency.shape[0]
+    laplacian = (sp.diags(np.asarray(adjacency.sum(1)).ravel()) - adjacency).tocsr()
+    known = np.array(sorted(fixed))
+    values = np.zeros(n)
+    values[known] = [fixed[i] for i in known]
+    free = np.setdiff1d(np.arange(n), known)
+    right = -laplacian[free][:, known] @ values[known]
+    values[free] = scipy.sparse.linalg.spsolve(laplacian[free][:, free].tocsc(), right)
+    return values
+
+
+def reach(vertices: np.ndarray, faces: np.ndarray, seeds: np.ndarray, limit: float) -> np.ndarray:
+    """Length [V] of the way along edges to the nearest of `seeds`; infinite beyond `limit` (metres)."""
+    from scipy.sparse.csgraph import dijkstra
+
+    lengths = edge_lengths(vertices, faces)
+    return dijkstra(lengths, directed=False, indices=seeds, min_only=True, limit=limit)
+
+
+def open_edges(faces: np.ndarray) -> np.ndarray:
+    """Edges [n, 2] that belong to one triangle only: the rims of the mesh."""
+    edges = np.sort(np.concatenate([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]]), axis=1)
+    unique, counts = np.unique(edges, axis=0, return_counts=True)
+    return unique[counts == 1]
