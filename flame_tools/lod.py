@@ -1,0 +1,197 @@
+"""Levels of detail of a head for games: fewer triangles, the same parameters.
+
+A level is a head like any other: its vertices are some of the original's, where they were, and every basis, weight,
+lid and region is the original's at those vertices, so that one performance drives every level.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+
+from flame_tools.collapse import Triangles, collapse
+from flame_tools.embedding import carry
+from flame_tools.errors import InputError
+from flame_tools.head import Head
+from flame_tools.types import Embedding, FaceParams, HeadArrays
+
+# What an error costs beside one on plain skin (its square is weighted); regions that a head has not are passed over.
+IMPORTANCE = {
+    "scalp": 0.3, "neck": 0.2, "ears": 0.5, "mouth": 0.03, "gums": 0.03, "tongue": 0.1, "teeth": 0.3, "eyes": 0.5,
+    "left_iris": 4.0, "right_iris": 4.0, "left_pupil": 100.0, "right_pupil": 100.0,  # small, and looked at first
+    "face": 1.0, "nose": 1.5, "lips": 3.0, "left_lids": 3.0, "right_lids": 3.0,
+}  # fmt: skip
+KEPT = ("_lid_margin",)  # regions by ending whose vertices every level keeps, beside the inner lips
+POSES = 8  # expressions that the surface is held in, beside rest, the open jaw and the shut lids
+LEAST_TRIANGLES = 200
+
+
+def simplify(arrays: HeadArrays, *, triangles: int | None = None, ratio: float | None = None) -> HeadArrays:
+    """A head of about `triangles`, or of a share `ratio` of them; its id ends in .lod1."""
+    if (triangles is None) == (ratio is None):
+        raise InputError("simplify wants either triangles=2000 or ratio=0.25")
+    return levels(arrays, [ratio if triangles is None else triangles / len(arrays.faces)])[0]
+
+
+def levels(arrays: HeadArrays, ratios: Sequence[float] = (0.5, 0.25, 0.1)) -> list[HeadArrays]:
+    """Heads with these shares of the triangles, falling; each one's vertices are among those of the one before.
+
+    Their ids are `ID.lod1`, `ID.lod2`, ... The inner lips and the lids' margins stay whole, so that there is a
+    least number of triangles: `provenance["lod"]` says what was reached and how far the surface moved.
+    """
+    shares = [float(ratio) for ratio in ratios]
+    count = len(arrays.faces)
+    if not shares or any(not LEAST_TRIANGLES / count <= ratio <= 1.0 for ratio in shares) or shares[0] != max(shares):
+        raise InputError(f"levels of {count} triangles cannot have shares {shares}; wanted {LEAST_TRIANGLES} or more")
+    if any(b >= a for a, b in zip(shares, shares[1:], strict=False)):
+        raise InputError(f"levels have shares {shares}; wanted falling ones, as 0.5, 0.25, 0.1")
+    poses = telling_poses(arrays)
+    uv_faces = arrays.uv_faces if len(arrays.uv) else arrays.faces
+    found = collapse(
+        arrays.faces,
+        uv_faces,
+        arrays.face_material,
+        poses,
+        [round(share * count) for share in shares],
+        mirror=arrays.mirror if _is_symmetric(arrays) else None,
+        kept=_kept(arrays),
+        importance=_importance(arrays),
+    )
+    return [_level(arrays, triangles, poses, number) for number, triangles in enumerate(found, start=1)]
+
+
+def telling_poses(arrays: HeadArrays, count: int = POSES) -> np.ndarray:  # [P, V, 3] metres
+    """Rest, the open jaw, shut lids, and the expressions that move most of what those before them leave still."""
+    head = Head(arrays, dtype=torch.float64)
+    rest = FaceParams.neutral(head, 1)
+    jaw = torch.tensor([[float(arrays.jaw_open_rad) or 0.35, 0.0, 0.0]], dtype=torch.float64)
+    chosen = [rest, rest.replace(jaw=jaw)]
+    if len(arrays.eyelid_vertices):
+        chosen.append(rest.replace(eyelids=torch.ones(1, 2, dtype=torch.float64)))
+    reach = np.abs(arrays.expression_bounds).max(1) * np.sign(arrays.expression_bounds.sum(1) + 1e-9)
+    moves = np.linalg.norm(arrays.expressiondirs, axis=1) * np.abs(reach)  # [V, E]
+    covered = np.zeros(len(moves))
+    for _ in range(min(count, moves.shape[1])):
+        best = int(np.maximum(moves - covered[:, None], 0.0).sum(0).argmax())
+        covered = np.maximum(covered, moves[:, best])
+        expression = torch.zeros(1, head.expression_size, dtype=torch.float64)
+        expression[0, best] = float(reach[best])
+        chosen.append(rest.replace(expression=expression))
+    with torch.no_grad():
+        return torch.cat([head.vertices(params) for params in chosen]).numpy()
+
+
+def _is_symmetric(arrays: HeadArrays) -> bool:
+    """Whether the mirror takes every triangle to a triangle."""
+    if not np.array_equal(arrays.mirror[arrays.mirror], np.arange(len(arrays.mirror))):
+        return False
+    own, across = np.sort(arrays.faces, 1), np.sort(arrays.mirror[arrays.faces], 1)
+    return np.array_equal(np.unique(own, axis=0), np.unique(across, axis=0))
+
+
+def _kept(arrays: HeadArrays) -> np.ndarray:  # [V] bool
+    kept = np.zeros(len(arrays.v_template), bool)
+    kept[arrays.inner_lip_pairs.ravel()] = True
+    for name, vertices in arrays.regions.items():
+        if name.endswith(KEPT):
+            kept[vertices] = True
+    return kept | kept[arrays.mirror]
+
+
+def _importance(arrays: HeadArrays) -> np.ndarray:  # [V]
+    weight = np.ones(len(arrays.v_template))
+    for name, value in IMPORTANCE.items():
+        weight[np.asarray(arrays.regions.get(name, ()), int)] = value
+    return weight
+
+
+def _level(arrays: HeadArrays, left: Triangles, poses: np.ndarray, number: int) -> HeadArrays:
+    """The head at the vertices that are left."""
+    kept = np.unique(np.concatenate([left.faces.ravel(), arrays.inner_lip_pairs.ravel()]))
+    place = np.full(len(arrays.v_template), -1)
+    place[kept] = np.arange(len(kept))
+    faces = place[left.faces].astype(np.int32)
+    corners, uv_faces = np.unique(left.uv_faces, return_inverse=True)
+    has_uv = len(arrays.uv) > 0
+    lids = np.isin(arrays.eyelid_vertices, kept)
+    near = carry(poses[:2], arrays.faces, poses[:2][:, kept], faces)
+
+    def moved(embedding: Embedding) -> Embedding:
+        return near(embedding) if embedding.faces.size else embedding
+
+    regions = {name: place[vertices][place[vertices] >= 0] for name, vertices in arrays.regions.items()}
+    identity = f"{arrays.id}.lod{number}"
+    return dataclasses.replace(
+        arrays,
+        v_template=arrays.v_template[kept],
+        faces=faces,
+        uv=arrays.uv[corners] if has_uv else arrays.uv,
+        uv_faces=uv_faces.reshape(-1, 3).astype(np.int32) if has_uv else np.zeros_like(faces),
+        face_material=arrays.face_material[left.origin],
+        shapedirs=arrays.shapedirs[kept],
+        expressiondirs=arrays.expressiondirs[kept],
+        posedirs=arrays.posedirs[kept],
+        J_regressor=regressor_on(arrays, kept).astype(np.float32),
+        weights=arrays.weights[kept],
+        eyelid_vertices=place[arrays.eyelid_vertices[lids]].astype(np.int32),
+        eyelid_dirs=arrays.eyelid_dirs[lids],
+        eyelid_shapedirs=arrays.eyelid_shapedirs[lids],
+        landmarks={name: moved(embedding) for name, embedding in arrays.landmarks.items()},
+        contour=moved(arrays.contour),
+        regions={name: vertices.astype(np.int32) for name, vertices in regions.items()},
+        inner_lip_pairs=place[arrays.inner_lip_pairs].astype(np.int32),
+        mirror=_mirror_on(arrays, kept, place),
+        id=identity,
+        provenance={
+            **arrays.provenance,
+            "lod": {"of": arrays.id, "level": number, "triangles": len(faces), "vertices": len(kept)},
+        },
+    )
+
+
+def _mirror_on(arrays: HeadArrays, kept: np.ndarray, place: np.ndarray) -> np.ndarray:
+    """The mirror among the kept vertices; where one side alone was kept, the nearest vertex across."""
+    across = place[arrays.mirror[kept]]
+    alone = np.flatnonzero(across < 0)
+    if len(alone):
+        from scipy.spatial import cKDTree
+
+        wanted = arrays.v_template[kept[alone]] * np.array([-1.0, 1.0, 1.0])
+        across[alone] = cKDTree(arrays.v_template[kept]).query(wanted)[1]
+    return across.astype(np.int32)
+
+
+def regressor_on(arrays: HeadArrays, kept: np.ndarray, components: int = 12) -> np.ndarray:  # [5, len(kept)]
+    """Joints from the kept vertices alone: the same at rest, and as nearly as can be under every identity.
+
+    Rows start even over the kept vertices that the original used, or the nearest ones, and change as little as
+    possible: the template exactly, the first identity components in the least-squares sense.
+    """
+    joints = np.einsum("jv,vck->jck", arrays.J_regressor.astype(np.float64), arrays.shapedirs)
+    places = arrays.J_regressor.astype(np.float64) @ arrays.v_template
+    template, dirs = arrays.v_template[kept].astype(np.float64), arrays.shapedirs[kept].astype(np.float64)
+    rows = np.zeros((len(places), len(kept)))
+    many = min(components, dirs.shape[-1])
+    for j, joint in enumerate(places):
+        used = np.flatnonzero(arrays.J_regressor[j, kept] != 0)
+        if len(used) < 8:
+            used = np.argsort(((template - joint) ** 2).sum(1), kind="stable")[:32]
+        wanted = np.concatenate([[1.0], np.zeros(3), joints[j, :, :many].T.ravel()])
+        equations = np.concatenate(
+            [
+                np.ones((1, len(used))),
+                (template[used] - joint).T,
+                dirs[used, :, :many].transpose(2, 1, 0).reshape(-1, len(used)),
+            ]
+        )
+        exact = np.array([1e3] * 4 + [1.0] * (3 * many))[:, None]
+        even = np.full(len(used), 1.0 / len(used))
+        # Least change of the row (ridge) that meets the equations, in units of a millimetre and of the even share.
+        system = exact * equations / 1e-3
+        missing = exact[:, 0] * wanted / 1e-3 - system @ even
+        step = system.T @ np.linalg.solve(system @ system.T + np.eye(len(system)) * len(used), missing)
+        rows[j, used] = even + step
+    return rows
