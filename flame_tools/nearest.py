@@ -131,6 +131,12 @@ class Surface:
         normal[vertex] = self.vertex_normals[corners[vertex, np.argmax(on[vertex], 1)]]
         return np.where(nearest.found, np.sign(((points - nearest.points) * normal).sum(1)), 0.0)
 
+    def on_rim(self, nearest: Nearest) -> np.ndarray:
+        """[N] bool: where the nearest place lies on an edge that belongs to one face only."""
+        zero = nearest.barycentrics <= 1e-12
+        at_rim = self._across[nearest.faces] == nearest.faces[:, None]
+        return (zero & at_rim).any(1) & nearest.found
+
     @functools.cached_property
     def _across(self) -> np.ndarray:
         """[F, 3] the face across the edge opposite to each corner; the face itself at a rim."""

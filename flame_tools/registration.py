@@ -1,0 +1,173 @@
+"""A template mesh bent onto a target surface: optimal-step non-rigid registration.
+
+In the manner of Amberg, Romdhani and Vetter, "Optimal step nonrigid ICP algorithms for surface registration", 2007:
+stiff at first, then ever softer, and at every stiffness nearest points and a sparse direct solve in turn. The template
+bends as a thin plate that may stretch: each vertex minimises
+
+    m w |p - c|^2  +  length^4 m |Laplacian(p) - T Laplacian(p0)|^2
+
+with its area m, its nearest point c on the target and T the affine map that its neighbourhood has undergone so far, so
+that what varies smoothly over the surface (a longer nose, a wider jaw) costs nothing, while ripples shorter than about
+6 `length` do not appear. One matrix serves x, y and z: 8,000 vertices take 2 s, 26,000 take 10 s.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import scipy.sparse as sp
+import scipy.sparse.linalg
+
+from flame_tools.alignment import align
+from flame_tools.errors import ShapeError
+from flame_tools.mesh_graph import edge_matrix
+from flame_tools.nearest import Surface
+from flame_tools.types import Embedding
+
+BLUR_STEPS = 4  # of neighbourhoods that the affine map at a vertex is taken from
+RIDGE = 0.05  # how soon that map falls back to the identity where a neighbourhood is flat, of its spread
+HELD = 1e-6  # weight of staying where nothing pulls, against the surface's 1
+
+
+@dataclass(frozen=True)
+class Anchors:
+    """Places of the template that belong at known points: landmarks, and points along curves."""
+
+    places: Embedding  # [L] on the template
+    points: np.ndarray  # [L, 3] metres
+    weights: np.ndarray | None = None  # [L]; 1 follows to about nine tenths whatever the stiffness
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """How a registration proceeds."""
+
+    lengths_m: tuple[float, ...] = (0.06, 0.04, 0.025, 0.016, 0.01, 0.0065, 0.004)
+    """Bending length of each stage."""
+    rounds: int = 4
+    """Nearest points and solves at each stage."""
+    reach_lengths: float = 1.0
+    """Distance at which a nearest point loses most of its weight, in bending lengths."""
+    least_reach_m: float = 0.008
+    """That distance is never less."""
+    max_angle_deg: float = 60.0
+    """Nearest points whose normal differs by more do not count."""
+
+
+def register(
+    vertices: np.ndarray,  # [V, 3] metres
+    faces: np.ndarray,  # [F, 3]
+    target: Surface,
+    *,
+    anchors: Anchors | None = None,
+    alignment: str = "similarity",
+    weights: np.ndarray | None = None,  # [V] in [0, 1]: how much each vertex seeks the surface
+    schedule: Schedule | None = None,
+) -> np.ndarray:
+    """The template's vertices [V, 3] moved onto `target`; those that find nothing there follow their neighbours.
+
+    `alignment` of the anchors comes first: "rigid", "similarity", "affine", or "none" where the two already lie
+    together. Nearest points on the rim of the target, far away, or facing elsewhere do not count, so holes and
+    half faces are bridged smoothly.
+    """
+    schedule = schedule or Schedule()
+    rest = np.asarray(vertices, np.float64)
+    seeking = np.ones(len(rest)) if weights is None else np.asarray(weights, np.float64)
+    if seeking.shape != (len(rest),):
+        raise ShapeError(f"weights are {list(seeking.shape)}, wanted one for each of {len(rest)} vertices")
+    if alignment != "none":
+        if anchors is None:
+            raise ShapeError(f'a {alignment} alignment needs anchors; give some, or alignment="none"')
+        rest = align(on_mesh(rest, faces, anchors.places), anchors.points, kind=alignment)(rest)
+    plate = _Plate(rest, faces)
+    current = rest
+    for length in schedule.lengths_m:
+        reach = max(schedule.least_reach_m, schedule.reach_lengths * length)
+        for _ in range(schedule.rounds):
+            found = target.nearest(
+                current,
+                normals=Surface(current, faces).vertex_normals,
+                max_angle_deg=schedule.max_angle_deg,
+                within=3 * reach,
+            )
+            trust = seeking * np.where(found.found & ~target.on_rim(found), np.exp(-((found.distance / reach) ** 2)), 0)
+            current = plate.solve(current, length, np.where(trust[:, None] > 0, found.points, 0.0), trust, anchors)
+    return current
+
+
+def on_mesh(vertices: np.ndarray, faces: np.ndarray, places: Embedding) -> np.ndarray:
+    """Points [..., L, 3] of places [L] on a mesh with vertices [..., V, 3]."""
+    return np.einsum("...lkc,lk->...lc", vertices[..., faces[places.faces], :], places.barycentrics)
+
+
+class _Plate:
+    """The template's bending energy and its solves."""
+
+    def __init__(self, rest: np.ndarray, faces: np.ndarray):
+        self.rest, self.faces, n = rest, faces, len(rest)
+        self.area, self.laplacian = _cotangents(rest, faces)
+        self.bend = self.laplacian.T @ sp.diags(1 / self.area) @ self.laplacian
+        self.curvature = self.laplacian @ rest  # [V, 3] integrated mean curvature
+        adjacency = edge_matrix(faces, n)
+        self.edges = adjacency.tocoo()
+        rows = adjacency + sp.identity(n)
+        self.blur = sp.diags(1 / np.asarray(rows.sum(1)).ravel()) @ rows
+        self.spread = self._covariance(rest)
+
+    def solve(self, current, length, points, trust, anchors: Anchors | None) -> np.ndarray:
+        """Vertices [V, 3] for nearest points [V, 3] with weights `trust` [V]."""
+        pull = self.area * (trust + HELD)
+        matrix = length**4 * self.bend + sp.diags(pull)
+        turned = np.einsum("nij,nj->ni", self._maps(current), self.curvature)
+        right = length**4 * (self.laplacian.T @ (turned / self.area[:, None]))
+        right += self.area[:, None] * (trust[:, None] * points + HELD * current)
+        if anchors is not None and len(anchors.points):
+            # A plate of stiffness length^4 on springs gives way by P / (8 length^2) under the load P.
+            weight = 64 * length**2 * (np.ones(len(anchors.points)) if anchors.weights is None else anchors.weights)
+            rows = np.repeat(np.arange(len(weight)), 3)
+            columns = self.faces[anchors.places.faces].ravel()
+            place = sp.csr_matrix((anchors.places.barycentrics.ravel(), (rows, columns)), (len(weight), len(pull)))
+            matrix = matrix + place.T @ sp.diags(weight) @ place
+            right += place.T @ (weight[:, None] * anchors.points)
+        factors = scipy.sparse.linalg.splu(
+            matrix.tocsc(), permc_spec="MMD_AT_PLUS_A", diag_pivot_thresh=0.0, options={"SymmetricMode": True}
+        )
+        return factors.solve(right)
+
+    def _maps(self, current: np.ndarray) -> np.ndarray:
+        """The affine map [V, 3, 3] that each vertex' neighbourhood has undergone since rest."""
+        ridge = RIDGE * np.trace(self.spread, axis1=1, axis2=2)[:, None, None] * np.eye(3)
+        return (self._covariance(current) + ridge) @ np.linalg.inv(self.spread + ridge)
+
+    def _covariance(self, current: np.ndarray) -> np.ndarray:
+        """Edges of `current` against edges at rest around each vertex, [V, 3, 3]."""
+        i, j = self.edges.row, self.edges.col
+        now, then = current[j] - current[i], self.rest[j] - self.rest[i]
+        outer = (now[:, :, None] * then[:, None, :]).reshape(-1, 9)
+        summed = np.zeros((len(current), 9))
+        np.add.at(summed, i, outer)
+        for _ in range(BLUR_STEPS):
+            summed = self.blur @ summed
+        return summed.reshape(-1, 3, 3)
+
+
+def _cotangents(vertices: np.ndarray, faces: np.ndarray) -> tuple[np.ndarray, sp.csr_matrix]:
+    """Area [V] and the (positive) cotangent Laplacian [V, V]; angles under 5 degrees count as 5."""
+    corners = vertices[faces]
+    n = len(vertices)
+    rows, columns, values = [], [], []
+    for k in range(3):
+        i, j = faces[:, (k + 1) % 3], faces[:, (k + 2) % 3]
+        a, b = corners[:, (k + 1) % 3] - corners[:, k], corners[:, (k + 2) % 3] - corners[:, k]
+        sine = np.linalg.norm(np.cross(a, b), axis=1)
+        cotangent = np.clip((a * b).sum(1) / np.maximum(sine, 1e-20), -11, 11) / 2
+        rows += [i, j, i, j]
+        columns += [j, i, i, j]
+        values += [-cotangent, -cotangent, cotangent, cotangent]
+    laplacian = sp.csr_matrix((np.concatenate(values), (np.concatenate(rows), np.concatenate(columns))), (n, n))
+    double = np.linalg.norm(np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]), axis=1)
+    area = np.zeros(n)
+    for k in range(3):
+        np.add.at(area, faces[:, k], double / 6)
+    return np.maximum(area, 1e-3 * area.mean()), laplacian
