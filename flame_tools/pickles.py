@@ -1,8 +1,9 @@
 """Pickles read as data: a parser that can build arrays and nothing else.
 
-FLAME is published as Python 2 pickles that hold chumpy and scipy objects, and a pickle may name any function to be
-called while it is read. Here every global a pickle names is looked up in a short table of inert stand-ins; any other
-is refused by its name before anything happens. Stand-ins become numpy arrays once the whole file has been read.
+FLAME is published as Python 2 pickles that hold chumpy and scipy objects, its landmark files hold torch tensors, and a
+pickle may name any function to be called while it is read. Here every global a pickle names is looked up in a short
+table of inert stand-ins (stand_ins.py); any other is refused by its name before anything happens. Stand-ins become
+numpy arrays once the whole file has been read.
 """
 
 from __future__ import annotations
@@ -10,20 +11,25 @@ from __future__ import annotations
 import io
 import os
 import pickle
+import struct
+from collections.abc import Mapping
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 
 from flame_tools.errors import FormatError
+from flame_tools.stand_ins import TABLE, StandIn, Storage, StorageType
 
-MAX_BYTES = 2 << 30
+MAX_BYTES = 1 << 30  # of a file, and of all arrays that one file makes
 
 
 def read_pickle(path: str | os.PathLike) -> object:
     """The content of a pickle: dicts, lists, tuples, strings, bytes, numbers and numpy arrays.
 
-    Protocols 0 to 5 and Python 2 strings (latin1) are understood; chumpy's Ch, Select and Reshape and scipy's sparse
-    matrices become dense arrays. Raises FormatError for any other global, a broken or an over-long file.
+    Protocols 0 to 5 and Python 2 strings (latin1) are understood; chumpy's Ch, Select and Reshape, scipy's sparse
+    matrices and torch's tensors become dense arrays. Raises FormatError for any other global, a broken or an over-long
+    file.
     """
     path = Path(path)
     if not path.is_file():
@@ -35,10 +41,10 @@ def read_pickle(path: str | os.PathLike) -> object:
     return parse_pickle(path.read_bytes(), str(path))
 
 
-def parse_pickle(data: bytes, name: str = "the pickle") -> object:
-    """`read_pickle` for bytes; `name` is used in messages."""
+def parse_pickle(data: bytes, name: str = "the pickle", storages: Mapping[str, bytes] | None = None) -> object:
+    """`read_pickle` for bytes. `name` is used in messages, `storages` are what torch keeps beside its pickle."""
     try:
-        return _plain(_Parser(io.BytesIO(data), encoding="latin1").load(), {})
+        return Reader(storages or {}).plain(_Parser(io.BytesIO(data), encoding="latin1").load())
     except FormatError as error:
         raise FormatError(f"{name}: {error}") from None
     except RecursionError:
@@ -49,204 +55,152 @@ def parse_pickle(data: bytes, name: str = "the pickle") -> object:
         ) from error
 
 
-class _Stub:
-    """Remembers how it was made; does nothing until `resolve`, which `_plain` calls once."""
+class Reader:
+    """Turns what was parsed into plain values, and keeps count of the memory that this takes."""
 
-    args: tuple = ()
-    state: object = None
+    def __init__(self, storages: Mapping[str, bytes]):
+        self._storages = storages
+        self._memo: dict[int, object] = {}
+        self._kept: list[object] = []  # so that no id is used twice
+        self._left = MAX_BYTES
 
-    def __init__(self, *args):
-        self.args = args
+    def plain(self, value: object) -> object:
+        """`value` with every stand-in turned into the array it stands for.
 
-    def __setstate__(self, state):
-        self.state = state
-
-
-class _DType(_Stub):
-    """numpy.dtype(code, ...), state (version, byte order, ...)."""
-
-    def dtype(self) -> np.dtype:
-        code = self.args[0] if self.args else ""
-        order = self.state[1] if isinstance(self.state, tuple) and len(self.state) > 1 else "="
-        if isinstance(order, bytes):
-            order = order.decode("ascii")
-        if isinstance(code, bytes):
-            code = code.decode("ascii")
-        if (
-            not isinstance(code, str)
-            or len(code) < 2
-            or code[0] not in "biuf"
-            or not code[1:].isdigit()
-            or order not in "<>|="
-        ):
-            if code in ("O8", "O4", "O"):
-                return np.dtype(object)
-            raise FormatError(f"an array of type {code!r} where numbers were wanted")
-        return np.dtype(code).newbyteorder(order)
-
-
-class _Array(_Stub):
-    """numpy's _reconstruct, state (version, shape, dtype, fortran order, raw data or list)."""
-
-    def resolve(self, memo: dict) -> object:
-        _, shape, dtype, fortran, raw = self.state
-        return _array(raw, dtype.dtype(), shape, "F" if fortran else "C", memo)
-
-
-class _Buffer(_Stub):
-    """numpy's _frombuffer(data, dtype, shape, order), as protocol 5 writes."""
-
-    def resolve(self, memo: dict) -> object:
-        raw, dtype, shape, order = self.args
-        return _array(bytes(raw), dtype.dtype(), shape, order, memo)
-
-
-class _Scalar(_Stub):
-    """numpy's scalar(dtype, data)."""
-
-    def resolve(self, memo: dict) -> object:
-        dtype, raw = self.args
-        return _array(raw, dtype.dtype(), (), "C", memo)[()]
-
-
-class _Sparse(_Stub):
-    """A scipy.sparse matrix: its state is its attributes."""
-
-    layout = ""
-
-    def resolve(self, memo: dict) -> np.ndarray:
-        from scipy import sparse
-
-        state = {key: _plain(value, memo) for key, value in self.state.items()}
-        shape = state.get("_shape", state.get("shape"))
-        if self.layout == "coo":
-            places = state["coords"] if "coords" in state else (state["row"], state["col"])
-            matrix = sparse.coo_matrix((state["data"], places), shape=shape)
+        What the file mentions many times is resolved once and shared, so that a small file cannot grow without bound.
+        """
+        if value is None or isinstance(value, bool | int | float | complex | str | bytes):
+            return value
+        memo = self._memo
+        if id(value) in memo:
+            if memo[id(value)] is memo:
+                raise FormatError("it contains itself")
+            return memo[id(value)]
+        memo[id(value)] = memo  # being resolved
+        self._kept.append(value)
+        if isinstance(value, StandIn):
+            result = value.resolve(self)
+        elif isinstance(value, dict):
+            result = {key: self.plain(item) for key, item in value.items()}
+        elif isinstance(value, list | tuple):
+            result = type(value)(self.plain(item) for item in value)
         else:
-            kind = sparse.csc_matrix if self.layout == "csc" else sparse.csr_matrix
-            matrix = kind((state["data"], state["indices"], state["indptr"]), shape=shape)
-            matrix.check_format(full_check=True)
-        return matrix.toarray()
+            raise FormatError(f"it holds a {type(value).__name__.lstrip('_')}, wanted arrays, numbers and text")
+        memo[id(value)] = result
+        return result
+
+    def spend(self, size: int) -> None:
+        """Say that an array of `size` bytes is about to be made. Raises FormatError where that is too much."""
+        self._left -= size
+        if size < 0 or self._left < 0:
+            raise FormatError(f"its arrays take more than {MAX_BYTES >> 20} MiB, more than any head")
+
+    def storage(self, key: str) -> bytes:
+        """The bytes that a torch tensor refers to by a key."""
+        if key not in self._storages:
+            raise FormatError("it refers to data outside itself")
+        return self._storages[key]
+
+    def saved_storage(self, data: bytes) -> np.ndarray:
+        """The numbers of one storage as `torch.save` writes it in its older format, inside another pickle.
+
+        Five pickles follow each other: a magic number, the version, sizes of the machine, a reference to the storage,
+        and the list of the storages' keys; then how many numbers there are (int64), and the numbers.
+        """
+        stream = io.BytesIO(data)
+        _, version, machine, reference, keys = (_Parser(stream, encoding="latin1").load() for _ in range(5))
+        little = isinstance(machine, dict) and machine.get("little_endian") is True
+        if version != 1001 or not little or not isinstance(reference, Storage) or keys != [reference.key]:
+            raise FormatError("a tensor kept in a form that torch does not write")
+        (count,) = struct.unpack("<q", stream.read(8))
+        return np.frombuffer(data, reference.dtype, max(count, 0), stream.tell())
 
 
-class _Csc(_Sparse):
-    layout = "csc"
-
-
-class _Csr(_Sparse):
-    layout = "csr"
-
-
-class _Coo(_Sparse):
-    layout = "coo"
-
-
-class _Chumpy(_Stub):
-    """A chumpy array: the attributes that make up its value."""
-
-    def attribute(self, key: str) -> object:
-        if not isinstance(self.state, dict) or key not in self.state:
-            raise FormatError(f"a chumpy object without {key!r}")
-        return self.state[key]
-
-
-class _Ch(_Chumpy):
-    def resolve(self, memo: dict) -> object:
-        return _plain(self.attribute("x"), memo)
-
-
-class _Select(_Chumpy):
-    def resolve(self, memo: dict) -> np.ndarray:
-        source = np.asarray(_plain(self.attribute("a"), memo)).ravel()
-        return source[_plain(self.attribute("idxs"), memo)].reshape(_plain(self.attribute("preferred_shape"), memo))
-
-
-class _Reshape(_Chumpy):
-    def resolve(self, memo: dict) -> np.ndarray:
-        return np.asarray(_plain(self.attribute("a"), memo)).reshape(_plain(self.attribute("newshape"), memo))
-
-
-def _encoded(text: str, encoding: str = "latin1") -> bytes:
-    """Python 3 writes bytes as _codecs.encode(text, 'latin1') in protocols 0 to 2."""
-    if encoding not in ("latin1", "latin-1"):
-        raise FormatError(f"bytes in encoding {encoding!r}")
-    return text.encode("latin1")
-
-
-def _reconstructed(kind: type, _base: object = None, _state: object = None) -> object:
-    """copy_reg._reconstructor and __newobj__, as protocols 0 and 1 write new-style objects."""
-    if not (isinstance(kind, type) and issubclass(kind, _Stub)):
-        raise FormatError("an object of no known class")
-    return kind()
-
-
-class _Marker:
-    """A name that is only ever passed as an argument (numpy.ndarray, object)."""
-
-
-_TABLE = {
-    **{(f"numpy.{core}.multiarray", "_reconstruct"): _Array for core in ("core", "_core")},
-    **{(f"numpy.{core}.multiarray", "scalar"): _Scalar for core in ("core", "_core")},
-    **{(f"numpy.{core}.numeric", "_frombuffer"): _Buffer for core in ("core", "_core")},
-    ("numpy", "dtype"): _DType,
-    ("numpy", "ndarray"): _Marker,
-    ("_codecs", "encode"): _encoded,
-    **{(module, "_reconstructor"): _reconstructed for module in ("copy_reg", "copyreg")},
-    **{(module, "object"): _Marker for module in ("__builtin__", "builtins")},
-    **{
-        (module.format(layout), f"{layout}_{suffix}"): kind
-        for layout, kind in (("csc", _Csc), ("csr", _Csr), ("coo", _Coo))
-        for module in ("scipy.sparse.{}", "scipy.sparse._{}")
-        for suffix in ("matrix", "array")
-    },
-    ("chumpy.ch", "Ch"): _Ch,
-    ("chumpy.reordering", "Select"): _Select,
-    ("chumpy.reordering", "Reshape"): _Reshape,
-}  # fmt: skip
+_KEYS = str | bytes | int | float | bool | None  # of dicts; what nests can take for ever to hash
 
 
 class _Parser(pickle._Unpickler):  # the interpreter's own pure Python reader: slower, and nothing to corrupt
-    def find_class(self, module: str, name: str) -> object:
-        if (module, name) not in _TABLE:
-            raise FormatError(f"it names {module}.{name}, which no head needs; refused, nothing was executed")
-        return _TABLE[module, name]
+    """Where the reader would call, look up or write an attribute of what the file names, only stand-ins are taken."""
 
-    def persistent_load(self, pid: object) -> object:
+    dispatch: ClassVar[dict] = dict(pickle._Unpickler.dispatch)
+    for _code in (pickle.EMPTY_SET, pickle.ADDITEMS, pickle.FROZENSET, pickle.NEXT_BUFFER, pickle.READONLY_BUFFER):
+        del dispatch[_code[0]]  # no head file has them
+
+    def find_class(self, module: str, name: str) -> object:
+        if (module, name) not in TABLE:
+            raise FormatError(f"it names {module}.{name}, which no head needs; refused, nothing was executed")
+        return TABLE[module, name]
+
+    def persistent_load(self, pid: object) -> Storage:
+        match pid:  # as torch writes it: of which type, under which key, on which device, how many, and of which view
+            case ("storage", StorageType(dtype=dtype), str(key), _, _) | (
+                "storage", StorageType(dtype=dtype), str(key), _, _, None,
+            ):  # fmt: skip
+                return Storage(dtype, key)
         raise FormatError("it refers to data outside itself")
 
     def get_extension(self, code: int) -> None:
         raise FormatError(f"it uses extension code {code}")
 
+    def load_build(self) -> None:
+        state = self.stack.pop()
+        if not isinstance(self.stack[-1], StandIn):
+            raise FormatError("it changes what is no object of its own")
+        self.stack[-1].state = state
 
-def _array(raw: object, dtype: np.dtype, shape: object, order: str, memo: dict) -> np.ndarray:
-    if dtype.hasobject:
-        cells = np.empty(len(raw), object)
-        cells[:] = [_plain(cell, memo) for cell in raw]
-        return cells.reshape(shape, order=order)
-    if isinstance(raw, str):
-        raw = raw.encode("latin1")
-    return np.frombuffer(raw, dtype).reshape(shape, order=order).astype(dtype.newbyteorder("="))
+    dispatch[pickle.BUILD[0]] = load_build
+
+    def _instantiate(self, kind: object, args: object) -> None:
+        self.append(_made(kind, tuple(args)))
+
+    def load_newobj(self) -> None:
+        args = self.stack.pop()
+        self.stack[-1] = _made(self.stack[-1], args)
+
+    dispatch[pickle.NEWOBJ[0]] = load_newobj
+
+    def load_newobj_ex(self) -> None:
+        named, args = self.stack.pop(), self.stack.pop()
+        if named:
+            raise FormatError("an object with named arguments, which no head has")
+        self.stack[-1] = _made(self.stack[-1], args)
+
+    dispatch[pickle.NEWOBJ_EX[0]] = load_newobj_ex
+
+    def load_setitem(self) -> None:
+        value, key = self.stack.pop(), self.stack.pop()
+        _put(self.stack[-1], [key, value])
+
+    dispatch[pickle.SETITEM[0]] = load_setitem
+
+    def load_setitems(self) -> None:
+        items = self.pop_mark()
+        _put(self.stack[-1], items)
+
+    dispatch[pickle.SETITEMS[0]] = load_setitems
+
+    def load_dict(self) -> None:
+        items = self.pop_mark()
+        self.append({})
+        _put(self.stack[-1], items)
+
+    dispatch[pickle.DICT[0]] = load_dict
+
+    def load_bytearray8(self) -> None:
+        (size,) = struct.unpack("<Q", self.read(8))
+        self.append(self.read(size))  # reads what is there, and makes no room for what is not
+
+    dispatch[pickle.BYTEARRAY8[0]] = load_bytearray8
 
 
-def _plain(value: object, memo: dict[int, object]) -> object:
-    """`value` with every stand-in turned into the array it stands for.
+def _made(kind: object, args: tuple) -> StandIn:
+    if not (isinstance(kind, type) and issubclass(kind, StandIn)):
+        raise FormatError("an object of no known class")
+    return kind(*args)
 
-    What the file mentions many times is resolved once and shared, so that a small file cannot grow without bound.
-    """
-    if value is None or isinstance(value, bool | int | float | complex | str | bytes):
-        return value
-    if id(value) in memo:
-        if memo[id(value)] is memo:
-            raise FormatError("it contains itself")
-        return memo[id(value)]
-    memo[id(value)] = memo  # being resolved
-    if isinstance(value, _Sparse | _Chumpy | _Array | _Buffer | _Scalar):
-        result = value.resolve(memo)
-    elif isinstance(value, dict):
-        result = {_plain(key, memo): _plain(item, memo) for key, item in value.items()}
-    elif isinstance(value, list | tuple):
-        result = type(value)(_plain(item, memo) for item in value)
-    else:
-        raise FormatError(f"it holds a {type(value).__name__.lstrip('_')}, wanted arrays, numbers and text")
-    memo[id(value)] = result
-    return result
+
+def _put(target: object, items: list) -> None:
+    """Put keys and values, one after another, into a dict."""
+    if type(target) is not dict or not all(isinstance(key, _KEYS) for key in items[::2]):
+        raise FormatError("it holds a dict of no kind that a head has")
+    target.update(zip(items[::2], items[1::2], strict=True))

@@ -10,6 +10,7 @@ import types
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import sparse
@@ -95,6 +96,38 @@ def test_object_arrays_hold_plain_things():
     np.testing.assert_array_equal(found[0]["a"], NUMBERS)
     assert found[1] is None
     assert found[2] == "text"
+
+
+TENSORS = {
+    "plain": torch.arange(6).reshape(2, 3),
+    "view": torch.arange(24, dtype=torch.float64).reshape(2, 3, 4)[:, 1].T,
+    "repeated": torch.ones(1).expand(3),
+    "half": torch.ones(2, dtype=torch.half),
+    "bool": torch.tensor([True, False]),
+    "number": torch.tensor(3.5),
+    "empty": torch.zeros(0, 3),
+    "parameter": torch.nn.Parameter(torch.ones(2, 2)),
+}
+
+
+@pytest.mark.parametrize("protocol", range(6))
+def test_torch_tensors(protocol):
+    found = parse_pickle(pickle.dumps(TENSORS, protocol=protocol))
+    for name, tensor in TENSORS.items():
+        assert found[name].shape == tuple(tensor.shape)
+        np.testing.assert_array_equal(found[name], tensor.detach().numpy(), strict=True)
+
+
+def test_a_tensor_that_reaches_past_its_numbers_is_refused():
+    data = pickle.dumps(torch.arange(6).reshape(2, 3), protocol=2)
+    assert data.count(b"K\x02K\x03\x86") == 1  # its size
+    for size, message in [(b"K\x02K\x04\x86", "reaches past"), (b"J\xff\xff\xff\xffK\x03\x86", "reaches past")]:
+        with pytest.raises(FormatError, match=message):
+            parse_pickle(data.replace(b"K\x02K\x03\x86", size))
+    wide = pickle.dumps(torch.ones(1).expand(3, 5), protocol=2)  # one number, repeated without end
+    wide = wide.replace(b"K\x03K\x05\x86", b"\x8a\x06\x00\x00\x00\x00\x00\x10K\x05\x86")
+    with pytest.raises(FormatError, match="more than any head"):
+        parse_pickle(wide)
 
 
 class _Bomb:
