@@ -101,25 +101,65 @@ def on_mesh(vertices: np.ndarray, faces: np.ndarray, places: Embedding) -> np.nd
     return np.einsum("...lkc,lk->...lc", vertices[..., faces[places.faces], :], places.barycentrics)
 
 
+def at_vertices(faces: np.ndarray, vertices: np.ndarray) -> Embedding:
+    """Vertices [n] as places on a mesh: each the corner of a face."""
+    flat = faces.ravel()
+    order = np.argsort(flat, kind="stable")
+    first = order[np.searchsorted(flat[order], vertices)]
+    return Embedding(first // 3, np.eye(3)[first % 3])
+
+
+def local_maps(rest: np.ndarray, current: np.ndarray, faces: np.ndarray) -> np.ndarray:
+    """The affine map [V, 3, 3] that the neighbourhood of each vertex undergoes from `rest` to `current` [V, 3]."""
+    return _Neighbourhoods(rest, faces).maps(current)
+
+
+class _Neighbourhoods:
+    """Edges around each vertex, spread over BLUR_STEPS rings."""
+
+    def __init__(self, rest: np.ndarray, faces: np.ndarray):
+        self.rest = np.asarray(rest, np.float64)
+        adjacency = edge_matrix(faces, len(rest))
+        self.edges = adjacency.tocoo()
+        rows = adjacency + sp.identity(len(rest))
+        self.blur = sp.diags(1 / np.asarray(rows.sum(1)).ravel()) @ rows
+        self.sum = sp.csr_matrix(
+            (np.ones(len(self.edges.row)), (self.edges.row, np.arange(len(self.edges.row)))),
+            (len(rest), len(self.edges.row)),
+        )
+        spread = self._covariance(self.rest)
+        trace = np.maximum(np.trace(spread, axis1=1, axis2=2), 1e-12)  # no edges: the identity
+        self.ridge = RIDGE * trace[:, None, None] * np.eye(3)
+        self.inverse = np.linalg.inv(spread + self.ridge)
+
+    def maps(self, current: np.ndarray) -> np.ndarray:
+        return (self._covariance(current) + self.ridge) @ self.inverse
+
+    def _covariance(self, current: np.ndarray) -> np.ndarray:
+        """Edges of `current` against edges at rest, [V, 3, 3]."""
+        i, j = self.edges.row, self.edges.col
+        now, then = current[j] - current[i], self.rest[j] - self.rest[i]
+        summed = self.sum @ (now[:, :, None] * then[:, None, :]).reshape(-1, 9)
+        for _ in range(BLUR_STEPS):
+            summed = self.blur @ summed
+        return summed.reshape(-1, 3, 3)
+
+
 class _Plate:
     """The template's bending energy and its solves."""
 
     def __init__(self, rest: np.ndarray, faces: np.ndarray):
-        self.rest, self.faces, n = rest, faces, len(rest)
+        self.faces = faces
         self.area, self.laplacian = _cotangents(rest, faces)
         self.bend = self.laplacian.T @ sp.diags(1 / self.area) @ self.laplacian
         self.curvature = self.laplacian @ rest  # [V, 3] integrated mean curvature
-        adjacency = edge_matrix(faces, n)
-        self.edges = adjacency.tocoo()
-        rows = adjacency + sp.identity(n)
-        self.blur = sp.diags(1 / np.asarray(rows.sum(1)).ravel()) @ rows
-        self.spread = self._covariance(rest)
+        self.neighbourhoods = _Neighbourhoods(rest, faces)
 
     def solve(self, current, length, points, trust, anchors: Anchors | None) -> np.ndarray:
         """Vertices [V, 3] for nearest points [V, 3] with weights `trust` [V]."""
         pull = self.area * (trust + HELD)
         matrix = length**4 * self.bend + sp.diags(pull)
-        turned = np.einsum("nij,nj->ni", self._maps(current), self.curvature)
+        turned = np.einsum("nij,nj->ni", self.neighbourhoods.maps(current), self.curvature)
         right = length**4 * (self.laplacian.T @ (turned / self.area[:, None]))
         right += self.area[:, None] * (trust[:, None] * points + HELD * current)
         if anchors is not None and len(anchors.points):
@@ -134,22 +174,6 @@ class _Plate:
             matrix.tocsc(), permc_spec="MMD_AT_PLUS_A", diag_pivot_thresh=0.0, options={"SymmetricMode": True}
         )
         return factors.solve(right)
-
-    def _maps(self, current: np.ndarray) -> np.ndarray:
-        """The affine map [V, 3, 3] that each vertex' neighbourhood has undergone since rest."""
-        ridge = RIDGE * np.trace(self.spread, axis1=1, axis2=2)[:, None, None] * np.eye(3)
-        return (self._covariance(current) + ridge) @ np.linalg.inv(self.spread + ridge)
-
-    def _covariance(self, current: np.ndarray) -> np.ndarray:
-        """Edges of `current` against edges at rest around each vertex, [V, 3, 3]."""
-        i, j = self.edges.row, self.edges.col
-        now, then = current[j] - current[i], self.rest[j] - self.rest[i]
-        outer = (now[:, :, None] * then[:, None, :]).reshape(-1, 9)
-        summed = np.zeros((len(current), 9))
-        np.add.at(summed, i, outer)
-        for _ in range(BLUR_STEPS):
-            summed = self.blur @ summed
-        return summed.reshape(-1, 3, 3)
 
 
 def _cotangents(vertices: np.ndarray, faces: np.ndarray) -> tuple[np.ndarray, sp.csr_matrix]:

@@ -1,0 +1,160 @@
+"""One head bent onto another: the same pose for both, what leads the registration, and what lies behind the skin."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from flame_tools.alignment import Alignment, align
+from flame_tools.head import Head
+from flame_tools.head_parts import EYES, LOWER_MOUTH, SKIN, TONGUE, UPPER_MOUTH, parts_of
+from flame_tools.nearest import Surface
+from flame_tools.registration import Anchors, at_vertices, on_mesh, register
+from flame_tools.types import Embedding, FaceParams, HeadArrays
+
+JAW_LINE = 17  # the first of the 68 landmarks slide along the jaw with the view: they do not lead
+GAP = 0.25  # the inner lips' distance over the mouth's width in the pose that is registered
+CONTOUR_POINTS, CONTOUR_WEIGHT, DENSE_WEIGHT = 9, 0.2, 0.05
+
+
+@dataclass(frozen=True, eq=False)
+class Overlaid:
+    """The template head laid over the other one."""
+
+    opened: np.ndarray  # [V, 3] the template, mouth open, in its own place
+    bent: np.ndarray  # [V, 3] the same vertices on the other head
+    other: np.ndarray  # [W, 3] the other head, mouth open
+
+
+def lay_over(template: HeadArrays, other: HeadArrays, leads: tuple[Embedding, Embedding]) -> Overlaid:
+    """`template` laid over `other`, led by the paired places `leads` on the two."""
+    own, opposite = _opened(template, leads[0]), _opened(other, leads[1])
+    own_parts, other_parts = parts_of(template), parts_of(other)
+    anchors = [(leads[0], on_mesh(opposite, other.faces, leads[1]), np.ones(len(leads[0].faces)))]
+    if "468" in template.landmarks and "468" in other.landmarks:
+        dense = template.landmarks["468"]
+        points = on_mesh(opposite, other.faces, other.landmarks["468"])
+        anchors.append((dense, points, np.full(len(points), DENSE_WEIGHT)))
+    anchors += _lip_contours(template, own, other, opposite)
+    led = Anchors(
+        Embedding(*(np.concatenate([getattr(a[0], name) for a in anchors]) for name in ("faces", "barycentrics"))),
+        np.concatenate([a[1] for a in anchors]),
+        np.concatenate([a[2] for a in anchors]),
+    )
+    skin = own_parts == SKIN
+    faces, led = _submesh(template.faces, skin, led)
+    surface = Surface(opposite, other.faces, vertex_mask=other_parts == SKIN)
+    bent = np.array(own)
+    bent[skin] = register(own[skin], faces, surface, anchors=led, alignment="affine")
+    if _is_symmetric(template) and _is_symmetric(other):
+        bent = (bent + bent[template.mirror] * [-1.0, 1.0, 1.0]) / 2
+    for part, moved in _hidden_parts(template, own, own_parts, bent, other, opposite, other_parts).items():
+        bent[own_parts == part] = moved(own[own_parts == part])
+    return Overlaid(own, bent, opposite)
+
+
+def _opened(head: HeadArrays, marks: Embedding) -> np.ndarray:
+    """Vertices [V, 3] with the jaw turned until the lips are GAP of the mouth's width apart, if it can."""
+    rest = np.asarray(head.v_template, np.float64)
+    if len(marks.faces) != 68 - JAW_LINE or not np.any(head.weights[:, 2]):
+        return rest
+    model = Head(_without_components(head), dtype=torch.float64)
+    neutral = FaceParams.neutral(model)
+
+    def posed(angle: float) -> tuple[np.ndarray, float]:
+        turned = neutral.replace(jaw=torch.tensor([angle, 0.0, 0.0], dtype=torch.float64))
+        vertices = model.vertices(turned).numpy()
+        corner_right, corner_left, upper, lower = on_mesh(vertices, head.faces, marks)[[31, 37, 45, 49]]
+        return vertices, float((upper[1] - lower[1]) / np.linalg.norm(corner_left - corner_right))
+
+    steps = np.linspace(0.0, 0.4, 9)  # radians; a jaw opens about 0.4
+    gaps = np.array([posed(angle)[1] for angle in steps])
+    rising = np.maximum.accumulate(gaps) + 1e-9 * np.arange(len(gaps))
+    return posed(float(np.interp(GAP, rising, steps)))[0]
+
+
+def _without_components(head: HeadArrays) -> HeadArrays:
+    """The head with components that do nothing: all that opening its jaw needs."""
+    none = np.zeros((len(head.v_template), 3, 1))
+    return dataclasses.replace(
+        head,
+        shapedirs=none,
+        expressiondirs=none,
+        eyelid_vertices=np.zeros(0, int),
+        eyelid_dirs=np.zeros((0, 3, 4)),
+        eyelid_shapedirs=np.zeros((0, 3, 4, 1)),
+        shape_names=("none",),
+        expression_names=("none",),
+    )
+
+
+def _lip_contours(template, own, other, opposite) -> list[tuple[Embedding, np.ndarray, np.ndarray]]:
+    """Points along the inner contours of both lips, upper and lower, at equal shares of their lengths."""
+    if min(len(template.inner_lip_pairs), len(other.inner_lip_pairs)) < 5:
+        return []
+    share = np.linspace(0.0, 1.0, CONTOUR_POINTS)
+    anchors = []
+    for side in (0, 1):
+        mine, theirs = template.inner_lip_pairs[:, side], other.inner_lip_pairs[:, side]
+        at = np.interp(share, _shares(own[mine]), np.arange(len(mine)))
+        nearest = np.unique(np.rint(at).astype(int))
+        along = _shares(opposite[theirs])
+        wanted = _shares(own[mine])[nearest]
+        points = np.stack([np.interp(wanted, along, opposite[theirs][:, k]) for k in range(3)], 1)
+        anchors.append((at_vertices(template.faces, mine[nearest]), points, np.full(len(points), CONTOUR_WEIGHT)))
+    return anchors
+
+
+def _shares(points: np.ndarray) -> np.ndarray:
+    """How far along a polyline [n, 3] each of its points lies, from 0 to 1."""
+    along = np.concatenate([[0.0], np.cumsum(np.linalg.norm(np.diff(points, axis=0), axis=1))])
+    return along / along[-1]
+
+
+def _submesh(faces: np.ndarray, keep: np.ndarray, anchors: Anchors) -> tuple[np.ndarray, Anchors]:
+    """Faces of the vertices in the mask `keep`, in their own numbering, and the anchors that lie on them."""
+    whole = keep[faces].all(1)
+    place = np.cumsum(whole) - 1
+    on = whole[anchors.places.faces]
+    places = Embedding(place[anchors.places.faces[on]], anchors.places.barycentrics[on])
+    return (np.cumsum(keep) - 1)[faces[whole]], Anchors(places, anchors.points[on], anchors.weights[on])
+
+
+def _hidden_parts(template, own, own_parts, bent, other, opposite, other_parts) -> dict[int, Alignment]:
+    """How eyeballs, teeth, gums and tongue go over."""
+    maps = {}
+    for part in EYES:
+        mine, theirs = own[own_parts == part], opposite[other_parts == part]
+        if len(mine) and len(theirs):
+            (c0, r0), (c1, r1) = _sphere(mine), _sphere(theirs)
+            maps[part] = Alignment(r1 / r0 * np.eye(3), c1 - r1 / r0 * c0)
+    skin = own_parts == SKIN
+    for part in (UPPER_MOUTH, LOWER_MOUTH, TONGUE):
+        mine = own[own_parts == part]
+        if len(mine):
+            centre, size = mine.mean(0), np.ptp(mine, axis=0).max()
+            near = skin & (np.linalg.norm(own - centre, axis=1) < size)
+            maps[part] = (
+                align(own[near], bent[near], kind="similarity")
+                if near.sum() > 20
+                else Alignment(np.eye(3), bent[skin].mean(0) - own[skin].mean(0))
+            )
+    return maps
+
+
+def _sphere(points: np.ndarray) -> tuple[np.ndarray, float]:
+    """Centre and radius of the sphere that fits points [N, 3] best, cornea and all."""
+    system = np.concatenate([2 * points, np.ones((len(points), 1))], 1)
+    solution = np.linalg.lstsq(system, (points**2).sum(1), rcond=None)[0]
+    return solution[:3], float(np.sqrt(solution[3] + solution[:3] @ solution[:3]))
+
+
+def _is_symmetric(head: HeadArrays) -> bool:
+    """Whether `mirror` pairs vertices across the plane x = 0, to a tenth of a millimetre."""
+    flipped = head.v_template[head.mirror] * np.array([-1.0, 1.0, 1.0])
+    return bool(
+        np.abs(flipped - head.v_template).max() < 1e-4 and (head.mirror[head.mirror] == range(len(flipped))).all()
+    )
