@@ -7,6 +7,7 @@ lid and region is the original's at those vertices, so that one performance driv
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from collections.abc import Sequence
 
 import numpy as np
@@ -46,7 +47,7 @@ def levels(arrays: HeadArrays, ratios: Sequence[float] = (0.5, 0.25, 0.1)) -> li
     count = len(arrays.faces)
     if not shares or any(not LEAST_TRIANGLES / count <= ratio <= 1.0 for ratio in shares) or shares[0] != max(shares):
         raise InputError(f"levels of {count} triangles cannot have shares {shares}; wanted {LEAST_TRIANGLES} or more")
-    if any(b >= a for a, b in zip(shares, shares[1:], strict=False)):
+    if any(b >= a for a, b in itertools.pairwise(shares)):
         raise InputError(f"levels have shares {shares}; wanted falling ones, as 0.5, 0.25, 0.1")
     poses = telling_poses(arrays)
     uv_faces = arrays.uv_faces if len(arrays.uv) else arrays.faces
