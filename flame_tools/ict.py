@@ -16,6 +16,7 @@ import numpy as np
 
 from flame_tools.errors import FormatError
 from flame_tools.ict_regions import MATERIALS, ict_materials, ict_regions, lip_pairs
+from flame_tools.mesh_graph import mirror_of
 from flame_tools.owners import everyday_sd, share_out
 from flame_tools.rigging import regressor, rig
 from flame_tools.types import Embedding, HeadArrays
@@ -97,7 +98,7 @@ def ict_head(model: IctModel) -> HeadArrays:
     groups = {name: members[members < KEPT] for name, members in model.groups.items()}
     regions = ict_regions(template, faces, groups, model.landmarks)
     balls = (groups["eyeball_left"], groups["eyeball_right"])
-    rigging = rig(template, faces, shapes, balls, groups["teeth_lower"])
+    rigging = rig(template, faces, shapes, eyeballs=balls, rigid_jaw=groups["teeth_lower"])
     owned = share_out(template, shapes, rigging)
     irises = {
         side: groups[f"iris_{side}"][np.abs(shapes[f"pupilDilate{side.title()}"][groups[f"iris_{side}"]]).max(1) > 1e-4]
@@ -169,10 +170,3 @@ def vertex_embedding(faces: np.ndarray, vertices: np.ndarray) -> Embedding:
     first = order[np.searchsorted(flat[order], vertices)]
     barycentrics = np.eye(3, dtype=np.float32)[first % 3]
     return Embedding((first // 3).astype(np.int32), barycentrics)
-
-
-def mirror_of(template: np.ndarray) -> np.ndarray:
-    """The vertex [V] nearest to each one's mirror image."""
-    from scipy.spatial import cKDTree
-
-    return cKDTree(template).query(template * [-1.0, 1.0, 1.0])[1].astype(np.int32)

@@ -76,3 +76,10 @@ def open_edges(faces: np.ndarray) -> np.ndarray:
     edges = np.sort(np.concatenate([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]]), axis=1)
     unique, counts = np.unique(edges, axis=0, return_counts=True)
     return unique[counts == 1]
+
+
+def mirror_of(vertices: np.ndarray) -> np.ndarray:
+    """The vertex [V] nearest to each one's image across the plane x = 0."""
+    from scipy.spatial import cKDTree
+
+    return cKDTree(vertices).query(vertices * [-1.0, 1.0, 1.0])[1].astype(np.int32)

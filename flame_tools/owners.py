@@ -18,6 +18,7 @@ ROOT, NECK, JAW, LEFT_EYE, RIGHT_EYE = range(5)
 # Entries of R - I in a joint's nine columns of posedirs, row-major. A turn about x alone shows in SIN_X and COS_X,
 # a turn about y alone in SIN_Y and COS_Y, so the two can be given correctives apart.
 SIN_X, COS_X, SIN_Y, COS_Y = 7, 4, 2, 0
+STILL_M = 1e-4  # an eyeball that eyeLook* moves less stays where it is
 SMALLEST_M = 1e-7  # correctives and lids that move a vertex less are left out
 
 # How far each component strays from 0 in everyday talk and mimicry: a prior, by judgement, at weight 1 = full reach.
@@ -101,10 +102,13 @@ def eye_correctives(
     up, down, inward, outward = (float(x) for x in rigging.look_rad)
     sign = 1.0 if side == "Left" else -1.0  # +y is outward for the left eye, inward for the right one
     rest = np.zeros_like(template)
+    ball = rigging.weights[:, joint] > 0.0
 
     def over(name: str, turn: tuple[float, float]) -> np.ndarray:
-        shape = shapes.get(f"eyeLook{name}{side}")
-        return rest if shape is None else left_over(template, shape, rigging, joint, turn)
+        shape = shapes.get(f"eyeLook{name}{side}", rest)
+        if np.abs(shape[ball]).max(initial=0.0) < STILL_M:  # the file turns the eyeball by its joint alone
+            return shape
+        return left_over(template, shape, rigging, joint, turn)
 
     result[..., SIN_X], result[..., COS_X] = odd_even(over("Down", (down, 0.0)), down, over("Up", (-up, 0.0)), up)
     out, into = over("Out", (0.0, sign * outward)), over("In", (0.0, -sign * inward))
@@ -136,6 +140,16 @@ def unpose(posed: np.ndarray, rigging: Rigging, joint: int, turn: tuple[float, f
     blend = share * rotation + (1.0 - share) * np.eye(3)
     shifted = posed - rigging.weights[:, joint, None] * (hinge - rotation @ hinge)
     return np.linalg.solve(blend, shifted[..., None])[..., 0]
+
+
+def pose(rest: np.ndarray, rigging: Rigging, joint: int, turn: tuple[float, float]) -> np.ndarray:
+    """Where skinning with `joint` at axis-angle (x, y, 0) takes rest positions [V, 3]: `unpose` the other way."""
+    from scipy.spatial.transform import Rotation
+
+    rotation = Rotation.from_rotvec([*turn, 0.0]).as_matrix()
+    share = rigging.weights[:, joint, None]
+    hinge = rigging.joints[joint]
+    return (1.0 - share) * rest + share * ((rest - hinge) @ rotation.T + hinge)
 
 
 def odd_even(at_plus: np.ndarray, plus: float, at_minus: np.ndarray, minus: float) -> tuple[np.ndarray, np.ndarray]:

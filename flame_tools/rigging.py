@@ -8,45 +8,129 @@ root lie where the default head has them, measured from the eyes in units of the
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import numpy as np
 
+from flame_tools.errors import FormatError
 from flame_tools.mesh_graph import edge_matrix, harmonic, open_edges, pieces, smooth
 from flame_tools.owners import JAW, LEFT_EYE, NECK, RIGHT_EYE, ROOT, Rigging
 
 EYES_APART_M = 0.0634  # of the default head, for which these places hold, from the middle between the eyes:
 NECK_FROM_EYES = np.array([0.0, -0.042, -0.081])  # the skull on the atlas
 ROOT_FROM_EYES = np.array([0.0, -0.155, -0.104])  # the seventh cervical vertebra
+JAW_FROM_EYES = np.array([0.0, -0.050, -0.054])  # the mandible's mean hinge, a little before the ear canals
 SKULL_FROM_EYES = -0.105  # below this height less and less turns with the skull
-LOOK_RAD = np.radians([24.0, 27.0, 30.0, 30.0])  # a full glance up, down, in, out where the eyeballs do not say it
-JAW_OPEN_RAD = 0.42  # the same for the jaw
 REACH_M = 0.075  # vertices within this of a joint give its place in any identity
+MEMBERS = 300  # but at least so many
+SOCKET = 0.19  # radius of an eyeball as a share of the distance between the eyes
+LEAST_GLANCE_RAD = 0.05  # eyeballs that a shape turns less are turned by their joints alone
+
+
+@dataclass(frozen=True)
+class Angles:
+    """Turns that stand for ARKit's names at weight 1 where a file does not say them; as the default head's."""
+
+    jaw_open_rad: float = 0.4255
+    jaw_side_rad: float = 0.1131
+    look_rad: tuple[float, float, float, float] = (0.4189, 0.4712, 0.5236, 0.5236)  # up, down, in, out
 
 
 def rig(
     template: np.ndarray,
     faces: np.ndarray,
     shapes: Mapping[str, np.ndarray],
+    *,
     eyeballs: tuple[np.ndarray, np.ndarray],
-    lower_teeth: np.ndarray,
+    rigid_jaw: np.ndarray,
+    places: Mapping[int, np.ndarray] | None = None,
+    skin: np.ndarray | None = None,
+    angles: Angles | None = None,
 ) -> Rigging:
-    """Joints and weights; `eyeballs` (left, right) and `lower_teeth` are vertex indices of rigid parts."""
-    eyes = [sphere_centre(template[ball]) for ball in eyeballs]
+    """Joints and weights of a mesh whose shapes hold the jaw's motion.
+
+    `eyeballs` (left, right) and `rigid_jaw` are vertices that move as one, `places` joints that are known, and `skin`
+    [V, 5] the weights that a file gives (rows of zeros: none), of which the jaw's are left aside: its shape says more.
+    """
+    places, angles = dict(places or {}), angles or Angles()
+    for joint, ball, side in ((LEFT_EYE, eyeballs[0], "Left"), (RIGHT_EYE, eyeballs[1], "Right")):
+        if joint not in places and len(ball):
+            places[joint] = sphere_centre(template[ball])
+        elif joint not in places:
+            places[joint] = _socket(template, shapes, side)
+    eyes = [places[LEFT_EYE], places[RIGHT_EYE]]
     scale = np.linalg.norm(eyes[0] - eyes[1]) / EYES_APART_M
     between = 0.5 * (eyes[0] + eyes[1])
-    angle, hinge = jaw_hinge(template, shapes["jawOpen"], lower_teeth)
-    joints = np.stack([between + scale * ROOT_FROM_EYES, between + scale * NECK_FROM_EYES, hinge, *eyes])
-    jaw = jaw_share(template, faces, shapes["jawOpen"], angle, hinge)
-    jaw[lower_teeth] = 1.0
-    skull = skull_share(template, faces, between[1] + scale * SKULL_FROM_EYES)
+    angle, hinge = angles.jaw_open_rad, places.get(JAW, between + scale * JAW_FROM_EYES)
+    share = np.zeros(len(template))
+    if "jawOpen" in shapes and len(rigid_jaw):
+        angle, hinge = jaw_hinge(template, shapes["jawOpen"], rigid_jaw)
+        share = jaw_share(template, faces, shapes["jawOpen"], angle, hinge)
+        share[rigid_jaw] = 1.0
+    joints = np.stack(
+        [
+            places.get(ROOT, between + scale * ROOT_FROM_EYES),
+            places.get(NECK, between + scale * NECK_FROM_EYES),
+            hinge,
+            *eyes,
+        ]
+    )
     weights = np.zeros((len(template), 5))
-    weights[:, JAW] = jaw * skull
+    skull = skull_share(template, faces, between[1] + scale * SKULL_FROM_EYES)
+    if skin is not None:
+        skinned = skin.sum(1) > 0.5
+        skull[skinned] = 1.0 - skin[skinned, ROOT]
+    weights[:, JAW] = share * skull
     weights[:, NECK] = skull - weights[:, JAW]
     weights[:, ROOT] = 1.0 - skull
     for joint, ball in zip((LEFT_EYE, RIGHT_EYE), eyeballs, strict=True):
         weights[ball] = 0.0
         weights[ball, joint] = 1.0
-    return Rigging(joints, weights, angle, side_angle(template, shapes, weights[:, JAW], hinge), LOOK_RAD)
+    side = side_angle(template, shapes, weights[:, JAW], hinge) or angles.jaw_side_rad
+    look = look_angles(template, shapes, eyeballs, joints[LEFT_EYE:], angles)
+    return Rigging(joints, weights, angle, side, look)
+
+
+def _socket(template: np.ndarray, shapes: Mapping[str, np.ndarray], side: str) -> np.ndarray:
+    """A place [3] for an eye that has no ball: behind the middle of its lids."""
+    lids = [lid_middle(template, shapes, s) for s in ("Left", "Right")]
+    if lids[0] is None or lids[1] is None:
+        raise FormatError("there are no eyeballs and no eyeBlink shapes, so nothing says where the eyes are; add one")
+    own = lids[0] if side == "Left" else lids[1]
+    return own - [0.0, 0.0, SOCKET * np.linalg.norm(lids[0] - lids[1])]
+
+
+def lid_middle(template: np.ndarray, shapes: Mapping[str, np.ndarray], side: str) -> np.ndarray | None:
+    """The middle [3] of what eyeBlink of one side moves most; None where the shape is missing."""
+    if f"eyeBlink{side}" not in shapes:
+        return None
+    moved = np.linalg.norm(shapes[f"eyeBlink{side}"], axis=1)
+    if not moved.max() > 0:
+        return None
+    return np.average(template, axis=0, weights=np.where(moved > 0.4 * moved.max(), moved, 0.0))
+
+
+def look_angles(
+    template: np.ndarray,
+    shapes: Mapping[str, np.ndarray],
+    eyeballs: tuple[np.ndarray, np.ndarray],
+    centres: np.ndarray,
+    angles: Angles,
+) -> np.ndarray:
+    """How far [4] eyeLookUp, Down, In and Out turn the eyeballs; `angles` where shapes leave them still."""
+    from scipy.spatial.transform import Rotation
+
+    result = np.array(angles.look_rad)
+    for i, name in enumerate(("Up", "Down", "In", "Out")):
+        turned = []
+        for side, ball, centre in zip(("Left", "Right"), eyeballs, centres, strict=True):
+            shape = shapes.get(f"eyeLook{name}{side}")
+            if shape is not None and len(ball) and np.abs(shape[ball]).max() > 1e-4:
+                out = template[ball] - centre
+                turned.append(Rotation.align_vectors(out + shape[ball], out)[0].magnitude())
+        if turned and np.mean(turned) > LEAST_GLANCE_RAD:
+            result[i] = np.mean(turned)
+    return result
 
 
 def sphere_centre(points: np.ndarray) -> np.ndarray:
@@ -83,9 +167,9 @@ def jaw_share(
 def side_angle(template: np.ndarray, shapes: Mapping[str, np.ndarray], jaw: np.ndarray, hinge: np.ndarray) -> float:
     """The turn about +y (radians) whose skinning explains jawLeft, and jawRight the other way, best."""
     moved = [sign * shapes[name][:, 0] for name, sign in (("jawLeft", 1.0), ("jawRight", -1.0)) if name in shapes]
-    if not moved:
-        return 0.0
     arm = jaw * (template[:, 2] - hinge[2])  # d x / d angle
+    if not moved or not arm.any():
+        return 0.0
     return float((arm * np.mean(moved, axis=0)).sum() / (arm**2).sum())
 
 
@@ -112,9 +196,10 @@ def regressor(template: np.ndarray, rigging: Rigging) -> np.ndarray:
     for joint, place in enumerate(rigging.joints):
         if joint in (LEFT_EYE, RIGHT_EYE):
             members = np.flatnonzero(rigging.weights[:, joint] > 0.999)
-        else:
+        if joint not in (LEFT_EYE, RIGHT_EYE) or not len(members):
             distance = np.linalg.norm(template - place, axis=1)
-            members = np.flatnonzero(distance < max(REACH_M, np.partition(distance, 300)[300]))
+            enough = np.sort(distance)[: MEMBERS + 1].max()
+            members = np.flatnonzero(distance <= max(REACH_M, enough))
         rows[joint, members] = affine_weights(template[members], place)
     return rows
 

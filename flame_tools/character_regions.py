@@ -1,0 +1,116 @@
+"""What the triangles and vertices of any character are, from its names and from what its shapes move."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+import numpy as np
+
+from flame_tools.character_parts import Face
+from flame_tools.rigging import sphere_centre
+
+MATERIALS = ("skin", "lips", "sclera", "iris", "pupil", "teeth", "gums", "tongue", "mouth", "hair", "other")
+# The first that a name contains, looked for in the material's name and then in the mesh's.
+_WORDS = (
+    (r"lash|brow|hair|beard|scalp", "hair"),
+    (r"tongue", "tongue"),
+    (r"teeth|tooth|dent", "teeth"),
+    (r"gum", "gums"),
+    (r"pupil", "pupil"),
+    (r"iris", "iris"),
+    (r"eye|sclera|cornea", "sclera"),
+    (r"mouth|oral", "mouth"),
+    (r"lips?\b", "lips"),
+    (r"skin|head|face|body", "skin"),
+    (r"cloth|shirt|glass|hat|outfit|shoe", "other"),
+)
+IRIS = 0.49  # radius of an iris as a share of the eyeball's
+MOVED = 0.02  # what some shape moves by this share of the largest motion is face
+LID_MOVED = 0.15  # the same for lids and eyeBlink
+LIPS_APART_M = 0.004  # inner lips that touch at rest lie within this
+COLUMNS = 31  # of facing lip vertices at most
+
+
+def face_materials(face: Face, eyeballs: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
+    """Index [F] into MATERIALS."""
+    chosen = np.array([MATERIALS.index(_material(name)) for name in face.materials] or [0])
+    material = chosen[face.face_material]
+    ball = np.zeros(len(face.vertices), bool)
+    for members in eyeballs:
+        ball[members] = True
+    eye, iris = MATERIALS.index("sclera"), MATERIALS.index("iris")
+    material[(material == eye) & ~ball[face.faces].all(1)] = MATERIALS.index("skin")
+    if not (material == iris).any():
+        material[ball[face.faces].all(1)] = eye
+        for members in eyeballs:
+            if len(members):
+                material[_iris(face, members)] = iris
+    return material.astype(np.int32)
+
+
+def _material(name: str) -> str:
+    mesh, _, own = name.rpartition(" ")
+    for text in (own, mesh):
+        for pattern, material in _WORDS:
+            if re.search(pattern, text.lower()):
+                return material
+    return "skin"
+
+
+def _iris(face: Face, ball: np.ndarray) -> np.ndarray:
+    """Triangles of an eyeball round its front."""
+    out = face.vertices - sphere_centre(face.vertices[ball])
+    radius = np.median(np.linalg.norm(out[ball], axis=1))
+    inside = np.zeros(len(out), bool)
+    inside[ball] = (np.linalg.norm(out[ball, :2], axis=1) < IRIS * radius) & (out[ball, 2] > 0)
+    return np.flatnonzero(inside[face.faces].all(1))
+
+
+def face_regions(
+    vertices: np.ndarray,
+    faces: np.ndarray,
+    shapes: Mapping[str, np.ndarray],
+    eyeballs: tuple[np.ndarray, np.ndarray],
+) -> dict[str, np.ndarray]:
+    """face, lids and eyeballs as vertex indices; a region that the shapes do not show is left out."""
+    largest = np.max([np.linalg.norm(offsets, axis=1) for offsets in shapes.values()], axis=0)
+    balls = np.concatenate(eyeballs)
+    regions = {"face": np.setdiff1d(np.flatnonzero(largest > MOVED * largest.max()), balls)}
+    for side, ball in zip(("left", "right"), eyeballs, strict=True):
+        if len(ball):
+            regions[f"{side}_eyeball"] = ball
+        if f"eyeBlink{side.title()}" in shapes:
+            moved = np.linalg.norm(shapes[f"eyeBlink{side.title()}"], axis=1)
+            regions[f"{side}_lids"] = np.setdiff1d(np.flatnonzero(moved > LID_MOVED * moved.max()), balls)
+    if len(balls):
+        regions["eyes"] = np.sort(balls)
+    return {name: regions[name].astype(np.int32) for name in sorted(regions)}
+
+
+def lip_pairs(vertices: np.ndarray, faces: np.ndarray, shapes: Mapping[str, np.ndarray]) -> np.ndarray:
+    """Facing vertices [P, 2] (upper, lower) of the inner lips, from the right corner to the left one.
+
+    Lips are what touches at rest and parts in jawOpen. Empty where nothing does.
+    """
+    from scipy.spatial import cKDTree
+
+    opened = shapes.get("jawOpen")
+    if opened is None or not np.abs(opened).max() > 0:
+        return np.zeros((0, 2), np.int32)
+    drop = -opened[:, 1] / np.abs(opened[:, 1]).max()
+    used = np.zeros(len(vertices), bool)
+    used[faces] = True
+    upper, lower = np.flatnonzero(used & (drop < 0.2)), np.flatnonzero(used & (drop > 0.4))
+    if not len(upper) or not len(lower):
+        return np.zeros((0, 2), np.int32)
+    distance, nearest = cKDTree(vertices[upper]).query(vertices[lower], distance_upper_bound=LIPS_APART_M)
+    close = np.isfinite(distance)
+    pairs = np.stack([upper[nearest[close]], lower[close]], 1)
+    if len(pairs) < 3:
+        return np.zeros((0, 2), np.int32)
+    x, z = vertices[pairs[:, 1], 0], vertices[pairs[:, 1], 2]
+    column = np.round((x - x.min()) / max(np.ptp(x), 1e-9) * (COLUMNS - 1)).astype(int)
+    kept = [np.flatnonzero(column == c) for c in np.unique(column)]
+    front = [members[z[members].argmax()] for members in kept]
+    return pairs[front].astype(np.int32)
