@@ -7,7 +7,6 @@ opened: one unknown per frame, found by the secant method.
 
 from __future__ import annotations
 
-import copy
 from dataclasses import dataclass
 
 import numpy as np
@@ -43,7 +42,7 @@ class Lips:
     def __init__(self, head: Head, shape: torch.Tensor):
         pairs = head.arrays.inner_lip_pairs
         used, rows = np.unique(pairs, return_inverse=True)
-        self.head = _restrict(head.bake(shape), torch.as_tensor(used))
+        self.head = head.bake(shape).only(torch.as_tensor(used))
         self.pairs = rows.reshape(-1, 2)
         rest = self.head.v_template.numpy()
         x = rest[self.pairs, 0].mean(1)
@@ -79,24 +78,6 @@ class Lips:
     def gaps_of_weights_mm(self, weights: np.ndarray) -> np.ndarray:
         """As `gaps_mm`, for ARKit weights [T, 52]."""
         return self.gaps_mm(to_params(torch.as_tensor(weights, dtype=torch.float32), self.head))
-
-
-def _restrict(baked: Head, used: torch.Tensor) -> Head:
-    """A baked head that has only the vertices `used`: same joints, same formula."""
-
-    def columns(basis: torch.Tensor) -> torch.Tensor:  # [K, 3 V] -> [K, 3 n]
-        return basis.unflatten(-1, (-1, 3))[:, used].flatten(-2)
-
-    small = copy.copy(baked)
-    small._buffers = dict(baked._buffers)
-    small._buffers.update(
-        v_template=baked.v_template[used],
-        expression_basis=columns(baked.expression_basis),
-        pose_basis=columns(baked.pose_basis),
-        weights=baked.weights[used],
-        eyelid_vertices=baked.eyelid_vertices[:0],
-    )
-    return small
 
 
 @dataclass(frozen=True)

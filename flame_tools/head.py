@@ -4,24 +4,32 @@
     joints = J_regressor @ (template + identity [+ expression on official FLAME])
     posed  = linear blend skinning of rest; the root turns about its own joint; then translation
 
-After Li et al., "Learning a model of facial shape and expression from 4D scans", 2017, with lids of our own.
+After Li et al., "Learning a model of facial shape and expression from 4D scans", 2017, with lids of our own. Identity,
+expression and pose correctives are one matrix, and `articulate` does the work.
 """
 
 from __future__ import annotations
 
 import copy
+import dataclasses
+import functools
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from flame_tools.blendshapes import apply_basis, eyelid_feature, pose_feature
-from flame_tools.errors import ShapeError
+from flame_tools.articulate import articulate
+from flame_tools.blendshapes import eyelid_feature
+from flame_tools.contour import contour_row, embed_rows, yaw_of
+from flame_tools.conventions import convention_named
+from flame_tools.errors import InputError, ShapeError
 from flame_tools.landmarks import embed
 from flame_tools.rotations import matrix_from_axis_angle
-from flame_tools.skinning import joint_transforms, skin
-from flame_tools.types import PARENTS, FaceParams, HeadArrays, broadcast_leading
+from flame_tools.skinning import joint_transforms
+from flame_tools.types import PARENTS, FaceParams, HeadArrays
+
+_LOW = (torch.float16, torch.bfloat16)
 
 
 @dataclass(frozen=True)
@@ -31,15 +39,25 @@ class Posed:
     vertices: Tensor  # [..., V, 3] metres, in the world
     joints: Tensor  # [..., 5, 3] metres, in the world
     rotations: Tensor  # [..., 5, 3, 3] of the joints, in the world
-    rest: Tensor  # [..., V, 3] metres, before skinning
 
 
 class Head(nn.Module):
     """A head built from HeadArrays. `baked_shape` is set on a head made by `bake`, which then ignores params.shape."""
 
-    def __init__(self, arrays: HeadArrays, *, dtype: torch.dtype = torch.float32):
+    def __init__(
+        self,
+        arrays: HeadArrays,
+        *,
+        dtype: torch.dtype = torch.float32,
+        convention: str = "emberface",  # whose landmark order and yaw sign: see flame_tools.conventions
+        backend: str = "auto",  # "torch": plain operations, twice differentiable, also on a CPU
+    ):
         super().__init__()
+        if backend not in ("auto", "torch"):
+            raise InputError(f"there is no backend {backend!r} of a head; choose auto or torch")
         self.arrays = arrays
+        self.convention = convention_named(convention)
+        self.backend = backend
         self.baked_shape: Tensor | None = None
 
         def keep(name: str, value: np.ndarray, kind: torch.dtype = dtype) -> None:
@@ -50,23 +68,24 @@ class Head(nn.Module):
 
         keep("v_template", arrays.v_template)
         keep("faces", arrays.faces, torch.int64)
-        keep("shape_basis", k_major(arrays.shapedirs))
-        keep("expression_basis", k_major(arrays.expressiondirs))
-        keep("pose_basis", k_major(arrays.posedirs))
+        # One matrix [S + E + 36, 3 V]: identity, expression, pose correctives. Without a copy per part.
+        fused = np.concatenate([arrays.shapedirs, arrays.expressiondirs, arrays.posedirs], -1)
+        keep("directions", k_major(fused))
         regressor = arrays.J_regressor.astype(np.float64)
         keep("joint_template", regressor @ arrays.v_template)  # [5, 3]
-        keep("joint_shape_basis", k_major(np.einsum("jv,vck->jck", regressor, arrays.shapedirs)))  # [S, 15]
-        followed = arrays.expressiondirs[..., : None if arrays.joints_follow_expression else 0]
-        keep("joint_expression_basis", k_major(np.einsum("jv,vck->jck", regressor, followed)))  # [E or 0, 15]
-        keep("weights", arrays.weights)
+        follows = self.shape_size + (self.expression_size if arrays.joints_follow_expression else 0)
+        keep("joint_directions", k_major(np.tensordot(regressor, fused[..., :follows], 1)))
+        keep("joint_weights", arrays.weights.T)  # [5, V]
         keep("eyelid_vertices", arrays.eyelid_vertices, torch.int64)
         keep("eyelid_basis", k_major(arrays.eyelid_dirs))  # [4, 3 N]
         keep(
-            "eyelid_shape_basis",
-            arrays.eyelid_shapedirs.reshape(-1, *arrays.eyelid_shapedirs.shape[2:]).transpose(2, 1, 0),
+            "eyelid_shape_basis",  # [S, 4, 3 N]
+            arrays.eyelid_shapedirs.reshape(
+                3 * len(arrays.eyelid_shapedirs), *arrays.eyelid_shapedirs.shape[2:]
+            ).transpose(2, 1, 0),
         )
         keep("inner_lip_pairs", arrays.inner_lip_pairs, torch.int64)  # [P, 2]
-        for name, embedding in arrays.landmarks.items():
+        for name, embedding in {**arrays.landmarks, "contour": arrays.contour}.items():
             keep(f"landmark_corners_{name}", arrays.faces[embedding.faces], torch.int64)
             keep(f"landmark_barycentrics_{name}", embedding.barycentrics)
 
@@ -78,70 +97,199 @@ class Head(nn.Module):
     def expression_size(self) -> int:
         return len(self.arrays.expression_names)
 
+    # --- the parts of the fused matrix ------------------------------------------------------------------------------
+
+    @property
+    def _identity_size(self) -> int:
+        """Rows of `directions` that are identity: none once it is baked."""
+        return self.shape_size if self.baked_shape is None else 0
+
+    @property
+    def shape_basis(self) -> Tensor:
+        """[S, 3 V]; no rows once baked."""
+        return self.directions[: self._identity_size]
+
+    @property
+    def expression_basis(self) -> Tensor:
+        """[E, 3 V]"""
+        return self.directions[self._identity_size :][: self.expression_size]
+
+    @property
+    def pose_basis(self) -> Tensor:
+        """[36, 3 V]"""
+        return self.directions[self._identity_size + self.expression_size :]
+
+    @property
+    def joint_expression_basis(self) -> Tensor:
+        """[E, 15], or no rows where joints do not follow expression."""
+        return self.joint_directions[self._identity_size :]
+
+    @property
+    def weights(self) -> Tensor:
+        """[V, 5]"""
+        return self.joint_weights.T
+
     def extra_repr(self) -> str:
         a = self.arrays
-        return f"{a.id}: {len(a.v_template)} vertices, {self.shape_size} shape, {self.expression_size} expression"
+        return f"{a.id}: {len(self.v_template)} vertices, {self.shape_size} shape, {self.expression_size} expression"
 
     # --- posing -----------------------------------------------------------------------------------------------------
 
     def forward(self, params: FaceParams) -> Posed:
-        """Pose the head; every field of `params` may carry leading dimensions that broadcast."""
-        self._check(params)
-        template, joints, lid_basis = self._identity(params.shape)
-        rest = template + apply_basis(params.expression, self.expression_basis)
-        if len(self.joint_expression_basis):
-            joints = joints + apply_basis(params.expression, self.joint_expression_basis)
-        if len(self.eyelid_vertices):
-            lids = (eyelid_feature(params.eyelids).unsqueeze(-2) @ lid_basis).squeeze(-2).unflatten(-1, (-1, 3))
-            rest, lids = _expand_leading(rest, lids)
-            rest = rest.index_add(-2, self.eyelid_vertices, lids)
-        turns = [params.global_rotation, params.neck, params.jaw, params.eyes[..., 0, :], params.eyes[..., 1, :]]
-        rotations = matrix_from_axis_angle(torch.stack(torch.broadcast_tensors(*turns), -2))  # [..., 5, 3, 3]
-        rest = rest + apply_basis(pose_feature(rotations), self.pose_basis)
-        world, posed = joint_transforms(rotations, joints, PARENTS)
-        translation = params.translation.unsqueeze(-2)
-        vertices = skin(rest, self.weights, world, posed, joints)
-        return Posed(vertices + translation, posed + translation, world, rest)
+        """Pose the head; every field of `params` may carry leading dimensions that broadcast.
+
+        Half-precision parameters are posed in float32, and the result is given in their own type.
+        """
+        given, params = params, self._checked(params)
+        leading = params.leading
+        if self.baked_shape is None and params.shape.numel() == self.shape_size and leading.numel() > 1:
+            return self.bake(params.shape.flatten())(given)  # one person: identity once, not once a frame
+        expression = _rows(params.expression, leading)
+        baked = self.baked_shape is not None
+        linear = expression if baked else torch.cat([_rows(params.shape, leading), expression], -1)
+        lids = self._lids(params, leading)
+        late = self.convention.lids_after_skinning
+        vertices, joints, rotations = articulate(
+            linear,
+            _turns(params, leading),
+            _rows(params.translation, leading),
+            torch.zeros_like(lids) if late else lids,
+            self._full(self.v_template),
+            self._full(self.directions),
+            self._full(self.joint_template),
+            self._full(self.joint_directions),
+            self._full(self.joint_weights),
+            self.eyelid_vertices,
+            backend=self.backend,
+        )
+        if late:
+            vertices = vertices.index_add(-2, self.eyelid_vertices, lids)
+        kind = _common(given)
+        return Posed(
+            vertices.to(kind).reshape(*leading, *vertices.shape[1:]),
+            joints.to(kind).reshape(*leading, 5, 3),
+            rotations.to(kind).reshape(*leading, 5, 3, 3),
+        )
 
     def vertices(self, params: FaceParams) -> Tensor:
         """Posed vertices [..., V, 3] in metres."""
         return self(params).vertices
 
-    def bake(self, shape: Tensor) -> Head:
-        """The same head with identity `shape` [S] folded in: for sequences of one person. Differentiable in `shape`."""
-        if shape.ndim != 1:
-            raise ShapeError(f"bake takes one identity [S], got {list(shape.shape)}")
-        template, joints, lid_basis = self._identity(self._checked_shape(shape))
-        baked = copy.copy(self)
-        baked._buffers = dict(self._buffers)
-        baked._buffers.update(v_template=template, joint_template=joints, eyelid_basis=lid_basis)
+    def skeleton(self, params: FaceParams) -> tuple[Tensor, Tensor]:
+        """Joints [..., 5, 3] in metres and their rotations [..., 5, 3, 3], in the world, without the surface."""
+        params = self._checked(params)
+        leading = params.leading
+        linear = _rows(params.expression, leading)
+        if self.baked_shape is None:
+            linear = torch.cat([_rows(params.shape, leading), linear], -1)
+        with torch.autocast(linear.device.type, enabled=False):
+            directions = self._full(self.joint_directions)
+            moved = (linear[:, : len(directions)] @ directions).unflatten(-1, (-1, 3))
+            local = matrix_from_axis_angle(_turns(params, leading))
+            world, placed = joint_transforms(local, self._full(self.joint_template) + moved, PARENTS)
+        placed = placed + _rows(params.translation, leading).unsqueeze(-2)
+        return placed.reshape(*leading, 5, 3), world.reshape(*leading, 5, 3, 3)
+
+    def bake(self, shape: Tensor, offsets: Tensor | None = None) -> Head:
+        """The same head with identity `shape` [S], and vertex `offsets` [V, 3] in metres, folded in.
+
+        For sequences of one person: identity then costs nothing a frame. Differentiable in both.
+        """
+        if shape.ndim != 1 or len(shape) != self.shape_size:
+            raise ShapeError(
+                f"bake takes one identity [S], got {list(shape.shape)}; head {self.arrays.id!r} has {self.shape_size} "
+                "identity components"
+            )
+        if self.baked_shape is not None:
+            raise ShapeError(f"head {self.arrays.id!r} has an identity baked in already; bake the head it came from")
+        size = self.shape_size
+        with torch.autocast(shape.device.type, enabled=False):
+            given = shape.to(self.v_template.dtype)
+            template = self.v_template + (given @ self.shape_basis).unflatten(-1, (-1, 3))
+            joints = self.joint_template + (given @ self.joint_directions[:size]).unflatten(-1, (-1, 3))
+            lid_basis = self.eyelid_basis + torch.tensordot(given, self.eyelid_shape_basis, 1)
+        baked = self._with(
+            v_template=template if offsets is None else template + offsets.to(template),
+            directions=self.directions[size:],
+            joint_template=joints,
+            joint_directions=self.joint_directions[size:],
+            eyelid_basis=lid_basis,
+        )
         baked.baked_shape = shape
         return baked
 
-    def _identity(self, shape: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Template [..., V, 3], joints [..., 5, 3] and lid basis [..., 4, 3 N] of an identity [..., S]."""
-        if self.baked_shape is not None:
-            return self.v_template, self.joint_template, self.eyelid_basis
-        lid_basis = self.eyelid_basis + (shape @ self.eyelid_shape_basis.flatten(1)).unflatten(
-            -1, self.eyelid_basis.shape
+    def only(self, vertices: Tensor) -> Head:
+        """The same head with `vertices` [n] alone, in that order: same joints, same numbers, no landmarks or faces.
+
+        For work on a region, or on the corners of a few landmarks, at a share of the cost.
+        """
+        row = torch.full((len(self.v_template),), -1, dtype=torch.int64, device=self.faces.device)
+        row[vertices] = torch.arange(len(vertices), device=row.device)
+        lids = torch.nonzero(row[self.eyelid_vertices] >= 0).flatten()
+        small = self._with(
+            v_template=self.v_template[vertices],
+            directions=_columns(self.directions, vertices),
+            joint_weights=self.joint_weights[:, vertices].contiguous(),
+            eyelid_vertices=row[self.eyelid_vertices[lids]],
+            eyelid_basis=_columns(self.eyelid_basis, lids),
+            eyelid_shape_basis=_columns(self.eyelid_shape_basis, lids),
+            faces=self.faces[:0],
         )
-        return (
-            self.v_template + apply_basis(shape, self.shape_basis),
-            self.joint_template + apply_basis(shape, self.joint_shape_basis),
-            lid_basis,
-        )
+        small._buffers = {k: v for k, v in small._buffers.items() if not k.startswith(("landmark_", "inner_lip"))}
+        return small
+
+    def _with(self, **buffers: Tensor) -> Head:
+        changed = copy.copy(self)
+        changed._buffers = {**self._buffers, **buffers}
+        return changed
+
+    def _lids(self, params: FaceParams, leading: torch.Size) -> Tensor:
+        """Offsets [B, N, 3] in metres of the lids' vertices."""
+        feature = eyelid_feature(_rows(params.eyelids, leading))  # [B, 4]
+        if not len(self.eyelid_vertices):
+            return feature.new_zeros(len(feature), 0, 3)
+        with torch.autocast(feature.device.type, enabled=False):
+            lids = feature @ self._full(self.eyelid_basis)
+            if self.baked_shape is None:
+                shape = _rows(params.shape, leading)
+                travel = (shape @ self._full(self.eyelid_shape_basis).flatten(1)).unflatten(-1, (4, -1))
+                lids = lids + (feature.unsqueeze(-2) @ travel).squeeze(-2)
+        return lids.unflatten(-1, (-1, 3))
+
+    def _full(self, part: Tensor) -> Tensor:
+        """A part of the head in the precision that is computed in: float32 for a head kept in half of it."""
+        return part.float() if part.dtype in _LOW else part
 
     # --- places -----------------------------------------------------------------------------------------------------
 
-    def landmarks(self, vertices: Tensor, name: str = "68") -> Tensor:
-        """Landmarks [..., L, 3] of posed `vertices` [..., V, 3]; `name` is one of the head's embeddings."""
+    def landmarks(self, posed: Posed | Tensor, name: str = "68") -> Tensor:
+        """Landmarks [..., L, 3] of a posed head, or of its vertices [..., V, 3]; `name` is one of its embeddings.
+
+        On a head that has a contour table, "68" of a `Posed` are the 17 points of the jaw line as it is seen from the
+        front at this yaw and the 51 static ones, in the order of the head's convention. Vertices alone say no yaw: they
+        give the static points.
+        """
+        if isinstance(posed, Posed):
+            if name == "68" and len(self.arrays.contour.faces):
+                return self._seen_68(posed)
+            posed = posed.vertices
         if name not in self.arrays.landmarks:
             raise ShapeError(
                 f"head {self.arrays.id!r} has no landmarks {name!r}; it has {sorted(self.arrays.landmarks)}"
             )
-        return embed(
-            vertices, getattr(self, f"landmark_corners_{name}"), getattr(self, f"landmark_barycentrics_{name}")
+        return embed(posed, getattr(self, f"landmark_corners_{name}"), getattr(self, f"landmark_barycentrics_{name}"))
+
+    def _seen_68(self, posed: Posed) -> Tensor:
+        rule = self.convention
+        yaw = rule.yaw_sign * yaw_of(posed.rotations[..., rule.yaw_joint, :, :].detach())
+        tables = self.landmark_corners_contour, self.landmark_barycentrics_contour
+        contour = embed_rows(posed.vertices, contour_row(yaw), *tables)
+        inner = (
+            self.landmarks(posed, "51")
+            if "51" in self.arrays.landmarks
+            else self.landmarks(posed.vertices)[..., 17:, :]
         )
+        return torch.cat([contour, inner] if rule.contour_first else [inner, contour], -2)
 
     def region(self, name: str) -> Tensor:
         """Vertex indices [n] of a named region."""
@@ -151,26 +299,49 @@ class Head(nn.Module):
 
     # --- checks -----------------------------------------------------------------------------------------------------
 
-    def _checked_shape(self, shape: Tensor) -> Tensor:
-        if shape.shape[-1] != self.shape_size:
-            raise ShapeError(
-                f"shape is {list(shape.shape)} but head {self.arrays.id!r} has {self.shape_size} identity components"
-            )
-        return shape
-
-    def _check(self, params: FaceParams) -> None:
-        if self.baked_shape is None:
-            self._checked_shape(params.shape)
+    def _checked(self, params: FaceParams) -> FaceParams:
+        """`params` in the precision that is computed in, after a look at their sizes and types."""
+        own = self.v_template.dtype
+        work = torch.float32 if own in _LOW else own
         wanted = {"expression": (self.expression_size,), "eyes": (2, 3), "eyelids": (2,)}
-        for name in ("expression", "global_rotation", "neck", "jaw", "eyes", "eyelids", "translation"):
-            found, tail = getattr(params, name).shape, wanted.get(name, (3,))
-            if tuple(found[-len(tail) :]) != tail:
+        if self.baked_shape is None:
+            wanted["shape"] = (self.shape_size,)
+        changed = {}
+        for name in _FIELDS[self.baked_shape is not None :]:
+            value, tail = getattr(params, name), wanted.get(name, (3,))
+            if tuple(value.shape[-len(tail) :]) != tail:
+                sizes = ", ".join(map(str, tail))
+                raise ShapeError(f"{name} is {list(value.shape)} but head {self.arrays.id!r} wants [..., {sizes}]")
+            if value.dtype in _LOW:
+                changed[name] = value.to(work)
+            elif value.dtype != work:
                 raise ShapeError(
-                    f"{name} is {list(found)} but head {self.arrays.id!r} wants [..., {', '.join(map(str, tail))}]"
+                    f"{name} is {value.dtype} but head {self.arrays.id!r} is {own}; use params.to({work}) or "
+                    f"head.to({value.dtype})"
                 )
+        return params.replace(**changed) if changed else params
 
 
-def _expand_leading(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
-    """Give two [..., n, 3] tensors the same leading dimensions."""
-    leading = broadcast_leading(a.shape[:-2], b.shape[:-2])
-    return a.expand(*leading, *a.shape[-2:]), b.expand(*leading, *b.shape[-2:])
+_FIELDS = tuple(f.name for f in dataclasses.fields(FaceParams))  # shape first
+
+
+def _common(params: FaceParams) -> torch.dtype:
+    """The type that a result has: half precision only where every parameter has it."""
+    kinds = [getattr(params, name).dtype for name in _FIELDS[1:]]
+    return functools.reduce(torch.promote_types, kinds)
+
+
+def _rows(value: Tensor, leading: torch.Size, tail: int = 1) -> Tensor:
+    """[..., n] -> [B, n], the leading dimensions laid out in a row."""
+    return value.expand(*leading, *value.shape[-tail:]).reshape(leading.numel(), *value.shape[-tail:])
+
+
+def _turns(params: FaceParams, leading: torch.Size) -> Tensor:
+    """Axis-angles [B, 5, 3] of the joints."""
+    single = [_rows(getattr(params, name), leading) for name in ("global_rotation", "neck", "jaw")]
+    return torch.cat([*single, _rows(params.eyes, leading, 2).flatten(-2)], -1).unflatten(-1, (5, 3))
+
+
+def _columns(basis: Tensor, vertices: Tensor) -> Tensor:
+    """[..., 3 V] -> [..., 3 n]"""
+    return basis.unflatten(-1, (-1, 3))[..., vertices, :].flatten(-2)

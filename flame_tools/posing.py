@@ -27,10 +27,8 @@ def person(track: Track, head: Head) -> Head:
             f"the track has {found} expression components, head {head.arrays.id!r} has {head.expression_size}; "
             "it was made on another version of the head: make the track again, or load that version"
         )
-    baked = head.bake(track.params.shape.to(head.v_template))
-    if track.appearance is not None and track.appearance.vertex_offsets is not None:
-        baked.v_template = baked.v_template + torch.as_tensor(track.appearance.vertex_offsets).to(head.v_template)
-    return baked
+    offsets = None if track.appearance is None else track.appearance.vertex_offsets
+    return head.bake(track.params.shape.to(head.v_template), None if offsets is None else torch.as_tensor(offsets))
 
 
 def posed_frames(track: Track, head: Head, *, chunk: int = 32) -> Iterator[np.ndarray]:
