@@ -127,6 +127,15 @@ def opened_zip(path: Path, what: str, max_bytes: int) -> Iterator[zipfile.ZipFil
         ) from error
 
 
+def member_names(path: str | os.PathLike) -> frozenset[str]:
+    """Names of a zip's members; none where the file is no zip that can be read."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return frozenset(archive.namelist())
+    except (zipfile.BadZipFile, ValueError, EOFError, OSError, RuntimeError):
+        return frozenset()
+
+
 def read_member(
     archive: zipfile.ZipFile, info: zipfile.ZipInfo, path: Path, *, objects: Callable[[bytes], object] | None = None
 ) -> np.ndarray | object:

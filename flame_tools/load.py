@@ -1,134 +1,160 @@
-"""Heads from files: the bundled head, and any head saved in our own format."""
+"""Heads by name, and heads put together from the files that they are published in."""
 
 from __future__ import annotations
 
 import dataclasses
+import mmap
 import os
-import zipfile
+import re
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
-import numpy as np
 import torch
 
-from assets.locate import asset_path
-from flame_tools.archive import read_npz, write_npz
-from flame_tools.errors import FormatError
+from assets.locate import asset_path, heads_folder
+from flame_tools.archive import member_names
+from flame_tools.derived import complete
+from flame_tools.errors import InputError
 from flame_tools.flame_files import read_flame
+from flame_tools.flame_parts import add_part
 from flame_tools.head import Head
+from flame_tools.head_file import read_head, save_head
 from flame_tools.ict import is_ict, read_ict
-from flame_tools.types import Embedding, HeadArrays
+from flame_tools.types import HeadArrays
 
-FORMAT, VERSION = "emberface.head", 1
-_ARRAYS = (
-    "v_template", "faces", "uv", "uv_faces", "face_material", "shapedirs", "expressiondirs", "posedirs",
-    "J_regressor", "weights", "eyelid_vertices", "eyelid_dirs", "eyelid_shapedirs",
-    "expression_bounds", "expression_sd", "look_rad", "inner_lip_pairs", "mirror",
-)  # fmt: skip
-_INTEGERS = {"faces", "uv_faces", "face_material", "eyelid_vertices", "inner_lip_pairs", "mirror"}
-_SCALARS = ("jaw_open_rad", "jaw_side_rad", "id", "licence", "joints_follow_expression", "provenance")
-_NAMES = ("materials", "shape_names", "expression_names")
+PARTS = {  # what the files of parts are published as, and what they bring
+    "landmark_embedding.npy": "landmarks 51 and 68, contour",
+    "flame_static_embedding.pkl": "landmarks 51",
+    "flame_dynamic_embedding.npy": "contour",
+    "mediapipe_landmark_embedding.npz": "landmarks 105",
+    "FLAME_masks.pkl": "regions",
+    "head_template.obj": "UV",
+    "head_template_mesh.obj": "UV",
+    "l_eyelid.npy": "left eyelid",
+    "r_eyelid.npy": "right eyelid",
+}
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+_TAKEN = re.compile(r"(default|con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)  # ours, and what Windows keeps
 
 
 def load_head(name: str | os.PathLike = "default", *, dtype: torch.dtype = torch.float32) -> Head:
-    """A Head by name ("default") or by path: a file that `save_head` wrote, a published FLAME model, ICT-FaceKit."""
-    path = asset_path("head") if name == "default" else Path(name)
+    """A Head by name ("default", or one that `register_head` wrote), or from what `read_files` takes."""
+    return Head(head_arrays(name), dtype=dtype)
+
+
+def head_arrays(name: str | os.PathLike = "default") -> HeadArrays:
+    """The arrays of `load_head`."""
+    name = os.fspath(name)
+    if name == "default":
+        return read_head(asset_path("head"))
+    if name in (registered := registered_heads()):
+        return dataclasses.replace(read_head(registered[name]), id=name)
+    path = Path(name).expanduser()
+    if not path.exists():
+        known = ", ".join(["default", *registered])
+        raise InputError(
+            f"no head is called {name!r} ({known} are), and no file; emberface head add FILE registers one"
+        )
+    return read_files([path])
+
+
+# --- registered heads -------------------------------------------------------------------------------------------------
+
+
+def registered_heads() -> dict[str, Path]:
+    """Names and files of the heads that the user has registered, sorted."""
+    files = sorted(heads_folder().glob("*.npz"))
+    return {file.stem: file for file in files if _NAME.fullmatch(file.stem) and not _TAKEN.fullmatch(file.stem)}
+
+
+def register_head(arrays: HeadArrays, name: str | None = None, *, replace: bool = False) -> Path:
+    """Keep a head under `name` (its own id where None), by which `load_head` and tracks find it. Returns its file.
+
+    Raises InputError for a name that cannot be a file's everywhere, and for one that is taken unless `replace`.
+    """
+    name = checked_name(arrays.id if name is None else name)
+    file = heads_folder() / f"{name}.npz"
+    if file.exists() and not replace:
+        raise InputError(f"a head called {name!r} is registered ({file}); give another name, or --replace it")
+    file.parent.mkdir(parents=True, exist_ok=True)
+    save_head(dataclasses.replace(arrays, id=name), file)
+    return file
+
+
+def checked_name(name: str) -> str:
+    """`name` where a head may have it."""
+    if not _NAME.fullmatch(name) or _TAKEN.fullmatch(name):
+        raise InputError(
+            f"a head cannot be called {name!r}; wanted letters, digits, dots, dashes and underscores, "
+            "and neither 'default' nor a name that Windows keeps for itself: --name NAME"
+        )
+    return name
+
+
+# --- from files -------------------------------------------------------------------------------------------------------
+
+
+def read_files(
+    paths: Sequence[str | os.PathLike],
+    *,
+    name: str | None = None,
+    licence: str | None = None,
+    identity: int | None = None,  # of a FLAME file cut by hand: how many of its directions are identity
+) -> HeadArrays:
+    """One head from a model and any files of its parts, or from a folder that holds them by their published names.
+
+    A model is a file that `save_head` wrote, a published FLAME `.pkl` or `.npz`, ICT-FaceKit, or a GLB, glTF or FBX
+    character with ARKit-named shapes. `licence` is what the user knows better than the file. Raises FormatError or
+    InputError where a file is something else, and where there is not exactly one model.
+    """
+    models: list[Path] = []
+    parts: list[Path] = []
+    for path in map(Path, paths):
+        if path.is_dir() and not is_ict(path):
+            inside = [file for file in sorted(path.rglob("*")) if file.is_file()]
+            parts += [file for file in inside if file.name in PARTS]
+            if len(paths) == 1:
+                models += [file for file in inside if file.name not in PARTS and _reader_of(file)]
+        else:
+            (models if _reader_of(path) else parts).append(path)
+    if not models and len(paths) == len(parts) == 1:
+        models, parts = parts, []  # its reader says what it lacks
+    if len(models) != 1:
+        found = ", ".join(str(model) for model in models) or f"none in {', '.join(str(path) for path in paths)}"
+        raise InputError(f"one model makes a head; found {found}: name one, and then its parts or their folder")
+    read = _reader_of(models[0]) or _read_flame
+    head = read(models[0], licence, identity)
+    for part in parts:
+        head = add_part(head, part)
+    head = complete(head)
+    return dataclasses.replace(head, id=name or head.id, licence=licence or head.licence)
+
+
+def _reader_of(path: Path) -> Callable[[Path, str | None, int | None], HeadArrays] | None:
+    """What reads the model in `path`; None where there is none to read."""
+    names = member_names(path)
+    if "header.npy" in names:
+        return lambda file, *_: read_head(file)
     if is_ict(path):
-        return Head(read_ict(path), dtype=dtype)
-    return Head(read_flame(path) if _is_flame(path) else read_head(path), dtype=dtype)
+        return lambda file, *_: read_ict(file)
+    if path.suffix.lower() in (".glb", ".gltf", ".fbx"):
+        return _read_character
+    return _read_flame if "v_template.npy" in names or _mentions(path, b"v_template") else None
 
 
-def _is_flame(path: Path) -> bool:
-    """Pickles are FLAME models; so are npz files without our header."""
-    if path.suffix.lower() == ".pkl" or not zipfile.is_zipfile(path):
-        return path.suffix.lower() == ".pkl"
-    with zipfile.ZipFile(path) as archive:
-        return "header.npy" not in archive.namelist() and "v_template.npy" in archive.namelist()
+def _mentions(path: Path, word: bytes) -> bool:
+    """Whether a pickle has `word` in it, as all models have the name of their template."""
+    if path.suffix.lower() != ".pkl" or not path.is_file() or not path.stat().st_size:
+        return False
+    with open(path, "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+        return content.find(word) >= 0
 
 
-def save_head(arrays: HeadArrays, path: str | os.PathLike) -> None:
-    """Write a head; large bases may be float16 arrays and stay so in the file."""
-    members = {name: getattr(arrays, name) for name in _ARRAYS}
-    for name, embedding in arrays.landmarks.items():
-        members[f"landmarks.{name}.faces"] = embedding.faces
-        members[f"landmarks.{name}.barycentrics"] = embedding.barycentrics
-        if len(embedding.index):
-            members[f"landmarks.{name}.index"] = embedding.index
-    if len(arrays.contour.faces):
-        members |= {"contour.faces": arrays.contour.faces, "contour.barycentrics": arrays.contour.barycentrics}
-    if len(arrays.arkit_map):
-        members["arkit_map"] = arrays.arkit_map
-    members |= {f"regions.{name}": indices for name, indices in arrays.regions.items()}
-    members |= {f"directions.{name}": direction for name, direction in arrays.directions.items()}
-    header = {name: getattr(arrays, name) for name in _SCALARS} | {name: list(getattr(arrays, name)) for name in _NAMES}
-    write_npz(path, members, {"format": FORMAT, "version": VERSION, **header})
+def _read_flame(path: Path, licence: str | None, identity: int | None) -> HeadArrays:
+    return read_flame(path, licence=licence, identity=identity)
 
 
-def read_head(path: str | os.PathLike) -> HeadArrays:
-    """Read and check a head. Raises FormatError where arrays are missing, misshapen, or not finite."""
-    arrays, header = read_npz(path, FORMAT, VERSION)
-    missing = [name for name in _ARRAYS if name not in arrays] + [n for n in (*_SCALARS, *_NAMES) if n not in header]
-    if missing:
-        raise FormatError(f"{Path(path)} lacks {', '.join(missing)}; it is no complete head")
-    for name, array in arrays.items():
-        if array.dtype.kind not in "fiu":
-            raise FormatError(f"{Path(path)}: {name} has type {array.dtype}, wanted numbers")
-        if array.dtype.kind == "f" and not np.isfinite(array).all():
-            raise FormatError(f"{Path(path)}: {name} holds NaN or infinite values")
-    fields = {name: arrays[name].astype(np.int32 if name in _INTEGERS else np.float32) for name in _ARRAYS}
-    head = HeadArrays(
-        **fields,
-        **{name: header[name] for name in _SCALARS},
-        **{name: tuple(header[name]) for name in _NAMES},
-        landmarks={
-            name: Embedding(
-                faces.astype(np.int32),
-                arrays[f"landmarks.{name}.barycentrics"].astype(np.float32),
-                arrays.get(f"landmarks.{name}.index", np.zeros(0)).astype(np.int32),
-            )
-            for name, faces in _group(arrays, "landmarks.", ".faces").items()
-        },
-        regions={name: indices.astype(np.int32) for name, indices in _group(arrays, "regions.").items()},
-        directions={name: values.astype(np.float32) for name, values in _group(arrays, "directions.").items()},
-    )
-    if "contour.faces" in arrays:
-        contour = Embedding(arrays["contour.faces"].astype(np.int32), arrays["contour.barycentrics"].astype(np.float32))
-        head = dataclasses.replace(head, contour=contour)
-    if "arkit_map" in arrays:
-        head = dataclasses.replace(head, arkit_map=arrays["arkit_map"].astype(np.float32))
-    _check_shapes(head, Path(path))
-    return head
+def _read_character(path: Path, *_: object) -> HeadArrays:
+    from flame_tools.characters import read_character
 
-
-def _group(arrays: dict[str, np.ndarray], prefix: str, suffix: str = "") -> dict[str, np.ndarray]:
-    return {
-        name.removeprefix(prefix).removesuffix(suffix): array
-        for name, array in arrays.items()
-        if name.startswith(prefix) and name.endswith(suffix)
-    }
-
-
-def _check_shapes(head: HeadArrays, path: Path) -> None:
-    v, s, e = len(head.v_template), len(head.shape_names), len(head.expression_names)
-    f, n = len(head.faces), len(head.eyelid_vertices)
-    wanted = {
-        "v_template": (v, 3), "faces": (f, 3), "uv_faces": (f, 3), "face_material": (f,),
-        "shapedirs": (v, 3, s), "expressiondirs": (v, 3, e), "posedirs": (v, 3, 36),
-        "J_regressor": (5, v), "weights": (v, 5), "eyelid_dirs": (n, 3, 4), "eyelid_shapedirs": (n, 3, 4, s),
-        "expression_bounds": (e, 2), "expression_sd": (e,), "look_rad": (4,), "mirror": (v,),
-    }  # fmt: skip
-    for name, shape in wanted.items():
-        if getattr(head, name).shape != shape:
-            raise FormatError(f"{path}: {name} is {list(getattr(head, name).shape)}, wanted {list(shape)}")
-    limits = {"faces": v, "uv_faces": len(head.uv), "eyelid_vertices": v, "inner_lip_pairs": v, "mirror": v}
-    indices = {name: getattr(head, name) for name in limits} | {f"regions.{k}": a for k, a in head.regions.items()}
-    for name, array in indices.items():
-        limit = limits.get(name, v)
-        if array.size and not (array.min() >= 0 and array.max() < limit):
-            raise FormatError(f"{path}: {name} points outside [0, {limit})")
-    if len(head.arkit_map) and head.arkit_map.shape != (52, e + 11):
-        raise FormatError(f"{path}: arkit_map is {list(head.arkit_map.shape)}, wanted {[52, e + 11]}")
-    for name, embedding in {**head.landmarks, "contour": head.contour}.items():
-        if embedding.barycentrics.shape != (*embedding.faces.shape, 3):
-            raise FormatError(f"{path}: landmarks {name} have {list(embedding.barycentrics.shape)} barycentrics")
-        if embedding.faces.size and not (embedding.faces.min() >= 0 and embedding.faces.max() < f):
-            raise FormatError(f"{path}: landmarks {name} point outside [0, {f})")
+    return read_character(path)

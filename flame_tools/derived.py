@@ -1,0 +1,122 @@
+"""What a head's geometry says where its files do not: eyes, the mirror, the 68 landmarks, the inner lips."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+
+import numpy as np
+
+from flame_tools.mesh_graph import edge_lengths
+from flame_tools.rigging import sphere_centre
+from flame_tools.types import Embedding, HeadArrays
+
+IRIS_RADIUS_M = 5.85e-3  # of people, nearly constant: 11.7 mm across
+PUPIL_RADIUS_M = 1.9e-3
+_EYES = ("left_eyeball", "right_eyeball")
+_ASYMMETRY_M = 0.01  # a mirror image that lies further from every vertex says that the face is not symmetric
+# of the 68: from the subject's right corner over the upper and the lower lip to the left corner
+_UPPER_LIP, _LOWER_LIP = (60, 61, 62, 63, 64), (60, 67, 66, 65, 64)
+
+
+def complete(head: HeadArrays) -> HeadArrays:
+    """`head` with those of its empty parts that follow from the others. What it has is never changed."""
+    for step in (_with_eyeballs, _with_mirror, _with_68, _with_inner_lips):
+        head = step(head)
+    return head
+
+
+def _with_eyeballs(head: HeadArrays) -> HeadArrays:
+    """Regions and materials of the triangles that turn with the eye joints alone."""
+    material = np.zeros(len(head.faces), np.int32)
+    regions = dict(head.regions)
+    for joint, name in enumerate(_EYES, start=3):
+        own = (head.weights[head.faces, joint] > 0.99).all(1)
+        ball = np.unique(head.faces[own])
+        if len(ball) < 8:
+            continue
+        regions.setdefault(name, ball.astype(np.int32))
+        away = head.v_template - sphere_centre(head.v_template[ball].astype(np.float64))
+        radius = np.linalg.norm(away[ball], axis=1).mean()
+        across = np.where(away[:, 2] > 0, np.linalg.norm(away[:, :2], axis=1), np.inf)  # from the gaze axis, +z
+        middle = across[head.faces].mean(1) * IRIS_RADIUS_M / min(IRIS_RADIUS_M, 0.6 * radius)
+        material[own] = np.select([middle[own] < PUPIL_RADIUS_M, middle[own] < IRIS_RADIUS_M], [3, 2], 1)
+    if all(name in regions for name in _EYES):
+        regions.setdefault("eyes", np.union1d(*(regions[name] for name in _EYES)).astype(np.int32))
+    head = dataclasses.replace(head, regions=regions)
+    if head.materials != ("skin",) or not material.any():
+        return head
+    return dataclasses.replace(head, materials=("skin", "sclera", "iris", "pupil"), face_material=material)
+
+
+def _with_mirror(head: HeadArrays) -> HeadArrays:
+    """Pairs of vertices that are each other's nearest across the sagittal plane, then of those left over."""
+    count = len(head.v_template)
+    if not np.array_equal(head.mirror, np.arange(count)):
+        return head
+    from scipy.spatial import cKDTree
+
+    template = head.v_template.astype(np.float64)
+    mirror = np.full(count, -1)
+    left = np.arange(count)
+    while len(left):
+        places = template[left]
+        away, nearest = cKDTree(places).query(places * [-1.0, 1.0, 1.0])
+        mutual = (nearest[nearest] == np.arange(len(left))) & (away < _ASYMMETRY_M)
+        if not mutual.any():
+            break
+        mirror[left[mutual]] = left[nearest[mutual]]
+        left = left[~mutual]
+    if (mirror < 0).mean() > 0.1:  # another unit, another axis, or no symmetric face
+        return head
+    return dataclasses.replace(head, mirror=np.where(mirror < 0, np.arange(count), mirror).astype(np.int32))
+
+
+def _with_68(head: HeadArrays) -> HeadArrays:
+    """iBUG's 68: the jaw line as seen from the front, then the 51 of the inner face."""
+    if "68" in head.landmarks or "51" not in head.landmarks or not len(head.contour.faces):
+        return head
+    inner = head.landmarks["51"]
+    full = Embedding(
+        np.concatenate([head.contour.faces[0], inner.faces]).astype(np.int32),
+        np.concatenate([head.contour.barycentrics[0], inner.barycentrics]),
+    )
+    return dataclasses.replace(head, landmarks={**head.landmarks, "68": full})
+
+
+def _with_inner_lips(head: HeadArrays) -> HeadArrays:
+    """Facing vertices along the edges of the lips that the landmarks of the inner mouth lie on."""
+    if len(head.inner_lip_pairs) or not {"68", "51"} & set(head.landmarks):
+        return head
+    marks, first = (head.landmarks["68"], 0) if "68" in head.landmarks else (head.landmarks["51"], 17)
+    corners = head.faces[marks.faces, marks.barycentrics.argmax(1)]  # the vertex nearest to each landmark
+    lengths = edge_lengths(head.v_template.astype(np.float64), head.faces)
+    upper, lower = (_way(lengths, corners[np.array(stops) - first]) for stops in (_UPPER_LIP, _LOWER_LIP))
+    along = [_shares(head.v_template[way]) for way in (upper, lower)]
+    pairs, taken = [], set(np.intersect1d(upper, lower))
+    for vertex, share in zip(upper, along[0], strict=True):
+        facing = lower[np.abs(along[1] - share).argmin()]
+        if vertex not in taken and facing not in taken:
+            pairs.append((vertex, facing))
+            taken |= {vertex, facing}
+    return dataclasses.replace(head, inner_lip_pairs=np.array(pairs, np.int32).reshape(-1, 2))
+
+
+def _way(lengths, stops: np.ndarray) -> np.ndarray:
+    """Vertices [n] of the shortest way along edges through `stops`."""
+    from scipy.sparse.csgraph import dijkstra
+
+    way = [int(stops[0])]
+    for start, end in itertools.pairwise(stops):
+        before = dijkstra(lengths, directed=False, indices=start, return_predecessors=True)[1]
+        part = [int(end)]
+        while part[-1] != start and before[part[-1]] >= 0:
+            part.append(int(before[part[-1]]))
+        way += part[::-1][1:]
+    return np.array(way)
+
+
+def _shares(points: np.ndarray) -> np.ndarray:
+    """How far along a line each of its points [n, 3] lies, in [0, 1]."""
+    done = np.concatenate([[0.0], np.cumsum(np.linalg.norm(np.diff(points, axis=0), axis=1))])
+    return done / max(done[-1], 1e-12)
