@@ -17,7 +17,7 @@ from flame_tools.collapse import Triangles, collapse
 from flame_tools.embedding import carry
 from flame_tools.errors import InputError
 from flame_tools.head import Head
-from flame_tools.types import Embedding, FaceParams, HeadArrays
+from flame_tools.types import Embedding, FaceParams, HeadArrays, Track
 
 # What an error costs beside one on plain skin (its square is weighted); regions that a head has not are passed over.
 IMPORTANCE = {
@@ -196,3 +196,15 @@ def regressor_on(arrays: HeadArrays, kept: np.ndarray, components: int = 12) -> 
         step = system.T @ np.linalg.solve(system @ system.T + np.eye(len(system)) * len(used), missing)
         rows[j, used] = even + step
     return rows
+
+
+def track_on(track: Track, arrays: HeadArrays, level: HeadArrays) -> Track:
+    """A performance of head `arrays` on one of its levels: the same parameters, vertex offsets where vertices are."""
+    if track.head_id != arrays.id or level.provenance.get("lod", {}).get("of") != arrays.id:
+        raise InputError(f"{level.id!r} is no level of {track.head_id!r}, on which the track was made")
+    look = track.appearance
+    if look is not None and look.vertex_offsets is not None:
+        place = {tuple(point): i for i, point in enumerate(arrays.v_template.tolist())}
+        kept = [place[tuple(point)] for point in level.v_template.tolist()]
+        look = dataclasses.replace(look, vertex_offsets=look.vertex_offsets[kept])
+    return track.replace(head_id=level.id, appearance=look)

@@ -18,12 +18,12 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from flame_tools import Head, load_head, save_head  # noqa: E402
-from flame_tools.arkit import ARKIT_NAMES, INDEX, to_params  # noqa: E402
-from flame_tools.identity import random_identities  # noqa: E402
-from flame_tools.learn import NEUTRAL, Scans, learn_head  # noqa: E402
-from flame_tools.lod import simplify  # noqa: E402
-from flame_tools.types import HeadArrays  # noqa: E402
+from flame_tools import Head, load_head, save_head
+from flame_tools.arkit import ARKIT_NAMES, INDEX, to_params
+from flame_tools.identity import random_identities
+from flame_tools.learn import NEUTRAL, Scans, learn_head
+from flame_tools.lod import simplify
+from flame_tools.types import HeadArrays
 
 FLAME_TRIANGLES = 9976
 
