@@ -1,8 +1,8 @@
 """FBX (binary, 7.1 to 7.7) as a Scene: meshes, blend shapes, skins and bones. Animation and textures are left aside.
 
-Objects are joined by the file's connections: a mesh below its model, a skin and blend shapes below the mesh, bones below
-the skin's clusters. A model's matrix has pivots, offsets, pre- and post-rotations and, for its mesh alone, a geometric
-part: T Roff Rp Rpre R Rpost^-1 Rp^-1 Soff Sp S Sp^-1, parents first.
+Objects are joined by the file's connections: a mesh below its model, a skin and blend shapes below the mesh, bones
+below the skin's clusters. A model's matrix has pivots, offsets, pre- and post-rotations and, for its mesh alone, a
+geometric part: T Roff Rp Rpre R Rpost^-1 Rp^-1 Soff Sp S Sp^-1, parents first.
 """
 
 from __future__ import annotations
