@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from render.compiled import kernel
+from flame_tools.compiled import kernel
 from render.materials import Look
 from render.occlusion import eye_centre, light_mouth, lit_by, shade_eye
 

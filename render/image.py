@@ -60,15 +60,20 @@ def read_image(
 def write_png(
     path: str | os.PathLike,
     image: np.ndarray,  # uint8 [H, W, 3] or [H, W, 4] (straight alpha)
+    *,
+    copyright: str = "",  # what the file says of its licences
 ) -> None:
     """Write a PNG whole or not at all; the same pixels give the same bytes."""
-    from PIL import Image
+    from PIL import Image, PngImagePlugin
 
     image = np.asarray(image)
     if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] not in (3, 4) or 0 in image.shape:
         raise ShapeError(f"image is {image.dtype} {list(image.shape)}, wanted uint8 [H, W, 3] or [H, W, 4]")
+    words = PngImagePlugin.PngInfo()
+    if copyright:
+        words.add_itxt("Copyright", copyright)
     with written_whole(path) as temporary:
-        Image.fromarray(np.ascontiguousarray(image)).save(temporary, "PNG", compress_level=6)
+        Image.fromarray(np.ascontiguousarray(image)).save(temporary, "PNG", compress_level=6, pnginfo=words)
 
 
 def _check_size(path, size):

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from flame_tools.compiled import kernel
 from render.buffers import scratch
-from render.compiled import kernel
 
 _MAP = 192  # pixels a side of a depth map
 _LIFT_M = 0.0015  # a vertex looks out from this far above its surface

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from render.compiled import kernel
+from flame_tools.compiled import kernel
 
 SIZE = 1024
 SKIN = (212, 168, 145)  # sRGB

@@ -55,11 +55,11 @@ def draw_rgba(
 
 
 def _draw(head, vertices, camera, albedo, background, supersample, wireframe, skin, threads):
+    from flame_tools.threads import default_threads, run_tasks
     from render import raster_numba, shading
     from render.attributes import vertex_attributes
+    from render.mip import at_scale
     from render.studio import DECODE, ENCODE, STUDIO
-    from render.texture import at_scale
-    from render.threads import default_threads, run_tasks
 
     look = look_of(head)
     points = vertices.detach().cpu().numpy() if hasattr(vertices, "detach") else np.asarray(vertices)
@@ -173,7 +173,7 @@ def draw_frames(
     """Draw a sequence, several pictures at once, in order, holding only a few in memory: feed it to `write_video`."""
     from collections import deque
 
-    from render.threads import default_threads, pool
+    from flame_tools.threads import default_threads, pool
 
     look = look_of(head)
     if options.get("albedo") is None:

@@ -1,4 +1,4 @@
-"""Which triangle does each pixel see? One function for every backend, and what can be read off its result.
+"""Which triangle does each pixel see, and what can be read off there? One function each for every backend.
 
 Clip space is OpenGL's (y up, in front of the near plane where z >= -w); row 0 is the top, pixel centres lie at +0.5.
 Faces are seen from both sides. The near plane cuts; the far plane does not.
@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from flame_tools.errors import ShapeError
+from render.backends import DRAWING, chosen, drawing
 
 MAX_SIDE = 1 << 15
 
@@ -32,67 +33,67 @@ def rasterize(
     faces,  # [F, 3] integers (Tensor or array)
     size: tuple[int, int],  # height, width in pixels
     *,
-    backend: str = "auto",  # "numba" (CPU), "torch" (any device); auto: numba on the CPU, torch elsewhere
-    threads: int | None = None,  # of the numba backend; None: every core
+    backend: str = "auto",  # see render.backends
+    threads: int | None = None,  # of the numba backend; None: as many as torch uses
 ) -> Raster:
     """Find the face, and the place on it, that each pixel centre sees.
 
-    The result does not depend on backend or threads. Faces with an edge of no length, or with a corner that is not
-    finite, are not drawn; no face, no vertex and no image are fine. Not differentiable yet: `interpolate` carries
-    gradients to attributes, not to `verts_clip`.
+    `bary` and `depth` carry gradients to `verts_clip`, those of the face that is seen: outlines move in `antialias`.
+    The result does not depend on threads, nor on the backend (pytorch3d differs on slivers). Faces with an edge of no
+    length, or with a corner that is not finite, are not drawn; no face, no vertex and no image are fine.
     """
     clip, faces, size = _checked(verts_clip, faces, size)
-    if backend == "auto":
-        backend = "numba" if clip.device.type == "cpu" else "torch"
-    if backend == "torch":
+    home = clip.device
+    if home.type == "mps":  # has no float64: the CPU draws, gradients cross over
+        clip = clip.cpu()
+    backend = chosen(backend, clip.device, DRAWING)
+    if backend == "numba":
+        from render.raster_grad import RasterizeNumba
+
+        triangles = np.ascontiguousarray(faces.cpu().numpy(), np.int32)
+        parts = RasterizeNumba.apply(clip, triangles, size, torch.get_num_threads() if threads is None else threads)
+    else:
         from render.raster_torch import rasterize_torch
 
-        return Raster(*rasterize_torch(clip.detach(), faces.to(clip.device), size))
-    if backend != "numba":
-        raise ShapeError(f"backend {backend!r} is unknown; wanted 'auto', 'numba' or 'torch'")
-    if clip.device.type != "cpu":
-        raise ShapeError(f"backend 'numba' draws on the CPU, but verts_clip is on {clip.device}; use backend='torch'")
-    from render.raster_numba import rasterize_numba
-    from render.threads import default_threads
-
-    arrays = rasterize_numba(
-        clip.detach().contiguous().numpy(),
-        np.ascontiguousarray(faces.cpu().numpy(), np.int32),
-        size,
-        threads=default_threads() if threads is None else threads,
-    )
-    return Raster(*(torch.from_numpy(array) for array in arrays))
+        parts = rasterize_torch(clip, faces.to(clip.device), size, draw=drawing(backend))
+    return Raster(*(part.to(home) for part in parts))
 
 
 def interpolate(
-    attributes: Tensor,  # [B, V, C] or [V, C]
+    attributes: Tensor,  # [B, V, C] or [V, C] float32 or float64
     faces: Tensor,  # [F, 3]; other faces over other attributes (UV) are fine as long as they count the same triangles
     raster: Raster,
+    *,
+    backend: str = "auto",  # "numba" (CPU) or "torch"
 ) -> Tensor:  # [B, H, W, C], zero where nothing is seen
-    """Attributes of corners at every pixel. Differentiable in them (and in `raster.bary` where it has gradients)."""
-    faces = torch.as_tensor(faces, device=attributes.device).long()
+    """Attributes of corners at every pixel. Differentiable in them and in `raster.bary`."""
+    faces = torch.as_tensor(faces, device=attributes.device)
     batch = raster.face_id.shape[0]
     if attributes.ndim not in (2, 3) or (attributes.ndim == 3 and attributes.shape[0] not in (1, batch)):
         raise ShapeError(f"attributes are {list(attributes.shape)}, wanted [V, C] or [{batch}, V, C]")
-    shape = (*raster.face_id.shape, attributes.shape[-1])
-    if len(faces) == 0 or attributes.shape[-2] == 0:
-        return attributes.new_zeros(shape)
-    attributes = attributes.expand(batch, *attributes.shape[-2:])
-    corners = faces[raster.face_id.clamp(min=0).long()]  # [B, H, W, 3]
-    image = torch.arange(batch, device=attributes.device).reshape(-1, 1, 1, 1)
-    return (attributes[image, corners] * raster.bary.to(attributes.dtype)[..., None]).sum(-2)
+    check_faces(faces, attributes.shape[-2], "attributes have")
+    if attributes.device != raster.face_id.device:
+        raise ShapeError(f"attributes are on {attributes.device}, the raster on {raster.face_id.device}; move one")
+    if len(faces) == 0:
+        return attributes.new_zeros(*raster.face_id.shape, attributes.shape[-1])
+    if len(attributes.shape) == 2:
+        attributes = attributes[None]
+    bary = raster.bary.to(attributes.dtype)
+    if chosen(backend, attributes.device) != "numba":
+        from render.interpolation import interpolate_torch
+
+        return interpolate_torch(attributes, faces, raster.face_id, bary)
+    from render.interpolation_numba import InterpolateNumba
+
+    triangles = np.ascontiguousarray(faces.numpy(), np.int32)
+    return InterpolateNumba.apply(attributes, triangles, raster.face_id, bary, torch.get_num_threads())
 
 
 def _checked(clip, faces, size):
     clip, faces = (torch.as_tensor(a if isinstance(a, Tensor) else np.require(a, None, "W")) for a in (clip, faces))
     if clip.ndim != 3 or clip.shape[-1] != 4 or clip.dtype not in (torch.float32, torch.float64):
         raise ShapeError(f"verts_clip is {clip.dtype} {list(clip.shape)}, wanted float32 or float64 [B, V, 4]")
-    if faces.ndim != 2 or faces.shape[-1] != 3 or faces.dtype.is_floating_point or faces.dtype == torch.bool:
-        raise ShapeError(f"faces are {faces.dtype} {list(faces.shape)}, wanted integers [F, 3]")
-    if len(faces):
-        low, high = int(faces.min()), int(faces.max())
-        if low < 0 or high >= clip.shape[1]:
-            raise ShapeError(f"faces name vertices {low} to {high}, but verts_clip has {clip.shape[1]}")
+    check_faces(faces, clip.shape[1], "verts_clip has")
     try:
         height, width = (operator.index(side) for side in size)
     except (TypeError, ValueError):
@@ -100,3 +101,13 @@ def _checked(clip, faces, size):
     if not (1 <= height <= MAX_SIDE and 1 <= width <= MAX_SIDE):
         raise ShapeError(f"size is {height} x {width}, wanted 1 to {MAX_SIDE} pixels a side")
     return clip, faces, (height, width)
+
+
+def check_faces(faces: Tensor, vertices: int, whose: str) -> None:
+    """Refuse faces that are no [F, 3] whole numbers in [0, vertices)."""
+    if faces.ndim != 2 or faces.shape[-1] != 3 or faces.dtype.is_floating_point or faces.dtype == torch.bool:
+        raise ShapeError(f"faces are {faces.dtype} {list(faces.shape)}, wanted integers [F, 3]")
+    if len(faces):
+        low, high = int(faces.min()), int(faces.max())
+        if low < 0 or high >= vertices:
+            raise ShapeError(f"faces name vertices {low} to {high}, but {whose} {vertices}")

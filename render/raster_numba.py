@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import numpy as np
 
+from flame_tools.compiled import kernel
+from flame_tools.threads import run_tasks
 from render.buffers import recycled, scratch
 from render.clipping import clip_near
-from render.compiled import kernel
 from render.raster_torch import ABOVE_ZERO, FAR_AWAY, MIN_W, SNAP
-from render.threads import run_tasks
 
 
 @kernel("int64(float64[:,::1], int64, int64, float64[:,::1])")

@@ -1,5 +1,9 @@
 """The rasterizer's definition in plain torch: which face each pixel centre sees, and where on it.
 
+Gradients are those of the unsnapped geometry, at the face that a pixel sees: barycentrics and depth move with the
+corners in clip space, also where a corner lies behind the near plane. Which face is seen has no gradient: that is
+`antialias`'s part.
+
 Screen coordinates are snapped to 1/16384 pixel in float64. Within 4096 pixels every edge function is then exact
 (at most 53 bits), so shared edges neither crack nor overlap, with or without fused multiply-adds; beyond, the two
 sides of an edge still compute exact negatives of each other. A pixel centre on an edge belongs to the face whose top
@@ -24,17 +28,28 @@ def rasterize_torch(
     faces: Tensor,  # [F, 3] integers
     size: tuple[int, int],  # height, width
     *,
-    pairs: int = PAIRS,
+    draw=None,  # what finds the faces, another backend's; None: draw_torch
 ) -> tuple[Tensor, Tensor, Tensor]:
     """face_id [B, H, W] int32 (-1 empty), bary [B, H, W, 3], depth [B, H, W] (ndc z, +inf empty), in clip's dtype."""
     wide, faces = clip.double(), faces.long()
-    drawn = [_draw(image, faces, size, pairs) for image in wide]
-    if not drawn:
-        empty = clip.new_zeros(0, *size)
-        return empty.int(), empty[..., None].expand(0, *size, 3).contiguous(), empty
-    depth, face_id = (torch.stack(parts) for parts in zip(*drawn, strict=True))
-    bary = torch.stack([barycentrics(image, faces, ids) for image, ids in zip(wide, face_id, strict=True)])
+    with torch.no_grad():
+        depth, face_id = (draw or draw_torch)(wide, faces, size)
+    bary, depth = surface(wide, faces, face_id, depth)
     return face_id, bary.to(clip.dtype), depth.to(clip.dtype)
+
+
+def draw_torch(
+    clip: Tensor,  # [B, V, 4] float64
+    faces: Tensor,  # [F, 3] int64
+    size: tuple[int, int],  # height, width
+    *,
+    pairs: int = PAIRS,
+) -> tuple[Tensor, Tensor]:  # depth [B, H, W] float64, face_id [B, H, W] int32
+    """Every (face, pixel of its box), some millions at a time; the nearest wins."""
+    drawn = [_draw(image, faces, size, pairs) for image in clip]
+    if not drawn:
+        return clip.new_zeros(0, *size), clip.new_zeros(0, *size, dtype=torch.int32)
+    return tuple(torch.stack(parts) for parts in zip(*drawn, strict=True))
 
 
 def to_screen(
@@ -108,31 +123,38 @@ def _draw(clip, faces, size, pairs):
     return depth.reshape(height, width), face_id.reshape(height, width).int()
 
 
-def barycentrics(
-    clip: Tensor,  # [V, 4] float64
+def surface(
+    clip: Tensor,  # [B, V, 4] float64
     faces: Tensor,  # [F, 3] int64
-    face_id: Tensor,  # [H, W], -1 where empty
-) -> Tensor:  # [H, W, 3] float64, zero where empty
+    face_id: Tensor,  # [B, H, W], -1 where empty
+    depth: Tensor,  # [B, H, W] float64 ndc z of the snapped faces, +inf where empty
+) -> tuple[Tensor, Tensor]:  # bary [B, H, W, 3], zero where empty, and depth, both with gradients to clip
     """Perspective-correct barycentrics, from clip space without a division by w (Olano and Greer 1997).
 
     With q = xy - pixel * w, the weight of a corner is the cross product of the other two q.
     """
-    height, width = face_id.shape
-    y, x = torch.where(face_id >= 0)
-    corners = clip[faces[face_id[y, x].long()]]  # [n, 3, 4]
+    height, width = face_id.shape[1:]
+    image, y, x = torch.where(face_id >= 0)
+    corners = clip[image[:, None], faces[face_id[image, y, x].long()]]  # [n, 3, 4]
     px = 2.0 * (x + 0.5).double() / width - 1.0
     py = 1.0 - 2.0 * (y + 0.5).double() / height
     qx = corners[..., 0] - px[:, None] * corners[..., 3]
     qy = corners[..., 1] - py[:, None] * corners[..., 3]
     following, last = [1, 2, 0], [2, 0, 1]
     weights = qx[:, following] * qy[:, last] - qy[:, following] * qx[:, last]
-    over = 1.0 / (weights[:, 0] + weights[:, 1] + weights[:, 2])
-    plain = weights * over[:, None]
-    held = plain.clamp(min=0)  # snapping may leave a pixel a hair outside: hold it inside
-    total = held[:, 0] + held[:, 1] + held[:, 2]
-    told = (over.abs() < torch.inf) & (total > 0) & (total < torch.inf)  # else a sliver thinner than float64 can tell
-    held = torch.where(told[:, None], held / total[:, None], 1.0 / 3.0)
-    held = torch.where((plain >= 0).all(1)[:, None], plain, held)
-    result = clip.new_zeros(height, width, 3)
-    result[y, x] = held
-    return result
+    sums = weights[:, 0] + weights[:, 1] + weights[:, 2]
+    with torch.no_grad():
+        plain = weights * (1.0 / sums)[:, None]
+        held = plain.clamp(min=0)  # snapping may leave a pixel a hair outside: hold it inside
+        total = held[:, 0] + held[:, 1] + held[:, 2]
+        told = ((1.0 / sums).abs() < torch.inf) & (total > 0) & (total < torch.inf)
+        held = torch.where(told[:, None], held / total[:, None], 1.0 / 3.0)  # a sliver thinner than float64 can tell
+        held = torch.where((plain >= 0).all(1)[:, None], plain, held)
+    if clip.requires_grad:  # the gradients of what was neither held nor snapped; none on slivers that cannot be told
+        plain = weights * torch.where(told, 1.0 / torch.where(told, sums, 1.0), 0.0)[:, None]
+        held = held + (plain - plain.detach())
+        z, w = ((plain * corners[..., k]).sum(1) for k in (2, 3))
+        near = torch.where(told, z / torch.where(told, w, 1.0), 0.0)
+        depth = depth.index_put((image, y, x), near - near.detach(), accumulate=True)
+    bary = clip.new_zeros(*face_id.shape, 3)
+    return bary.index_put((image, y, x), held), depth

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from render.compiled import kernel
+from flame_tools.compiled import kernel
 from render.eyes import EYE_EXTENT
 from render.materials import RAMP
 

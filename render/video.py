@@ -28,6 +28,7 @@ def write_video(
     *,
     audio_start_s: float = 0.0,  # when audio's first sample sounds, counted from the first frame
     quality: int = 18,  # x264's constant rate factor: 0 lossless, 51 worst
+    copyright: str = "",  # what the file says of its licences
 ) -> int:  # number of frames written
     """Write frames and sound. An odd width or height is padded by one pixel (the encoder halves colour).
 
@@ -55,6 +56,8 @@ def write_video(
                 str(temporary), "w", format=_FORMATS[path.suffix.lower()], options={"movflags": "+faststart"}
             ) as file,
         ):
+            if copyright:
+                file.metadata["copyright"] = copyright
             return _write(av, file, first, frames, rate, sound, audio_rate, quality)
     except av.FFmpegError as error:
         raise cannot_write(path, error) from error

@@ -9,8 +9,8 @@ from flame_tools.load import load_head
 from render.eyes import EYE_EXTENT, eye_texture
 from render.looks import make_look
 from render.materials import linear_to_srgb, look_of, srgb_to_linear
+from render.mip import at_scale
 from render.occlusion import eye_centre, light_mouth, lit_by, nearest, sky_seen, smoothed
-from render.texture import at_scale
 from tests.render.test_raster import ball
 
 

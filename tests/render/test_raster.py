@@ -1,6 +1,7 @@
 """The rasterizer: numba against its definition in torch, coverage, depth order, clipping, threads and bad input."""
 
 import os
+from functools import partial
 
 import numpy as np
 import pytest
@@ -85,13 +86,14 @@ def test_a_sliver_that_only_snapping_gives_an_area_has_even_weights(backend):
 
 
 def test_twins_agree_on_a_ball_of_many_triangles_and_in_small_chunks():
-    from render.raster_torch import rasterize_torch
+    from render.raster_torch import draw_torch, rasterize_torch
 
     points, faces = ball(60, 80)
     camera = portrait_camera((300, 200), points)
     clip = torch.from_numpy(to_clip(points.astype(np.float32), camera))[None]
     fast = rasterize(clip, faces, (200, 300), backend="numba")
-    face_id, bary, depth = rasterize_torch(clip, torch.from_numpy(faces), (200, 300), pairs=1000)
+    chunked = partial(draw_torch, pairs=1000)
+    face_id, bary, depth = rasterize_torch(clip, torch.from_numpy(faces), (200, 300), draw=chunked)
     assert torch.equal(fast.face_id, face_id) and torch.equal(fast.bary, bary) and torch.equal(fast.depth, depth)
     assert (fast.face_id >= 0).float().mean() > 0.3
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from render.compiled import kernel
+from flame_tools.compiled import kernel
 
 
 @kernel("void(uint8[:,:,::1], uint8[:,:,::1])")
