@@ -17,9 +17,9 @@ from flame_tools.character_parts import Face, face_of
 from flame_tools.character_regions import MATERIALS, face_materials, face_regions, lip_pairs
 from flame_tools.errors import FormatError
 from flame_tools.eyeballs import find_eyeballs
-from flame_tools.mesh_graph import mirror_of
 from flame_tools.owners import JAW, LEFT_EYE, RIGHT_EYE, Rigging, everyday_sd, pose, share_out
 from flame_tools.rigging import Angles, regressor, rig
+from flame_tools.surface.mesh_graph import mirror_of
 from flame_tools.types import HeadArrays
 
 SUFFIXES = (".glb", ".gltf", ".fbx")

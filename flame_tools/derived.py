@@ -7,8 +7,8 @@ import itertools
 
 import numpy as np
 
-from flame_tools.mesh_graph import edge_lengths
 from flame_tools.rigging import sphere_centre
+from flame_tools.surface.mesh_graph import edge_lengths
 from flame_tools.types import Embedding, HeadArrays
 
 IRIS_RADIUS_M = 5.85e-3  # of people, nearly constant: 11.7 mm across

@@ -16,9 +16,9 @@ import numpy as np
 
 from flame_tools.errors import FormatError
 from flame_tools.ict_regions import MATERIALS, ict_materials, ict_regions, lip_pairs
-from flame_tools.mesh_graph import mirror_of
 from flame_tools.owners import everyday_sd, share_out
 from flame_tools.rigging import regressor, rig
+from flame_tools.surface.mesh_graph import mirror_of
 from flame_tools.types import Embedding, HeadArrays
 
 LICENCE = "MIT (c) 2020 USC ICT"

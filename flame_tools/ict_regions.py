@@ -6,8 +6,8 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from flame_tools.mesh_graph import edge_lengths, reach
 from flame_tools.rigging import sphere_centre
+from flame_tools.surface.mesh_graph import edge_lengths, reach
 
 MATERIALS = ("skin", "lips", "sclera", "iris", "teeth", "gums", "tongue", "mouth")
 LID_REACH_M = 0.011  # skin within this of the eyes' opening belongs to the lids

@@ -114,7 +114,7 @@ def prepare(scans: Scans, like: HeadArrays) -> Prepared:
     if scans.vertices.shape[1] != len(like.v_template):
         raise ShapeError(
             f"scans have {scans.vertices.shape[1]} vertices but head {like.id!r} has {len(like.v_template)}; "
-            "register them to that head first (flame_tools.registration)"
+            "register them to that head first (flame_tools.surface.registration)"
         )
     order = {who: i for i, who in enumerate(dict.fromkeys(scans.person))}
     person = np.array([order[who] for who in scans.person])

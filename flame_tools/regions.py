@@ -10,8 +10,8 @@ from collections.abc import Iterable
 import numpy as np
 
 from flame_tools.errors import InputError
-from flame_tools.mesh_graph import reach
-from flame_tools.nearest import Surface
+from flame_tools.surface.mesh_graph import reach
+from flame_tools.surface.nearest import Surface
 from flame_tools.types import HeadArrays
 
 

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from flame_tools.errors import FormatError
-from flame_tools.mesh_graph import edge_matrix, harmonic, open_edges, pieces, smooth
 from flame_tools.owners import JAW, LEFT_EYE, NECK, RIGHT_EYE, ROOT, Rigging
+from flame_tools.surface.mesh_graph import edge_matrix, harmonic, open_edges, pieces, smooth
 
 EYES_APART_M = 0.0634  # of the default head, for which these places hold, from the middle between the eyes:
 NECK_FROM_EYES = np.array([0.0, -0.042, -0.081])  # the skull on the atlas

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from flame_tools.alignment import align
 from flame_tools.owners import NECK
+from flame_tools.surface.alignment import align
 from flame_tools.types import HeadArrays
 
 STILL_M = 1e-3  # what moves further than about this is soft tissue and counts less and less

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from flame_tools.alignment import Alignment
 from flame_tools.errors import InputError
 from flame_tools.head import Head
-from flame_tools.nearest import Surface
 from flame_tools.rotations import axis_angle_from_matrix, matrix_from_axis_angle
+from flame_tools.surface.alignment import Alignment
+from flame_tools.surface.nearest import Surface
 from flame_tools.types import Appearance, FaceParams, Track
 from recon.scan_file import Scan
 from recon.scan_fit import ScanFit, ScanModel, Target, fit_parameters

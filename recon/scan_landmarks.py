@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from flame_tools.alignment import Alignment
 from flame_tools.errors import InputError
+from flame_tools.surface.alignment import Alignment
 from readers.faces import detect, read_faces
 from recon.scan_file import Scan
 from recon.scan_views import Canvas, canvas_of, view

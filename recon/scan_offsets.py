@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from flame_tools.head import Head
-from flame_tools.mesh_graph import edge_lengths, edge_matrix, pieces
+from flame_tools.surface.mesh_graph import edge_lengths, edge_matrix, pieces
 from flame_tools.types import FaceParams
 from recon.scan_fit import ScanModel, Target
 from recon.surface import unit, vertex_normals

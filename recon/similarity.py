@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from flame_tools.alignment import Alignment, align
+from flame_tools.surface.alignment import Alignment, align
 
 
 def rotation_of(alignment: Alignment) -> np.ndarray:

@@ -14,9 +14,9 @@ from flame_tools.collapse import collapse
 from flame_tools.export.gltf import write_glb
 from flame_tools.identity import random_identities
 from flame_tools.lod import levels, simplify, track_on
-from flame_tools.mesh_graph import edge_matrix, pieces
-from flame_tools.nearest import Surface
 from flame_tools.posing import still
+from flame_tools.surface.mesh_graph import edge_matrix, pieces
+from flame_tools.surface.nearest import Surface
 
 RATIOS = (0.5, 0.25, 0.1)
 POSES = {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from flame_tools.mesh_graph import edge_matrix, pieces
+from flame_tools.surface.mesh_graph import edge_matrix, pieces
 from flame_tools.types import HeadArrays
 
 SKIN, LEFT_EYE, RIGHT_EYE, UPPER_MOUTH, LOWER_MOUTH, TONGUE = range(6)

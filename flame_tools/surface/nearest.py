@@ -92,7 +92,7 @@ class Surface:
         With `normals`, only faces whose normal is at most `max_angle_deg` from the point's own count: so the back
         of a lip never answers for its front.
         """
-        from flame_tools.nearest_numba import search
+        from flame_tools.surface.nearest_numba import search
 
         points = np.ascontiguousarray(points, np.float64)
         if points.ndim != 2 or points.shape[1] != 3 or not np.isfinite(points).all():

@@ -8,16 +8,24 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from flame_tools.alignment import Alignment, align
 from flame_tools.head import Head
-from flame_tools.head_parts import EYES, LOWER_MOUTH, SKIN, TONGUE, UPPER_MOUTH, parts_of
-from flame_tools.nearest import Surface
-from flame_tools.registration import Anchors, at_vertices, on_mesh, register
+from flame_tools.surface.alignment import Alignment, align
+from flame_tools.surface.head_parts import EYES, LOWER_MOUTH, SKIN, TONGUE, UPPER_MOUTH, parts_of
+from flame_tools.surface.nearest import Surface
+from flame_tools.surface.registration import Anchors, Schedule, at_vertices, on_mesh, register
 from flame_tools.types import Embedding, FaceParams, HeadArrays
 
-JAW_LINE = 17  # the first of the 68 landmarks slide along the jaw with the view: they do not lead
+FINE = Schedule(rounds=6, lengths_m=(0.06, 0.04, 0.025, 0.016, 0.01, 0.0065, 0.004, 0.0025, 0.0016))
+
+# How far landmarks lead: corners, tips and middles fully; those spaced along a brow, lid or lip, which each head spaces
+# in its own way, a little; the jaw line and the inner lip between its middle and its corners not at all.
+LEAD = np.zeros(68)
+LEAD[17:60] = 0.1
+LEAD[[27, 28, 29, 30, 31, 33, 35, 36, 39, 42, 45, 48, 50, 51, 52, 54, 57, 60, 62, 64, 66]] = 1.0
+LEADING = np.flatnonzero(LEAD)
+MOUTH = {mark: int(np.searchsorted(LEADING, mark)) for mark in (48, 54, 60, 62, 64, 66)}
 GAP = 0.25  # the inner lips' distance over the mouth's width in the pose that is registered
-CONTOUR_POINTS, CONTOUR_WEIGHT, DENSE_WEIGHT = 9, 0.2, 0.05
+CONTOUR_WEIGHT, DENSE_WEIGHT = 3.0, 0.05  # of a whole contour; of each of the 468
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,12 +41,13 @@ def lay_over(template: HeadArrays, other: HeadArrays, leads: tuple[Embedding, Em
     """`template` laid over `other`, led by the paired places `leads` on the two."""
     own, opposite = _opened(template, leads[0]), _opened(other, leads[1])
     own_parts, other_parts = parts_of(template), parts_of(other)
-    anchors = [(leads[0], on_mesh(opposite, other.faces, leads[1]), np.ones(len(leads[0].faces)))]
+    points = on_mesh(opposite, other.faces, leads[1])
+    anchors = [(leads[0], points, LEAD[LEADING] if _is_68(leads[0]) else np.ones(len(points)))]
     if "468" in template.landmarks and "468" in other.landmarks:
-        dense = template.landmarks["468"]
-        points = on_mesh(opposite, other.faces, other.landmarks["468"])
-        anchors.append((dense, points, np.full(len(points), DENSE_WEIGHT)))
-    anchors += _lip_contours(template, own, other, opposite)
+        dense = on_mesh(opposite, other.faces, other.landmarks["468"])
+        anchors.append((template.landmarks["468"], dense, np.full(len(dense), DENSE_WEIGHT)))
+    if _is_68(leads[0]):
+        anchors += _lip_contours(template, own, other, opposite, on_mesh(own, template.faces, leads[0]), points)
     led = Anchors(
         Embedding(*(np.concatenate([getattr(a[0], name) for a in anchors]) for name in ("faces", "barycentrics"))),
         np.concatenate([a[1] for a in anchors]),
@@ -48,7 +57,7 @@ def lay_over(template: HeadArrays, other: HeadArrays, leads: tuple[Embedding, Em
     faces, led = _submesh(template.faces, skin, led)
     surface = Surface(opposite, other.faces, vertex_mask=other_parts == SKIN)
     bent = np.array(own)
-    bent[skin] = register(own[skin], faces, surface, anchors=led, alignment="affine")
+    bent[skin] = register(own[skin], faces, surface, anchors=led, alignment="affine", schedule=FINE)
     if _is_symmetric(template) and _is_symmetric(other):
         bent = (bent + bent[template.mirror] * [-1.0, 1.0, 1.0]) / 2
     for part, moved in _hidden_parts(template, own, own_parts, bent, other, opposite, other_parts).items():
@@ -59,7 +68,7 @@ def lay_over(template: HeadArrays, other: HeadArrays, leads: tuple[Embedding, Em
 def _opened(head: HeadArrays, marks: Embedding) -> np.ndarray:
     """Vertices [V, 3] with the jaw turned until the lips are GAP of the mouth's width apart, if it can."""
     rest = np.asarray(head.v_template, np.float64)
-    if len(marks.faces) != 68 - JAW_LINE or not np.any(head.weights[:, 2]):
+    if not _is_68(marks) or not np.any(head.weights[:, 2]):
         return rest
     model = Head(_without_components(head), dtype=torch.float64)
     neutral = FaceParams.neutral(model)
@@ -67,8 +76,9 @@ def _opened(head: HeadArrays, marks: Embedding) -> np.ndarray:
     def posed(angle: float) -> tuple[np.ndarray, float]:
         turned = neutral.replace(jaw=torch.tensor([angle, 0.0, 0.0], dtype=torch.float64))
         vertices = model.vertices(turned).numpy()
-        corner_right, corner_left, upper, lower = on_mesh(vertices, head.faces, marks)[[31, 37, 45, 49]]
-        return vertices, float((upper[1] - lower[1]) / np.linalg.norm(corner_left - corner_right))
+        points = on_mesh(vertices, head.faces, marks)
+        width = np.linalg.norm(points[MOUTH[54]] - points[MOUTH[48]])
+        return vertices, float((points[MOUTH[62]] - points[MOUTH[66]])[1] / width)
 
     steps = np.linspace(0.0, 0.4, 9)  # radians; a jaw opens about 0.4
     gaps = np.array([posed(angle)[1] for angle in steps])
@@ -91,20 +101,25 @@ def _without_components(head: HeadArrays) -> HeadArrays:
     )
 
 
-def _lip_contours(template, own, other, opposite) -> list[tuple[Embedding, np.ndarray, np.ndarray]]:
-    """Points along the inner contours of both lips, upper and lower, at equal shares of their lengths."""
+def _is_68(leads: Embedding) -> bool:
+    return len(leads.faces) == len(LEADING)
+
+
+def _lip_contours(template, own, other, opposite, marks, other_marks) -> list[tuple[Embedding, np.ndarray, np.ndarray]]:
+    """Inner vertices of both lips of the template, each with the point as far along the other head's contour.
+
+    A contour runs from the inner corner, landmark 60, to landmark 64.
+    """
     if min(len(template.inner_lip_pairs), len(other.inner_lip_pairs)) < 5:
         return []
-    share = np.linspace(0.0, 1.0, CONTOUR_POINTS)
     anchors = []
     for side in (0, 1):
         mine, theirs = template.inner_lip_pairs[:, side], other.inner_lip_pairs[:, side]
-        at = np.interp(share, _shares(own[mine]), np.arange(len(mine)))
-        nearest = np.unique(np.rint(at).astype(int))
-        along = _shares(opposite[theirs])
-        wanted = _shares(own[mine])[nearest]
-        points = np.stack([np.interp(wanted, along, opposite[theirs][:, k]) for k in range(3)], 1)
-        anchors.append((at_vertices(template.faces, mine[nearest]), points, np.full(len(points), CONTOUR_WEIGHT)))
+        ends = [[points[MOUTH[60]][None], points[MOUTH[64]][None]] for points in (marks, other_marks)]
+        shares = _shares(np.concatenate([ends[0][0], own[mine], ends[0][1]]))[1:-1]
+        line = np.concatenate([ends[1][0], opposite[theirs], ends[1][1]])
+        points = np.stack([np.interp(shares, _shares(line), column) for column in line.T], 1)
+        anchors.append((at_vertices(template.faces, mine), points, np.full(len(mine), CONTOUR_WEIGHT / len(mine))))
     return anchors
 
 

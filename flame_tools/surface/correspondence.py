@@ -19,10 +19,10 @@ import numpy as np
 from assets.locate import cache_folder
 from flame_tools.archive import read_npz, write_npz
 from flame_tools.errors import FormatError, ShapeError
-from flame_tools.head_parts import SKIN, parts_of
-from flame_tools.nearest import Surface
-from flame_tools.overlay import JAW_LINE, Overlaid, lay_over
-from flame_tools.registration import at_vertices, local_maps
+from flame_tools.surface.head_parts import SKIN, parts_of
+from flame_tools.surface.nearest import Surface
+from flame_tools.surface.overlay import LEADING, Overlaid, lay_over
+from flame_tools.surface.registration import at_vertices, local_maps
 from flame_tools.types import Embedding, HeadArrays
 
 FORMAT, VERSION = "emberface.correspondence", 1  # the version of the method: older files are made anew
@@ -138,7 +138,7 @@ def _paired_landmarks(source: HeadArrays, target: HeadArrays) -> tuple[Embedding
                 "its landmark embedding file to it, or give correspond(landmarks=(on source, on target))"
             )
     return tuple(
-        Embedding(e.faces[JAW_LINE:], np.asarray(e.barycentrics[JAW_LINE:], np.float64))
+        Embedding(e.faces[LEADING], np.asarray(e.barycentrics[LEADING], np.float64))
         for e in (source.landmarks["68"], target.landmarks["68"])
     )
 

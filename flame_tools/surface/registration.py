@@ -19,14 +19,14 @@ import numpy as np
 import scipy.sparse as sp
 import scipy.sparse.linalg
 
-from flame_tools.alignment import align
 from flame_tools.errors import ShapeError
-from flame_tools.mesh_graph import edge_matrix
-from flame_tools.nearest import Surface
+from flame_tools.surface.alignment import align
+from flame_tools.surface.mesh_graph import edge_matrix
+from flame_tools.surface.nearest import Surface
 from flame_tools.types import Embedding
 
 BLUR_STEPS = 4  # of neighbourhoods that the affine map at a vertex is taken from
-RIDGE = 0.05  # how soon that map falls back to the identity where a neighbourhood is flat, of its spread
+RIDGE = 0.2  # how soon that map falls back to the identity where a neighbourhood is flat, of its spread
 HELD = 1e-6  # weight of staying where nothing pulls, against the surface's 1
 
 
@@ -45,6 +45,8 @@ class Schedule:
 
     lengths_m: tuple[float, ...] = (0.06, 0.04, 0.025, 0.016, 0.01, 0.0065, 0.004)
     """Bending length of each stage."""
+    settling: int = 15
+    """Rounds of nearest points before the template bends: it is aligned as a whole, to surface and anchors alike."""
     rounds: int = 4
     """Nearest points and solves at each stage."""
     reach_lengths: float = 1.0
@@ -79,21 +81,40 @@ def register(
     if alignment != "none":
         if anchors is None:
             raise ShapeError(f'a {alignment} alignment needs anchors; give some, or alignment="none"')
-        rest = align(on_mesh(rest, faces, anchors.places), anchors.points, kind=alignment)(rest)
+        rest = align(on_mesh(rest, faces, anchors.places), anchors.points, kind=alignment, weights=anchors.weights)(
+            rest
+        )
+        rest = _settled(rest, faces, target, anchors, alignment, seeking, schedule)
     plate = _Plate(rest, faces)
     current = rest
     for length in schedule.lengths_m:
-        reach = max(schedule.least_reach_m, schedule.reach_lengths * length)
         for _ in range(schedule.rounds):
-            found = target.nearest(
-                current,
-                normals=Surface(current, faces).vertex_normals,
-                max_angle_deg=schedule.max_angle_deg,
-                within=3 * reach,
-            )
-            trust = seeking * np.where(found.found & ~target.on_rim(found), np.exp(-((found.distance / reach) ** 2)), 0)
-            current = plate.solve(current, length, np.where(trust[:, None] > 0, found.points, 0.0), trust, anchors)
+            points, trust = _pull(current, faces, target, seeking, length, schedule)
+            current = plate.solve(current, length, points, trust, anchors)
     return current
+
+
+def _pull(current, faces, target, seeking, length, schedule) -> tuple[np.ndarray, np.ndarray]:
+    """Where the surface pulls each vertex to [V, 3], and with what weight [V]."""
+    reach = max(schedule.least_reach_m, schedule.reach_lengths * length)
+    normals = Surface(current, faces).vertex_normals
+    found = target.nearest(current, normals=normals, max_angle_deg=schedule.max_angle_deg, within=3 * reach)
+    counts = found.found & ~target.on_rim(found)
+    trust = seeking * np.where(counts, np.exp(-((np.where(counts, found.distance, 0.0) / reach) ** 2)), 0.0)
+    return np.where(counts[:, None], found.points, 0.0), trust
+
+
+def _settled(rest, faces, target, anchors: Anchors, kind, seeking, schedule) -> np.ndarray:
+    """The template aligned as a whole to surface and anchors, which weigh as much as each other."""
+    area, _ = _cotangents(rest, faces)
+    led = np.ones(len(anchors.points)) if anchors.weights is None else anchors.weights
+    for _ in range(schedule.settling):
+        points, trust = _pull(rest, faces, target, seeking, schedule.lengths_m[0], schedule)
+        pull = area * trust
+        own = np.concatenate([rest, on_mesh(rest, faces, anchors.places)])
+        weights = np.concatenate([pull / max(pull.sum(), 1e-12), led / led.sum()])
+        rest = align(own, np.concatenate([points, anchors.points]), kind=kind, weights=weights)(rest)
+    return rest
 
 
 def on_mesh(vertices: np.ndarray, faces: np.ndarray, places: Embedding) -> np.ndarray:

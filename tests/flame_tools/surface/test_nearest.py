@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from flame_tools.errors import ShapeError
-from flame_tools.nearest import Surface
+from flame_tools.surface.nearest import Surface
 
 
 def brute_force(points, vertices, faces):

@@ -71,6 +71,20 @@ def reach(vertices: np.ndarray, faces: np.ndarray, seeds: np.ndarray, limit: flo
     return dijkstra(lengths, directed=False, indices=seeds, min_only=True, limit=limit)
 
 
+def along_edges(vertices: np.ndarray, faces: np.ndarray, stops: np.ndarray) -> np.ndarray:
+    """The vertices of the shortest way along edges through `stops`."""
+    from scipy.sparse.csgraph import dijkstra
+
+    _, before = dijkstra(edge_lengths(vertices, faces), directed=False, indices=stops[:-1], return_predecessors=True)
+    way = [int(stops[0])]
+    for row, stop in zip(before, stops[1:], strict=True):
+        leg = [int(stop)]
+        while row[leg[-1]] >= 0:
+            leg.append(int(row[leg[-1]]))
+        way += leg[-2::-1]
+    return np.array(way)
+
+
 def open_edges(faces: np.ndarray) -> np.ndarray:
     """Edges [n, 2] that belong to one triangle only: the rims of the mesh."""
     edges = np.sort(np.concatenate([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]]), axis=1)
