@@ -1,0 +1,96 @@
+"""Textures read at pixels: bilinear, with mip levels where a pixel spans many texels. Plain torch on every device.
+
+Texel centres lie at +0.5; row 0 of a texture is v = 1 (uv is v up). Beyond its border a texture goes on as it ends.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn.functional import avg_pool2d, grid_sample
+
+from flame_tools.errors import ShapeError
+from render.raster import Raster, check_faces
+
+
+def texture(
+    image: Tensor,  # [B or 1, h, w, C] float32 or float64
+    uv: Tensor,  # [B, H, W, 2] as interpolated, in [0, 1]
+    *,
+    level: Tensor | None = None,  # [B, H, W] mip level (0: as it is), as `mip_level` gives; None: no mips
+) -> Tensor:  # [B, H, W, C]
+    """Colours of a texture at uv. Differentiable in the texture, in uv and in level."""
+    if image.ndim != 4 or image.dtype not in (torch.float32, torch.float64) or 0 in image.shape[1:3]:
+        raise ShapeError(f"texture is {image.dtype} {list(image.shape)}, wanted float32 or float64 [B, h, w, C]")
+    if uv.ndim != 4 or uv.shape[-1] != 2 or len(image) not in (1, len(uv)):
+        raise ShapeError(f"uv is {list(uv.shape)} for {len(image)} textures, wanted [{len(image)}, H, W, 2]")
+    if level is not None and level.shape != uv.shape[:3]:
+        raise ShapeError(f"level is {list(level.shape)}, wanted {list(uv.shape[:3])} as uv has")
+    place = torch.stack([uv[..., 0] * 2 - 1, 1 - uv[..., 1] * 2], -1).to(image.dtype)
+    channels_first = image.permute(0, 3, 1, 2).expand(len(uv), -1, -1, -1)
+    if level is None:
+        return _bilinear(channels_first, place)
+    levels = pyramid(channels_first)
+    level = level.to(image.dtype).clamp(0, len(levels) - 1)
+    total = 0
+    for k, smaller in enumerate(levels):
+        share = (1 - (level - k).abs()).clamp(min=0)  # trilinear: two neighbours share each pixel
+        if bool((share > 0).any()):
+            total = total + share[..., None] * _bilinear(smaller, place)
+    return total if isinstance(total, Tensor) else _bilinear(channels_first, place)
+
+
+def pyramid(image: Tensor) -> list[Tensor]:
+    """[B, C, h, w] and its halves, means of 2 x 2 texels, as far as both sides are even."""
+    levels = [image]
+    while levels[-1].shape[-1] % 2 == 0 and levels[-1].shape[-2] % 2 == 0 and len(image):
+        levels.append(avg_pool2d(levels[-1], 2))
+    return levels
+
+
+@torch.no_grad()
+def mip_level(
+    verts_clip: Tensor,  # [B, V, 4] as rasterized
+    faces: Tensor,  # [F, 3]
+    uv: Tensor,  # [U, 2]
+    uv_faces: Tensor,  # [F, 3] into uv
+    raster: Raster,
+    texture_size: tuple[int, int],  # rows, columns of texels
+) -> Tensor:  # [B, H, W] of verts_clip's dtype; 0 where nothing is seen. No gradients
+    """The level at which a pixel spans one texel, from uv's derivatives along rows and columns of pixels."""
+    faces, uv_faces = (torch.as_tensor(f, device=verts_clip.device).long() for f in (faces, uv_faces))
+    check_faces(faces, verts_clip.shape[1], "verts_clip has")
+    check_faces(uv_faces, len(uv), "uv has")
+    if len(faces) != len(uv_faces):
+        raise ShapeError(f"{len(uv_faces)} uv_faces for {len(faces)} faces; wanted one for each")
+    height, width = raster.face_id.shape[1:]
+    image, y, x = torch.where(raster.face_id >= 0)
+    seen = raster.face_id[image, y, x].long()
+    wide = torch.float32 if verts_clip.device.type == "mps" else torch.float64
+    corners = verts_clip[image[:, None], faces[seen]].to(wide)  # [n, 3, 4]
+    bary = raster.bary[image, y, x].to(wide)[..., None]
+    texels = uv.to(corners)[uv_faces[seen]] * corners.new_tensor([texture_size[1], texture_size[0]])
+    px, py = 2 * (x + 0.5) / width - 1, 1 - 2 * (y + 0.5) / height
+    q = corners[..., :2] - torch.stack([px, py], -1).to(wide)[:, None] * corners[..., 3:]
+    # barycentrics are W / sum W with W the cross products of q; q moves by -w a unit of ndc
+    following, last = q[:, [1, 2, 0]], q[:, [2, 0, 1]]
+    w, v = corners[:, [1, 2, 0], 3], corners[:, [2, 0, 1], 3]
+    total = (following[..., 0] * last[..., 1] - following[..., 1] * last[..., 0]).sum(1, keepdim=True)
+    spans = []
+    for moved, pixels in (
+        (v * following[..., 1] - w * last[..., 1], width),
+        (w * last[..., 0] - v * following[..., 0], height),
+    ):
+        change = ((moved[..., None] - bary * moved.sum(1)[:, None, None]) * texels).sum(1) / total
+        spans.append(change.norm(dim=-1) * 2 / pixels)
+    level = torch.maximum(*spans).log2().clamp(min=0).nan_to_num(0)
+    result = verts_clip.new_zeros(raster.face_id.shape)
+    return result.index_put((image, y, x), level.to(result.dtype))
+
+
+def _bilinear(image, place):
+    """[B, C, h, w] at place [B, H, W, 2] in [-1, 1] -> [B, H, W, C]."""
+    if 0 in image.shape or 0 in place.shape:
+        return image.new_zeros(*place.shape[:3], image.shape[1])
+    picture = grid_sample(image, place, mode="bilinear", padding_mode="border", align_corners=False)
+    return picture.permute(0, 2, 3, 1)
