@@ -14,12 +14,12 @@ from flame_tools.rotations import axis_angle_from_matrix, matrix_from_axis_angle
 from flame_tools.surface.alignment import Alignment
 from flame_tools.surface.nearest import Surface
 from flame_tools.types import Appearance, FaceParams, Track
-from recon.scan_file import Scan
-from recon.scan_fit import ScanFit, ScanModel, Target, fit_parameters
-from recon.scan_landmarks import find_landmarks
-from recon.scan_offsets import free_offsets
-from recon.scan_points import OrientedPoints, oriented_points
-from recon.similarity import align_robustly, rotation_of
+from recon.scan.file import Scan
+from recon.scan.fit import ScanFit, ScanModel, Target, fit_parameters
+from recon.scan.landmarks import find_landmarks
+from recon.scan.offsets import free_offsets
+from recon.scan.points import OrientedPoints, oriented_points
+from recon.scan.similarity import align_robustly, rotation_of
 
 UNITS = {"m": 1.0, "cm": 0.01, "mm": 0.001, "in": 0.0254}  # metres
 UNIT_TOLERANCE = 1.35  # heads of children and of giants against the average one
@@ -87,8 +87,7 @@ def fit_scan(scan: Scan, head: Head, *, offsets: bool = False) -> ScanResult:
         },
         licences=(head.arrays.licence,),
     )
-    surface = Surface(vertices[skin.vertices], skin.faces)
-    distance = surface.nearest(upright.vertices).distance
+    distance = Surface(vertices, head.arrays.faces).nearest(upright.vertices).distance
     return ScanResult(track, upright, vertices, np.where(distance < FAR_M, distance, np.nan))
 
 

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from recon.scan_file import Scan
-from recon.scan_points import grid_chosen, local_planes, reach_of, smooth_normals, spacing, turned_outward
+from recon.scan.file import Scan
+from recon.scan.points import grid_chosen, local_planes, reach_of, smooth_normals, spacing, turned_outward
 from recon.surface import unit
 
 HOLE = 0.08  # of the picture: gaps much smaller than this are painted like what surrounds them
@@ -76,6 +76,8 @@ def view(
     centre: np.ndarray,  # [3] in the middle of the picture
     reach: float,  # half the picture's width, in the scan's unit
     size: int,  # pixels a side
+    *,
+    close: bool = True,  # paint small holes over
 ) -> View:
     import torch
 
@@ -108,7 +110,8 @@ def view(
     shade = 0.25 + 0.75 * np.clip(normals @ light, 0, 1)
     if canvas.texture is not None or canvas.colours is not None:
         shade = 0.6 + 0.4 * shade  # colours carry light of their own
-    image = _closed(np.where(seen[..., None], colour * shade[..., None], BACKDROP), seen)
+    image = np.where(seen[..., None], colour * shade[..., None], BACKDROP)
+    image = _closed(image, seen) if close else image
     points = np.where(seen[..., None], spread(canvas.vertices), np.nan)
     facing = np.where(seen, normals[..., 2], 0.0)
     return View(np.clip(np.rint(image), 0, 255).astype(np.uint8), points, facing)

@@ -7,8 +7,8 @@ import dataclasses
 import numpy as np
 
 from flame_tools.types import Camera
-from recon.scan_file import Scan
-from recon.scan_views import canvas_of, view
+from recon.scan.file import Scan
+from recon.scan.views import canvas_of, view
 from render.camera import look_at
 
 WORST_M = 0.003  # the end of the colour scale
@@ -44,9 +44,9 @@ def comparison(
         camera = _camera(centre, yaw, pitch, size)
         axes = np.diag([1.0, -1.0, -1.0]) @ camera.world_to_camera[:3, :3]
         pictures += [
-            _half(view(plain, axes, centre, REACH_M, 2 * size).image),
+            _half(view(plain, axes, centre, REACH_M, 2 * size, close=False).image),
             draw(head, vertices, camera),
-            _half(view(coloured, axes, centre, REACH_M, 2 * size).image),
+            _half(view(coloured, axes, centre, REACH_M, 2 * size, close=False).image),
         ]
         labels += ["scan", "fit", f"distance: blue 0, red {1000 * WORST_M:g} mm"]
     return contact_sheet(pictures, 3, labels)

@@ -17,7 +17,7 @@ from readers.faces import LEFT_EYE, RIGHT_EYE
 from recon.landmark_model import LandmarkModel, Layout
 from recon.least_squares import Problem, solve
 from recon.priors import BROWS, LID_PAIRS, LIP_PAIRS, bounds, landmark_trust, prior
-from recon.scan_points import OrientedPoints
+from recon.scan.points import OrientedPoints
 from recon.surface import smooth_step, unit, vertex_normals
 from recon.threads import one_blas_thread
 
@@ -47,6 +47,7 @@ STAGES = (
 SHARES = {"scalp": 0.1, "neck": 0.1, "ears": 0.3, "face": 1.0}
 CAUCHY = 3.0
 GAP_M = 0.0005  # standard deviation of how far lips and lids are apart, which is read better than where they are
+SHUT_SD_M = 0.0003  # of shut lips from how the head's own touch at rest
 LIDS_APART_SD = 0.15
 LID_TRAVEL_M = 0.002
 SHUT_M, OPEN_M = 0.0015, 0.003  # gaps up to the first are shut lips, for which the network leaves a gap as well
@@ -73,6 +74,10 @@ class ScanModel:
         points = Embedding(place[self.vertices], np.eye(3)[corner[self.vertices]])
         marks = {name: arrays.landmarks[name] for name in ("468",) if name in arrays.landmarks}
         self.model = LandmarkModel(dataclasses.replace(arrays, landmarks={"skin": points, **marks}), ("skin", *marks))
+        row = np.full(len(arrays.v_template), -1)
+        row[self.vertices] = np.arange(len(self.vertices))
+        pairs = row[np.asarray(arrays.inner_lip_pairs, int).reshape(-1, 2)]
+        self.lip_pairs = pairs[(pairs >= 0).all(1)]  # [P, 2] upper, lower among the skin's vertices
         self.share = np.full(len(arrays.v_template), 0.1)
         for name, share in SHARES.items():
             self.share[arrays.regions.get(name, ())] = share
@@ -82,8 +87,8 @@ class ScanModel:
         moved = np.zeros(len(arrays.v_template), bool)
         moved[arrays.eyelid_vertices[travel > LID_TRAVEL_M]] = True
         self.share[moved[self.vertices]] *= 0.3
-        rest = arrays.v_template[self.vertices].astype(np.float64)
-        area = np.linalg.norm(vertex_normals(rest, self.faces), axis=1)
+        self.rest = arrays.v_template[self.vertices].astype(np.float64)
+        area = np.linalg.norm(vertex_normals(self.rest, self.faces), axis=1)
         face = self.share == 1
         self.share = self.share * np.clip(area / np.median(area[face] if face.any() else area), 0, 2)
 
@@ -174,7 +179,7 @@ def fit_parameters(
         for _ in range(stage.rounds):
             points, normals = skin.surface(unknowns)
             match = target.match(points, normals, reach_m=stage.reach_m, cosine=stage.cosine)
-            residuals, robust = _residuals(skin, match, landmarks, trust, stage, LIP_PAIRS + LID_PAIRS * painted)
+            residuals, robust = _residuals(skin, match, landmarks, trust, stage, LIP_PAIRS + LID_PAIRS * painted, shut)
             problem = Problem(residuals, robust, mean, sd, low, high, cauchy=CAUCHY)
             solution = solve(problem, unknowns, active=active, steps=2)
             unknowns = solution.x
@@ -193,7 +198,7 @@ def _shut(landmarks: np.ndarray, trust: np.ndarray) -> float:
     return float(1 - smooth_step(np.array(gap), SHUT_M, OPEN_M)) * (len(upper) > 2)
 
 
-def _residuals(skin: ScanModel, match: Match, landmarks, trust, stage: Stage, gaps):
+def _residuals(skin: ScanModel, match: Match, landmarks, trust, stage: Stage, gaps, shut: float):
     """r(x) [n, 1] in standard deviations, and which rows are robust.
 
     Distances to the planes, the landmarks' three coordinates, how far lips and lids are apart, one lid from the other.
@@ -202,7 +207,7 @@ def _residuals(skin: ScanModel, match: Match, landmarks, trust, stage: Stage, ga
     used = np.flatnonzero(match.trust > 0)
     weight = np.sqrt(match.trust * skin.share)[used] / stage.noise_m
     planes, normals = match.points[used], match.normals[used]
-    marks = upper = lower = np.zeros(0, int)
+    marks = upper = lower = lip_upper = lip_lower = np.zeros(0, int)
     if landmarks is not None:
         first = skin.model.slices["468"].start
         marks = np.flatnonzero(trust > 0)
@@ -214,6 +219,11 @@ def _residuals(skin: ScanModel, match: Match, landmarks, trust, stage: Stage, ga
         apart = landmarks[upper] - landmarks[lower]
         apart[lips] *= smooth_step(np.linalg.norm(apart[lips], axis=1), SHUT_M, OPEN_M)[:, None]
         gap_weight = (sure / GAP_M)[:, None]
+        # what touches: vertices, not landmarks, so that no teeth show between the lips
+        touching = skin.lip_pairs if shut > 0 else skin.lip_pairs[:0]
+        lip_upper, lip_lower = touching.T
+        rest = skin.rest[lip_upper] - skin.rest[lip_lower]
+        shut_weight = shut / SHUT_SD_M
 
     def residuals(x: np.ndarray, wants_jacobian: bool):
         points, change = skin.model.points_and_jacobian(x) if wants_jacobian else (skin.model.points(x), None)
@@ -225,6 +235,7 @@ def _residuals(skin: ScanModel, match: Match, landmarks, trust, stage: Stage, ga
                     r,
                     ((places[marks] - landmarks[marks]) * mark_weight[:, None]).ravel(),
                     ((places[upper] - places[lower] - apart) * gap_weight).ravel(),
+                    ((points[lip_upper] - points[lip_lower] - rest) * shut_weight).ravel(),
                 ]
             )
         if not wants_jacobian:
@@ -239,10 +250,11 @@ def _residuals(skin: ScanModel, match: Match, landmarks, trust, stage: Stage, ga
                     jacobian,
                     (moved[marks] * mark_weight[:, None, None]).reshape(-1, len(x)),
                     ((moved[upper] - moved[lower]) * gap_weight[:, None]).reshape(-1, len(x)),
+                    ((change[lip_upper] - change[lip_lower]) * shut_weight).reshape(-1, len(x)),
                 ]
             )
         return r[:, None], jacobian[:, None]
 
-    robust = np.ones(len(used) + 1 + 3 * len(marks) + 3 * len(upper), bool)
-    robust[len(used) + 1 + 3 * len(marks) :] = False  # a gap is a gap
+    robust = np.zeros(len(used) + 1 + 3 * (len(marks) + len(upper) + len(lip_upper)), bool)
+    robust[: len(used) + 1 + 3 * len(marks)] = True  # but a gap is a gap
     return residuals, robust

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from flame_tools.types import HeadArrays
-from recon.scan_file import Scan
+from recon.scan.file import Scan
 
 
 def exposed(arrays: HeadArrays) -> np.ndarray:

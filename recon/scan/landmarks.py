@@ -14,9 +14,9 @@ import numpy as np
 from flame_tools.errors import InputError
 from flame_tools.surface.alignment import Alignment
 from readers.faces import detect, read_faces
-from recon.scan_file import Scan
-from recon.scan_views import Canvas, canvas_of, view
-from recon.similarity import align_robustly, rotation_of
+from recon.scan.file import Scan
+from recon.scan.similarity import align_robustly, rotation_of
+from recon.scan.views import Canvas, canvas_of, view
 from recon.surface import unit
 
 SEARCH_PX, READ_PX = 192, 512

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from flame_tools.surface.mesh_graph import edge_matrix, open_edges
-from recon.scan_file import Scan
+from recon.scan.file import Scan
 from recon.surface import unit, vertex_normals
 
 
