@@ -7,7 +7,7 @@ import itertools
 
 import numpy as np
 
-from flame_tools.rigging import sphere_centre
+from flame_tools.characters.rigging import sphere_centre
 from flame_tools.surface.mesh_graph import edge_lengths
 from flame_tools.types import Embedding, HeadArrays
 

@@ -14,10 +14,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from flame_tools.arkit import ARKIT_NAMES, JOINT_OWNED, LID_OWNED
-from flame_tools.components import principal, with_correctives
+from flame_tools.characters.owners import JAW, everyday_sd
+from flame_tools.components import correctives, principal, with_correctives
 from flame_tools.errors import InputError, ShapeError
 from flame_tools.learn_joints import learn_regressor
-from flame_tools.owners import JAW, everyday_sd
 from flame_tools.stabilised import onto_skull, people_together, skull_weights, vertex_areas
 from flame_tools.types import HeadArrays
 from flame_tools.unposing import part_turns, rigid_parts, unpose
@@ -147,7 +147,7 @@ def importance(arrays: HeadArrays) -> np.ndarray:  # [V], sum 1
 
 def _unnamed(offsets, feature, ready: Prepared, weights, count) -> dict:
     """Principal components of what the joints leave over."""
-    found, posedirs = with_correctives(offsets, feature, weights, count)
+    found, posed = with_correctives(offsets, feature, weights, count)
     size = found.dirs.shape[-1]
     bounds = BOUND * np.stack([np.minimum(found.scores.min(0), -1.0), np.maximum(found.scores.max(0), 1.0)], 1)
     return {
@@ -155,7 +155,7 @@ def _unnamed(offsets, feature, ready: Prepared, weights, count) -> dict:
         "expression_names": tuple(f"expression_{i:03d}" for i in range(size)),
         "expression_bounds": bounds.astype(np.float32),
         "expression_sd": np.ones(size, np.float32),
-        "posedirs": posedirs.astype(np.float32),
+        "posedirs": np.moveaxis(posed, 0, -1).astype(np.float32),
         "eyelid_vertices": np.zeros(0, np.int32),
         "eyelid_dirs": np.zeros((0, 3, 4), np.float32),
         "arkit_map": np.zeros((0, 0)),
@@ -165,12 +165,12 @@ def _unnamed(offsets, feature, ready: Prepared, weights, count) -> dict:
 def _named(offsets, feature, ready: Prepared, weights, count) -> dict:
     """The mean of each named shape; joints' names to the correctives, blinks to the lids."""
     names = np.array(ready.names)
-    jointed = np.isin(names, JOINT_OWNED)
-    _, posedirs = with_correctives(offsets[jointed], feature[jointed], weights, 0)
-    left = offsets - np.tensordot(feature, posedirs, (1, 2))
     kept = tuple(n for n in ARKIT_NAMES if n in set(ready.names) - {*JOINT_OWNED, *LID_OWNED})
     if not kept:
         raise InputError(f"no scan has an ARKit name such as browInnerUp; found {sorted(set(ready.names))[:4]}")
+    jointed = np.isin(names, JOINT_OWNED)
+    posed = correctives(offsets[jointed], feature[jointed])
+    left = offsets - np.tensordot(feature, posed, 1)
     lids = np.zeros((*offsets.shape[1:], 4))
     for i, name in enumerate(LID_OWNED):
         if (names == name).any():
@@ -181,7 +181,7 @@ def _named(offsets, feature, ready: Prepared, weights, count) -> dict:
         "expression_names": kept,
         "expression_bounds": np.tile(np.array([0.0, 1.0], np.float32), (len(kept), 1)),
         "expression_sd": everyday_sd(kept).astype(np.float32),
-        "posedirs": posedirs.astype(np.float32),
+        "posedirs": np.moveaxis(posed, 0, -1).astype(np.float32),
         "eyelid_vertices": lidded.astype(np.int32),
         "eyelid_dirs": lids[lidded].astype(np.float32),
         "arkit_map": np.zeros((0, 0)),

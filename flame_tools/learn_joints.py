@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from flame_tools.owners import JAW, LEFT_EYE, NECK, RIGHT_EYE, ROOT
-from flame_tools.rigging import sphere_centre
+from flame_tools.characters.owners import JAW, LEFT_EYE, NECK, RIGHT_EYE, ROOT
+from flame_tools.characters.rigging import sphere_centre
 from flame_tools.types import HeadArrays
 
 NEAREST = 300  # vertices round a joint that may give its place

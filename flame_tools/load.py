@@ -13,14 +13,15 @@ import torch
 
 from assets.locate import asset_path, heads_folder
 from flame_tools.archive import member_names
+from flame_tools.characters.ict import read_ict
+from flame_tools.characters.ict_files import is_ict
 from flame_tools.derived import complete
 from flame_tools.errors import InputError
 from flame_tools.flame_files import read_flame
 from flame_tools.flame_parts import add_part
 from flame_tools.head import Head
 from flame_tools.head_file import read_head, save_head
-from flame_tools.ict import is_ict, read_ict
-from flame_tools.types import HeadArrays
+from flame_tools.types import HeadArrays, Track
 
 PARTS = {  # what the files of parts are published as, and what they bring
     "landmark_embedding.npy": "landmarks 51 and 68, contour",
@@ -53,9 +54,19 @@ def head_arrays(name: str | os.PathLike = "default") -> HeadArrays:
     if not path.exists():
         known = ", ".join(["default", *registered])
         raise InputError(
-            f"no head is called {name!r} ({known} are), and no file; emberface head add FILE registers one"
+            f"no head and no file is called {name!r}; heads are {known}; emberface head add FILE registers one"
         )
     return read_files([path])
+
+
+def head_of(track: Track) -> Head:
+    """The head that a track was made on: the default one, or one that is registered. A track names no files."""
+    if track.head_id not in ("default", *registered_heads()):
+        raise InputError(
+            f"the track was made on head {track.head_id!r}, which is not registered: "
+            f"emberface head add FILE --name {track.head_id}, or say where it is with --head FILE"
+        )
+    return load_head(track.head_id)
 
 
 # --- registered heads -------------------------------------------------------------------------------------------------
@@ -155,6 +166,6 @@ def _read_flame(path: Path, licence: str | None, identity: int | None) -> HeadAr
 
 
 def _read_character(path: Path, *_: object) -> HeadArrays:
-    from flame_tools.characters import read_character
+    from flame_tools.characters.character import read_character
 
     return read_character(path)

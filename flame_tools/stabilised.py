@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from flame_tools.owners import NECK
+from flame_tools.characters.owners import NECK
 from flame_tools.surface.alignment import align
 from flame_tools.types import HeadArrays
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from flame_tools.owners import JAW, LEFT_EYE, RIGHT_EYE
+from flame_tools.characters.owners import JAW, LEFT_EYE, RIGHT_EYE
 from flame_tools.types import HeadArrays
 
 TURNING = (JAW, LEFT_EYE, RIGHT_EYE)

@@ -6,10 +6,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from flame_tools.characters.names import CENTRAL, SIDED, arkit_spelling, joint_named
+from flame_tools.characters.owners import NECK, ROOT
+from flame_tools.characters.scene import Part, Scene
 from flame_tools.errors import FormatError
-from flame_tools.importers.scene import Part, Scene
-from flame_tools.owners import NECK, ROOT
-from flame_tools.shape_names import CENTRAL, SIDED, arkit_spelling, joint_named
 
 WELD_M = 1e-6  # vertices closer than this that move alike are one: files split them where texture or material changes
 SEAM = 0.08  # half the width over which a shape of both sides is split, as a share of the face's width

@@ -6,8 +6,9 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from flame_tools.rigging import sphere_centre
-from flame_tools.surface.mesh_graph import edge_lengths, reach
+from flame_tools.characters.ict_files import THROAT, TONGUE
+from flame_tools.characters.rigging import sphere_centre
+from flame_tools.surface.mesh_graph import along_edges, reach
 
 MATERIALS = ("skin", "lips", "sclera", "iris", "teeth", "gums", "tongue", "mouth")
 LID_REACH_M = 0.011  # skin within this of the eyes' opening belongs to the lids
@@ -15,6 +16,15 @@ BROW_REACH_M = 0.008
 FOREHEAD_M = 0.042  # the face ends this far above the brows
 NECK_LEVEL_M, NECK_SLOPE = -0.042, 0.35  # y < level - slope z outside the face is neck, metres in ICT's frame
 SCALP_FLOOR_M, SCALP_FRONT_M = 0.065, 0.0  # above, or behind this, skin that is nothing else is scalp
+# Landmarks along the lids' margins, from the nasal corner to the temporal one.
+MARGINS = {
+    "left_upper": (42, 43, 44, 45),
+    "left_lower": (42, 47, 46, 45),
+    "right_upper": (39, 38, 37, 36),
+    "right_lower": (39, 40, 41, 36),
+}
+IRIS_M = 0.00525
+IRIS_AXIS = (0.118, 0.008, 0.993)  # of the left eye; the irises of the original look a little outwards
 EAR_X_M, EAR_Z_M, EAR_Y_M = 0.0735, (-0.035, 0.03), (-0.02, 0.065)
 
 Groups = Mapping[str, np.ndarray]  # name -> vertex indices
@@ -56,45 +66,38 @@ def ict_regions(vertices: np.ndarray, faces: np.ndarray, groups: Groups, marks: 
         near = reach(vertices, faces, rim, LID_REACH_M) < LID_REACH_M
         regions[f"{side}_lids"] = np.intersect1d(np.flatnonzero(near), groups["face"])
         regions[f"{side}_eyeball"] = np.setdiff1d(groups[f"eyeball_{side}"], groups[f"iris_{side}"])
-    mouth = ("mouth_socket", "gums_tongue")
+    tongue, throat = np.arange(*TONGUE), np.arange(*THROAT)
     regions |= {
-        "mouth": np.concatenate([groups[name] for name in mouth]),
-        "gums": groups["gums_tongue"],
+        "mouth": np.concatenate([groups["mouth_socket"], throat]),
+        "gums": np.setdiff1d(groups["gums_tongue"], np.concatenate([tongue, throat])),
+        "tongue": tongue,
         "teeth": groups["teeth"],
         "upper_teeth": groups["teeth_upper"],
         "lower_teeth": groups["teeth_lower"],
         "eyes": np.union1d(regions["left_eyeball"], regions["right_eyeball"]),
     }
+    regions = {name: np.sort(members) for name, members in regions.items()}
+    for lid, stops in MARGINS.items():
+        regions[f"{lid}_lid_margin"] = along_edges(vertices, faces, marks[list(stops)])
     return {name: regions[name].astype(np.int32) for name in sorted(regions)}
 
 
-def ict_materials(
-    vertices: np.ndarray, faces: np.ndarray, groups: Groups, regions: Groups, irises: Mapping[str, np.ndarray]
-) -> np.ndarray:
-    """Index [F] into MATERIALS; `irises` are the vertices of the coloured discs behind the corneas."""
+def ict_materials(vertices: np.ndarray, faces: np.ndarray, groups: Groups, regions: Groups) -> np.ndarray:
+    """Index [F] into MATERIALS."""
     material = np.zeros(len(vertices), int)
-    for name, members in (
-        ("mouth", groups["mouth_socket"]),
-        ("gums", groups["gums_tongue"]),
-        ("teeth", groups["teeth"]),
-        ("sclera", groups["eyeball_left"]),
-        ("sclera", groups["eyeball_right"]),
-    ):
-        material[members] = MATERIALS.index(name)
-    for side, disc in irises.items():
+    for name in ("mouth", "gums", "tongue", "teeth"):
+        material[regions[name]] = MATERIALS.index(name)
+    for side, sign in (("left", 1.0), ("right", -1.0)):
         ball = groups[f"eyeball_{side}"]
-        centre = sphere_centre(vertices[regions[f"{side}_eyeball"]])
-        axis = vertices[disc].mean(0) - centre
-        axis /= np.linalg.norm(axis)
-
-        def off_axis(of: np.ndarray, centre=centre, axis=axis) -> np.ndarray:
-            return np.linalg.norm(np.cross(vertices[of] - centre, axis), axis=1)
-
-        ahead = (vertices[ball] - centre) @ axis > 0
-        material[ball[ahead & (off_axis(ball) <= off_axis(disc).max() * 1.001)]] = MATERIALS.index("iris")
+        out = vertices[ball] - sphere_centre(vertices[regions[f"{side}_eyeball"]])
+        axis = np.array(IRIS_AXIS) * [sign, 1.0, 1.0]
+        aside = np.linalg.norm(np.cross(out, axis), axis=1)
+        iris = (out @ axis > 0) & (aside <= IRIS_M)
+        material[ball] = np.where(iris, MATERIALS.index("iris"), MATERIALS.index("sclera"))
     corners = material[faces]
-    mixed = np.where(corners.min(1) == MATERIALS.index("sclera"), corners.min(1), corners.max(1))
-    chosen = np.where((corners == corners[:, :1]).all(1), corners[:, 0], mixed)
+    chosen = np.where((corners == corners[:, :1]).all(1), corners[:, 0], corners.max(1))
+    sclera = MATERIALS.index("sclera")
+    chosen[corners.min(1) == sclera] = sclera  # a triangle at the iris' rim
     lips = np.zeros(len(vertices), bool)
     lips[regions["lips"]] = True
     return np.where((chosen == 0) & lips[faces].all(1), MATERIALS.index("lips"), chosen).astype(np.int32)
@@ -102,28 +105,12 @@ def ict_materials(
 
 def lip_pairs(vertices: np.ndarray, faces: np.ndarray, marks: np.ndarray) -> np.ndarray:
     """Facing vertices [P, 2] (upper, lower) of the inner lips from the right corner to the left, corners left out."""
-    upper = _along(vertices, faces, marks[[60, 61, 62, 63, 64]])
-    lower = _along(vertices, faces, marks[[60, 67, 66, 65, 64]])
+    upper = along_edges(vertices, faces, marks[[60, 61, 62, 63, 64]])
+    lower = along_edges(vertices, faces, marks[[60, 67, 66, 65, 64]])
     inside = np.abs(vertices[upper, 0]) < 0.95 * np.abs(vertices[marks[60], 0])
     upper = upper[inside]
     apart = np.abs(vertices[upper, None, 0] - vertices[None, lower, 0])
     return np.stack([upper, lower[apart.argmin(1)]], 1).astype(np.int32)
-
-
-def _along(vertices: np.ndarray, faces: np.ndarray, stops: np.ndarray) -> np.ndarray:
-    """The vertices of the shortest way along edges through `stops`."""
-    import scipy.sparse.csgraph
-
-    _, before = scipy.sparse.csgraph.dijkstra(
-        edge_lengths(vertices, faces), directed=False, indices=stops[:-1], return_predecessors=True, limit=0.05
-    )
-    way = [int(stops[0])]
-    for row, stop in zip(before, stops[1:], strict=True):
-        leg = [int(stop)]
-        while row[leg[-1]] >= 0:
-            leg.append(int(row[leg[-1]]))
-        way += leg[-2::-1]
-    return np.array(way)
 
 
 def _border(faces: np.ndarray, of: np.ndarray, beside: np.ndarray, count: int) -> np.ndarray:

@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from flame_tools.characters.scene import Budget
 from flame_tools.errors import FormatError
-from flame_tools.importers.scene import Budget
 
 MAGIC = b"Kaydara FBX Binary  \x00\x1a\x00"
 VERSIONS = (7100, 7799)

@@ -13,12 +13,12 @@ from pathlib import Path
 import numpy as np
 
 from flame_tools.arkit import ARKIT_NAMES
-from flame_tools.character_parts import Face, face_of
-from flame_tools.character_regions import MATERIALS, face_materials, face_regions, lip_pairs
+from flame_tools.characters.eyeballs import find_eyeballs
+from flame_tools.characters.owners import JAW, LEFT_EYE, RIGHT_EYE, Rigging, everyday_sd, pose, share_out
+from flame_tools.characters.parts import Face, face_of
+from flame_tools.characters.regions import MATERIALS, face_materials, face_regions, lip_pairs
+from flame_tools.characters.rigging import Angles, regressor, rig
 from flame_tools.errors import FormatError
-from flame_tools.eyeballs import find_eyeballs
-from flame_tools.owners import JAW, LEFT_EYE, RIGHT_EYE, Rigging, everyday_sd, pose, share_out
-from flame_tools.rigging import Angles, regressor, rig
 from flame_tools.surface.mesh_graph import mirror_of
 from flame_tools.types import HeadArrays
 
@@ -40,9 +40,9 @@ def read_character(path: str | os.PathLike) -> HeadArrays:
     if suffix not in SUFFIXES:
         raise FormatError(f"{path} is no character file; wanted {', '.join(SUFFIXES)}")
     if suffix == ".fbx":
-        from flame_tools.importers.fbx import read_fbx as read
+        from flame_tools.characters.fbx import read_fbx as read
     else:
-        from flame_tools.importers.gltf import read_gltf as read
+        from flame_tools.characters.gltf import read_gltf as read
     scene = read(path)
     licences = scene.extras.get("licences")
     named = isinstance(licences, list) and licences and all(isinstance(x, str) for x in licences)

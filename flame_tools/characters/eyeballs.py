@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from flame_tools.rigging import lid_middle, sphere_centre
+from flame_tools.characters.rigging import lid_middle, sphere_centre
 from flame_tools.surface.mesh_graph import edge_matrix, pieces
 
 ROUND = 0.12  # a piece is round where its distances from the centre vary less than this share of the radius

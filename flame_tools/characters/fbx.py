@@ -13,9 +13,9 @@ from pathlib import Path
 
 import numpy as np
 
+from flame_tools.characters.fbx_nodes import Node, read_nodes
+from flame_tools.characters.scene import Budget, Part, Scene, carried, finite, in_range, world_matrices
 from flame_tools.errors import FormatError
-from flame_tools.importers.fbx_nodes import Node, read_nodes
-from flame_tools.importers.scene import Budget, Part, Scene, carried, finite, in_range, world_matrices
 
 MAX_FILE_BYTES = 1 << 30
 CENTIMETRE = 0.01  # the unit that UnitScaleFactor multiplies

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from flame_tools.character_parts import Face
-from flame_tools.rigging import sphere_centre
+from flame_tools.characters.parts import Face
+from flame_tools.characters.rigging import sphere_centre
 
 MATERIALS = ("skin", "lips", "sclera", "iris", "pupil", "teeth", "gums", "tongue", "mouth", "hair", "other")
 # The first that a name contains, looked for in the material's name and then in the mesh's.

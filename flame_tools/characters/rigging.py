@@ -12,8 +12,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from flame_tools.characters.owners import JAW, LEFT_EYE, NECK, RIGHT_EYE, ROOT, Rigging
 from flame_tools.errors import FormatError
-from flame_tools.owners import JAW, LEFT_EYE, NECK, RIGHT_EYE, ROOT, Rigging
 from flame_tools.surface.mesh_graph import edge_matrix, harmonic, open_edges, pieces, smooth
 
 EYES_APART_M = 0.0634  # of the default head, for which these places hold, from the middle between the eyes:

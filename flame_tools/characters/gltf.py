@@ -16,8 +16,8 @@ from pathlib import Path
 
 import numpy as np
 
+from flame_tools.characters.scene import Budget, Part, Scene, carried, finite, in_range, trs, world_matrices
 from flame_tools.errors import FormatError
-from flame_tools.importers.scene import Budget, Part, Scene, carried, finite, in_range, trs, world_matrices
 
 MAX_FILE_BYTES = 1 << 30
 _TYPES = {5120: "i1", 5121: "u1", 5122: "<i2", 5123: "<u2", 5125: "<u4", 5126: "<f4"}

@@ -8,14 +8,18 @@ from __future__ import annotations
 import re
 
 from flame_tools.arkit import ARKIT_NAMES
-from flame_tools.owners import JAW, LEFT_EYE, NECK, RIGHT_EYE
+from flame_tools.characters.owners import JAW, LEFT_EYE, NECK, RIGHT_EYE
 
 _SIDES = {"l": "Left", "left": "Left", "r": "Right", "right": "Right"}
 # jawLeft and mouthLeft are ways to go; every other Left is a side of the face.
 _DIRECTIONS = ("jawLeft", "jawRight", "mouthLeft", "mouthRight")
 SIDED = tuple(n.removesuffix("Left") for n in ARKIT_NAMES if n.endswith("Left") and n not in _DIRECTIONS)
 CENTRAL = tuple(n for n in ARKIT_NAMES if not n.endswith(("Left", "Right")))
-EXTRA = ("tongueUp", "tongueBack", "tongueBetweenTeeth", "cheekRaiserLeft", "cheekRaiserRight")  # kept besides the 52
+# Kept besides the 52: ours for speech, and ICT-FaceKit's.
+EXTRA = (
+    "tongueUp", "tongueBack", "tongueBetweenTeeth", "cheekRaiserLeft", "cheekRaiserRight", "pupilDilateLeft",
+    "pupilDilateRight",
+)  # fmt: skip
 # Character Creator's words for some of them.
 _OTHER_WORDS = {
     "browdrop": "browDown", "browraiseinner": "browInnerUp", "browraiseouter": "browOuterUp",
