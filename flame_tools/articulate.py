@@ -179,7 +179,7 @@ def _operator(
 
 @_operator.register_fake
 def _(linear, turns, translation, lids, template, joint_template, *fixed):
-    batch, joints = len(linear), turns.shape[1]
+    batch, joints = linear.shape[0], turns.shape[1]
     offsets, placed = linear.new_empty(batch, len(template), 3), linear.new_empty(batch, joints, 3)
     world = linear.new_empty(batch, joints, 3, 3)
     return offsets, placed, world, torch.empty_like(offsets), torch.empty_like(placed), torch.empty_like(world)
@@ -199,7 +199,7 @@ def _operator_backward(
 
 @_operator_backward.register_fake
 def _(grad_vertices, grad_placed, grad_world, turns, template, world, offsets, joints, local, directions, *fixed):
-    batch, count = len(offsets), len(directions) - 9 * (turns.shape[1] - 1)
+    batch, count = offsets.shape[0], directions.shape[0] - 9 * (turns.shape[1] - 1)
     return (
         offsets.new_empty(batch, count), torch.empty_like(turns), offsets.new_empty(batch, 3),
         offsets.new_empty(batch, len(fixed[-1]), 3), torch.empty_like(template), offsets.new_empty(joints.shape[1:]),

@@ -13,6 +13,7 @@ from __future__ import annotations
 import copy
 import dataclasses
 import functools
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -39,6 +40,9 @@ class Posed:
     vertices: Tensor  # [..., V, 3] metres, in the world
     joints: Tensor  # [..., 5, 3] metres, in the world
     rotations: Tensor  # [..., 5, 3, 3] of the joints, in the world
+
+
+torch.export.register_dataclass(Posed, serialized_type_name="flame_tools.Posed")
 
 
 class Head(nn.Module):
@@ -142,7 +146,7 @@ class Head(nn.Module):
         """
         given, params = params, self._checked(params)
         leading = params.leading
-        if self.baked_shape is None and params.shape.numel() == self.shape_size and leading.numel() > 1:
+        if self.baked_shape is None and params.shape.numel() == self.shape_size and math.prod(leading) > 1:
             return self.bake(params.shape.flatten())(given)  # one person: identity once, not once a frame
         expression = _rows(params.expression, leading)
         baked = self.baked_shape is not None
@@ -247,7 +251,7 @@ class Head(nn.Module):
         """Offsets [B, N, 3] in metres of the lids' vertices."""
         feature = eyelid_feature(_rows(params.eyelids, leading))  # [B, 4]
         if not len(self.eyelid_vertices):
-            return feature.new_zeros(len(feature), 0, 3)
+            return feature.new_zeros(feature.shape[0], 0, 3)
         with torch.autocast(feature.device.type, enabled=False):
             lids = feature @ self._full(self.eyelid_basis)
             if self.baked_shape is None:
@@ -333,7 +337,7 @@ def _common(params: FaceParams) -> torch.dtype:
 
 def _rows(value: Tensor, leading: torch.Size, tail: int = 1) -> Tensor:
     """[..., n] -> [B, n], the leading dimensions laid out in a row."""
-    return value.expand(*leading, *value.shape[-tail:]).reshape(leading.numel(), *value.shape[-tail:])
+    return value.expand(*leading, *value.shape[-tail:]).reshape(math.prod(leading), *value.shape[-tail:])
 
 
 def _turns(params: FaceParams, leading: torch.Size) -> Tensor:

@@ -27,6 +27,8 @@ PARENTS = (-1, 0, 1, 1, 1)
 
 def broadcast_leading(*shapes: torch.Size) -> torch.Size:
     """The shape that `shapes` broadcast to. numpy's rule: torch.broadcast_shapes loads sympy, half a second."""
+    if torch.compiler.is_compiling():  # sizes may be symbols
+        return torch.broadcast_shapes(*shapes)
     return torch.Size(np.broadcast_shapes(*map(tuple, shapes)))
 
 
@@ -152,6 +154,10 @@ class FaceParams:
                 for value in (getattr(self, f.name),)
             }
         )
+
+
+# A tree of tensors for torch.export and torch.func
+torch.export.register_dataclass(FaceParams, serialized_type_name="flame_tools.FaceParams")
 
 
 @dataclass(frozen=True)
