@@ -19,8 +19,8 @@ from recon.scan.similarity import align_robustly, rotation_of
 from recon.scan.views import Canvas, canvas_of, view
 from recon.surface import unit
 
-SEARCH_PX, READ_PX = 192, 512
-GOOD_M = 0.006  # median distance of landmarks from an average head's: an other person's face is about 4 mm off
+SEARCH_PX, READ_PX = 160, 512  # at 160 the detector looks at the whole picture only
+GOOD_M = 0.008  # median distance of landmarks from an average head's: another person's lie about 4 mm off
 WORST_M = 0.015
 ODD_M = 0.015  # landmarks farther than this from the average head's have been read off something else
 REACH_M = 0.14  # half of what a frontal picture of a face shows
