@@ -121,8 +121,8 @@ def wear(performance: Track, identity: Track) -> Track:
     )
 
 
-def export(track: Track, path: PathLike, *, head: str | Head = "default") -> None:
-    """Write a track as the kind of file that `path` names; see FORMATS."""
+def export(track: Track, path: PathLike, *, head: str | Head | None = None) -> None:
+    """Write a track as the kind of file that `path` names; see FORMATS. `head` is the track's own where None."""
     path = Path(path)
     kind = kind_of(path)
     if kind in (".mp4", ".png"):
@@ -139,26 +139,27 @@ def export(track: Track, path: PathLike, *, head: str | Head = "default") -> Non
         from flame_tools.export import write_csv, write_glb, write_obj_sequence
 
         writer = {".glb": write_glb, ".csv": write_csv, "": write_obj_sequence}[kind]
-        writer(track, _head(head), path)
+        writer(track, _head(head, track), path)
 
 
 def render(
     track: Track,
     path: PathLike,
     *,
-    head: str | Head = "default",
+    head: str | Head | None = None,  # the track's own where None
     size: tuple[int, int] = (720, 720),
     progress: Callable[[Iterable, int], Iterable] = lambda frames, count: frames,
 ) -> None:
     """Draw a track: an .mp4 of every frame with its sound, or a .png of the first one."""
+    from flame_tools.licences import licences_of
     from render.performance import film, frame_rate
 
-    head, path = _head(head), Path(path)
-    kind = kind_of(path)
+    head, path = _head(head, track), Path(path)
+    kind, credits = kind_of(path), "; ".join(licences_of(track, head.arrays))
     if kind == ".png":
         from render.image import write_png
 
-        write_png(path, next(iter(film(track, head, size=size))))
+        write_png(path, next(iter(film(track, head, size=size))), copyright=credits)
     elif kind == ".mp4":
         from render.video import write_video
 
@@ -169,6 +170,7 @@ def render(
             audio=track.audio,
             audio_rate=track.audio_rate,
             audio_start_s=track.audio_start_s - float(track.time_s[0]),
+            copyright=credits,
         )
     else:
         raise InputError(f"cannot draw to {path}; wanted a name that ends in .mp4 or .png")
@@ -200,11 +202,11 @@ def names_folder(path: PathLike) -> bool:
     return Path(path).suffix == "" or Path(path).name.endswith("_obj")
 
 
-def _head(head: str | Head) -> Head:
-    if isinstance(head, (str, os.PathLike)):
-        from flame_tools.load import load_head
+def _head(head: str | Head | None, track: Track | None = None) -> Head:
+    if head is None or isinstance(head, (str, os.PathLike)):
+        from flame_tools.load import head_of, load_head
 
-        return load_head(head)
+        return head_of(track) if head is None else load_head(head)
     return head
 
 

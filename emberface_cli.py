@@ -23,6 +23,7 @@ from emberface_options import (
     HeadName,
     Json,
     Out,
+    OwnHead,
     Seed,
     Size,
     Text,
@@ -201,7 +202,7 @@ def recon_(
 def render_(
     track: Annotated[Path, typer.Argument(help="A NAME.face.npz.")],
     out: Out,
-    head: HeadName = "default",
+    head: OwnHead = None,
     size: Size = "720x720",
     json: Json = False,
 ) -> None:
@@ -215,7 +216,7 @@ def render_(
 def convert(
     track: Annotated[Path, typer.Argument(help="A NAME.face.npz.")],
     out: Annotated[list[Path], typer.Option("-o", "--out", help="NAME.glb, .csv, .wav, .mp4, .png, a folder for OBJ.")],
-    head: HeadName = "default",
+    head: OwnHead = None,
     size: Size = "720x720",
     json: Json = False,
 ) -> None:
@@ -223,14 +224,17 @@ def convert(
     _convert("convert", track, out, head, size_of(size), json)
 
 
-def _convert(command: str, source: Path, places: list[Path], head: str, size: tuple[int, int], as_json: bool) -> None:
-    from flame_tools.load import load_head
+def _convert(
+    command: str, source: Path, places: list[Path], head: str | None, size: tuple[int, int], as_json: bool
+) -> None:
+    from flame_tools.load import head_of, load_head
 
     for place in places:
         emberface.kind_of(place)
-    with Run(command, {"track": str(source), "head": head}, reads=[source], show=not as_json) as job:
+    with Run(command, {"track": str(source), "head": head or "its own"}, reads=[source], show=not as_json) as job:
         job.prepare(*places)
         with job.step("load"):
-            model, track = load_head(head), emberface.load(source)
+            track = emberface.load(source)
+            model = load_head(head) if head else head_of(track)
         write_all(job, track, model, places, size)
         say(job.finish(report_beside(places[0])), as_json)

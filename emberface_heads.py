@@ -1,39 +1,104 @@
-"""`emberface head`: what a head has, and people who do not exist."""
+"""`emberface head`: what a head has, adding one, and people who do not exist."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from assets.locate import asset_path
-from emberface_options import Formats, HeadName, Json, Out, Seed, numbered, places_of, say, say_figures
+from emberface_options import Formats, HeadName, Json, Out, Seed, json_text, numbered, places_of, say, say_figures
 from emberface_run import Run, write_all
-from flame_tools.errors import InputError
+from flame_tools.errors import FaceError, InputError
+from flame_tools.types import HeadArrays
 
-app = typer.Typer(help="Look at heads.", no_args_is_help=True, rich_markup_mode=None)
+app = typer.Typer(
+    help="Heads: what they have, adding your own, people who do not exist.", no_args_is_help=True, rich_markup_mode=None
+)
+
+
+Name = Annotated[str | None, typer.Option("--name", help="What to call the head; its file's name where not given.")]
+Licence = Annotated[str | None, typer.Option("--licence", help="Of the files, where you know better than they say.")]
+Identity = Annotated[
+    int | None, typer.Option("--identity", min=0, help="How many directions are identity, where FLAME was cut by hand.")
+]
 
 
 @app.command("list")
-def list_() -> None:
-    """Heads that can be named."""
-    from flame_tools.load import read_head
+def list_(json: Json = False) -> None:
+    """Heads that can be named: the default one, and those that were added."""
+    from flame_tools.load import head_arrays, registered_heads
 
-    arrays = read_head(asset_path("head"))
-    print(
-        f"default  {len(arrays.v_template)} vertices, {len(arrays.shape_names)} identity components, {arrays.licence}"
-    )
+    heads = []
+    for name, file in {"default": asset_path("head"), **registered_heads()}.items():
+        try:
+            arrays = head_arrays(name)
+        except FaceError as error:  # one broken file hides no other head
+            heads.append({"name": name, "file": str(file), "error": str(error)})
+            continue
+        heads.append({"name": name, "file": str(file), "vertices": len(arrays.v_template), "licence": arrays.licence})
+    if json:
+        print(json_text({"heads": heads}))
+        return
+    for head in heads:
+        print(f"{head['name']:20} {head.get('error') or '{vertices:>6} vertices, {licence}'.format(**head)}")
 
 
 @app.command()
 def info(
-    name: Annotated[str, typer.Argument(help="'default', or a head's file.")] = "default", json: Json = False
+    name: Annotated[
+        str, typer.Argument(help="'default', a head that was added, or a head's file or folder.")
+    ] = "default",
+    json: Json = False,
 ) -> None:
-    """What a head has."""
-    from flame_tools.load import load_head
+    """What a head has, and what it lacks."""
+    from flame_tools.load import head_arrays
 
-    a = load_head(name).arrays
-    facts = {
+    say_figures(_facts(head_arrays(name)), json)
+
+
+@app.command()
+def add(
+    files: Annotated[list[Path], typer.Argument(help="A model and its parts, or a folder that holds them.")],
+    name: Name = None,
+    licence: Licence = None,
+    identity: Identity = None,
+    replace: Annotated[bool, typer.Option("--replace", help="A head of this name may be replaced.")] = False,
+    json: Json = False,
+) -> None:
+    """Register a head once: FLAME, ICT-FaceKit, or a character with ARKit shapes; then --head NAME finds it."""
+    from flame_tools.load import checked_name, read_files, register_head
+
+    head = read_files(files, name=name and checked_name(name), licence=licence, identity=identity)
+    file = register_head(head, replace=replace)
+    say_figures({"file": str(file), **_facts(head)}, json)
+
+
+@app.command()
+def convert(
+    files: Annotated[list[Path], typer.Argument(help="A model and its parts, or a folder that holds them.")],
+    out: Annotated[Path, typer.Argument(help="NAME.npz")],
+    name: Name = None,
+    licence: Licence = None,
+    identity: Identity = None,
+    json: Json = False,
+) -> None:
+    """Put a head's files together into one npz that needs no pickle."""
+    from flame_tools.head_file import save_head
+    from flame_tools.load import checked_name, read_files
+
+    if out.suffix.lower() != ".npz" or out.name.endswith(".face.npz"):
+        raise InputError(f"a head goes into a file that ends in .npz, not {out}; the last name is where to write")
+    if any(file.exists() and out.exists() and out.samefile(file) for file in files):
+        raise InputError(f"{out} is read by this command and would be replaced; choose another name")
+    head = read_files(files, name=name and checked_name(name), licence=licence, identity=identity)
+    save_head(head, out)
+    say_figures({"file": str(out), **_facts(head)}, json)
+
+
+def _facts(a: HeadArrays) -> dict:
+    return {
         "id": a.id,
         "licence": a.licence,
         "vertices": len(a.v_template),
@@ -42,12 +107,37 @@ def info(
         "expression_components": len(a.expression_names),
         "expression_names": list(a.expression_names),
         "materials": list(a.materials),
-        "landmarks": {k: len(v.faces) for k, v in a.landmarks.items()},
+        "uv": len(a.uv),
+        "eyelid_vertices": len(a.eyelid_vertices),
+        "inner_lip_pairs": len(a.inner_lip_pairs),
+        "landmarks": {k: len(v.faces) for k, v in sorted(a.landmarks.items())} | {"contour": len(a.contour.faces)},
         "regions": {k: len(v) for k, v in sorted(a.regions.items())},
         "directions": sorted(a.directions),
+        "missing": _missing(a),
         "provenance": a.provenance,
     }
-    say_figures(facts, json)
+
+
+def _missing(a: HeadArrays) -> dict[str, str]:
+    """Parts that a head lacks, and which published file brings each to a FLAME model."""
+    there = {
+        "landmarks 68": "68" in a.landmarks,
+        "landmarks 105": not {"105", "468"}.isdisjoint(a.landmarks),
+        "contour": len(a.contour.faces) > 0,
+        "regions": "face" in a.regions,
+        "UV": len(a.uv) > 0,
+        "eyelids": len(a.eyelid_vertices) > 0,
+    }
+    brings = {
+        "landmarks 68": "landmark_embedding.npy",
+        "landmarks 105": "mediapipe_landmark_embedding.npz",
+        "contour": "landmark_embedding.npy or flame_dynamic_embedding.npy",
+        "regions": "FLAME_masks.pkl",
+        "UV": "head_template.obj",
+        "eyelids": "l_eyelid.npy and r_eyelid.npy",
+    }
+    official = a.joints_follow_expression
+    return {part: brings[part] if official else "" for part, found in there.items() if not found}
 
 
 @app.command()

@@ -15,7 +15,8 @@ from flame_tools.errors import InputError
 
 Out = Annotated[Path, typer.Option("-o", "--out", help="Where to write.")]
 Json = Annotated[bool, typer.Option("--json", help="Print the report as JSON on stdout.")]
-HeadName = Annotated[str, typer.Option("--head", help="'default', or a head's file.")]
+HeadName = Annotated[str, typer.Option("--head", help="'default', a head that was added, or a head's file.")]
+OwnHead = Annotated[str | None, typer.Option("--head", help="A head's name or file, where it is not the track's own.")]
 Seed = Annotated[int, typer.Option("--seed", min=0, help="Blinks, gaze, brows and head motion follow it.")]
 Text = Annotated[str | None, typer.Option("--text", help="What is said; the lips become exact.")]
 Emotion = Annotated[
@@ -113,4 +114,13 @@ def say_figures(figures: dict, as_json: bool) -> None:
         print(json_text(figures))
         return
     for name, value in figures.items():
-        print(f"{name:24} {value}")
+        print(f"{name:24} {_in_words(value)}")
+
+
+def _in_words(value: object) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{k} {_in_words(v)}" for k, v in value.items()) or "none"
+    if isinstance(value, (list, tuple)):
+        shown = [str(x) for x in value]
+        return ", ".join(shown if len(shown) <= 60 else [*shown[:3], f"... {shown[-1]} ({len(shown)})"]) or "none"
+    return str(value)

@@ -15,6 +15,7 @@ from pathlib import Path
 import emberface
 from flame_tools.errors import FaceError, OutputError, cannot_write
 from flame_tools.export.folder import refuse_strangers
+from flame_tools.licences import licences_of
 
 
 class Run:
@@ -27,6 +28,7 @@ class Run:
         self.command, self.inputs = command, inputs
         self.reads = [path for path in reads if path.exists()]
         self.quality: dict = {}
+        self.licences: set[str] = set()
         self.seconds: dict[str, float] = {}
         self.show = show and sys.stderr.isatty()
         self.places: list[Path] = []
@@ -150,6 +152,7 @@ class Run:
             "version": emberface.__version__,
             "inputs": self.inputs,
             "outputs": [str(p) for p in self.places],
+            "licences": sorted(self.licences),
             "seconds": {**self.seconds, "total": round(sum(self.seconds.values()), 3)},
             "quality": self.quality,
         }
@@ -185,6 +188,7 @@ class Run:
 
 def write_all(job: Run, track, head, places: list[Path], size: tuple[int, int] = (720, 720)) -> None:
     """Write a track to every place, as each one's name asks."""
+    job.licences |= set(licences_of(track, head.arrays))
     for place in places:
         kind = emberface.kind_of(place)
         with job.step(kind.removeprefix(".") or "obj", f"writing {place.name}"):

@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from flame_tools.errors import FormatError, writing_to
-from flame_tools.npy import read_npy
+from flame_tools.files.npy import read_npy
 
 MAX_BYTES = 16 << 30  # a file that unpacks to more is refused before it is unpacked
 MAX_MEMBERS = 10_000

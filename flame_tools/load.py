@@ -15,10 +15,10 @@ from assets.locate import asset_path, heads_folder
 from flame_tools.archive import member_names
 from flame_tools.characters.ict import read_ict
 from flame_tools.characters.ict_files import is_ict
-from flame_tools.derived import complete
-from flame_tools.errors import InputError
-from flame_tools.flame_files import read_flame
-from flame_tools.flame_parts import add_part
+from flame_tools.errors import FormatError, InputError
+from flame_tools.files.derived import complete
+from flame_tools.files.flame import read_flame
+from flame_tools.files.parts import add_part
 from flame_tools.head import Head
 from flame_tools.head_file import read_head, save_head
 from flame_tools.types import HeadArrays, Track
@@ -129,6 +129,11 @@ def read_files(
         else:
             (models if _reader_of(path) else parts).append(path)
     if not models and len(paths) == len(parts) == 1:
+        if not parts[0].exists() or parts[0].suffix.lower() not in (".npz", ".pkl"):
+            raise FormatError(
+                f"{parts[0]} is not a readable head; wanted an .npz, a FLAME .pkl, a character's .glb, .gltf or .fbx, "
+                "or a folder that holds one"
+            )
         models, parts = parts, []  # its reader says what it lacks
     if len(models) != 1:
         found = ", ".join(str(model) for model in models) or f"none in {', '.join(str(path) for path in paths)}"

@@ -18,6 +18,7 @@ from flame_tools.export.looks import LOOKS, OTHER, linear, texture_png
 from flame_tools.export.rig import Rig, make_rig
 from flame_tools.export.surface import normals_of
 from flame_tools.head import Head
+from flame_tools.licences import licences_of
 from flame_tools.types import HeadArrays, Track
 
 _FLOAT, _U8, _U16, _U32 = 5126, 5121, 5123, 5125
@@ -166,7 +167,7 @@ def _document(track: Track, head: Head, rig: Rig, buffer: _Buffer) -> dict:
 
 
 def _credits(track: Track, arrays: HeadArrays) -> dict:
-    return {"head": arrays.id, "licences": sorted({arrays.licence, *track.licences})}
+    return {"head": arrays.id, "licences": list(licences_of(track, arrays))}
 
 
 def _mesh(rig: Rig, pieces: list[Piece], head: Head, buffer: _Buffer, still: bool) -> dict:

@@ -10,6 +10,7 @@ from flame_tools.export.folder import folder_written_whole
 from flame_tools.export.looks import LOOKS, OTHER, linear, texture_png
 from flame_tools.export.surface import normals_of
 from flame_tools.head import Head
+from flame_tools.licences import licences_of
 from flame_tools.posing import posed_frames
 from flame_tools.types import HeadArrays, Track
 
@@ -21,16 +22,19 @@ def write_obj_sequence(track: Track, head: Head, folder: str | os.PathLike) -> N
     frames are written, or not at all.
     """
     texture = texture_png(track)
+    credits = f"# head {head.arrays.id}\n" + "".join(
+        f"# licence {' '.join(licence.split())}\n" for licence in licences_of(track, head.arrays)
+    )
     with folder_written_whole(folder) as temporary:
         if texture is not None:
             (temporary / "head.png").write_bytes(texture)
-        (temporary / "head.mtl").write_text(_materials(head.arrays, texture is not None))
+        (temporary / "head.mtl").write_text(credits + _materials(head.arrays, texture is not None))
         coordinates = _lines("vt", head.arrays.uv, 6)
         faces = _faces(head.arrays)
         normals_at = normals_of(head.arrays.faces, len(head.arrays.v_template))
         for i, vertices in enumerate(posed_frames(track, head), start=1):
             with open(temporary / f"frame_{i:04d}.obj", "w", newline="\n") as file:
-                file.write("mtllib head.mtl\no head\n")
+                file.write(credits + "mtllib head.mtl\no head\n")
                 file.write(_lines("v", vertices, 6))
                 file.write(coordinates)
                 file.write(_lines("vn", normals_at(vertices), 4))

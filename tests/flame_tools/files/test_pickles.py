@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from scipy import sparse
 
 from flame_tools.errors import FormatError
-from flame_tools.pickles import parse_pickle, read_pickle
+from flame_tools.files.pickles import parse_pickle, read_pickle
 
 NUMBERS = np.arange(12, dtype=np.float64).reshape(3, 4)
 

@@ -18,9 +18,9 @@ from pathlib import Path
 
 import numpy as np
 
-from flame_tools.data_files import read_data
 from flame_tools.errors import FormatError
-from flame_tools.obj_file import Obj, read_obj
+from flame_tools.files.data import read_data
+from flame_tools.files.obj import Obj, read_obj
 from flame_tools.types import Embedding, HeadArrays
 
 _LID_M = 1e-6  # a vertex that goes less far is no part of a lid

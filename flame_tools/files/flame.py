@@ -16,8 +16,8 @@ from pathlib import Path
 
 import numpy as np
 
-from flame_tools.data_files import read_data
 from flame_tools.errors import FormatError
+from flame_tools.files.data import read_data
 from flame_tools.types import PARENTS, HeadArrays
 
 KEYS = ("f", "v_template", "shapedirs", "posedirs", "J_regressor", "kintree_table", "weights")

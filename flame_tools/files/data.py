@@ -10,8 +10,8 @@ import numpy as np
 
 from flame_tools.archive import opened_zip, read_member
 from flame_tools.errors import FormatError
-from flame_tools.npy import read_npy
-from flame_tools.pickles import MAX_BYTES, parse_pickle, read_pickle
+from flame_tools.files.npy import read_npy
+from flame_tools.files.pickles import MAX_BYTES, parse_pickle, read_pickle
 
 
 def read_data(path: str | os.PathLike, *, only: tuple[str, ...] | None = None) -> object:

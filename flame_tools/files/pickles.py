@@ -19,7 +19,7 @@ from typing import ClassVar
 import numpy as np
 
 from flame_tools.errors import FormatError
-from flame_tools.stand_ins import TABLE, StandIn, Storage, StorageType
+from flame_tools.files.stand_ins import TABLE, StandIn, Storage, StorageType
 
 MAX_BYTES = 1 << 30  # of a file, and of all arrays that one file makes
 
@@ -50,9 +50,7 @@ def parse_pickle(data: bytes, name: str = "the pickle", storages: Mapping[str, b
     except RecursionError:
         raise FormatError(f"{name} nests too deeply to be a head file") from None
     except Exception as error:  # a malformed stream can make the parser raise almost anything
-        raise FormatError(
-            f"{name} is not a readable pickle ({type(error).__name__}: {error}); it may be truncated"
-        ) from error
+        raise FormatError(f"{name} is not a readable pickle ({error}); it may be truncated") from error
 
 
 class Reader:

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 import torch
 
-from flame_tools.data_files import read_data
 from flame_tools.errors import FormatError
+from flame_tools.files.data import read_data
 
 CONTENT = {
     "static_lmk_faces_idx": np.arange(51),

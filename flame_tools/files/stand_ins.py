@@ -15,7 +15,7 @@ import numpy as np
 from flame_tools.errors import FormatError
 
 if TYPE_CHECKING:
-    from flame_tools.pickles import Reader
+    from flame_tools.files.pickles import Reader
 
 
 class StandIn:
