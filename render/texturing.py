@@ -1,15 +1,18 @@
-"""Textures read at pixels: bilinear, with mip levels where a pixel spans many texels. Plain torch on every device.
+"""Textures read at pixels: bilinear, with mip levels where a pixel spans many texels.
 
 Texel centres lie at +0.5; row 0 of a texture is v = 1 (uv is v up). Beyond its border a texture goes on as it ends.
+This file holds the verbs and their definitions in torch; the CPU twins are in `texturing_numba`.
 """
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn.functional import avg_pool2d, grid_sample
 
 from flame_tools.errors import ShapeError
+from render.backends import chosen
 from render.raster import Raster, check_faces
 
 
@@ -18,6 +21,7 @@ def texture(
     uv: Tensor,  # [B, H, W, 2] as interpolated, in [0, 1]
     *,
     level: Tensor | None = None,  # [B, H, W] mip level (0: as it is), as `mip_level` gives; None: no mips
+    backend: str = "auto",  # "numba" (CPU) or "torch"
 ) -> Tensor:  # [B, H, W, C]
     """Colours of a texture at uv. Differentiable in the texture, in uv and in level."""
     if image.ndim != 4 or image.dtype not in (torch.float32, torch.float64) or 0 in image.shape[1:3]:
@@ -26,18 +30,30 @@ def texture(
         raise ShapeError(f"uv is {list(uv.shape)} for {len(image)} textures, wanted [{len(image)}, H, W, 2]")
     if level is not None and level.shape != uv.shape[:3]:
         raise ShapeError(f"level is {list(level.shape)}, wanted {list(uv.shape[:3])} as uv has")
-    place = torch.stack([uv[..., 0] * 2 - 1, 1 - uv[..., 1] * 2], -1).to(image.dtype)
-    channels_first = image.permute(0, 3, 1, 2).expand(len(uv), -1, -1, -1)
+    uv, level = uv.to(image.dtype), None if level is None else level.to(image.dtype)
+    if chosen(backend, image.device) == "numba" and image.numel() and uv.numel():
+        from render.texturing_numba import TextureNumba
+
+        return TextureNumba.apply(image, uv, level, torch.get_num_threads())
+    return texture_torch(image.permute(0, 3, 1, 2).expand(len(uv), -1, -1, -1), uv, level)
+
+
+def texture_torch(
+    image: Tensor,  # [B, C, h, w]
+    uv: Tensor,  # [B, H, W, 2]
+    level: Tensor | None,  # [B, H, W]
+) -> Tensor:  # [B, H, W, C]
+    """The definition."""
+    place = torch.stack([uv[..., 0] * 2 - 1, 1 - uv[..., 1] * 2], -1)
     if level is None:
-        return _bilinear(channels_first, place)
-    levels = pyramid(channels_first)
-    level = level.to(image.dtype).clamp(0, len(levels) - 1)
+        return _bilinear(image, place)
+    levels = pyramid(image)
+    level = level.clamp(0, len(levels) - 1)
     total = 0
     for k, smaller in enumerate(levels):
         share = (1 - (level - k).abs()).clamp(min=0)  # trilinear: two neighbours share each pixel
-        if bool((share > 0).any()):
-            total = total + share[..., None] * _bilinear(smaller, place)
-    return total if isinstance(total, Tensor) else _bilinear(channels_first, place)
+        total = total + share[..., None] * _bilinear(smaller, place)
+    return total
 
 
 def pyramid(image: Tensor) -> list[Tensor]:
@@ -56,35 +72,56 @@ def mip_level(
     uv_faces: Tensor,  # [F, 3] into uv
     raster: Raster,
     texture_size: tuple[int, int],  # rows, columns of texels
+    *,
+    backend: str = "auto",  # "numba" (CPU) or "torch"
 ) -> Tensor:  # [B, H, W] of verts_clip's dtype; 0 where nothing is seen. No gradients
     """The level at which a pixel spans one texel, from uv's derivatives along rows and columns of pixels."""
-    faces, uv_faces = (torch.as_tensor(f, device=verts_clip.device).long() for f in (faces, uv_faces))
+    faces, uv_faces = (torch.as_tensor(f, device=verts_clip.device) for f in (faces, uv_faces))
     check_faces(faces, verts_clip.shape[1], "verts_clip has")
     check_faces(uv_faces, len(uv), "uv has")
     if len(faces) != len(uv_faces):
         raise ShapeError(f"{len(uv_faces)} uv_faces for {len(faces)} faces; wanted one for each")
+    texels = uv.detach().double().cpu() * torch.tensor([texture_size[1], texture_size[0]])
+    if chosen(backend, verts_clip.device) == "numba":
+        from render.texturing_numba import mip_level_numba
+
+        triangles = [np.ascontiguousarray(f.numpy(), np.int32) for f in (faces, uv_faces)]
+        clip, ids = verts_clip.contiguous().numpy(), raster.face_id.contiguous().numpy()
+        level = mip_level_numba(clip, triangles[0], texels.numpy(), triangles[1], ids, torch.get_num_threads())
+        return torch.from_numpy(level)
+    return mip_level_torch(verts_clip, faces.long(), texels, uv_faces.long(), raster)
+
+
+def mip_level_torch(
+    clip: Tensor,  # [B, V, 4]
+    faces: Tensor,  # [F, 3]
+    uv: Tensor,  # [U, 2] in texels
+    uv_faces: Tensor,  # [F, 3]
+    raster: Raster,
+) -> Tensor:  # [B, H, W]
+    """The definition."""
     height, width = raster.face_id.shape[1:]
     image, y, x = torch.where(raster.face_id >= 0)
     seen = raster.face_id[image, y, x].long()
-    wide = torch.float32 if verts_clip.device.type == "mps" else torch.float64
-    corners = verts_clip[image[:, None], faces[seen]].to(wide)  # [n, 3, 4]
-    bary = raster.bary[image, y, x].to(wide)[..., None]
-    texels = uv.to(corners)[uv_faces[seen]] * corners.new_tensor([texture_size[1], texture_size[0]])
-    px, py = 2 * (x + 0.5) / width - 1, 1 - 2 * (y + 0.5) / height
-    q = corners[..., :2] - torch.stack([px, py], -1).to(wide)[:, None] * corners[..., 3:]
+    wide = torch.float32 if clip.device.type == "mps" else torch.float64
+    corners = clip[image[:, None], faces[seen]].to(wide)  # [n, 3, 4]
+    texels = uv.to(corners)[uv_faces[seen]]
+    pixel = torch.stack([2 * (x.to(wide) + 0.5) / width - 1, 1 - 2 * (y.to(wide) + 0.5) / height], -1)
+    q = corners[..., :2] - pixel[:, None] * corners[..., 3:]
     # barycentrics are W / sum W with W the cross products of q; q moves by -w a unit of ndc
     following, last = q[:, [1, 2, 0]], q[:, [2, 0, 1]]
     w, v = corners[:, [1, 2, 0], 3], corners[:, [2, 0, 1], 3]
-    total = (following[..., 0] * last[..., 1] - following[..., 1] * last[..., 0]).sum(1, keepdim=True)
+    weights = following[..., 0] * last[..., 1] - following[..., 1] * last[..., 0]
+    total = weights.sum(1, keepdim=True)
+    across = v * following[..., 1] - w * last[..., 1]
+    down = w * last[..., 0] - v * following[..., 0]
     spans = []
-    for moved, pixels in (
-        (v * following[..., 1] - w * last[..., 1], width),
-        (w * last[..., 0] - v * following[..., 0], height),
-    ):
-        change = ((moved[..., None] - bary * moved.sum(1)[:, None, None]) * texels).sum(1) / total
-        spans.append(change.norm(dim=-1) * 2 / pixels)
-    level = torch.maximum(*spans).log2().clamp(min=0).nan_to_num(0)
-    result = verts_clip.new_zeros(raster.face_id.shape)
+    for moved, pixels in ((across, width), (down, height)):
+        change = moved - weights * (moved.sum(1, keepdim=True) / total)
+        spans.append((change[..., None] * texels).sum(1).norm(dim=-1) / total[:, 0].abs() * 2 / pixels)
+    level = torch.maximum(*spans).log2().clamp(min=0)
+    level = torch.where(level < torch.inf, level, 0)  # a sliver that cannot be told
+    result = clip.new_zeros(raster.face_id.shape)
     return result.index_put((image, y, x), level.to(result.dtype))
 
 
