@@ -34,10 +34,10 @@ LOOK_RAD = (0.314, 0.436, 0.471, 0.471)
 
 def read_ict(path: str | os.PathLike) -> HeadArrays:
     """ICT-FaceKit from an npz or from the original folder. Raises FormatError where the file is something else."""
-    return ict_head(read_model(path), name=Path(path).stem)
+    return ict_head(read_model(path), file=Path(path).name)
 
 
-def ict_head(model: IctModel, *, name: str) -> HeadArrays:
+def ict_head(model: IctModel, *, file: str = "") -> HeadArrays:
     """The model with an owner for each motion."""
     kept = (model.faces < OVERLAYS).all(1)
     faces = model.faces[kept]
@@ -46,7 +46,8 @@ def ict_head(model: IctModel, *, name: str) -> HeadArrays:
     identity = np.moveaxis(CM * model.identity[:, :OVERLAYS].astype(np.float32), 0, -1)  # [V, 3, S]
     shapes = {arkit_name(given): CM * offsets[:OVERLAYS] for given, offsets in model.expression.items()}
     marks = np.array(LANDMARKS)
-    regions = ict_regions(template, faces, groups, marks)
+    mirror = mirror_of(template)
+    regions = ict_regions(template, faces, mirror, groups, marks)
     balls = (groups["eyeball_left"], groups["eyeball_right"])
     teeth = groups["teeth_lower"]
     rigging = rig(template, faces, shapes, eyeballs=balls, rigid_jaw=teeth, angles=Angles(look_rad=LOOK_RAD))
@@ -78,12 +79,12 @@ def ict_head(model: IctModel, *, name: str) -> HeadArrays:
         landmarks={"68": vertex_embedding(faces, marks)},
         regions=regions,
         inner_lip_pairs=lip_pairs(template, faces, marks),
-        mirror=mirror_of(template),
+        mirror=mirror,
         directions={},
         arkit_map=owned.arkit_map,
-        id=name,
+        id="ict_facekit",
         licence=LICENCE,
-        provenance={"source": "ICT-FaceKit, https://github.com/ICT-VGL/ICT-FaceKit", "file": name},
+        provenance={"source": "ICT-FaceKit, https://github.com/ICT-VGL/ICT-FaceKit", "file": file},
     )
 
 

@@ -13,9 +13,9 @@ from pathlib import Path
 import numpy as np
 
 from flame_tools.archive import member_names
-from flame_tools.data_files import read_data
+from flame_tools.files.data import read_data
 from flame_tools.errors import FormatError
-from flame_tools.obj_file import read_obj
+from flame_tools.files.obj import read_obj
 
 NEUTRAL = "generic_neutral_mesh.obj"
 LICENCE = "MIT (c) 2020 USC ICT"

@@ -8,11 +8,14 @@ import numpy as np
 
 from flame_tools.characters.ict_files import THROAT, TONGUE
 from flame_tools.characters.rigging import sphere_centre
-from flame_tools.surface.mesh_graph import along_edges, reach
+from flame_tools.surface.mesh_graph import along_edges, edge_matrix, enclosed, reach
 
 MATERIALS = ("skin", "lips", "sclera", "iris", "teeth", "gums", "tongue", "mouth")
 LID_REACH_M = 0.011  # skin within this of the eyes' opening belongs to the lids
-BROW_REACH_M = 0.008
+BROW_REACH_M = 0.006
+BROWS = (slice(17, 22), slice(22, 27))
+# From the landmarks 27, 29, 30, 31 and 31 to the outline of the nose's right side, from the bridge to the base.
+NOSE_SIDE = [[-0.007, 0.0, 0.0], [-0.013, 0.0, 0.0], [-0.019, 0.0, 0.0], [-0.007, 0.004, 0.0], [-0.004, -0.002, 0.0]]
 FOREHEAD_M = 0.042  # the face ends this far above the brows
 NECK_LEVEL_M, NECK_SLOPE = -0.042, 0.35  # y < level - slope z outside the face is neck, metres in ICT's frame
 SCALP_FLOOR_M, SCALP_FRONT_M = 0.065, 0.0  # above, or behind this, skin that is nothing else is scalp
@@ -25,13 +28,19 @@ MARGINS = {
 }
 IRIS_M = 0.00525
 IRIS_AXIS = (0.118, 0.008, 0.993)  # of the left eye; the irises of the original look a little outwards
-EAR_X_M, EAR_Z_M, EAR_Y_M = 0.0735, (-0.035, 0.03), (-0.02, 0.065)
+EAR_X_M, EAR_Z_M, EAR_Y_M = 0.0735, (-0.035, 0.025), (-0.02, 0.047)
 
 Groups = Mapping[str, np.ndarray]  # name -> vertex indices
 
 
-def ict_regions(vertices: np.ndarray, faces: np.ndarray, groups: Groups, marks: np.ndarray) -> dict[str, np.ndarray]:
-    """Vertex indices of each region; `vertices` [V, 3] metres, `marks` [68] the landmark vertices."""
+def ict_regions(
+    vertices: np.ndarray,  # [V, 3] metres
+    faces: np.ndarray,
+    mirror: np.ndarray,  # [V] the vertex across the midline
+    groups: Groups,
+    marks: np.ndarray,  # [68] landmark vertices
+) -> dict[str, np.ndarray]:
+    """Vertex indices of each region, the same on both sides."""
     points = vertices[marks]
     skin = np.zeros(len(vertices), bool)
     skin[groups["face"]] = skin[groups["head_neck"]] = True
@@ -44,27 +53,28 @@ def ict_regions(vertices: np.ndarray, faces: np.ndarray, groups: Groups, marks: 
     for axis, (low, high) in ((2, EAR_Z_M), (1, EAR_Y_M)):
         ears &= (vertices[:, axis] > low) & (vertices[:, axis] < high)
     face = front & _inside(vertices, oval) & ~ears
-    nose_sides = points[[31, 35]] * [1.5, 1.0, 1.0] + [0.0, 0.004, 0.0]
-    bridge = points[[27, 27]] + [[0.008, 0.0, 0.0], [-0.008, 0.0, 0.0]]
-    nose = np.stack([bridge[1], nose_sides[0], points[31], points[33], points[35], nose_sides[1], bridge[0]])
+    side = [points[[27, 29, 30, 31, 31]] + np.array(NOSE_SIDE), points[[33]]]
+    nose = np.concatenate([*side, side[0][::-1] * [-1.0, 1.0, 1.0]])
     neck = skin & ~face & ~ears & (vertices[:, 1] < NECK_LEVEL_M - NECK_SLOPE * vertices[:, 2])
+    brows = np.concatenate([along_edges(vertices, faces, marks[stops]) for stops in BROWS])
+    border = along_edges(vertices, faces, marks[[*range(48, 60), 48]])
+    lips = enclosed(edge_matrix(faces, len(vertices)), border, marks[[62, 66]])
     rest = skin & ~face & ~ears & ~neck
     masks = {
         "face": face,
-        "lips": front & _inside(vertices, points[48:60]) & (vertices[:, 2] > points[48, 2] - 0.004),
+        "lips": lips & skin,
         "nose": front & _inside(vertices, nose),
-        "brow": front & (reach(vertices, faces, marks[17:27], BROW_REACH_M) < BROW_REACH_M),
+        "brow": front & (reach(vertices, faces, brows, BROW_REACH_M) < BROW_REACH_M),
         "ears": ears,
-        "left_ear": ears & (vertices[:, 0] > 0),
-        "right_ear": ears & (vertices[:, 0] < 0),
         "neck": neck,
         "scalp": rest & ((vertices[:, 1] > SCALP_FLOOR_M) | (vertices[:, 2] < SCALP_FRONT_M)),
     }
-    regions = {name: np.flatnonzero(mask) for name, mask in masks.items()}
+    regions = {name: np.flatnonzero(mask | mask[mirror]) for name, mask in masks.items()}
+    rim = _border(faces, groups["face"], groups["eye_socket_left"], len(vertices))
+    lids = np.intersect1d(np.flatnonzero(reach(vertices, faces, rim, LID_REACH_M) < LID_REACH_M), groups["face"])
+    ear = np.flatnonzero(ears & (vertices[:, 0] > 0))
+    regions |= {"left_lids": lids, "right_lids": mirror[lids], "left_ear": ear, "right_ear": mirror[ear]}
     for side in ("left", "right"):
-        rim = _border(faces, groups["face"], groups[f"eye_socket_{side}"], len(vertices))
-        near = reach(vertices, faces, rim, LID_REACH_M) < LID_REACH_M
-        regions[f"{side}_lids"] = np.intersect1d(np.flatnonzero(near), groups["face"])
         regions[f"{side}_eyeball"] = np.setdiff1d(groups[f"eyeball_{side}"], groups[f"iris_{side}"])
     tongue, throat = np.arange(*TONGUE), np.arange(*THROAT)
     regions |= {

@@ -19,7 +19,8 @@ ROOT, NECK, JAW, LEFT_EYE, RIGHT_EYE = range(5)
 # a turn about y alone in SIN_Y and COS_Y, so the two can be given correctives apart.
 SIN_X, COS_X, SIN_Y, COS_Y = 7, 4, 2, 0
 STILL_M = 1e-4  # an eyeball that eyeLook* moves less stays where it is
-SMALLEST_M = 1e-7  # correctives and lids that move a vertex less are left out
+SMALLEST_M = 1e-7  # correctives that move a vertex less are left out
+LID_M = 1e-5  # the same for lids, which every identity changes
 
 # How far each component strays from 0 in everyday talk and mimicry: a prior, by judgement, at weight 1 = full reach.
 EVERYDAY_SD = {
@@ -175,7 +176,7 @@ def lid_dirs(template: np.ndarray, shapes: Mapping[str, np.ndarray], rigging: Ri
         length = np.linalg.norm(middle, axis=1)
         dirs[..., i] = shut
         dirs[..., 2 + i] = middle * (radius / np.maximum(length, 1e-9) - 1.0)[:, None]
-    vertices = np.flatnonzero(np.abs(dirs[..., :2]).max(axis=(1, 2)) > SMALLEST_M)
+    vertices = np.flatnonzero(np.abs(dirs[..., :2]).max(axis=(1, 2)) > LID_M)
     return vertices.astype(np.int32), dirs[vertices]
 
 

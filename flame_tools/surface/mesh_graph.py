@@ -85,6 +85,17 @@ def along_edges(vertices: np.ndarray, faces: np.ndarray, stops: np.ndarray) -> n
     return np.array(way)
 
 
+def enclosed(adjacency: sp.csr_matrix, border: np.ndarray, seeds: np.ndarray) -> np.ndarray:
+    """Mask [V] of a border and of what hangs together with `seeds` without crossing it."""
+    free = np.ones(adjacency.shape[0], bool)
+    free[border] = False
+    inside = np.flatnonzero(free)
+    labels = pieces(adjacency[inside][:, inside])
+    mask = ~free
+    mask[inside[np.isin(labels, labels[np.searchsorted(inside, seeds)])]] = True
+    return mask
+
+
 def open_edges(faces: np.ndarray) -> np.ndarray:
     """Edges [n, 2] that belong to one triangle only: the rims of the mesh."""
     edges = np.sort(np.concatenate([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]]), axis=1)
