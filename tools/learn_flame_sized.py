@@ -21,8 +21,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from flame_tools import Head, load_head, save_head
 from flame_tools.arkit import ARKIT_NAMES, INDEX, to_params
 from flame_tools.identity import random_identities
-from flame_tools.learn import NEUTRAL, Scans, learn_head
-from flame_tools.lod import simplify
+from flame_tools.learn.head import NEUTRAL, Scans, learn_head
+from flame_tools.surface.lod import simplify
 from flame_tools.types import HeadArrays
 
 FLAME_TRIANGLES = 9976

@@ -6,8 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-RIDGE = 1e-4  # of the features' mean square: correctives that the meshes do not show stay zero
-ROUNDS = 5
+RIDGE = 1e-6  # of the features' mean square: correctives that the meshes do not show stay zero
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,19 +38,12 @@ def principal(
     return Components(dirs * sign, scores * sign, values[order] / max(np.trace(gram), 1e-30))
 
 
-def with_correctives(
-    offsets: np.ndarray,  # [N, V, 3] at rest
-    feature: np.ndarray,  # [N, 36] entries of R - I
-    weights: np.ndarray,  # [V]
-    count: int,
-) -> tuple[Components, np.ndarray]:  # and posedirs [V, 3, 36]
-    """Expression components and pose correctives by turns: each is fitted to what the other leaves over."""
-    solver = np.linalg.solve(
-        feature.T @ feature + RIDGE * max(float((feature**2).sum()), 1e-12) * np.eye(feature.shape[1]), feature.T
-    )  # [36, N]
-    left = offsets
-    for _ in range(ROUNDS):
-        correctives = np.tensordot(solver, left, (1, 0))  # [36, V, 3]
-        found = principal(offsets - np.tensordot(feature, correctives, 1), weights, count)
-        left = offsets - np.tensordot(found.scores, found.dirs, (1, 2))
-    return found, np.moveaxis(correctives, 0, -1)
+def correctives(offsets: np.ndarray, feature: np.ndarray) -> np.ndarray:
+    """Pose correctives [36, V, 3]: what of offsets [N, V, 3] goes with the entries of R - I [N, 36].
+
+    Expressions are learnt from the rest, so that their scores do not depend on the pose. To fit both by turns changes
+    nothing: what is left over has no part that goes with the pose.
+    """
+    size = feature.shape[1]
+    ridge = RIDGE * max(float((feature**2).sum()), 1e-12) * np.eye(size)
+    return np.tensordot(np.linalg.solve(feature.T @ feature + ridge, feature.T), offsets, 1)

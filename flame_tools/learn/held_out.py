@@ -9,10 +9,10 @@ import numpy as np
 import torch
 
 from flame_tools.head import Head
-from flame_tools.learn import Scans, importance, prepare
+from flame_tools.learn.head import Scans, importance, prepare
+from flame_tools.learn.unposing import part_turns, rigid_parts, unpose
 from flame_tools.rotations import axis_angle_from_matrix
 from flame_tools.types import FaceParams, HeadArrays
-from flame_tools.unposing import part_turns, rigid_parts, unpose
 
 RIDGE = 1e-4  # in units of SD against millimetres: keeps components that the mesh does not show small
 

@@ -15,12 +15,12 @@ import numpy as np
 
 from flame_tools.arkit import ARKIT_NAMES, JOINT_OWNED, LID_OWNED
 from flame_tools.characters.owners import JAW, everyday_sd
-from flame_tools.components import correctives, principal, with_correctives
 from flame_tools.errors import InputError, ShapeError
-from flame_tools.learn_joints import learn_regressor
-from flame_tools.stabilised import onto_skull, people_together, skull_weights, vertex_areas
+from flame_tools.learn.components import correctives, principal
+from flame_tools.learn.joints import learn_regressor
+from flame_tools.learn.stabilised import onto_skull, people_together, skull_weights, vertex_areas
+from flame_tools.learn.unposing import part_turns, rigid_parts, unpose
 from flame_tools.types import HeadArrays
-from flame_tools.unposing import part_turns, rigid_parts, unpose
 
 NEUTRAL = "neutral"
 OFF_FACE = 0.15  # what an error off the face costs beside one on it
@@ -82,6 +82,8 @@ def learn_head(
     regressor = learn_regressor(ready.neutrals, like, ready.posed[:, jaw], at_rest[:, jaw], ready.person)
     joints = np.einsum("jv,pvc->pjc", regressor, ready.neutrals)[ready.person]
     turns = part_turns(at_rest, ready.posed, joints, parts)
+    if named:
+        turns[~np.isin(ready.names, JOINT_OWNED)] = np.eye(3)
     offsets = unpose(ready.posed, joints, turns, like.weights) - at_rest
     feature = (turns[:, 1:] - np.eye(3)).reshape(len(turns), -1)  # Eq. 3, Li et al. 2017
     fit = _named if named else _unnamed
@@ -147,7 +149,8 @@ def importance(arrays: HeadArrays) -> np.ndarray:  # [V], sum 1
 
 def _unnamed(offsets, feature, ready: Prepared, weights, count) -> dict:
     """Principal components of what the joints leave over."""
-    found, posed = with_correctives(offsets, feature, weights, count)
+    posed = correctives(offsets, feature)
+    found = principal(offsets - np.tensordot(feature, posed, 1), weights, count)
     size = found.dirs.shape[-1]
     bounds = BOUND * np.stack([np.minimum(found.scores.min(0), -1.0), np.maximum(found.scores.max(0), 1.0)], 1)
     return {

@@ -10,11 +10,11 @@ import torch
 
 from flame_tools import Appearance, FaceParams, Head, HeadArrays, InputError, load_head, read_head, save_head
 from flame_tools.arkit import INDEX, to_params
-from flame_tools.collapse import collapse
 from flame_tools.export.gltf import write_glb
 from flame_tools.identity import random_identities
-from flame_tools.lod import levels, simplify, track_on
 from flame_tools.posing import still
+from flame_tools.surface.collapse import collapse
+from flame_tools.surface.lod import levels, simplify, track_on
 from flame_tools.surface.mesh_graph import edge_matrix, pieces
 from flame_tools.surface.nearest import Surface
 
