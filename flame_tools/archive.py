@@ -92,15 +92,18 @@ def read_npz(
 
 
 @contextlib.contextmanager
-def opened_zip(path: Path, what: str, max_bytes: int) -> Iterator[zipfile.ZipFile]:
-    """Open a zip whose members fit in `max_bytes`, are named once each and share no bytes.
+def opened_zip(path: Path, what: str, max_bytes: int, only: tuple[str, ...] | None = None) -> Iterator[zipfile.ZipFile]:
+    """Open a zip whose members (those of the arrays `only`, if given) fit in `max_bytes`.
+
+    All are named once each, and share no bytes.
 
     Whatever goes wrong with it in the block becomes a FormatError that calls it a `what`.
     """
     try:
         with zipfile.ZipFile(path) as archive:
             members = archive.infolist()
-            unpacked = sum(info.file_size for info in members)
+            read = [info for info in members if only is None or info.filename.removesuffix(".npy") in only]
+            unpacked = sum(info.file_size for info in read)
             if unpacked > max_bytes:
                 raise FormatError(f"{path} would unpack to {unpacked >> 20} MiB; the limit is {max_bytes >> 20} MiB")
             if len(members) > MAX_MEMBERS or len({info.filename for info in members}) < len(members):

@@ -38,7 +38,7 @@ def read_data(path: str | os.PathLike, *, only: tuple[str, ...] | None = None) -
 
 
 def _read_zip(path: Path, only: tuple[str, ...] | None) -> object:
-    with opened_zip(path, "file of arrays", MAX_BYTES) as archive:
+    with opened_zip(path, "file of arrays", MAX_BYTES, only) as archive:
         names = archive.namelist()
         pickled = [name for name in names if name.endswith("/data.pkl") and name.count("/") == 1]
         if pickled:
