@@ -124,7 +124,7 @@ def opened_zip(path: Path, what: str, max_bytes: int, only: tuple[str, ...] | No
         RuntimeError,
     ) as error:
         if isinstance(error, FormatError):
-            raise
+            raise error if str(error).startswith(str(path)) else FormatError(f"{path}: {error}") from None
         raise FormatError(
             f"{path} is not a readable {what} ({error}); it may be truncated or of another kind"
         ) from error

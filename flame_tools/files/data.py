@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from flame_tools.archive import opened_zip, read_member
+from flame_tools.archive import member_names, opened_zip, read_member
 from flame_tools.errors import FormatError
 from flame_tools.files.npy import read_npy
 from flame_tools.files.pickles import MAX_BYTES, parse_pickle, read_pickle
@@ -38,9 +38,10 @@ def read_data(path: str | os.PathLike, *, only: tuple[str, ...] | None = None) -
 
 
 def _read_zip(path: Path, only: tuple[str, ...] | None) -> object:
+    pickled = [name for name in member_names(path) if name.endswith("/data.pkl") and name.count("/") == 1]
+    only = None if pickled else only
     with opened_zip(path, "file of arrays", MAX_BYTES, only) as archive:
         names = archive.namelist()
-        pickled = [name for name in names if name.endswith("/data.pkl") and name.count("/") == 1]
         if pickled:
             folder = pickled[0].removesuffix("data.pkl")
             if f"{folder}byteorder" in names and archive.read(f"{folder}byteorder") != b"little":

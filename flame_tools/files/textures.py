@@ -42,11 +42,11 @@ _ALBEDOMM = _Kind("MU", "PC", 1.0, True, "AlbedoMM, academic research only (http
 
 @dataclass(frozen=True)
 class TextureSpace:
-    """Textures [H, W, 3] as a mean and K directions, red first, row 0 at v = 1. Empty where there is no specular part."""
+    """Textures [H, W, 3] as a mean and K directions, red first, row 0 at v = 1."""
 
     mean: np.ndarray  # [H, W, 3] float32 in [0, 1]
     basis: np.ndarray  # [H, W, 3, K] float32 per standard deviation
-    specular_mean: np.ndarray  # [H, W, 3] float32, linear
+    specular_mean: np.ndarray  # [H, W, 3] float32, linear; [0, 0, 3] where the space has none
     specular_basis: np.ndarray  # [H, W, 3, K] float32
     linear: bool  # whether mean and basis are linear light; sRGB where not
     licence: str
