@@ -96,6 +96,10 @@ class ScanModel:
     def layout(self) -> Layout:
         return self.model.layout
 
+    def landmarks(self, unknowns: np.ndarray) -> np.ndarray:
+        """MediaPipe's landmarks [468, 3]."""
+        return self.model.points(unknowns)[self.model.slices["468"]]
+
     def surface(self, unknowns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Skin vertices [n, 3] and their outward unit normals [n, 3]."""
         points = self.model.points(unknowns)[self.model.slices["skin"]]
@@ -155,11 +159,12 @@ def fit_parameters(
     landmarks: np.ndarray | None,  # [468, 3] metres, head frame; NaN where unknown
     trust: np.ndarray | None,  # [468]
     *,
-    stages: tuple[Stage, ...] = STAGES,
     painted: bool,
+    stages: tuple[Stage, ...] = STAGES,
     start: np.ndarray | None = None,
+    shape: np.ndarray | None = None,
 ) -> ScanFit:
-    """Fit from the head at rest, or from `start` [K].
+    """Fit from the head at rest, or from `start` [K]; an identity `shape` [S] that is known stays.
 
     `painted` says whether the scan has colours: on bare ones the network guesses brows, and takes blank eyes for half
     shut ones (5.5 mm open where 9 mm is true).
@@ -175,6 +180,8 @@ def fit_parameters(
     low, high = bounds(skin.arrays, lay)
     active = np.ones(lay.size, bool)
     active[lay.log_focal] = active[lay.eyes] = False
+    if shape is not None:
+        unknowns[lay.shape], active[lay.shape] = np.clip(shape, low[lay.shape], high[lay.shape]), False
     for stage in stages:
         for _ in range(stage.rounds):
             points, normals = skin.surface(unknowns)

@@ -15,7 +15,7 @@ from flame_tools.errors import InputError
 from flame_tools.surface.alignment import Alignment
 from readers.faces import detect, read_faces
 from recon.scan.file import Scan
-from recon.scan.similarity import align_robustly, rotation_of
+from recon.scan.placing import align_robustly, rotation_of
 from recon.scan.views import Canvas, canvas_of, view
 from recon.surface import unit
 

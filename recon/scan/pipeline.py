@@ -1,28 +1,27 @@
-"""A scan to a Track of one frame: find the face, bring the scan to the head, fit, and say how far the two are apart."""
+"""Scans to Tracks: find the face, bring the scan to the head, fit, and say how far the two are apart."""
 
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 
-from flame_tools.errors import InputError
+from flame_tools.errors import InputError, ShapeError
 from flame_tools.head import Head
-from flame_tools.rotations import axis_angle_from_matrix, matrix_from_axis_angle
 from flame_tools.surface.alignment import Alignment
 from flame_tools.surface.nearest import Surface
 from flame_tools.types import Appearance, FaceParams, Track
-from recon.scan.file import Scan
+from recon.scan.file import Scan, checked
 from recon.scan.fit import ScanFit, ScanModel, Target, fit_parameters
 from recon.scan.landmarks import find_landmarks
 from recon.scan.offsets import free_offsets
+from recon.scan.placing import align_robustly, place_in, unit_of
 from recon.scan.points import OrientedPoints, oriented_points
-from recon.scan.similarity import align_robustly, rotation_of
+from recon.scan.registered import fit_registered
 
-UNITS = {"m": 1.0, "cm": 0.01, "mm": 0.001, "in": 0.0254}  # metres
-UNIT_TOLERANCE = 1.35  # heads of children and of giants against the average one
 STEP_M = 0.0013  # between the points that the fit sees
 AROUND_M = 0.26  # what is farther from the middle of the head is a body, a chair or a wall
 FAR_M = 0.02  # of the scan from the head: no error of the fit but something else
@@ -30,73 +29,155 @@ FAR_M = 0.02  # of the scan from the head: no error of the fit but something els
 
 @dataclass(frozen=True)
 class ScanResult:
-    """A fitted head and the scan that it lies on."""
+    """Fitted heads and the scans that they lie on, one of each a frame."""
 
-    track: Track  # its params lie in the scan's axes, in metres
-    upright: Scan  # the scan in the head's frame: metres, y up, facing +z
-    vertices: np.ndarray  # [V, 3] the fitted head there
-    distance: np.ndarray  # [N] metres from each vertex of `upright` to the head; NaN far from it
+    track: Track  # its params lie in the scans' axes, in metres
+    upright: tuple[Scan, ...]  # the scans in the head's frame: metres, y up, facing +z
+    vertices: np.ndarray  # [T, V, 3] the fitted head there
+    distance: tuple[np.ndarray, ...]  # [N] metres from each vertex of `upright` to the head; NaN far from it
 
 
-def fit_scan(scan: Scan, head: Head, *, offsets: bool = False) -> ScanResult:
-    """Fit `head` to a raw scan in any unit and orientation, with holes, hair, or half of the face missing.
+def fit_scans(scans: Sequence[Scan], head: Head, *, offsets: bool = False) -> ScanResult:
+    """Fit `head` to raw scans of one person, in any unit and orientation, with holes, hair, or half a face missing.
 
-    Identity, expression, jaw, lids and pose are found; what the scan does not show the prior fills in. With `offsets`
-    a smooth free-form field takes up what the parameters leave (Appearance.vertex_offsets).
+    Identity, expression, jaw, lids and pose are found; what the scans do not show the prior fills in. Several scans
+    share their identity. With `offsets` a smooth free-form field takes up what the parameters leave
+    (Appearance.vertex_offsets, the mean of the scans').
     """
+    if not scans:
+        raise InputError("no scan was given; wanted one or more of one person")
     skin = ScanModel(head.arrays)
-    reference = skin.model.points(np.zeros(skin.layout.size))[skin.model.slices["468"]]
+    seen = [_bring(checked(scan), skin) for scan in scans]
+    fits = [one.fit(skin) for one in seen]
+    lay = skin.layout
+    if len(scans) > 1:
+        share = np.array([fit.match.trust.sum() for fit in fits])
+        shape = np.average([fit.unknowns[lay.shape] for fit in fits], axis=0, weights=share)
+        fits = [one.fit(skin, start=fit.unknowns, shape=shape) for one, fit in zip(seen, fits, strict=True)]
+    faces = [_params(fit.unknowns, skin, head) for fit in fits]
+    bumps = None
+    if offsets:
+        every = [free_offsets(head, skin, face, one.target) for face, one in zip(faces, seen, strict=True)]
+        bumps = np.mean(every, 0).astype(np.float32)
+
+    someone = head.bake(faces[0].shape, None if bumps is None else torch.as_tensor(bumps))
+    with torch.no_grad():
+        vertices = np.stack([someone.vertices(face).numpy() for face in faces]).astype(np.float64)
+    qualities = [one.quality(head, skin, v, fit) for one, v, fit in zip(seen, vertices, fits, strict=True)]
+    root = someone.joint_template[0]
+    placed = [place_in(face, root, one.place.inverse()) for face, one in zip(faces, seen, strict=True)]
+    track = _track(
+        head,
+        _stacked(placed),
+        [quality["coverage"] for quality in qualities],
+        bumps,
+        {
+            "quality": {name: round(float(np.mean([q[name] for q in qualities])), 4) for name in qualities[0]},
+            "scans": [one.facts | {"quality": quality} for one, quality in zip(seen, qualities, strict=True)],
+            "metric_scale": "the scan's unit" if seen[0].facts["unit"] != "unknown" else "an average head",
+        },
+        std=_std(fits, skin, head),
+    )
+    upright = tuple(one.upright for one in seen)
+    return ScanResult(track, upright, vertices, _distances(upright, vertices, head))
+
+
+def fit_meshes(meshes: np.ndarray, head: Head) -> ScanResult:
+    """Fit `head` to meshes [T, V, 3] of one person in its own topology, in any unit and orientation."""
+    meshes = np.asarray(meshes, np.float64)
+    count = len(head.v_template)
+    if meshes.ndim != 3 or meshes.shape[1:] != (count, 3) or not len(meshes):
+        raise ShapeError(f"meshes are {list(meshes.shape)}, but head {head.arrays.id!r} has [T, {count}, 3]")
+    if not np.isfinite(meshes).all():
+        raise InputError("the meshes hold NaN or infinite values; export them again")
+    rest = head.v_template.numpy().astype(np.float64)
+    equal = np.ones(count)
+    sizes = [align_robustly(mesh, rest, equal, width=0.006).scale for mesh in meshes]
+    unit, per_unit = unit_of(float(np.median(sizes)))
+    found = fit_registered(meshes * per_unit, head)
+    error = np.linalg.norm(found.residual, axis=-1)
+    with torch.no_grad():
+        fitted = head.vertices(found.params).numpy().astype(np.float64)
+    quality = {
+        "scan_median_mm": round(1000 * float(np.median(error)), 6),
+        "scan_mean_mm": round(1000 * float(error.mean()), 6),
+        "scan_p90_mm": round(1000 * float(np.quantile(error, 0.9)), 6),
+        "scan_max_mm": round(1000 * float(error.max()), 6),
+        "coverage": 1.0,
+    }
+    facts = {"unit": unit, "metres_per_unit": per_unit, "registered": True}
+    track = _track(head, found.params, np.ones(len(meshes)), None, {"quality": quality, "scans": [facts] * len(meshes)})
+    upright, vertices = [], []
+    for mesh, fit in zip(meshes * per_unit, fitted, strict=True):
+        place = align_robustly(fit, rest, equal, width=0.006, kind="rigid")
+        upright.append(Scan(place(mesh), np.asarray(head.arrays.faces, np.int32)))
+        vertices.append(place(fit))
+    return ScanResult(track, tuple(upright), np.stack(vertices), tuple(error))
+
+
+# --- one scan -----------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Brought:
+    """A scan brought to the head: metres, y up, facing +z."""
+
+    upright: Scan
+    points: OrientedPoints
+    target: Target
+    marks: np.ndarray  # [468, 3]; 0 where there is no trust
+    trust: np.ndarray  # [468]
+    place: Alignment  # the scan's axes (metres) to the head's frame
+    facts: dict
+
+    def fit(self, skin: ScanModel, **known) -> ScanFit:
+        painted = self.upright.colours is not None or self.upright.texture is not None
+        return fit_parameters(skin, self.target, self.marks, self.trust, painted=painted, **known)
+
+    def quality(self, head: Head, skin: ScanModel, vertices: np.ndarray, fit: ScanFit) -> dict:
+        """The design's names: how far the scan's points on the face are from the head, and how much was seen."""
+        face = np.zeros(len(vertices), bool)
+        face[head.arrays.regions.get("face", np.arange(len(vertices)))] = True
+        surface = Surface(vertices[skin.vertices], skin.faces)
+        found = surface.nearest(self.points.samples)
+        agree = np.abs((surface.face_normals[found.faces] * self.points.normals).sum(1)) > 0.5
+        on_face = face[skin.vertices][skin.faces].all(1)[found.faces]
+        counted = on_face & (found.distance < FAR_M) & agree & ~self.points.rim
+        if counted.sum() < 50:
+            raise InputError("the scan shows too little of the face that was found in it; wanted half a face or more")
+        distance = 1000 * found.distance[counted]
+        places = skin.landmarks(fit.unknowns)
+        seen = self.trust > 0
+        away = 1000 * np.linalg.norm(places[seen] - self.marks[seen], axis=1)
+        return {
+            "scan_median_mm": round(float(np.median(distance)), 4),
+            "scan_mean_mm": round(float(distance.mean()), 4),
+            "scan_p90_mm": round(float(np.quantile(distance, 0.9)), 4),
+            "landmarks_mm": round(float(np.median(away)), 4),
+            "coverage": round(float((fit.match.trust > 0)[face[skin.vertices]].mean()), 4),
+        }
+
+
+def _bring(scan: Scan, skin: ScanModel) -> _Brought:
+    reference = skin.landmarks(np.zeros(skin.layout.size))
     found = find_landmarks(scan, reference)
-    unit, per_unit = _unit_of(found.to_head.scale)
+    unit, per_unit = unit_of(found.to_head.scale)
     seen = found.trust > 0
     marks = np.where(seen[:, None], found.points, 0.0) * per_unit
     place = align_robustly(marks[seen], reference[seen], found.trust[seen], width=0.004, kind="rigid")
     upright = _around_head(dataclasses.replace(scan, vertices=place(scan.vertices * per_unit)))
     points = oriented_points(upright, step=STEP_M)
-    target = Target(points)
-    painted = scan.colours is not None or scan.texture is not None
-    fitted = fit_parameters(skin, target, place(marks), found.trust, painted=painted)
-    params = _params(fitted.unknowns, skin, head)
-    bumps = free_offsets(head, skin, params, target) if offsets else None
-
-    someone = head.bake(params.shape)
-    if bumps is not None:
-        someone.v_template = someone.v_template + torch.as_tensor(bumps).to(someone.v_template)
-    with torch.no_grad():
-        vertices = someone.vertices(params).numpy().astype(np.float64)
-    quality = _quality(head, skin, vertices, points, fitted, place(marks), found.trust)
-    track = Track(
-        head_id=head.arrays.id,
-        params=_in_scan(params, head, place.inverse()),
-        time_s=np.zeros(1),
-        std=_std(fitted, skin, head),
-        visibility=np.array([quality["coverage"]], np.float32),
-        appearance=None if bumps is None else Appearance(vertex_offsets=bumps.astype(np.float32)),
-        provenance={
-            "made_by": "recon.scan",
-            "quality": quality,
-            "scan": {
-                "points": len(scan.vertices),
-                "triangles": len(scan.faces),
-                "unit": unit,
-                "metres_per_unit": per_unit,
-                "views_read": found.views,
-                "to_head": np.round(_matrix(place) @ np.diag([per_unit] * 3 + [1.0]), 9).tolist(),
-            },
-            "metric_scale": "the scan's unit" if unit != "unknown" else "an average head",
-        },
-        licences=(head.arrays.licence,),
-    )
-    distance = Surface(vertices, head.arrays.faces).nearest(upright.vertices).distance
-    return ScanResult(track, upright, vertices, np.where(distance < FAR_M, distance, np.nan))
-
-
-def _unit_of(metres_per_unit: float) -> tuple[str, float]:
-    """The unit that makes the head nearest to an average one, or the size of an average head."""
-    name = min(UNITS, key=lambda u: abs(np.log(metres_per_unit / UNITS[u])))
-    if abs(np.log(metres_per_unit / UNITS[name])) < np.log(UNIT_TOLERANCE):
-        return name, UNITS[name]
-    return "unknown", float(metres_per_unit)
+    to_head = np.eye(4)
+    to_head[:3, :3], to_head[:3, 3] = per_unit * place.linear, place.translation
+    facts = {
+        "points": len(scan.vertices),
+        "triangles": len(scan.faces),
+        "unit": unit,
+        "metres_per_unit": per_unit,
+        "views_read": found.views,
+        "to_head": to_head.round(9).tolist(),
+    }
+    return _Brought(upright, points, Target(points), place(marks), found.trust, place, facts)
 
 
 def _around_head(scan: Scan) -> Scan:
@@ -104,19 +185,17 @@ def _around_head(scan: Scan) -> Scan:
     near = np.linalg.norm(scan.vertices, axis=1) < AROUND_M
     if near.all():
         return scan
-    if scan.is_cloud:
-        keep = np.flatnonzero(near)
-        return dataclasses.replace(
-            scan, vertices=scan.vertices[keep], colours=None if scan.colours is None else scan.colours[keep]
-        )
     faces = scan.faces[near[scan.faces].all(1)]
-    keep, inverse = np.unique(faces, return_inverse=True)
+    keep, inverse = (np.flatnonzero(near), faces) if scan.is_cloud else np.unique(faces, return_inverse=True)
     if not len(keep):
         raise InputError("the scan has no surface near the face that was found in it; wanted a mesh of a head")
     cut = lambda values: None if values is None else values[keep]  # noqa: E731
     return Scan(
         scan.vertices[keep], inverse.reshape(-1, 3).astype(np.int32), cut(scan.colours), cut(scan.uv), scan.texture
     )
+
+
+# --- to a track ---------------------------------------------------------------------------------------------------
 
 
 def _params(unknowns: np.ndarray, skin: ScanModel, head: Head) -> FaceParams:
@@ -126,8 +205,7 @@ def _params(unknowns: np.ndarray, skin: ScanModel, head: Head) -> FaceParams:
     def part(values) -> torch.Tensor:
         return torch.as_tensor(np.asarray(values)).to(head.v_template)
 
-    neutral = FaceParams.neutral(head)
-    return neutral.replace(
+    return FaceParams.neutral(head).replace(
         shape=part(unknowns[lay.shape]),
         expression=part(unknowns[lay.expression]),
         jaw=part([*unknowns[lay.jaw], 0.0]),
@@ -137,49 +215,34 @@ def _params(unknowns: np.ndarray, skin: ScanModel, head: Head) -> FaceParams:
     )
 
 
-def _in_scan(params: FaceParams, head: Head, back: Alignment) -> FaceParams:
-    """The face where the scan lies: `back` takes the head's frame to the scan's axes, metres. Adds the frame axis."""
-    root = head.bake(params.shape).joint_template[0].double()
-    linear, shift = torch.as_tensor(rotation_of(back)), torch.as_tensor(back.translation)
-    rotation = linear @ matrix_from_axis_angle(params.global_rotation.double())
-    translation = linear @ (root + params.translation.double()) + shift - root
-    placed = params.replace(
-        global_rotation=axis_angle_from_matrix(rotation).to(params.shape), translation=translation.to(params.shape)
+def _stacked(faces: list[FaceParams]) -> FaceParams:
+    """Faces of one identity as frames."""
+    fields = {f.name: [getattr(face, f.name) for face in faces] for f in dataclasses.fields(FaceParams)}
+    return FaceParams(**{name: v[0] if name == "shape" else torch.stack(v) for name, v in fields.items()})
+
+
+def _std(fits: list[ScanFit], skin: ScanModel, head: Head) -> FaceParams:
+    spread = _stacked([_params(fit.sd, skin, head) for fit in fits])
+    spread = spread.replace(shape=_params(np.mean([fit.sd for fit in fits], 0), skin, head).shape)
+    unknown = float("nan")
+    return spread.replace(neck=torch.full_like(spread.neck, unknown), eyes=torch.full_like(spread.eyes, unknown))
+
+
+def _track(head: Head, params: FaceParams, coverage, bumps, provenance: dict, std: FaceParams | None = None) -> Track:
+    return Track(
+        head_id=head.arrays.id,
+        params=params,
+        time_s=np.arange(len(params.jaw), dtype=np.float64),
+        std=std,
+        visibility=np.asarray(coverage, np.float32),
+        appearance=None if bumps is None else Appearance(vertex_offsets=bumps),
+        provenance={"made_by": "recon.scan", **provenance},
+        licences=(head.arrays.licence,),
     )
-    return placed.map(lambda value: value[None]).replace(shape=params.shape)
 
 
-def _std(fitted: ScanFit, skin: ScanModel, head: Head) -> FaceParams:
-    spread = _params(fitted.sd, skin, head)
-    unknown = torch.full_like(spread.neck, float("nan"))
-    spread = spread.replace(neck=unknown, eyes=torch.stack([unknown, unknown]))
-    return spread.map(lambda value: value[None]).replace(shape=spread.shape)
-
-
-def _matrix(alignment: Alignment) -> np.ndarray:
-    result = np.eye(4)
-    result[:3, :3], result[:3, 3] = alignment.linear, alignment.translation
-    return result
-
-
-def _quality(head: Head, skin: ScanModel, vertices, points: OrientedPoints, fitted: ScanFit, marks, trust) -> dict:
-    """The design's names: how far the scan's points on the face are from the head, and how much of it was seen."""
-    face = np.zeros(len(vertices), bool)
-    face[head.arrays.regions.get("face", np.arange(len(vertices)))] = True
-    surface = Surface(vertices[skin.vertices], skin.faces)
-    found = surface.nearest(points.samples)
-    agree = np.abs((surface.face_normals[found.faces] * points.normals).sum(1)) > 0.5
-    counted = face[skin.vertices][skin.faces].all(1)[found.faces] & (found.distance < FAR_M) & agree & ~points.rim
-    if counted.sum() < 50:
-        raise InputError("the scan shows too little of the face that was found in it; wanted half a face or more")
-    distance = 1000 * found.distance[counted]
-    corners = head.arrays.faces[head.arrays.landmarks["468"].faces]
-    places = np.einsum("lk,lkc->lc", head.arrays.landmarks["468"].barycentrics, vertices[corners])
-    seen = trust > 0
-    return {
-        "scan_median_mm": round(float(np.median(distance)), 4),
-        "scan_mean_mm": round(float(distance.mean()), 4),
-        "scan_p90_mm": round(float(np.quantile(distance, 0.9)), 4),
-        "landmarks_mm": round(1000 * float(np.median(np.linalg.norm(places[seen] - marks[seen], axis=1))), 4),
-        "coverage": round(float((fitted.match.trust > 0)[face[skin.vertices]].mean()), 4),
-    }
+def _distances(upright: Sequence[Scan], vertices: np.ndarray, head: Head) -> tuple[np.ndarray, ...]:
+    every = [
+        Surface(v, head.arrays.faces).nearest(scan.vertices).distance for scan, v in zip(upright, vertices, strict=True)
+    ]
+    return tuple(np.where(distance < FAR_M, distance, np.nan) for distance in every)

@@ -1,0 +1,57 @@
+"""Where a scan lies and in which unit: robust alignments, units, and faces moved with them."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+from flame_tools.rotations import axis_angle_from_matrix, matrix_from_axis_angle
+from flame_tools.surface.alignment import Alignment, align
+from flame_tools.types import FaceParams
+
+UNITS = {"m": 1.0, "cm": 0.01, "mm": 0.001, "in": 0.0254}  # metres
+UNIT_TOLERANCE = 1.35  # heads of children and of giants against the average one
+
+
+def rotation_of(alignment: Alignment) -> np.ndarray:
+    """[3, 3] the turn in a rigid motion or similarity."""
+    return alignment.linear / alignment.scale
+
+
+def align_robustly(
+    points: np.ndarray,  # [N, 3]
+    targets: np.ndarray,  # [N, 3]
+    weights: np.ndarray,  # [N]
+    *,
+    width: float,  # in the targets' unit: errors beyond it lose their pull (Geman-McClure)
+    kind: str = "similarity",
+    rounds: int = 12,
+) -> Alignment:
+    """The map of `kind` that brings most of the points near their targets."""
+    found = align(points, targets, kind=kind, weights=weights)
+    for _ in range(rounds):
+        squared = ((found(points) - targets) ** 2).sum(1)
+        squared_width = max(width**2, float(np.median(squared[weights > 0])))
+        found = align(points, targets, kind=kind, weights=weights / (1 + squared / squared_width) ** 2)
+    return found
+
+
+def unit_of(metres_per_unit: float) -> tuple[str, float]:
+    """The unit, and its metres, that makes a head of this size nearest to an average one.
+
+    Where none does, the unit is "unknown" and the head gets the size of an average one.
+    """
+    name = min(UNITS, key=lambda u: abs(np.log(metres_per_unit / UNITS[u])))
+    if abs(np.log(metres_per_unit / UNITS[name])) < np.log(UNIT_TOLERANCE):
+        return name, UNITS[name]
+    return "unknown", float(metres_per_unit)
+
+
+def place_in(params: FaceParams, root: torch.Tensor, motion: Alignment) -> FaceParams:
+    """A face moved rigidly; its root joint [3] lies at `root` before."""
+    kind = params.global_rotation.dtype
+    linear, shift = torch.as_tensor(rotation_of(motion)), torch.as_tensor(motion.translation)
+    root = root.double()
+    rotation = linear @ matrix_from_axis_angle(params.global_rotation.double())
+    translation = (root + params.translation.double()) @ linear.T + shift - root
+    return params.replace(global_rotation=axis_angle_from_matrix(rotation).to(kind), translation=translation.to(kind))
