@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from flame_tools.head import Head
 
 __version__ = "0.1.0"
-__all__ = ["FORMATS", "FaceError", "Track", "animate", "export", "load", "main", "recon", "render"]
+__all__ = ["FORMATS", "FaceError", "Track", "animate", "export", "fit", "load", "main", "recon", "render"]
 
 PathLike = str | os.PathLike
 FORMATS = {
@@ -64,6 +64,23 @@ def recon(
         focal_px = focal_from_exif(image)
     tracks = reconstruct(pixels, _head(head), all_faces=all_faces, focal_px=focal_px)
     return tracks if all_faces else tracks[0]
+
+
+def fit(
+    scan: PathLike,  # an OBJ, PLY, STL, GLB or glTF, or a folder with several of one person
+    *,
+    head: str | Head = "default",
+    offsets: bool = False,
+    registered: bool | None = None,
+) -> Track:
+    """A mesh or raw scan of a head, in any unit and orientation, to a Track with a frame for each scan.
+
+    The fitted head lies on the scan: in its axes, in metres. With `offsets` what the parameters cannot express becomes
+    a smooth field of vertex offsets. `registered` says whether the scan has the head's own topology (None: find out).
+    """
+    from recon.scan.pipeline import fit_files
+
+    return fit_files(scan, _head(head), offsets=offsets, registered=registered).track
 
 
 def animate(

@@ -24,6 +24,7 @@ from emberface_options import (
     Json,
     Out,
     OwnHead,
+    Registered,
     Seed,
     Size,
     Text,
@@ -195,6 +196,44 @@ def recon_(
         job.quality = recon_quality(tracks[0])
         if len(tracks) > 1:
             job.quality["faces"] = [recon_quality(track) for track in tracks]
+        say(job.finish(report), json)
+
+
+@app.command("fit")
+def fit_(
+    scan: Annotated[Path, typer.Argument(help="OBJ, PLY, STL, GLB or glTF; or a folder with several of one person.")],
+    out: Out,
+    head: HeadName = "default",
+    registered: Annotated[
+        Registered, typer.Option("--registered", help="Whether the vertices are the head's own.")
+    ] = Registered.auto,
+    offsets: Annotated[
+        bool, typer.Option("--offsets", help="Add a smooth field for what the parameters cannot express.")
+    ] = False,
+    format: Formats = "glb,png",
+    json: Json = False,
+) -> None:
+    """A mesh or a raw scan to a head, in any unit and orientation."""
+    from flame_tools.load import load_head
+    from recon.scan.file import scan_files
+    from recon.scan.picture import comparison
+    from recon.scan.pipeline import fit_files
+    from render.image import write_png
+
+    places, report = places_of(out, scan.stem, format)
+    inputs = {"scan": str(scan), "head": head, "registered": registered.value, "offsets": offsets}
+    with Run("fit", inputs, reads=scan_files(scan), show=not json) as job:
+        job.prepare(*places, report)
+        with job.step("load"):
+            model = load_head(head)
+        with job.step("fit", "finding the face and fitting the head"):
+            known = {"auto": None, "yes": True, "no": False}[registered.value]
+            found = fit_files(scan, model, offsets=offsets, registered=known)
+        write_all(job, found.track, model, [p for p in places if p.suffix != ".png"])
+        for place in (p for p in places if p.suffix == ".png"):
+            with job.step("png", "comparing with the scan"):
+                write_png(job.output(place), comparison(found.upright[0], found.distance[0], model, found.vertices[0]))
+        job.quality = recon_quality(found.track)
         say(job.finish(report), json)
 
 

@@ -27,6 +27,12 @@ Size = Annotated[str, typer.Option("--size", help="Of the picture, WIDTHxHEIGHT 
 Fps = Annotated[str, typer.Option("--fps", help="Frames per second, 10 to 120: 25, 29.97, 30000/1001.")]
 
 
+class Registered(StrEnum):
+    """What `fit --registered` takes."""
+
+    auto, yes, no = "auto", "yes", "no"
+
+
 class Format(StrEnum):
     """What `--format` takes, beside the track itself."""
 

@@ -93,20 +93,35 @@ def checked(scan: Scan, name: str = "the scan") -> Scan:
     return Scan(vertices, row[faces].astype(np.int32), pick(scan.colours), pick(scan.uv), scan.texture)
 
 
-def vertices_in_file_order(path: str | os.PathLike) -> np.ndarray | None:
-    """Vertices [V, 3] of an OBJ as it lists them; None for other files, whose readers keep the order.
+def scan_files(path: str | os.PathLike) -> list[Path]:
+    """The scan that a name stands for, or those of a folder, by name."""
+    path = Path(path)
+    if not path.is_dir():
+        return [path]
+    files = sorted(file for file in path.iterdir() if file.suffix.lower() in FORMATS)
+    if not files:
+        raise InputError(f"{path} holds no scan; wanted {', '.join(FORMATS)} files of one person")
+    return files
 
-    Readers split the vertices of an OBJ where texture coordinates part; a registered mesh is known by its numbering.
+
+def numbered_vertices(path: str | os.PathLike) -> np.ndarray:
+    """Vertices [V, 3] in the order in which a file lists them, by which a registered mesh is known.
+
+    Readers split the vertices of an OBJ where texture coordinates part, so these are read off its lines.
     """
-    if Path(path).suffix.lower() != ".obj":
-        return None
+    path = Path(path)
+    if path.suffix.lower() != ".obj":
+        return read_scan(path).vertices
+    _check_file(path)
     with open(path, "rb") as file:
-        rows = [line.split()[1:4] for line in file if line.startswith(b"v ")]
+        rows = [line.split()[1:4] for line in file if line.startswith((b"v ", b"v\t"))]
     try:
-        found = np.array(rows, np.float64)
+        vertices = np.array(rows, np.float64).reshape(-1, 3)
     except ValueError:
-        return None
-    return found if found.ndim == 2 and found.shape[1] == 3 and np.isfinite(found).all() else None
+        raise FormatError(f"{path} has a vertex that is not three numbers; export it again") from None
+    if not np.isfinite(vertices).all():
+        raise FormatError(f"{path} holds NaN or infinite values; export it again")
+    return vertices
 
 
 class _Beside:

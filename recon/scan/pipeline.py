@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -14,7 +15,7 @@ from flame_tools.head import Head
 from flame_tools.surface.alignment import Alignment
 from flame_tools.surface.nearest import Surface
 from flame_tools.types import Appearance, FaceParams, Track
-from recon.scan.file import Scan, checked
+from recon.scan.file import Scan, checked, numbered_vertices, read_scan, scan_files
 from recon.scan.fit import ScanFit, ScanModel, Target, fit_parameters
 from recon.scan.landmarks import find_landmarks
 from recon.scan.offsets import free_offsets
@@ -24,6 +25,7 @@ from recon.scan.registered import fit_registered
 
 STEP_M = 0.0013  # between the points that the fit sees
 AROUND_M = 0.26  # what is farther from the middle of the head is a body, a chair or a wall
+REGISTERED_MM = 3.0  # a mesh that is farther from the head has other vertices in the same number
 FAR_M = 0.02  # of the scan from the head: no error of the fit but something else
 
 
@@ -35,6 +37,34 @@ class ScanResult:
     upright: tuple[Scan, ...]  # the scans in the head's frame: metres, y up, facing +z
     vertices: np.ndarray  # [T, V, 3] the fitted head there
     distance: tuple[np.ndarray, ...]  # [N] metres from each vertex of `upright` to the head; NaN far from it
+
+
+def fit_files(
+    path: str | os.PathLike,  # a scan, or a folder with several of one person
+    head: Head,
+    *,
+    offsets: bool = False,
+    registered: bool | None = None,
+) -> ScanResult:
+    """Fit `head` to the scans that a name stands for.
+
+    With `registered` they are meshes in the head's own topology; None: they are if they have as many vertices, and if
+    the head, fitted to them vertex by vertex, lies on them.
+    """
+    files = scan_files(path)
+    if registered is not False:
+        meshes = [numbered_vertices(file) for file in files]
+        counts = [len(mesh) for mesh in meshes]
+        if set(counts) == {len(head.v_template)}:
+            result = fit_meshes(np.stack(meshes), head)
+            if registered or result.track.provenance["quality"]["scan_median_mm"] < REGISTERED_MM:
+                return result
+        elif registered:
+            raise InputError(
+                f"{path} has {counts[0]} vertices, head {head.arrays.id!r} has {len(head.v_template)}: it is not "
+                "registered to this head; fit it as a raw scan, or give the head that it was made with"
+            )
+    return fit_scans([read_scan(file) for file in files], head, offsets=offsets)
 
 
 def fit_scans(scans: Sequence[Scan], head: Head, *, offsets: bool = False) -> ScanResult:
