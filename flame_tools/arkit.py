@@ -2,19 +2,26 @@
 
 One owner for each motion: jawOpen, jawLeft and jawRight are the jaw joint, eyeLook* the eye joints, eyeBlink* the
 lids; every other name is an expression component of that name. Rotations grow linearly with the weight; the head's
-pose correctives make weight 1 look as the artist's shape.
+pose correctives make weight 1 look as the artist's shape. Where components have other names or none (FLAME), the
+head's `arkit_map` says what each weight stands for; `solve_map` makes one.
 """
 
 from __future__ import annotations
 
 import functools
+from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from flame_tools.errors import ShapeError
 from flame_tools.head import Head
-from flame_tools.types import FaceParams, broadcast_leading
+from flame_tools.transfer.motion import params_of
+from flame_tools.types import FaceParams, HeadArrays, broadcast_leading
+
+if TYPE_CHECKING:
+    from flame_tools.transfer.names import Explained
 
 # The order of Apple's ARFaceAnchor.BlendShapeLocation as ARKit streams commonly list it.
 ARKIT_NAMES = (
@@ -39,10 +46,12 @@ EXPRESSION_OWNED = tuple(n for n in ARKIT_NAMES if n not in JOINT_OWNED and n no
 def to_params(weights: Tensor, head: Head) -> FaceParams:
     """ARKit weights [..., 52] in [0, 1] to FaceParams with neutral identity, head pose and place.
 
-    Raises ShapeError where `weights` has another length or the head lacks components by these names.
+    Raises ShapeError where `weights` has another length, or the head has neither components by these names nor a map.
     """
     if weights.shape[-1] != len(ARKIT_NAMES):
         raise ShapeError(f"ARKit weights are {list(weights.shape)}, wanted [..., {len(ARKIT_NAMES)}]")
+    if len(head.arrays.arkit_map):
+        return params_of(weights @ torch.as_tensor(head.arrays.arkit_map).to(weights), head)
     source, target = _expression_columns(head.arrays.id, head.arrays.expression_names)
     leading = weights.shape[:-1]
     expression = weights.new_zeros(*leading, head.expression_size)
@@ -77,8 +86,11 @@ def to_params(weights: Tensor, head: Head) -> FaceParams:
 def from_params(params: FaceParams, head: Head) -> Tensor:
     """FaceParams to ARKit weights [..., 52].
 
-    What the names cannot say is left out: a jaw that closes past rest or twists, eyes that roll.
+    What the names cannot say is left out: a jaw that closes past rest or twists, eyes that roll. A head with an
+    `arkit_map` is explained by what its face shows; see `explain`.
     """
+    if len(head.arrays.arkit_map):
+        return explain(params, head).weights
     source, target = _expression_columns(head.arrays.id, head.arrays.expression_names)
     leading = broadcast_leading(
         params.expression.shape[:-1], params.jaw.shape[:-1], params.eyes.shape[:-2], params.eyelids.shape[:-1]
@@ -104,6 +116,25 @@ def from_params(params: FaceParams, head: Head) -> Tensor:
     return weights
 
 
+def explain(params: FaceParams, head: Head) -> Explained:
+    """ARKit weights within [0, 1] that come nearest to FaceParams, and how far the face is from them in mm."""
+    from flame_tools.transfer import names
+
+    return names.explain(params, head)
+
+
+def solve_map(head: HeadArrays, *, example: HeadArrays | None = None) -> np.ndarray:
+    """An `arkit_map` [52, E + 11] for a head without the names: the example's 52 poses (the default head's) on it."""
+    from flame_tools.transfer import names
+
+    return names.solve_map(head, example)
+
+
+def known_to(head: HeadArrays) -> bool:
+    """Whether the head understands the 52 names, by its components or by a map."""
+    return len(head.arkit_map) > 0 or set(EXPRESSION_OWNED) <= set(head.expression_names)
+
+
 @functools.lru_cache(maxsize=16)
 def _expression_columns(head_id: str, names: tuple[str, ...]) -> tuple[list[int], list[int]]:
     """Columns of the 52 that are expression components, and where each stands in the head's expression."""
@@ -111,6 +142,7 @@ def _expression_columns(head_id: str, names: tuple[str, ...]) -> tuple[list[int]
     if missing:
         raise ShapeError(
             f"head {head_id!r} has no expression components named {', '.join(missing[:4])}"
-            f"{' ...' if len(missing) > 4 else ''}; use a head with ARKit shapes, such as 'default'"
+            f"{' ...' if len(missing) > 4 else ''}; use a head with ARKit shapes, such as "
+            "'default', or give it a map: dataclasses.replace(arrays, arkit_map=arkit.solve_map(arrays))"
         )
     return [INDEX[name] for name in EXPRESSION_OWNED], [names.index(name) for name in EXPRESSION_OWNED]

@@ -161,7 +161,7 @@ def from_arkit(weights: Tensor) -> Coding:
 
     Of units that ARKit shows alike the plainest is told (43 for 45 and 46); 27 takes the place of 26 as in the manual.
     """
-    from flame_tools.bounded import solve_bounded
+    from flame_tools.transfer.bounded import solve_bounded
 
     if weights.shape[-1] != len(ARKIT_NAMES):
         raise ShapeError(f"ARKit weights are {list(weights.shape)}, wanted [..., {len(ARKIT_NAMES)}]")

@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import lsq_linear
 
-from flame_tools.bounded import solve_bounded
+from flame_tools.transfer.bounded import solve_bounded
 
 
 def reference(rows, wanted, low, high, coherence):

@@ -1,0 +1,145 @@
+import dataclasses
+
+import numpy as np
+import pytest
+import torch
+
+from flame_tools import FaceParams, Head, InputError, ShapeError, Track, load_head
+from flame_tools.arkit import ARKIT_NAMES, INDEX, to_params
+from flame_tools.surface.lod import simplify
+from flame_tools.transfer.carry import LipGaps
+from flame_tools.transfer.retarget import transfer
+from flame_tools.types import Camera
+from tests.shared_data import shared_file
+
+MOUTH = ("jawOpen", "mouthSmileLeft", "mouthSmileRight", "mouthFunnel", "mouthLowerDownLeft", "mouthLowerDownRight")
+
+
+@pytest.fixture(scope="module")
+def default() -> Head:
+    return load_head()
+
+
+@pytest.fixture(scope="module")
+def ict() -> Head:
+    return load_head(shared_file("heads/ict_facekit.npz"))
+
+
+def spoken(head: Head, frames: int = 24) -> Track:
+    """Opening and closing, smiling, looking about, blinking and nodding."""
+    t = torch.linspace(0, 2, frames)
+    weights = torch.zeros(frames, len(ARKIT_NAMES))
+    for name in MOUTH:
+        weights[:, INDEX[name]] = torch.rand(1, generator=torch.Generator().manual_seed(len(name))) * 0.5
+    weights *= torch.sin(np.pi * t)[:, None] ** 2
+    weights[:, INDEX["browInnerUp"]] = t / 4
+    weights[:, INDEX["eyeLookOutLeft"]] = weights[:, INDEX["eyeLookInRight"]] = t / 3
+    weights[frames // 2 :, [INDEX["eyeBlinkLeft"], INDEX["eyeBlinkRight"]]] = 1.0
+    nod = torch.stack([0.2 * torch.sin(3 * t), 0 * t, 0 * t], -1)
+    params = to_params(weights, head).replace(
+        shape=torch.zeros(head.shape_size), neck=nod, global_rotation=0 * nod, translation=0.1 * nod
+    )
+    return Track(head.arrays.id, params, t.double().numpy() + 1, licences=(head.arrays.licence,), fps=(12, 1))
+
+
+def face_error_mm(head: Head, a: Track, b: Track) -> np.ndarray:
+    """Mean distance [T] over the face, in mm."""
+    face = head.region("face")
+    both = [head.only(face).vertices(track.params.replace(translation=0 * a.params.translation)) for track in (a, b)]
+    return 1e3 * (both[0] - both[1]).norm(dim=-1).mean(-1).numpy()
+
+
+def gaps_mm(head: Head, track: Track) -> np.ndarray:
+    pairs = head.arrays.inner_lip_pairs
+    still = track.params.replace(neck=0 * track.params.neck, global_rotation=0 * track.params.neck)
+    upper, lower = head.only(torch.as_tensor(pairs.reshape(-1))).vertices(still).unflatten(1, (-1, 2)).unbind(2)
+    return 1e3 * (upper - lower)[..., 1].numpy()
+
+
+def test_the_same_head_with_fewer_triangles_gets_the_same_weights(default):
+    """Ground truth: a decimated head has the same components, so what is solved can be compared."""
+    small = Head(simplify(default.arrays, ratio=0.5))
+    track = spoken(default)
+    plain = dataclasses.replace(small.arrays, expression_names=tuple(f"e{i}" for i in range(42)))
+    for head, tolerance in ((small, 0.05), (Head(plain), 0.12)):
+        moved = transfer(track, default, head)
+        difference = (moved.params.expression - track.params.expression).abs()
+        assert difference.mean() < 0.01 and difference.max() < tolerance
+        assert (moved.params.jaw - track.params.jaw).abs().max() < 0.02
+        assert moved.curves["transfer"].values.max() < 0.3
+
+
+def test_there_and_back_through_ict(default, ict):
+    track = spoken(default)
+    there = transfer(track, default, ict)
+    back = transfer(there, ict, default)
+    assert face_error_mm(default, track, back).mean() < 0.4
+    wanted, found = gaps_mm(default, track), gaps_mm(default, back)
+    assert np.abs(wanted - found).mean() < 0.4
+    shut = np.abs(wanted[0]).max() < 0.6 and np.abs(gaps_mm(ict, there)[0])
+    assert np.max(shut) < 0.6, "lips that touch on one head touch on the other"
+    # what both own is copied
+    for name in ("eyes", "eyelids", "neck", "global_rotation"):
+        torch.testing.assert_close(getattr(there.params, name), getattr(track.params, name))
+    assert there.head_id == ict.arrays.id and there.licences == (default.arrays.licence, ict.arrays.licence)
+    assert there.curves["transfer"].names == ("residual_mm",)
+    assert there.provenance["transfer"]["residual_mm"] == pytest.approx(
+        there.curves["transfer"].values.mean(), abs=1e-3
+    )
+    assert (there.params.expression >= 0).all() and (there.params.expression <= 1).all()
+
+
+def test_people_are_matched_and_the_mean_face_is_not(default, ict):
+    someone = torch.zeros(default.shape_size)
+    someone[:5] = torch.tensor([1.5, -1.0, 1.0, 0.5, -1.5])
+    track = spoken(default, 2)
+    assert transfer(track, default, ict).params.shape.abs().max() == 0
+    track = track.replace(params=track.params.replace(shape=someone))
+    there = transfer(track, default, ict)
+    back = transfer(there, ict, default)
+    rest = FaceParams.neutral(default)
+    faces = [
+        default.only(default.region("face")).vertices(rest.replace(shape=s)).numpy()
+        for s in (someone, back.params.shape, 0 * someone)
+    ]
+    kept, mean = (np.linalg.norm(f - f.mean(0) - faces[0] + faces[0].mean(0), axis=-1).mean() for f in faces[1:])
+    assert kept < 1.2e-3 and kept < 0.5 * mean
+    assert transfer(track, default, ict, identity="mean").params.shape.abs().max() == 0
+
+
+def test_names_are_copied_on_request(default, ict):
+    track = spoken(default, 3)
+    moved = transfer(track, default, ict, method="names")
+    expected = to_params(torch.zeros(1, 52).index_fill(1, torch.tensor([INDEX["jawOpen"]]), 1.0), ict).jaw[0, 0]
+    share = track.params.jaw[:, 0] / default.arrays.jaw_open_rad
+    torch.testing.assert_close(moved.params.jaw[:, 0], share * expected)
+    assert "transfer" not in moved.curves
+
+
+def test_before_a_camera_the_eyes_stay_in_their_place(default, ict):
+    track = spoken(default, 3)
+    camera = Camera(np.array([900.0, 900.0]), np.array([200.0, 200.0]), (400, 400))
+    seen = transfer(track.replace(camera=camera), default, ict, method="names")
+    eyes = [head.skeleton(t.params)[0][:, 3:].mean(1) for head, t in ((default, track), (ict, seen))]
+    torch.testing.assert_close(eyes[0], eyes[1], rtol=0, atol=1e-6)
+
+
+def test_lips_that_touch_touch_whatever_the_rest_gaps():
+    def line(gap_m: float, width_m: float) -> np.ndarray:  # [5, 2, 3] pairs along a straight mouth
+        x = np.linspace(-width_m / 2, width_m / 2, 5)
+        return np.stack([np.stack([x, 0 * x + gap, 0 * x], -1) for gap in (gap_m, 0.0)], 1)
+
+    ajar, shut = line(0.8e-3, 0.05), line(-0.3e-3, 0.04)
+    own, other = LipGaps.at_rest(ajar), LipGaps.at_rest(shut)
+    opened = line(4.9e-3, 0.05)[None]
+    np.testing.assert_allclose(own.carried(opened, other, 0.8)[0, :, 1], -0.3e-3 + 0.8 * 5e-3, atol=1e-9)
+    back = other.carried(shut[None], own, 1.25)[0, :, 1]
+    np.testing.assert_allclose(back, -0.1e-3, atol=1e-9)  # pressed together, though the head rests with lips apart
+
+
+def test_wrong_choices_and_tracks_are_refused(default):
+    track = spoken(default, 2)
+    with pytest.raises(InputError, match="'magic'"):
+        transfer(track, default, default, method="magic")
+    with pytest.raises(ShapeError, match="made on head 'default'"):
+        transfer(track, Head(dataclasses.replace(default.arrays, id="other")), default)
