@@ -16,8 +16,8 @@ from flame_tools.characters.ict_files import GROUPS, LANDMARKS, LICENCE, OVERLAY
 from flame_tools.characters.ict_lids import lid_shapedirs
 from flame_tools.characters.ict_regions import MATERIALS, ict_materials, ict_regions, lip_pairs
 from flame_tools.characters.names import arkit_spelling
-from flame_tools.characters.owners import everyday_sd, share_out
-from flame_tools.characters.rigging import Angles, regressor, rig
+from flame_tools.characters.owners import LEFT_EYE, RIGHT_EYE, everyday_sd, share_out
+from flame_tools.characters.rigging import Angles, regressor, rig, sphere_centre
 from flame_tools.surface.mesh_graph import mirror_of
 from flame_tools.types import Embedding, HeadArrays
 
@@ -49,8 +49,20 @@ def ict_head(model: IctModel, *, file: str = "") -> HeadArrays:
     mirror = mirror_of(template)
     regions = ict_regions(template, faces, mirror, groups, marks)
     balls = (groups["eyeball_left"], groups["eyeball_right"])
+    centres = {
+        joint: sphere_centre(template[regions[f"{side}_eyeball"]])
+        for joint, side in ((LEFT_EYE, "left"), (RIGHT_EYE, "right"))
+    }
     teeth = groups["teeth_lower"]
-    rigging = rig(template, faces, shapes, eyeballs=balls, rigid_jaw=teeth, angles=Angles(look_rad=LOOK_RAD))
+    rigging = rig(
+        template,
+        faces,
+        shapes,
+        eyeballs=balls,
+        rigid_jaw=teeth,
+        places=centres,
+        angles=Angles(look_rad=LOOK_RAD),
+    )
     owned = share_out(template, shapes, rigging)
     uv, uv_faces = one_atlas(model.uv, model.uv_faces[kept], *(np.isin(faces[:, 0], ball) for ball in balls))
     count = len(owned.expression_names)

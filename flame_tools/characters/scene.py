@@ -13,7 +13,7 @@ import numpy as np
 
 from flame_tools.errors import FormatError
 
-MAX_ELEMENTS = 200_000_000  # numbers that one file may unfold to; a character has a few millions
+MAX_ELEMENTS = 100_000_000  # numbers that one file may unfold to; a character has a few millions
 MAX_DEPTH = 512  # of nodes below each other
 
 
