@@ -197,7 +197,9 @@ def test_broken_documents_are_refused(tmp_path, change, match):
         read(tmp_path, broken(change))
 
 
-@pytest.mark.parametrize("data", [b"", b"glTF", b"glTF" + b"\0" * 40, b"{", b"[" * 100_000, b"\xff\xfe", b"[]", b"null"])
+@pytest.mark.parametrize(
+    "data", [b"", b"glTF", b"glTF" + b"\0" * 40, b"{", b"[" * 100_000, b"\xff\xfe", b"[]", b"null"]
+)
 def test_other_files_are_refused(tmp_path, data):
     with pytest.raises(FormatError):
         read(tmp_path, data)
