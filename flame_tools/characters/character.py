@@ -14,10 +14,10 @@ import numpy as np
 
 from flame_tools.arkit import ARKIT_NAMES
 from flame_tools.characters.eyeballs import find_eyeballs
-from flame_tools.characters.owners import JAW, LEFT_EYE, RIGHT_EYE, Rigging, everyday_sd, pose, share_out
+from flame_tools.characters.owners import JAW, LEFT_EYE, RIGHT_EYE, Rigging, pose, share_out
 from flame_tools.characters.parts import Face, face_of
 from flame_tools.characters.regions import MATERIALS, face_materials, face_regions, lip_pairs
-from flame_tools.characters.rigging import Angles, regressor, rig
+from flame_tools.characters.rigging import Angles, moving_fields, rig
 from flame_tools.errors import FormatError
 from flame_tools.surface.mesh_graph import mirror_of
 from flame_tools.types import HeadArrays
@@ -65,8 +65,8 @@ def character_head(face: Face, *, name: str, licence: str = LICENCE, file: str =
         members = np.unique(face.faces[material == MATERIALS.index(part)])
         if len(members):
             regions[part] = members.astype(np.int32)
-    count = len(owned.expression_names)
     return HeadArrays(
+        **moving_fields(template, rigging, owned),
         v_template=template.astype(np.float32),
         faces=face.faces.astype(np.int32),
         uv=face.uv.astype(np.float32),
@@ -74,26 +74,13 @@ def character_head(face: Face, *, name: str, licence: str = LICENCE, file: str =
         materials=MATERIALS,
         face_material=material,
         shapedirs=np.zeros((*template.shape, 0), np.float32),
-        expressiondirs=owned.expressiondirs.astype(np.float32),
-        posedirs=owned.posedirs.astype(np.float32),
-        J_regressor=regressor(template, rigging).astype(np.float32),
-        weights=rigging.weights.astype(np.float32),
-        eyelid_vertices=owned.eyelid_vertices,
-        eyelid_dirs=owned.eyelid_dirs.astype(np.float32),
         eyelid_shapedirs=np.zeros((*owned.eyelid_dirs.shape, 0), np.float32),
         shape_names=(),
-        expression_names=owned.expression_names,
-        expression_bounds=np.tile(np.float32([0, 1]), (count, 1)),
-        expression_sd=everyday_sd(owned.expression_names).astype(np.float32),
-        jaw_open_rad=rigging.jaw_open_rad,
-        jaw_side_rad=rigging.jaw_side_rad,
-        look_rad=rigging.look_rad.astype(np.float32),
         landmarks={},
         regions=regions,
         inner_lip_pairs=lip_pairs(template, face.faces, face.shapes),
         mirror=mirror_of(template),
         directions={},
-        arkit_map=owned.arkit_map,
         id=name,
         licence=licence,
         provenance={

@@ -8,6 +8,7 @@ and left out; they are the last vertices, so the others keep their numbers.
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,8 +17,9 @@ from flame_tools.characters.ict_files import GROUPS, LANDMARKS, LICENCE, OVERLAY
 from flame_tools.characters.ict_lids import lid_shapedirs
 from flame_tools.characters.ict_regions import MATERIALS, ict_materials, ict_regions, lip_pairs
 from flame_tools.characters.names import arkit_spelling
-from flame_tools.characters.owners import LEFT_EYE, RIGHT_EYE, everyday_sd, share_out
-from flame_tools.characters.rigging import Angles, regressor, rig, sphere_centre
+from flame_tools.characters.owners import LEFT_EYE, RIGHT_EYE, share_out
+from flame_tools.characters.rigging import Angles, moving_fields, rig, sphere_centre
+from flame_tools.contour_table import contour_table
 from flame_tools.surface.mesh_graph import mirror_of
 from flame_tools.types import Embedding, HeadArrays
 
@@ -65,8 +67,8 @@ def ict_head(model: IctModel, *, file: str = "") -> HeadArrays:
     )
     owned = share_out(template, shapes, rigging)
     uv, uv_faces = one_atlas(model.uv, model.uv_faces[kept], *(np.isin(faces[:, 0], ball) for ball in balls))
-    count = len(owned.expression_names)
-    return HeadArrays(
+    head = HeadArrays(
+        **moving_fields(template, rigging, owned),
         v_template=template.astype(np.float32),
         faces=faces.astype(np.int32),
         uv=uv.astype(np.float32),
@@ -74,30 +76,18 @@ def ict_head(model: IctModel, *, file: str = "") -> HeadArrays:
         materials=MATERIALS,
         face_material=ict_materials(template, faces, groups, regions),
         shapedirs=identity,
-        expressiondirs=owned.expressiondirs.astype(np.float32),
-        posedirs=owned.posedirs.astype(np.float32),
-        J_regressor=regressor(template, rigging).astype(np.float32),
-        weights=rigging.weights.astype(np.float32),
-        eyelid_vertices=owned.eyelid_vertices,
-        eyelid_dirs=owned.eyelid_dirs.astype(np.float32),
         eyelid_shapedirs=lid_shapedirs(template, faces, identity, owned, regions),
         shape_names=tuple(f"identity{i:03d}" for i in range(len(model.identity))),
-        expression_names=owned.expression_names,
-        expression_bounds=np.tile(np.float32([0, 1]), (count, 1)),
-        expression_sd=everyday_sd(owned.expression_names).astype(np.float32),
-        jaw_open_rad=rigging.jaw_open_rad,
-        jaw_side_rad=rigging.jaw_side_rad,
-        look_rad=rigging.look_rad.astype(np.float32),
         landmarks={"68": vertex_embedding(faces, marks)},
         regions=regions,
         inner_lip_pairs=lip_pairs(template, faces, marks),
         mirror=mirror,
         directions={},
-        arkit_map=owned.arkit_map,
         id="ict_facekit",
         licence=LICENCE,
         provenance={"source": "ICT-FaceKit, https://github.com/ICT-VGL/ICT-FaceKit", "file": file},
     )
+    return replace(head, contour=contour_table(head))
 
 
 def arkit_name(name: str) -> str:

@@ -13,8 +13,8 @@ from pathlib import Path
 import numpy as np
 
 from flame_tools.archive import member_names
-from flame_tools.files.data import read_data
 from flame_tools.errors import FormatError
+from flame_tools.files.data import read_data
 from flame_tools.files.obj import read_obj
 
 NEUTRAL = "generic_neutral_mesh.obj"

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from flame_tools.characters.owners import JAW, LEFT_EYE, NECK, RIGHT_EYE, ROOT, Rigging
+from flame_tools.characters.owners import JAW, LEFT_EYE, NECK, RIGHT_EYE, ROOT, Owned, Rigging, everyday_sd
 from flame_tools.errors import FormatError
 from flame_tools.surface.mesh_graph import edge_matrix, harmonic, open_edges, pieces, smooth
 
@@ -210,3 +210,23 @@ def affine_weights(points: np.ndarray, place: np.ndarray) -> np.ndarray:
     even = np.full(len(points), 1.0 / len(points))
     missing = np.array([0.0, 0.0, 0.0, 1.0]) - rows.T @ even
     return even + rows @ np.linalg.solve(rows.T @ rows, missing)
+
+
+def moving_fields(template: np.ndarray, rigging: Rigging, owned: Owned) -> dict:
+    """The fields of HeadArrays that say how a head moves."""
+    count = len(owned.expression_names)
+    return {
+        "expressiondirs": owned.expressiondirs.astype(np.float32),
+        "posedirs": owned.posedirs.astype(np.float32),
+        "J_regressor": regressor(template, rigging).astype(np.float32),
+        "weights": rigging.weights.astype(np.float32),
+        "eyelid_vertices": owned.eyelid_vertices,
+        "eyelid_dirs": owned.eyelid_dirs.astype(np.float32),
+        "expression_names": owned.expression_names,
+        "expression_bounds": np.tile(np.float32([0, 1]), (count, 1)),
+        "expression_sd": everyday_sd(owned.expression_names).astype(np.float32),
+        "jaw_open_rad": rigging.jaw_open_rad,
+        "jaw_side_rad": rigging.jaw_side_rad,
+        "look_rad": rigging.look_rad.astype(np.float32),
+        "arkit_map": owned.arkit_map,
+    }

@@ -51,7 +51,7 @@ def assert_moves_alike(head, source, *, atol_m, half_m, names=ARKIT_NAMES):
     told_apart = [INDEX[n] for n in ("jawOpen", "mouthSmileLeft", "mouthRollLower", "eyeBlinkLeft", "eyeBlinkRight",
                                      "eyeLookInLeft", "eyeLookInRight", "eyeLookUpLeft", "eyeLookUpRight")]  # fmt: skip
     ours = np.concatenate([posed(head, {ARKIT_NAMES[i]: 1.0}) for i in told_apart], 1)
-    apart, match = cKDTree(ours).query(np.concatenate(full[told_apart], 1))
+    _, match = cKDTree(ours).query(np.concatenate(full[told_apart], 1))
     for name in names:
         for weight, wanted, limit in ((1.0, full, atol_m), (0.5, half, half_m)):
             found = posed(head, {name: weight})[match]
@@ -194,7 +194,7 @@ def test_a_body_rig_with_a_jaw_bone(source, shapes, tmp_path):
 def test_what_is_no_character_is_refused(source, tmp_path):
     a = source.arrays
     (tmp_path / "a.glb").write_bytes(mesh_glb(a.v_template, a.faces, {"fat": a.v_template * 0.1}))
-    with pytest.raises(FormatError, match="ARKit's names.*it has fat"):
+    with pytest.raises(FormatError, match=r"ARKit's names.*it has fat"):
         read_character(tmp_path / "a.glb")
     (tmp_path / "b.glb").write_bytes(mesh_glb(a.v_template, a.faces, {}))
     with pytest.raises(FormatError, match="no shapes at all"):
@@ -203,5 +203,5 @@ def test_what_is_no_character_is_refused(source, tmp_path):
     with pytest.raises(FormatError, match="where the eyes are"):
         read_character(tmp_path / "c.glb")
     (tmp_path / "d.obj").write_text("v 0 0 0\n")
-    with pytest.raises(FormatError, match="wanted .glb"):
+    with pytest.raises(FormatError, match="is no character file"):
         read_character(tmp_path / "d.obj")

@@ -1,3 +1,4 @@
+import contextlib
 import struct
 import zlib
 
@@ -116,7 +117,5 @@ def test_changed_bytes_never_crash(data):
     for _ in range(data.draw(st.integers(1, 4))):
         raw[data.draw(st.integers(0, len(raw) - 1))] = data.draw(st.integers(0, 255))
     raw = raw[: data.draw(st.integers(0, len(raw)))]
-    try:
+    with contextlib.suppress(FormatError):
         read_nodes(bytes(raw), "file")
-    except FormatError:
-        pass

@@ -1,6 +1,7 @@
 """The glTF reader on what the format allows and on what it does not."""
 
 import base64
+import contextlib
 import json
 
 import numpy as np
@@ -46,7 +47,7 @@ def test_nodes_move_the_mesh_and_turn_its_shapes(tmp_path):
     matrix = np.eye(4)
     matrix[3, :3] = [1, 2, 3]  # column-major
     part = read(tmp_path, mesh_glb(POINTS, FACES, {}, node={"matrix": matrix.ravel().tolist()})).parts[0]
-    np.testing.assert_allclose(part.vertices, POINTS + [1, 2, 3])
+    np.testing.assert_allclose(part.vertices, POINTS + np.array([1, 2, 3]))
 
 
 def test_names_from_accessors_where_extras_are_missing(tmp_path):
@@ -113,7 +114,8 @@ def test_skins_and_bones(tmp_path):
     assert scene.bones == ("Neck", "Head") and scene.parents == (-1, 0)
     np.testing.assert_allclose(scene.places, [[0, 1, 0], [0, 2, 0]])
     np.testing.assert_allclose(scene.parts[0].weights, [[1, 0], [0, 1], [0.5, 0.5], [0, 1]])
-    np.testing.assert_allclose(scene.parts[0].vertices, POINTS + [[0, 1, 0], [0, 2, 0], [0, 1.5, 0], [0, 2, 0]])
+    lifted = np.array([[0, 1, 0], [0, 2, 0], [0, 1.5, 0], [0, 2, 0]])
+    np.testing.assert_allclose(scene.parts[0].vertices, POINTS + lifted)
 
 
 def test_buffers_beside_and_inside_the_json(tmp_path):
@@ -220,7 +222,5 @@ def test_changed_bytes_never_crash(tmp_path_factory, data):
         raw[data.draw(st.integers(0, len(raw) - 1))] = data.draw(st.integers(0, 255))
     path = tmp_path_factory.getbasetemp() / "changed.glb"
     path.write_bytes(raw[: data.draw(st.integers(0, len(raw)))])
-    try:
+    with contextlib.suppress(FormatError):
         read_gltf(path)
-    except FormatError:
-        pass
