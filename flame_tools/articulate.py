@@ -123,7 +123,7 @@ def _backward(
     _share(batch, offsets.shape[1], lambda first, last: kernels.pose_backward(first, last, _PARENTS, *arrays))
     with torch.autocast("cpu", enabled=False), torch.no_grad():
         grad_offsets = grads[0]
-        grad_template = grad_offsets.sum(0) if of_template else grad_offsets[0, :0]
+        grad_template = grad_offsets.sum(0) if of_template else grad_offsets.new_empty(0)
         grad_coefficients = grad_offsets.view(batch, directions.shape[1]) @ directions.T
         kernels.rotate_backward(0, batch, *_numpy(turns, grad_local, grad_coefficients), count, *_numpy(grad_turns))
         grad_linear = grad_coefficients[:, :count].contiguous()
