@@ -30,7 +30,6 @@ METHODS = ("surface", "names")
 IDENTITIES = ("auto", "mean", "match")
 _NAMED = Terms(expected=0.2)  # where heads share names, these are followed unless the surface says otherwise
 _SEEN_M = 2e-5  # a component that moves no sample further than this cannot be solved for
-_FOLLOWS_M = 1e-3  # skin that follows the gaze moves at least this much per unit of rotation
 _JAW_SD = (0.25, 0.08, 0.02)  # radians: opening, sideways, roll
 _JAW_LIMITS = (0.7, 0.25, 0.06)  # radians, where the head does not say how far its jaw goes
 _JAW_SHUT = -0.1  # radians past rest
@@ -124,15 +123,12 @@ def perform(
     shown = motion.copy()  # what the target's face is to follow ...
     during = np.zeros((len(motion), len(target.expression_names) + OTHERS))  # ... with this already done ...
     after = np.zeros_like(during)  # ... and this done afterwards, each head in its own way
-    if _skin_follows_eyes(source) and _skin_follows_eyes(target):
-        shown[:, own["eyes"]] = 0.0
-        after[:, other["eyes"]] = motion[:, own["eyes"]]
-    else:
-        during[:, other["eyes"]] = motion[:, own["eyes"]]
+    during[:, other["eyes"]] = motion[:, own["eyes"]]
     copies_lids = len(source.eyelid_vertices) > 0 and len(target.eyelid_vertices) > 0
     if copies_lids:
-        shown[:, own["eyelids"]] = 0.0
-        after[:, other["eyelids"]] = motion[:, own["eyelids"]]
+        for name in ("eyes", "eyelids"):  # lids shut and follow the gaze by each head's own shapes
+            shown[:, own[name]] = during[:, other[name]] = 0.0
+            after[:, other[name]] = motion[:, own[name]]
     own_seen, seen = (_seen(points) for points in (carrier.source_points, carrier.points))
     lost = []
     for column in np.flatnonzero(~own_seen & (np.abs(motion[:, own["expression"]]).max(0, initial=0.0) > 0.05)):
@@ -172,10 +168,6 @@ def _unknowns(target: HeadArrays, seen: np.ndarray, *, solve_lids: bool) -> Unkn
 def _seen(points: FacePoints) -> np.ndarray:
     """Which expression components [E] move any of the points."""
     return np.linalg.norm(points.expression, axis=1).max(0, initial=0.0) > _SEEN_M
-
-
-def _skin_follows_eyes(head: HeadArrays) -> bool:
-    return bool(np.abs(head.posedirs[..., 18:]).max(initial=0.0) > _FOLLOWS_M)
 
 
 def _placed(track: Track, source: Head, target: Head, params: FaceParams) -> torch.Tensor:
