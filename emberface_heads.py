@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from typing import Annotated
 
@@ -71,6 +72,7 @@ def add(
     from flame_tools.load import checked_name, read_files, register_head
 
     head = read_files(files, name=name and checked_name(name), licence=licence, identity=identity)
+    head = _with_arkit(head)
     file = register_head(head, replace=replace)
     say_figures({"file": str(file), **_facts(head)}, json)
 
@@ -92,12 +94,26 @@ def convert(
         raise InputError(f"a head goes into a file that ends in .npz, not {out}; the last name is where to write")
     if any(file.exists() and out.exists() and out.samefile(file) for file in files):
         raise InputError(f"{out} is read by this command and would be replaced; choose another name")
-    head = read_files(files, name=name and checked_name(name), licence=licence, identity=identity)
+    head = _with_arkit(read_files(files, name=name and checked_name(name), licence=licence, identity=identity))
     save_head(head, out)
     say_figures({"file": str(out), **_facts(head)}, json)
 
 
+def _with_arkit(head: HeadArrays) -> HeadArrays:
+    """The head, with what ARKit's names stand for solved from the default head's where its own do not say it."""
+    from flame_tools import arkit
+
+    if arkit.known_to(head):
+        return head
+    try:
+        return dataclasses.replace(head, arkit_map=arkit.solve_map(head))
+    except FaceError:  # without landmarks there is nothing to go by: `missing` says which file brings them
+        return head
+
+
 def _facts(a: HeadArrays) -> dict:
+    from flame_tools.arkit import known_to
+
     return {
         "id": a.id,
         "licence": a.licence,
@@ -107,6 +123,7 @@ def _facts(a: HeadArrays) -> dict:
         "expression_components": len(a.expression_names),
         "expression_names": list(a.expression_names),
         "materials": list(a.materials),
+        "arkit": known_to(a),
         "uv": len(a.uv),
         "eyelid_vertices": len(a.eyelid_vertices),
         "inner_lip_pairs": len(a.inner_lip_pairs),
@@ -120,7 +137,10 @@ def _facts(a: HeadArrays) -> dict:
 
 def _missing(a: HeadArrays) -> dict[str, str]:
     """Parts that a head lacks, and which published file brings each to a FLAME model."""
+    from flame_tools.arkit import known_to
+
     there = {
+        "ARKit names": known_to(a),
         "landmarks 68": "68" in a.landmarks,
         "landmarks 105": not {"105", "468"}.isdisjoint(a.landmarks),
         "contour": len(a.contour.faces) > 0,
@@ -129,6 +149,7 @@ def _missing(a: HeadArrays) -> dict[str, str]:
         "eyelids": len(a.eyelid_vertices) > 0,
     }
     brings = {
+        "ARKit names": "landmark_embedding.npy, and emberface head add",
         "landmarks 68": "landmark_embedding.npy",
         "landmarks 105": "mediapipe_landmark_embedding.npz",
         "contour": "landmark_embedding.npy or flame_dynamic_embedding.npy",

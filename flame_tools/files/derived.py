@@ -1,4 +1,4 @@
-"""What a head's geometry says where its files do not: eyes, the mirror, the 68 landmarks, the inner lips."""
+"""What a head's geometry says where its files do not: eyes, the mirror, the 68 landmarks, the lips."""
 
 from __future__ import annotations
 
@@ -15,13 +15,15 @@ IRIS_RADIUS_M = 5.85e-3  # of people, nearly constant: 11.7 mm across
 PUPIL_RADIUS_M = 1.9e-3
 _EYES = ("left_eyeball", "right_eyeball")
 _ASYMMETRY_M = 0.01  # a mirror image that lies further from every vertex says that the face is not symmetric
+_LIP_DEPTH_M = 0.02  # lips lie at most so far behind their border
+_LIP_BORDER = slice(48, 60)  # of the 68
 # of the 68: from the subject's right corner over the upper and the lower lip to the left corner
 _UPPER_LIP, _LOWER_LIP = (60, 61, 62, 63, 64), (60, 67, 66, 65, 64)
 
 
 def complete(head: HeadArrays) -> HeadArrays:
     """`head` with those of its empty parts that follow from the others. What it has is never changed."""
-    for step in (_with_eyeballs, _with_mirror, _with_68, _with_inner_lips):
+    for step in (_with_eyeballs, _with_mirror, _with_68, _with_inner_lips, _with_lips):
         head = step(head)
     return head
 
@@ -100,6 +102,30 @@ def _with_inner_lips(head: HeadArrays) -> HeadArrays:
             pairs.append((vertex, facing))
             taken |= {vertex, facing}
     return dataclasses.replace(head, inner_lip_pairs=np.array(pairs, np.int32).reshape(-1, 2))
+
+
+def _with_lips(head: HeadArrays) -> HeadArrays:
+    """The material of the triangles that lie, seen from the front, within the outer border of the lips."""
+    if "lips" in head.materials or "skin" not in head.materials or "68" not in head.landmarks:
+        return head
+    marks = head.landmarks["68"]
+    template = head.v_template.astype(np.float64)
+    border = np.einsum("lk,lkc->lc", marks.barycentrics, template[head.faces[marks.faces]])[_LIP_BORDER]
+    inside = _within(template[:, :2], border[:, :2]) & (template[:, 2] > border[:, 2].min() - _LIP_DEPTH_M)
+    own = inside[head.faces].all(1) & (head.face_material == head.materials.index("skin"))
+    if not own.any():
+        return head
+    material = np.where(own, len(head.materials), head.face_material).astype(np.int32)
+    return dataclasses.replace(head, materials=(*head.materials, "lips"), face_material=material)
+
+
+def _within(points: np.ndarray, ring: np.ndarray) -> np.ndarray:
+    """Which of points [n, 2] lie inside a polygon [k, 2]: those from which a ray crosses it an odd number of times."""
+    (x, y), inside = points.T, np.zeros(len(points), bool)
+    for (x0, y0), (x1, y1) in zip(ring, np.roll(ring, -1, 0), strict=True):
+        if y0 != y1:
+            inside ^= ((y0 > y) != (y1 > y)) & (x < x0 + (y - y0) / (y1 - y0) * (x1 - x0))
+    return inside
 
 
 def _way(lengths, stops: np.ndarray) -> np.ndarray:
