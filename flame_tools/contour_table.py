@@ -17,6 +17,7 @@ LARGEST = 39  # degrees
 JAW_POINTS, CHIN = 17, 8
 STEP_M = 5e-4  # places along a ring that may be chosen
 SMOOTH = 4  # degrees on each side over which a point's way is averaged
+LEAST_INSIDE = 1e-3  # a ring starts this far (barycentric) from the edges of its triangle
 HOLLOW_M = 4e-4  # an outline may dip by this much on its way to the cheek; the nose is further
 
 
@@ -59,7 +60,8 @@ class Ring:
 
 def follow_ring(vertices: np.ndarray, faces: np.ndarray, start: int, weights: np.ndarray) -> Ring:
     """Walk from a place in triangle `start` along its own height, forward, until the midline or a rim."""
-    origin = np.asarray(weights, np.float64) @ vertices[faces[start]]
+    inward = np.maximum(np.asarray(weights, np.float64), LEAST_INSIDE)  # a corner belongs to several triangles
+    origin = inward / inward.sum() @ vertices[faces[start]]
     height = vertices[:, 1] - origin[1]
     height = np.where(np.abs(height) < 1e-9, 1e-9, height)  # no vertex on the level: every crossing is inside an edge
     ends = np.sort(np.stack([faces, np.roll(faces, -1, 1)], -1), -1)  # [F, 3, 2]

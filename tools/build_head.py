@@ -26,7 +26,7 @@ sys.path.insert(0, str(ROOT))
 from flame_tools.archive import write_npz  # noqa: E402
 from flame_tools.contour_table import contour_table  # noqa: E402
 from flame_tools.load import save_head  # noqa: E402
-from flame_tools.types import HeadArrays  # noqa: E402
+from flame_tools.types import Embedding, HeadArrays  # noqa: E402
 from tools import update_checksums  # noqa: E402
 from tools.head import (  # noqa: E402
     arkit,
@@ -107,7 +107,8 @@ def build(data: Path | None = None) -> HeadArrays:
         licence="CC0-1.0",
         provenance={"made_by": "tools/build_head.py", "source": source.CREDIT, "identity": people.provenance},
     )
-    return dataclasses.replace(head, contour=contour_table(head))
+    seen = contour_table(head)
+    return dataclasses.replace(head, contour=Embedding(seen.faces, settled(seen.barycentrics, 1e-6)))
 
 
 def settled(values: np.ndarray, step: float) -> np.ndarray:
