@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import math
 from pathlib import Path
 from typing import Annotated
@@ -11,7 +12,7 @@ import numpy as np
 import typer
 
 import emberface
-from emberface_options import HeadName, Json, say_figures
+from emberface_options import HeadName, Json, OwnHead, say_figures
 from flame_tools.errors import InputError
 
 app = typer.Typer(help="Measure a track.", no_args_is_help=True, rich_markup_mode=None)
@@ -89,3 +90,55 @@ def _plain(figures) -> dict:
         elif isinstance(value, np.integer):
             plain[name] = int(value)
     return plain
+
+
+@app.command()
+def scan(
+    track: Annotated[Path, typer.Argument(help="A NAME.face.npz.")],
+    scan: Annotated[Path, typer.Argument(help="A scan of the same person: OBJ, PLY, STL, GLB or glTF.")],
+    frame: Annotated[int, typer.Option("--frame", min=0, help="Which frame of the track.")] = 0,
+    scale: Annotated[bool, typer.Option("--scale", help="Let the head be resized, too.")] = False,
+    head: OwnHead = None,
+    json: Json = False,
+) -> None:
+    """How far is the head from a scan? Rigidly aligned by seven landmarks and nearest points, in millimetres."""
+    from flame_tools.load import head_of, load_head
+    from flame_tools.posing import posed_frames
+    from recon.scan.evaluate import score_scan
+    from recon.scan.file import read_scan
+
+    person = emberface.load(track)
+    if frame >= len(person):
+        raise InputError(f"{track} has {len(person)} frames, the first is 0; there is no frame {frame}")
+    model = load_head(head) if head else head_of(person)
+    vertices = next(itertools.islice(posed_frames(person, model), frame, None))
+    say_figures(_plain(score_scan(vertices, model, read_scan(scan), scale=scale)), json)
+
+
+@app.command()
+def stabilise(
+    meshes: Annotated[Path, typer.Argument(help="A NAME.face.npz, or a folder of meshes in the head's topology.")],
+    head: OwnHead = None,
+    frames: Annotated[int, typer.Option("--frames", min=2, help="Of a track: how many, evenly chosen.")] = 8,
+    json: Json = False,
+) -> None:
+    """How did the skull move between one person's meshes? A track is its own truth, and gives the errors as well."""
+    import torch
+
+    from flame_tools.load import head_of, load_head
+    from flame_tools.posing import posed_frames
+    from recon.scan.pipeline import read_meshes
+    from recon.stabilise import errors_of, figures, stabilise
+
+    if meshes.is_dir():
+        model = load_head(head or "default")
+        found = stabilise(read_meshes(meshes, model), model)
+        say_figures(figures(found), json)
+        return
+    track = emberface.load(meshes)
+    model = load_head(head) if head else head_of(track)
+    chosen = np.unique(np.linspace(0, len(track) - 1, frames).round().astype(int))
+    posed = np.stack([vertices for i, vertices in enumerate(posed_frames(track, model)) if i in chosen])
+    found = stabilise(posed, model)
+    params = track.params.frame(torch.as_tensor(chosen)).replace(shape=track.params.shape)
+    say_figures(figures(found) | errors_of(found, posed, params, model), json)

@@ -52,19 +52,37 @@ def fit_files(
     the head, fitted to them vertex by vertex, lies on them.
     """
     files = scan_files(path)
-    if registered is not False:
-        meshes = [numbered_vertices(file) for file in files]
-        counts = [len(mesh) for mesh in meshes]
-        if set(counts) == {len(head.v_template)}:
-            result = fit_meshes(np.stack(meshes), head)
-            if registered or result.track.provenance["quality"]["scan_median_mm"] < REGISTERED_MM:
-                return result
-        elif registered:
+    alike = registered is not False and {len(numbered_vertices(f)) for f in files} == {len(head.v_template)}
+    if alike or registered:
+        result = fit_meshes(_numbered(path, head), head)
+        if registered or result.track.provenance["quality"]["scan_median_mm"] < REGISTERED_MM:
+            return result
+    return fit_scans([read_scan(file) for file in files], head, offsets=offsets)
+
+
+def read_meshes(path: str | os.PathLike, head: Head) -> np.ndarray:
+    """Meshes [T, V, 3] in the head's own topology, in metres, from a file or a folder of them."""
+    meshes = _numbered(path, head)
+    return meshes * _unit_of_meshes(meshes, head)[1]
+
+
+def _numbered(path: str | os.PathLike, head: Head) -> np.ndarray:
+    """Meshes [T, V, 3] as their files hold them; refuses those that are not numbered as the head."""
+    meshes = []
+    for file in scan_files(path):
+        meshes.append(numbered_vertices(file))
+        if len(meshes[-1]) != len(head.v_template):
             raise InputError(
-                f"{path} has {counts[0]} vertices, head {head.arrays.id!r} has {len(head.v_template)}: it is not "
+                f"{file} has {len(meshes[-1])} vertices, head {head.arrays.id!r} has {len(head.v_template)}: it is not "
                 "registered to this head; fit it as a raw scan, or give the head that it was made with"
             )
-    return fit_scans([read_scan(file) for file in files], head, offsets=offsets)
+    return np.stack(meshes)
+
+
+def _unit_of_meshes(meshes, head: Head) -> tuple[str, float]:
+    rest = head.v_template.numpy().astype(np.float64)
+    equal = np.ones(len(rest))
+    return unit_of(float(np.median([align_robustly(mesh, rest, equal, width=0.006).scale for mesh in meshes])))
 
 
 def fit_scans(scans: Sequence[Scan], head: Head, *, offsets: bool = False) -> ScanResult:
@@ -120,10 +138,7 @@ def fit_meshes(meshes: np.ndarray, head: Head) -> ScanResult:
         raise ShapeError(f"meshes are {list(meshes.shape)}, but head {head.arrays.id!r} has [T, {count}, 3]")
     if not np.isfinite(meshes).all():
         raise InputError("the meshes hold NaN or infinite values; export them again")
-    rest = head.v_template.numpy().astype(np.float64)
-    equal = np.ones(count)
-    sizes = [align_robustly(mesh, rest, equal, width=0.006).scale for mesh in meshes]
-    unit, per_unit = unit_of(float(np.median(sizes)))
+    unit, per_unit = _unit_of_meshes(meshes, head)
     found = fit_registered(meshes * per_unit, head)
     error = np.linalg.norm(found.residual, axis=-1)
     with torch.no_grad():
@@ -137,6 +152,7 @@ def fit_meshes(meshes: np.ndarray, head: Head) -> ScanResult:
     }
     facts = {"unit": unit, "metres_per_unit": per_unit, "registered": True}
     track = _track(head, found.params, np.ones(len(meshes)), None, {"quality": quality, "scans": [facts] * len(meshes)})
+    rest, equal = head.v_template.numpy().astype(np.float64), np.ones(count)
     upright, vertices = [], []
     for mesh, fit in zip(meshes * per_unit, fitted, strict=True):
         place = align_robustly(fit, rest, equal, width=0.006, kind="rigid")
