@@ -75,10 +75,11 @@ class Head(nn.Module):
         # One matrix [S + E + 36, 3 V]: identity, expression, pose correctives. Without a copy per part.
         fused = np.concatenate([arrays.shapedirs, arrays.expressiondirs, arrays.posedirs], -1)
         keep("directions", k_major(fused))
-        regressor = arrays.J_regressor.astype(np.float64)
-        keep("joint_template", regressor @ arrays.v_template)  # [5, 3]
+        near = np.flatnonzero(arrays.J_regressor.any(0))  # joints hang on a few vertices
+        regressor = arrays.J_regressor[:, near].astype(np.float64)
+        keep("joint_template", regressor @ arrays.v_template[near])  # [5, 3]
         follows = self.shape_size + (self.expression_size if arrays.joints_follow_expression else 0)
-        keep("joint_directions", k_major(np.tensordot(regressor, fused[..., :follows], 1)))
+        keep("joint_directions", k_major(np.tensordot(regressor, fused[near, :, :follows], 1)))  # [follows, 15]
         keep("joint_weights", arrays.weights.T)  # [5, V]
         keep("eyelid_vertices", arrays.eyelid_vertices, torch.int64)
         keep("eyelid_basis", k_major(arrays.eyelid_dirs))  # [4, 3 N]
