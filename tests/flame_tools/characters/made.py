@@ -100,8 +100,8 @@ def mesh_fbx(vertices, faces, shapes, *, settings=None, model=None, bones=(), we
         bone, cluster = 10000 + i, 20000 + i
         local = np.asarray(place) - (bones[parent][2] if parent >= 0 else 0.0)
         held = np.flatnonzero(weights[:, i]).astype(np.int32)
-        bind = np.eye(4)
-        bind[3, :3] = -np.asarray(place)  # rows: as the file keeps matrices
+        bind, link = np.eye(4), np.eye(4)
+        bind[3, :3], link[3, :3] = -np.asarray(place), place  # rows: as the file keeps matrices
         objects += [
             Node(
                 "Model",
@@ -115,6 +115,7 @@ def mesh_fbx(vertices, faces, shapes, *, settings=None, model=None, bones=(), we
                     Node("Indexes", [held]),
                     Node("Weights", [weights[held, i].astype(np.float64)]),
                     Node("Transform", [bind.ravel()]),
+                    Node("TransformLink", [link.ravel()]),
                 ],
             ),
         ]

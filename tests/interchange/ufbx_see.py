@@ -1,0 +1,51 @@
+"""Runs in a process of its own, since ufbx's bindings may crash as they end: what ufbx sees in an FBX file of one mesh.
+
+python ufbx_see.py FILE.fbx OUT.npz
+"""
+
+import os
+import sys
+
+import numpy as np
+import ufbx
+
+path, out = sys.argv[1:]
+scene = ufbx.load_file(path)
+mesh = scene.meshes[0]
+clusters = list(scene.skin_clusters)
+# All of these are kept: the bindings may crash where one is let go.
+parts = [(c.bone_node, c.vertices, c.weights, c.geometry_to_world) for c in clusters]
+
+
+def rows(vectors) -> np.ndarray:
+    return np.array([(v.x, v.y, v.z) for v in vectors]).reshape(-1, 3)
+
+
+def columns(matrix) -> np.ndarray:
+    return rows((matrix.c0, matrix.c1, matrix.c2, matrix.c3))
+
+
+points = rows(mesh.vertices)
+weights = np.zeros((len(points), len(clusters)))
+world = np.zeros((len(points), 4, 3))
+for i, (_, vertices, shares, matrix) in enumerate(parts):
+    at, share = np.array(list(vertices)), np.array(list(shares))
+    weights[at, i] = share
+    world[at] += share[:, None, None] * columns(matrix)
+world /= np.maximum(weights.sum(1), 1e-9)[:, None, None] if clusters else 1.0
+if not clusters:
+    world += columns(scene.nodes[-1].geometry_to_world)
+shapes = {}
+for channel, shape in zip(scene.blend_channels, scene.blend_shapes, strict=True):
+    offsets = np.zeros_like(points)
+    offsets[np.array(list(shape.offset_vertices), int)] = rows(shape.position_offsets)
+    shapes[f"shape.{channel.name}"] = np.einsum("vi,vij->vj", offsets, world[:, :3])
+np.savez(
+    out,
+    positions=np.einsum("vi,vij->vj", points, world[:, :3]) + world[:, 3],
+    weights=weights,
+    bones=np.array([bone.name for bone, *_ in parts], dtype=str),
+    metres=scene.settings.unit_meters,
+    **shapes,
+)
+os._exit(0)
