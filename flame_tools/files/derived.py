@@ -8,16 +8,19 @@ import itertools
 import numpy as np
 
 from flame_tools.characters.rigging import sphere_centre
-from flame_tools.surface.mesh_graph import edge_lengths
+from flame_tools.surface.mesh_graph import edge_lengths, reach
 from flame_tools.types import Embedding, HeadArrays
 
 IRIS_RADIUS_M = 5.85e-3  # of people, nearly constant: 11.7 mm across
 PUPIL_RADIUS_M = 1.9e-3
 _EYES = ("left_eyeball", "right_eyeball")
 _ASYMMETRY_M = 0.01  # a mirror image that lies further from every vertex says that the face is not symmetric
+_APART_M = 1e-3  # so far from the other lip an edge counts double
+_LIP_REACH_M = 0.03  # no part of a lip is further along the skin from its landmarks
 _LIP_DEPTH_M = 0.02  # lips lie at most so far behind their border
 _LIP_BORDER = slice(48, 60)  # of the 68
-# of the 68: from the subject's right corner over the upper and the lower lip to the left corner
+# of the 68: the lips' own, and from the subject's right corner over their inner edges to the left corner
+_UPPER, _LOWER = (*range(49, 54), 61, 62, 63), (*range(55, 60), 65, 66, 67)
 _UPPER_LIP, _LOWER_LIP = (60, 61, 62, 63, 64), (60, 67, 66, 65, 64)
 
 
@@ -87,21 +90,33 @@ def _with_68(head: HeadArrays) -> HeadArrays:
 
 
 def _with_inner_lips(head: HeadArrays) -> HeadArrays:
-    """Facing vertices along the edges of the lips that the landmarks of the inner mouth lie on."""
+    """Facing vertices of the two lips, along the edges where these come closest to each other."""
     if len(head.inner_lip_pairs) or not {"68", "51"} & set(head.landmarks):
         return head
+    from scipy.spatial import cKDTree
+
     marks, first = (head.landmarks["68"], 0) if "68" in head.landmarks else (head.landmarks["51"], 17)
-    corners = head.faces[marks.faces, marks.barycentrics.argmax(1)]  # the vertex nearest to each landmark
-    lengths = edge_lengths(head.v_template.astype(np.float64), head.faces)
-    upper, lower = (_way(lengths, corners[np.array(stops) - first]) for stops in (_UPPER_LIP, _LOWER_LIP))
-    along = [_shares(head.v_template[way]) for way in (upper, lower)]
-    pairs, taken = [], set(np.intersect1d(upper, lower))
-    for vertex, share in zip(upper, along[0], strict=True):
-        facing = lower[np.abs(along[1] - share).argmin()]
-        if vertex not in taken and facing not in taken:
-            pairs.append((vertex, facing))
-            taken |= {vertex, facing}
-    return dataclasses.replace(head, inner_lip_pairs=np.array(pairs, np.int32).reshape(-1, 2))
+    template = head.v_template.astype(np.float64)
+    # Lips that touch are one place in space: the triangles of the landmarks say which of the two is meant.
+    corners = head.faces[marks.faces, marks.barycentrics.argmax(1)]
+    ways = [reach(template, head.faces, corners[np.array(own) - first], _LIP_REACH_M) for own in (_UPPER, _LOWER)]
+    lips = [np.flatnonzero(own < other) for own, other in (ways, ways[::-1])]
+    if not len(lips[0]) or not len(lips[1]):
+        return head
+    lines = []
+    for own, other, stops in ((lips[0], lips[1], _UPPER_LIP), (lips[1], lips[0], _LOWER_LIP)):
+        apart = np.full(len(template), 1.0)  # metres: what is no lip is far
+        apart[own] = cKDTree(template[other]).query(template[own])[0]
+        apart[corners[[60 - first, 64 - first]]] = 0
+        lines.append(_way(template, head.faces, apart, corners[np.array(stops) - first]))
+    upper, lower = (np.setdiff1d(line, corners[[60 - first, 64 - first]]) for line in lines)
+    near = (
+        cKDTree(template[lower, :1]).query(template[upper, :1])[1],
+        cKDTree(template[upper, :1]).query(template[lower, :1])[1],
+    )
+    mutual = np.flatnonzero(near[1][near[0]] == np.arange(len(upper)))
+    pairs = np.stack([upper[mutual], lower[near[0][mutual]]], 1)
+    return dataclasses.replace(head, inner_lip_pairs=pairs[template[pairs[:, 0], 0].argsort()].astype(np.int32))
 
 
 def _with_lips(head: HeadArrays) -> HeadArrays:
@@ -128,21 +143,18 @@ def _within(points: np.ndarray, ring: np.ndarray) -> np.ndarray:
     return inside
 
 
-def _way(lengths, stops: np.ndarray) -> np.ndarray:
-    """Vertices [n] of the shortest way along edges through `stops`."""
+def _way(template: np.ndarray, faces: np.ndarray, apart: np.ndarray, stops: np.ndarray) -> np.ndarray:
+    """Vertices [n] of the way along edges through `stops` that stays where `apart` [V] (metres) is small."""
     from scipy.sparse.csgraph import dijkstra
 
+    lengths = edge_lengths(template, faces).tocoo()
+    lengths.data *= 1 + ((apart[lengths.row] + apart[lengths.col]) / (2 * _APART_M)) ** 2
+    lengths = lengths.tocsr()
     way = [int(stops[0])]
-    for start, end in itertools.pairwise(stops):
+    for start, end in itertools.pairwise(stops.tolist()):
         before = dijkstra(lengths, directed=False, indices=start, return_predecessors=True)[1]
-        part = [int(end)]
+        part = [end]
         while part[-1] != start and before[part[-1]] >= 0:
             part.append(int(before[part[-1]]))
         way += part[::-1][1:]
     return np.array(way)
-
-
-def _shares(points: np.ndarray) -> np.ndarray:
-    """How far along a line each of its points [n, 3] lies, in [0, 1]."""
-    done = np.concatenate([[0.0], np.cumsum(np.linalg.norm(np.diff(points, axis=0), axis=1))])
-    return done / max(done[-1], 1e-12)

@@ -138,8 +138,8 @@ def _checked(content: dict, path: Path) -> dict[str, np.ndarray]:
     if faces.ndim != 2 or faces.shape[1] != 3 or not len(faces) or not (faces.min() >= 0 and faces.max() < v):
         raise FormatError(f"{path}: f is {list(faces.shape)} and must be triangles of vertices below {v}")
     tree = arrays["kintree_table"].astype(np.int64)
-    if tree.ndim != 2 or tuple(tree[0, 1:]) != PARENTS[1:]:
-        raise FormatError(f"{path}: the joints hang as {tree[:1, 1:].ravel().tolist()}, wanted FLAME's {PARENTS[1:]}")
+    if tree.shape != (2, 5) or tuple(tree[0, 1:]) != PARENTS[1:]:
+        raise FormatError(f"{path}: the joints hang as {tree.tolist()}, wanted FLAME's {PARENTS[1:]} under the root")
     return arrays
 
 

@@ -187,12 +187,13 @@ def _with_eyelid(head: HeadArrays, offsets: np.ndarray) -> HeadArrays:
     dirs[:, :, column] = offsets[moved]
     dirs[:, :, column + 2] = 0  # straight: these files say nothing of the arc
     name = ("left_lids", "right_lids")[column]
+    own = (far > 0.05 * far.max()) & (head.v_template[:, 0] * side > 0)
     return dataclasses.replace(
         head,
         eyelid_vertices=moved,
         eyelid_dirs=dirs,
         eyelid_shapedirs=np.zeros((len(moved), 3, 4, len(head.shape_names)), np.float32),
-        regions={**head.regions, name: np.flatnonzero(far > 0.05 * far.max()).astype(np.int32)},
+        regions={**head.regions, name: np.flatnonzero(own).astype(np.int32)},
     )
 
 

@@ -212,6 +212,11 @@ def _encoded(text: str, encoding: str = "latin1") -> bytes:
     return text.encode("latin1")
 
 
+def _no_bytes() -> bytes:
+    """Python 3 writes empty bytes as bytes() in protocols 0 to 2."""
+    return b""
+
+
 def _reconstructed(kind: type, _base: object = None, _state: object = None) -> StandIn:
     """copy_reg._reconstructor, as protocols 0 and 1 write new-style objects."""
     if not (isinstance(kind, type) and issubclass(kind, StandIn)):
@@ -235,6 +240,7 @@ TABLE: dict[tuple[str, str], type[StandIn] | StorageType | Callable] = {
     ("_codecs", "encode"): _encoded,
     ("collections", "OrderedDict"): _ordered,
     **{(module, "_reconstructor"): _reconstructed for module in ("copy_reg", "copyreg")},
+    **{(module, "bytes"): _no_bytes for module in ("__builtin__", "builtins")},
     **{(module, "object"): _Marker for module in ("__builtin__", "builtins")},
     **{
         (module.format(layout), f"{layout}_{suffix}"): kind

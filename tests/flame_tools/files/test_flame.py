@@ -1,4 +1,4 @@
-"""FLAME files are not redistributable: these tests write random ones in the published layout and size."""
+"""FLAME files are not redistributable: these tests write random ones, and the default head, in the published layout."""
 
 import pickle
 
@@ -8,17 +8,21 @@ import torch
 from scipy import sparse
 
 from flame_tools import FaceParams, FormatError, load_head
+from flame_tools.files.flame import LICENCE, OPEN_LICENCE, read_flame
+from tests.flame_tools.files.published import chumpy, python2_dumps, thing
+
+VERTICES = 60
 
 
-def flame_content(vertices: int = 60) -> dict:
+def random_content(directions: int = 400) -> dict:
     rng = np.random.default_rng(0)
-    regressor = rng.random((5, vertices))
-    weights = rng.random((vertices, 5))
+    regressor = rng.random((5, VERTICES))
+    weights = rng.random((VERTICES, 5))
     return {
-        "f": rng.integers(0, vertices, (90, 3)).astype(np.uint32),
-        "v_template": rng.normal(size=(vertices, 3)) * 0.1,
-        "shapedirs": rng.normal(size=(vertices, 3, 400)) * 1e-3,
-        "posedirs": rng.normal(size=(vertices, 3, 36)) * 1e-3,
+        "f": rng.integers(0, VERTICES, (90, 3)).astype(np.uint32),
+        "v_template": rng.normal(size=(VERTICES, 3)) * 0.1,
+        "shapedirs": rng.normal(size=(VERTICES, 3, directions)) * 1e-3,
+        "posedirs": rng.normal(size=(VERTICES, 3, 36)) * 1e-3,
         "J_regressor": sparse.csc_matrix(regressor / regressor.sum(1, keepdims=True)),
         "kintree_table": np.array([[2**32 - 1, 0, 1, 1, 1], [0, 1, 2, 3, 4]], np.uint32),
         "weights": weights / weights.sum(1, keepdims=True),
@@ -26,11 +30,14 @@ def flame_content(vertices: int = 60) -> dict:
     }
 
 
+CONTENT = random_content()
+
+
 @pytest.fixture
 def write(tmp_path):
-    def write(**changes):
-        path = tmp_path / "generic_model.pkl"
-        path.write_bytes(pickle.dumps({**flame_content(), **changes}, protocol=2))
+    def write(name="generic_model.pkl", **changes):
+        path = tmp_path / name
+        path.write_bytes(pickle.dumps({**CONTENT, **changes}, protocol=2))
         return path
 
     return write
@@ -38,36 +45,136 @@ def write(tmp_path):
 
 def test_a_flame_pickle_becomes_a_head(write):
     head = load_head(write(), dtype=torch.float64)
-    assert head.arrays.id.startswith("flame_")
     assert (head.shape_size, head.expression_size) == (300, 100)
-    content = flame_content()
     params = FaceParams.neutral(head).replace(
         shape=torch.randn(300, dtype=torch.float64), expression=torch.randn(100, dtype=torch.float64)
     )
-    wanted = content["v_template"] + content["shapedirs"] @ torch.cat([params.shape, params.expression]).numpy()
+    wanted = CONTENT["v_template"] + CONTENT["shapedirs"] @ torch.cat([params.shape, params.expression]).numpy()
     posed = head(params)
     np.testing.assert_allclose(posed.vertices, wanted, atol=1e-12)
     # Official FLAME regresses its joints from the face with its expression.
-    np.testing.assert_allclose(posed.joints, content["J_regressor"] @ wanted, atol=1e-12)
+    np.testing.assert_allclose(posed.joints, CONTENT["J_regressor"] @ wanted, atol=1e-12)
 
 
-def test_the_same_arrays_from_an_npz(write, tmp_path):
-    content = flame_content()
-    np.savez(tmp_path / "flame.npz", **{**content, "J_regressor": content["J_regressor"].toarray()})
+def as_published(kinds: dict) -> dict:
+    """The model with its arrays behind chumpy: plain, selected and reshaped."""
+    directions = CONTENT["shapedirs"]
+    return {
+        **CONTENT,
+        "v_template": thing(kinds["Ch"], x=CONTENT["v_template"]),
+        "posedirs": thing(kinds["Reshape"], a=CONTENT["posedirs"].ravel(), newshape=(VERTICES, 3, 36)),
+        "shapedirs": thing(
+            kinds["Select"],
+            a=thing(kinds["Ch"], x=directions),
+            idxs=np.arange(directions.size),
+            preferred_shape=directions.shape,
+        ),
+    }
+
+
+@pytest.mark.parametrize("writer", ["python 2", *range(6)])
+def test_every_way_of_writing_gives_the_same_head(tmp_path, writer):
+    path = tmp_path / "flame2023.pkl"
+    with chumpy() as kinds:
+        content = as_published(kinds)
+        data = python2_dumps(content) if writer == "python 2" else pickle.dumps(content, protocol=writer)
+    path.write_bytes(data)
+    head = read_flame(path)
+    np.testing.assert_array_equal(head.v_template, CONTENT["v_template"])
+    np.testing.assert_array_equal(np.concatenate([head.shapedirs, head.expressiondirs], 2), CONTENT["shapedirs"])
+    np.testing.assert_array_equal(head.posedirs, CONTENT["posedirs"])
+    np.testing.assert_array_equal(head.J_regressor, CONTENT["J_regressor"].toarray())
+    np.testing.assert_array_equal(head.faces, CONTENT["f"])
+    assert head.id == "flame2023"
+
+
+@pytest.mark.parametrize("pack", [np.savez, np.savez_compressed])
+@pytest.mark.parametrize("dense", [True, False])
+def test_npz_files_of_the_same_arrays(write, tmp_path, pack, dense):
+    """Dense, or as numpy saves a published dict: the sparse regressor pickled into it."""
+    regressor = CONTENT["J_regressor"].toarray() if dense else CONTENT["J_regressor"]
+    pack(tmp_path / "flame.npz", **{**CONTENT, "J_regressor": regressor, "other": np.zeros(3)})
     one, other = load_head(write()), load_head(tmp_path / "flame.npz")
     torch.testing.assert_close(one.shape_basis, other.shape_basis)
     torch.testing.assert_close(one.joint_template, other.joint_template)
 
 
+def test_the_version_without_jaw_rotation(write):
+    weights = CONTENT["weights"].copy()
+    weights[:, 1] += weights[:, 2]
+    weights[:, 2] = 0
+    path = write("flame2023_no_jaw.pkl", weights=weights)
+    assert read_flame(path).provenance["jaw_turns"] is False
+    assert read_flame(path).id == "flame2023_no_jaw"
+    assert read_flame(write("flame2023.pkl")).provenance["jaw_turns"] is True
+    head = load_head(path)
+    still, open_ = FaceParams.neutral(head), FaceParams.neutral(head).replace(jaw=torch.tensor([0.4, 0, 0]))
+    # What a published jaw turn adds is pose correctives alone.
+    moved = (head.vertices(open_) - head.vertices(still)).numpy()
+    turn = torch.linalg.matrix_exp(torch.tensor([[0, 0, 0], [0, 0, -0.4], [0, 0.4, 0]])) - torch.eye(3)
+    np.testing.assert_allclose(moved, CONTENT["posedirs"][..., 9:18] @ turn.ravel().numpy(), atol=1e-6)
+
+
+@pytest.mark.parametrize(("directions", "identity"), [(400, 300), (150, 100), (20, 10)])
+def test_published_and_cut_numbers_of_directions(write, directions, identity):
+    head = read_flame(write(shapedirs=random_content(directions)["shapedirs"]))
+    assert (len(head.shape_names), len(head.expression_names)) == (identity, directions - identity)
+
+
+def test_other_numbers_of_directions_are_asked_for(write):
+    path = write(shapedirs=random_content(100)["shapedirs"])
+    with pytest.raises(FormatError, match=r"100 directions.*--identity N"):
+        read_flame(path)
+    assert len(read_flame(path, identity=60).expression_names) == 40
+    with pytest.raises(FormatError, match="101 of them"):
+        read_flame(path, identity=101)
+
+
+def test_names_that_say_nothing_give_way_to_the_content(write):
+    ids = {read_flame(write(name)).id for name in ("generic_model.pkl", "FLAME_NEUTRAL.pkl", "female_model.pkl")}
+    other = read_flame(write(v_template=CONTENT["v_template"] + 0.01)).id
+    assert len(ids) == 1 and other not in ids and all(name.startswith("flame_") for name in (*ids, other))
+    assert read_flame(write("flame2020_mine.pkl")).id == "flame2020_mine"
+
+
+def test_the_licence_is_flames_unless_a_text_beside_the_open_model_says_cc_by(write, tmp_path):
+    open_model = write("flame2023_Open.pkl")
+    assert read_flame(open_model).licence == LICENCE
+    (tmp_path / "readme.txt").write_text("FLAME 2023 Open is released under the CC BY 4.0 licence.")
+    assert read_flame(open_model).licence == OPEN_LICENCE
+    assert read_flame(write("generic_model.pkl")).licence == LICENCE
+    assert read_flame(open_model, licence="bought").licence == "bought"
+    (tmp_path / "readme.txt").write_text("Not CC BY-NC 4.0 either.")
+    assert read_flame(open_model).licence == LICENCE
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"posedirs": np.zeros((60, 3, 9))}, "posedirs is"),
-        ({"weights": np.full((60, 5), np.nan)}, "weights must be finite"),
-        ({"f": np.full((4, 3), 60)}, "f is"),
+        ({"posedirs": np.zeros((VERTICES, 3, 9))}, "posedirs is"),
+        ({"posedirs": np.zeros((VERTICES, 3, 36), int)}, "posedirs has type int64"),
+        ({"weights": np.full((VERTICES, 5), np.nan)}, "weights must be finite"),
+        ({"weights": np.ones((VERTICES, 5))}, "rows of weights sum"),
+        ({"weights": "text"}, "weights must be finite numbers, found <U4"),
+        ({"f": np.full((4, 3), VERTICES)}, "f is"),
+        ({"f": np.full((4, 3), -1)}, "f is"),
+        ({"f": np.zeros((0, 3), int)}, "f is"),
         ({"kintree_table": np.zeros((2, 5), np.uint32)}, "joints hang"),
+        ({"kintree_table": np.zeros(5, np.uint32)}, "joints hang"),
+        ({"shapedirs": np.zeros((VERTICES, 3, 400), complex)}, "an array of type 'c16'"),
     ],
 )
 def test_what_is_no_flame_model_is_refused(write, changes, message):
     with pytest.raises(FormatError, match=message):
         load_head(write(**changes))
+
+
+def test_pickles_of_something_else(tmp_path):
+    for content, message in [
+        ([1, 2], "holds a list"),
+        ({"a": 1}, "lacks f, v_template"),
+        ("v_template", "holds a str"),
+    ]:
+        (tmp_path / "a.pkl").write_bytes(pickle.dumps(content))
+        with pytest.raises(FormatError, match=message):
+            load_head(tmp_path / "a.pkl")
