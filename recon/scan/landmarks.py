@@ -83,7 +83,9 @@ def _search(canvas: Canvas, reference: np.ndarray) -> Alignment | None:
             aligned = _one_view(canvas, axes, near, close, reference)
             if aligned is not None and (best is None or aligned[0] < best[0]):
                 best = aligned
-        if best is not None and best[0] < (GOOD_M if axes_of is _upright_axes else WORST_M):
+            if best is not None and best[0] < GOOD_M:
+                return best[1]
+        if best is not None and best[0] < WORST_M and axes_of is _all_axes:
             break
     return None if best is None or best[0] > WORST_M else best[1]
 
