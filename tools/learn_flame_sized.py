@@ -52,8 +52,12 @@ def perform(head: Head, shapes: torch.Tensor, frames: int, seed: int) -> Scans:
             chosen = random.choice(len(ARKIT_NAMES), random.integers(2, 7), replace=False)
             row[chosen] = random.uniform(0.1, 1.0, len(chosen))
             row[INDEX["jawOpen"]] = random.choice([0.0, random.uniform(0.0, 1.0)])
-            blink = random.choice([0.0, random.uniform(0.0, 1.0)])
-            row[INDEX["eyeBlinkLeft"]] = row[INDEX["eyeBlinkRight"]] = blink
+            shut = random.uniform(0.0, 1.0) * (random.uniform() < 0.3)
+            row[INDEX["eyeBlinkLeft"]] = row[INDEX["eyeBlinkRight"]] = shut
+            for side in ("Left", "Right"):
+                for ways in (("Up", "Down"), ("In", "Out")):
+                    row[[INDEX[f"eyeLook{way}{side}"] for way in ways]] = 0.0
+                    row[INDEX[f"eyeLook{random.choice(ways)}{side}"]] = random.uniform(0.0, 1.0)
         params = to_params(torch.as_tensor(weights, dtype=head.v_template.dtype), head).replace(shape=shape)
         with torch.no_grad():
             meshes.append(head.vertices(params).numpy())

@@ -38,12 +38,13 @@ def principal(
     return Components(dirs * sign, scores * sign, values[order] / max(np.trace(gram), 1e-30))
 
 
-def correctives(offsets: np.ndarray, feature: np.ndarray) -> np.ndarray:
-    """Pose correctives [36, V, 3]: what of offsets [N, V, 3] goes with the entries of R - I [N, 36].
+def correctives(offsets: np.ndarray, feature: np.ndarray, rows: np.ndarray | slice = slice(None)) -> np.ndarray:
+    """Pose correctives [36, V, 3]: what of offsets [N, V, 3] goes with the entries of R - I [N, 36], in some rows.
 
     Expressions are learnt from the rest, so that their scores do not depend on the pose. To fit both by turns changes
     nothing: what is left over has no part that goes with the pose.
     """
+    offsets, feature = offsets[rows], feature[rows]
     size = feature.shape[1]
     ridge = RIDGE * max(float((feature**2).sum()), 1e-12) * np.eye(size)
     return np.tensordot(np.linalg.solve(feature.T @ feature + ridge, feature.T), offsets, 1)

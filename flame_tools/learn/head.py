@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from flame_tools.arkit import ARKIT_NAMES, JOINT_OWNED, LID_OWNED
-from flame_tools.characters.owners import JAW, everyday_sd
+from flame_tools.characters.owners import JAW, LEFT_EYE, RIGHT_EYE, everyday_sd
 from flame_tools.errors import InputError, ShapeError
 from flame_tools.learn.components import correctives, principal
 from flame_tools.learn.joints import learn_regressor
@@ -24,6 +24,7 @@ from flame_tools.types import HeadArrays
 
 NEUTRAL = "neutral"
 OFF_FACE = 0.15  # what an error off the face costs beside one on it
+EYE_REACH = (1.7, 3.2)  # radii of the eyeball: within the first a glance moves the lids freely, past the other not
 BOUND = 1.25  # components may go this much further than the meshes that they were learnt from
 
 
@@ -86,14 +87,17 @@ def learn_head(
         turns[~np.isin(ready.names, JOINT_OWNED)] = np.eye(3)
     offsets = unpose(ready.posed, joints, turns, like.weights) - at_rest
     feature = (turns[:, 1:] - np.eye(3)).reshape(len(turns), -1)  # Eq. 3, Li et al. 2017
-    fit = _named if named else _unnamed
-    learnt = fit(offsets, feature, ready, weights, expression)
+    posed = correctives(offsets, feature, np.isin(ready.names, JOINT_OWNED) if named else slice(None))
+    posed *= _reach_of_eyes(mean, regressor @ mean, like)
+    left = offsets - np.tensordot(feature, posed, 1)
+    learnt = _named(left, ready) if named else _unnamed(left, weights, expression)
     return dataclasses.replace(
         like,
         v_template=mean.astype(np.float32),
         shapedirs=people.dirs.astype(np.float32),
         shape_names=tuple(f"shape_{i:03d}" for i in range(people.dirs.shape[-1])),
         J_regressor=regressor.astype(np.float32),
+        posedirs=np.moveaxis(posed, 0, -1).astype(np.float32),
         eyelid_shapedirs=np.zeros((len(learnt["eyelid_vertices"]), 3, 4, people.dirs.shape[-1]), np.float32),
         **learnt,
         **_reach(turns, like, named),
@@ -147,10 +151,9 @@ def importance(arrays: HeadArrays) -> np.ndarray:  # [V], sum 1
     return weight / weight.sum()
 
 
-def _unnamed(offsets, feature, ready: Prepared, weights, count) -> dict:
-    """Principal components of what the joints leave over."""
-    posed = correctives(offsets, feature)
-    found = principal(offsets - np.tensordot(feature, posed, 1), weights, count)
+def _unnamed(left, weights, count) -> dict:
+    """Principal components of what the joints leave over [M, V, 3]."""
+    found = principal(left, weights, count)
     size = found.dirs.shape[-1]
     bounds = BOUND * np.stack([np.minimum(found.scores.min(0), -1.0), np.maximum(found.scores.max(0), 1.0)], 1)
     return {
@@ -158,23 +161,19 @@ def _unnamed(offsets, feature, ready: Prepared, weights, count) -> dict:
         "expression_names": tuple(f"expression_{i:03d}" for i in range(size)),
         "expression_bounds": bounds.astype(np.float32),
         "expression_sd": np.ones(size, np.float32),
-        "posedirs": np.moveaxis(posed, 0, -1).astype(np.float32),
         "eyelid_vertices": np.zeros(0, np.int32),
         "eyelid_dirs": np.zeros((0, 3, 4), np.float32),
         "arkit_map": np.zeros((0, 0)),
     }
 
 
-def _named(offsets, feature, ready: Prepared, weights, count) -> dict:
-    """The mean of each named shape; joints' names to the correctives, blinks to the lids."""
+def _named(left, ready: Prepared) -> dict:
+    """The mean of each named shape in what the joints leave over [M, V, 3]; blinks go to the lids."""
     names = np.array(ready.names)
     kept = tuple(n for n in ARKIT_NAMES if n in set(ready.names) - {*JOINT_OWNED, *LID_OWNED})
     if not kept:
         raise InputError(f"no scan has an ARKit name such as browInnerUp; found {sorted(set(ready.names))[:4]}")
-    jointed = np.isin(names, JOINT_OWNED)
-    posed = correctives(offsets[jointed], feature[jointed])
-    left = offsets - np.tensordot(feature, posed, 1)
-    lids = np.zeros((*offsets.shape[1:], 4))
+    lids = np.zeros((*left.shape[1:], 4))
     for i, name in enumerate(LID_OWNED):
         if (names == name).any():
             lids[..., i] = left[names == name].mean(0)
@@ -184,11 +183,24 @@ def _named(offsets, feature, ready: Prepared, weights, count) -> dict:
         "expression_names": kept,
         "expression_bounds": np.tile(np.array([0.0, 1.0], np.float32), (len(kept), 1)),
         "expression_sd": everyday_sd(kept).astype(np.float32),
-        "posedirs": np.moveaxis(posed, 0, -1).astype(np.float32),
         "eyelid_vertices": lidded.astype(np.int32),
         "eyelid_dirs": lids[lidded].astype(np.float32),
         "arkit_map": np.zeros((0, 0)),
     }
+
+
+def _reach_of_eyes(mean: np.ndarray, joints: np.ndarray, like: HeadArrays) -> np.ndarray:  # [36, V, 1] in [0, 1]
+    """Where correctives may act: an eye's round that eye alone, whatever else the faces did while it moved."""
+    reach = np.ones((36, len(mean), 1))
+    for eye in (LEFT_EYE, RIGHT_EYE):
+        ball = np.flatnonzero(like.weights[:, eye] > 0.999)
+        if not len(ball):
+            continue
+        radius = np.median(np.linalg.norm(mean[ball] - joints[eye], axis=1))
+        away = np.linalg.norm(mean - joints[eye], axis=1) / radius
+        t = np.clip((EYE_REACH[1] - away) / (EYE_REACH[1] - EYE_REACH[0]), 0.0, 1.0)
+        reach[9 * (eye - 1) : 9 * eye] = (t * t * (3.0 - 2.0 * t))[:, None]
+    return reach
 
 
 def _reach(turns: np.ndarray, like: HeadArrays, named: bool) -> dict:

@@ -88,6 +88,14 @@ def test_joints_follow_identity_from_a_few_vertices(small, learnt, scans):
     assert np.linalg.norm((told - true)[:, JAW, 1:], axis=-1).mean() < 3.0e-3  # found from the motion of the teeth
 
 
+def test_a_glance_moves_the_lids_of_that_eye_alone(small, learnt):
+    head = Head(learnt)
+    params = FaceParams.neutral(head).replace(eyes=torch.tensor([[0.35, 0.0, 0.0], [0.0, 0.0, 0.0]]))
+    moved = (head.vertices(params) - head.vertices(FaceParams.neutral(head))).detach() * 1e3
+    assert moved[learnt.regions["left_lids"], 1].mean() < -0.7  # they follow the eye down: 1.7 mm in the truth
+    assert moved[learnt.regions["right_lids"]].norm(dim=-1).max() < 1e-3
+
+
 def test_the_skull_is_found_again_under_an_expression(small):
     shape = random_identities(small, 1, 3)[0]
     smile = perform(small, shape[None], 1, seed=5)
