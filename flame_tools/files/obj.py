@@ -50,14 +50,15 @@ def read_obj(path: str | os.PathLike) -> Obj:
                         corners += (ring[0], ring[i], ring[i + 1])
         places = np.array(vertices, np.float64).reshape(-1, 3)
         flat = np.array(uv, np.float64).reshape(-1, 2)
+        faces, uv_faces = np.array(corners, np.int64).reshape(-1, 3, 2).transpose(2, 0, 1)
     except (ValueError, IndexError, OverflowError) as error:
         raise FormatError(f"{path} is not a readable OBJ ({error})") from None
     if not len(places) or not corners or not np.isfinite(places).all() or not np.isfinite(flat).all():
         raise FormatError(f"{path} has {len(places)} vertices and {len(corners) // 3} triangles; wanted a mesh")
-    faces, uv_faces = np.array(corners).reshape(-1, 3, 2).transpose(2, 0, 1).astype(np.int32)
     if faces.min() < 0 or faces.max() >= len(places) or uv_faces.max() >= len(flat):
         raise FormatError(f"{path} has corners outside its {len(places)} vertices; it is damaged")
-    return Obj(places, faces, flat, uv_faces if uv_faces.min() >= 0 else np.zeros((0, 3), np.int32))
+    whole = uv_faces if uv_faces.min() >= 0 else np.zeros((0, 3))
+    return Obj(places, faces.astype(np.int32), flat, whole.astype(np.int32))
 
 
 def _corner(word: bytes, vertices: int, uv: int) -> tuple[int, int]:
