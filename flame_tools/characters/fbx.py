@@ -46,7 +46,8 @@ class _Document:
         connections = root.first("Connections")
         for link in connections.all("C") if connections else []:
             kind, child, parent, *_ = [*link.properties, None, None, None]
-            if kind == "OO" and child in self.objects and isinstance(parent, int):
+            numbers = isinstance(child, int) and isinstance(parent, int)
+            if numbers and isinstance(kind, str) and kind == "OO" and child in self.objects:
                 self.below[parent].append(child)
                 self.above[child].append(parent)
         self.settings = _properties(root.first("GlobalSettings"))
