@@ -8,18 +8,14 @@ code does without, since an operator's first call loads half of torch's compiler
 
 from __future__ import annotations
 
-import itertools
-
 import numpy as np
 import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from flame_tools.skinning import articulate_torch
-from flame_tools.threads import run_tasks
+from flame_tools.threads import share_out
 from flame_tools.types import PARENTS
-
-_WORTH_A_THREAD = 60_000  # vertices: below, handing work to another thread costs more than it saves
 
 
 def articulate(
@@ -39,7 +35,7 @@ def articulate(
     """Posed vertices [B, V, 3], posed joints [B, J, 3] and world rotations [B, J, 3, 3]."""
     moving = (linear, turns, translation, lids, template, joint_template)
     fixed = (directions, joint_directions, weights, lid_vertices)
-    if backend == "torch" or not _kernels_apply(moving, fixed):
+    if backend == "torch" or any(tensor.requires_grad for tensor in fixed) or not kernels_apply(linear):
         with torch.autocast(linear.device.type, enabled=False):  # bfloat16 is worth millimetres
             return articulate_torch(*moving[:5], directions, joint_template, *fixed[1:])
     if torch.compiler.is_compiling():
@@ -49,17 +45,14 @@ def articulate(
     return _forward(*moving, *fixed, keep=False)[:3]
 
 
-def _kernels_apply(moving: tuple[Tensor, ...], fixed: tuple[Tensor, ...]) -> bool:
-    """Whether the kernels can do it: on a CPU, in a type of theirs, with no gradient but of what moves."""
-    first = moving[0]
-    if first.device.type != "cpu" or first.dtype not in (torch.float32, torch.float64):
+def kernels_apply(tensor: Tensor) -> bool:
+    """Whether a CPU kernel can read `tensor`, in a type it knows."""
+    if tensor.device.type != "cpu" or tensor.dtype not in (torch.float32, torch.float64):
         return False
-    if any(tensor.requires_grad for tensor in fixed):
-        return False
-    if torch.compiler.is_compiling():
-        return True
-    # torch.func's wrapped tensors and forward-mode duals have no memory for a kernel to read
-    return torch._C._functorch.peek_interpreter_stack() is None and torch.autograd.forward_ad._current_level < 0
+    # torch.func's wrapped tensors and forward-mode duals have no memory of their own; traces call an operator
+    return torch.compiler.is_compiling() or (
+        torch._C._functorch.peek_interpreter_stack() is None and torch.autograd.forward_ad._current_level < 0
+    )
 
 
 # --- the two functions ----------------------------------------------------------------------------------------------
@@ -89,7 +82,7 @@ def _forward(
     arrays = _numpy(
         local, joints, weights.contiguous(), translation, template.contiguous(), world, placed, offsets, vertices
     )
-    _share(batch, offsets.shape[1], lambda first, last: kernels.pose(first, last, _PARENTS, *arrays))
+    share_out(batch, offsets.shape[1], lambda first, last: kernels.pose(first, last, _PARENTS, *arrays))
     return vertices, placed, world, offsets, joints, local
 
 
@@ -120,7 +113,7 @@ def _backward(
         grad_joints,
         grad_translation,
     )
-    _share(batch, offsets.shape[1], lambda first, last: kernels.pose_backward(first, last, _PARENTS, *arrays))
+    share_out(batch, offsets.shape[1], lambda first, last: kernels.pose_backward(first, last, _PARENTS, *arrays))
     with torch.autocast("cpu", enabled=False), torch.no_grad():
         grad_offsets = grads[0]
         grad_template = grad_offsets.sum(0) if of_template else grad_offsets.new_empty(0)
@@ -137,13 +130,6 @@ _PARENTS = np.array(PARENTS, np.int64)
 
 def _numpy(*tensors: Tensor) -> list[np.ndarray]:
     return [tensor.detach().numpy() for tensor in tensors]
-
-
-def _share(batch: int, vertices: int, kernel) -> None:
-    """Run `kernel(first, last)` over the faces of a batch, on as many threads as torch may use."""
-    lanes = max(1, min(torch.get_num_threads(), batch, batch * vertices // _WORTH_A_THREAD))
-    edges = [batch * lane // lanes for lane in range(lanes + 1)]
-    run_tasks(kernel, list(itertools.pairwise(edges)), lanes)
 
 
 # --- for autograd ---------------------------------------------------------------------------------------------------

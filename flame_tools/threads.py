@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
+import torch
+
+_WORTH_A_THREAD = 60_000  # vertices: below, handing work to another thread costs more than it saves
 _pools: dict[int, ThreadPoolExecutor] = {}  # by process id: a child never touches its parent's pool
 _here = threading.local()  # .working is set in the pool's own threads
 
@@ -43,3 +47,10 @@ def run_tasks(function, tasks: list[tuple], threads: int) -> None:
 
     for future in [pool().submit(share, lane) for lane in range(lanes)]:
         future.result()
+
+
+def share_out(batch: int, vertices: int, kernel) -> None:
+    """Run `kernel(first, last)` over the meshes of a batch, on as many threads as torch may use."""
+    lanes = max(1, min(torch.get_num_threads(), batch, batch * vertices // _WORTH_A_THREAD))
+    edges = [batch * lane // lanes for lane in range(lanes + 1)]
+    run_tasks(kernel, list(itertools.pairwise(edges)), lanes)
