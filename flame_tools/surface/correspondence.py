@@ -9,10 +9,9 @@ directions and is kept in the cache.
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, fields
 
 import numpy as np
 
@@ -20,12 +19,12 @@ from assets.locate import cache_folder
 from flame_tools.archive import read_npz, write_npz
 from flame_tools.errors import FormatError, ShapeError
 from flame_tools.surface.head_parts import SKIN, parts_of
-from flame_tools.surface.nearest import Surface
-from flame_tools.surface.overlay import LEADING, Overlaid, lay_over
+from flame_tools.surface.nearest import Nearest, Surface
+from flame_tools.surface.overlay import FINE, LID_MARGINS, Overlaid, lay_over
 from flame_tools.surface.registration import at_vertices, local_maps
 from flame_tools.types import Embedding, HeadArrays
 
-FORMAT, VERSION = "emberface.correspondence", 1  # the version of the method: older files are made anew
+FORMAT, VERSION = "emberface.correspondence", 2  # the version of the method: older files are made anew
 FAR_M = 0.003  # a place this far away keeps a third of its confidence
 FACING_DEG = 75.0
 
@@ -58,8 +57,8 @@ def correspond(
 ) -> Correspondence:
     """The places of `target`'s vertices on `source`; a few seconds, then from the cache.
 
-    The heads need the 68 landmarks, or `landmarks`: paired places on the source and the target. Heads of one topology
-    correspond vertex to vertex. Raises ShapeError where there are no landmarks to lead.
+    The heads need the 68 landmarks, or `landmarks`: paired places on the source and the target (68 pairs are taken for
+    iBUG's). Heads of one topology correspond vertex to vertex. Raises ShapeError where no landmarks lead.
     """
     if source.faces.shape == target.faces.shape and np.array_equal(source.faces, target.faces):
         return _same_topology(source, target)
@@ -93,16 +92,18 @@ def _read_off(source: HeadArrays, target: HeadArrays, overlaid: Overlaid, swappe
         nearest = surface.nearest(points[here])
         # Where what faces the same way is much farther than what is nearest, it is another fold of the surface.
         use = facing.found & (facing.distance < nearest.distance + FAR_M)
-        faces[here] = np.where(use, facing.faces, nearest.faces)
-        barycentrics[here] = np.where(use[:, None], facing.barycentrics, nearest.barycentrics)
-        distance = np.where(use, facing.distance, nearest.distance)
-        trust = np.exp(-((distance / FAR_M) ** 2)) * np.where(use, 1.0, 0.1)
-        trust = np.where(surface.on_rim(facing if part == SKIN else nearest), 0.1, 1.0) * trust
-        confidence[here] = 0.0 if missing else trust
+        found = Nearest(*(_where(use, getattr(facing, f.name), getattr(nearest, f.name)) for f in fields(Nearest)))
+        faces[here], barycentrics[here] = found.faces, found.barycentrics
+        doubtful = ~use | surface.on_rim(found)
+        confidence[here] = 0.0 if missing else np.exp(-((found.distance / FAR_M) ** 2)) * np.where(doubtful, 0.1, 1.0)
     corners = source.faces[faces]
     maps = _frames(overlaid, swapped, target if swapped else source)
     frames = maps if swapped else _nearest_turn(np.einsum("wkij,wk->wij", maps[corners], barycentrics))
     return Correspondence(Embedding(faces, barycentrics), confidence, frames, parts, corners)
+
+
+def _where(rows: np.ndarray, a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    return np.where(rows.reshape(-1, *[1] * (a.ndim - 1)), a, b)
 
 
 def _frames(overlaid: Overlaid, swapped: bool, template: HeadArrays) -> np.ndarray:
@@ -125,9 +126,13 @@ def _nearest_turn(maps: np.ndarray) -> np.ndarray:
 def _same_topology(source: HeadArrays, target: HeadArrays) -> Correspondence:
     if len(source.v_template) != len(target.v_template):
         raise ShapeError(f"heads {source.id!r} and {target.id!r} share faces but not the number of vertices")
-    places = at_vertices(source.faces, np.arange(len(source.v_template)))
+    own = np.arange(len(source.v_template))
+    places = at_vertices(source.faces, own)
+    lone = np.setdiff1d(own, source.faces)  # no face has them: they correspond, but have no place on the surface
+    corners = source.faces[places.faces]
+    corners[lone] = lone[:, None]
     maps = _nearest_turn(local_maps(source.v_template, target.v_template, source.faces))
-    return Correspondence(places, np.ones(len(maps)), maps, parts_of(source), source.faces[places.faces])
+    return Correspondence(places, np.where(np.isin(own, lone), 0.0, 1.0), maps, parts_of(source), corners)
 
 
 def _paired_landmarks(source: HeadArrays, target: HeadArrays) -> tuple[Embedding, Embedding]:
@@ -137,10 +142,7 @@ def _paired_landmarks(source: HeadArrays, target: HeadArrays) -> tuple[Embedding
                 f"head {head.id!r} has no landmarks '68' (it has {sorted(head.landmarks)}) to lead a registration; add "
                 "its landmark embedding file to it, or give correspond(landmarks=(on source, on target))"
             )
-    return tuple(
-        Embedding(e.faces[LEADING], np.asarray(e.barycentrics[LEADING], np.float64))
-        for e in (source.landmarks["68"], target.landmarks["68"])
-    )
+    return source.landmarks["68"], target.landmarks["68"]
 
 
 def _skin_size(head: HeadArrays) -> tuple:
@@ -152,7 +154,7 @@ def _skin_size(head: HeadArrays) -> tuple:
 
 def _cached(pair: tuple[HeadArrays, HeadArrays], leads: tuple[Embedding, Embedding]) -> Overlaid:
     """`lay_over(*pair, leads)`, kept by the content of both heads. A file that cannot be read is made anew."""
-    digest = hashlib.sha256("".join(map(_digest, pair)).encode())
+    digest = hashlib.sha256("".join([repr(FINE), *map(_digest, pair)]).encode())
     for lead in leads:
         digest.update(np.asarray(lead.faces, np.int64))
         digest.update(np.asarray(lead.barycentrics, np.float32))
@@ -167,7 +169,7 @@ def _cached(pair: tuple[HeadArrays, HeadArrays], leads: tuple[Embedding, Embeddi
     overlaid = lay_over(*pair, leads)
     with contextlib.suppress(OSError):  # OutputError too: a cache that cannot be written costs only time
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_npz(path, dataclasses.asdict(overlaid), {"format": FORMAT, "version": VERSION})
+        write_npz(path, asdict(overlaid), {"format": FORMAT, "version": VERSION})
     return overlaid
 
 
@@ -176,6 +178,7 @@ def _digest(head: HeadArrays) -> str:
     digest = hashlib.sha256(json.dumps(head.materials).encode())
     names = ("v_template", "faces", "weights", "J_regressor", "posedirs", "inner_lip_pairs", "mirror", "face_material")
     seen = {name: getattr(head, name) for name in names}
+    seen |= {name: head.regions[name] for name in ("tongue", *LID_MARGINS) if name in head.regions}
     for name, embedding in sorted(head.landmarks.items()):
         seen |= {f"{name}.faces": embedding.faces, f"{name}.barycentrics": embedding.barycentrics}
     for name, array in seen.items():

@@ -17,15 +17,16 @@ from flame_tools.types import Embedding, FaceParams, HeadArrays
 
 FINE = Schedule(rounds=6, lengths_m=(0.06, 0.04, 0.025, 0.016, 0.01, 0.0065, 0.004, 0.0025, 0.0016))
 
-# How far landmarks lead: corners, tips and middles fully; those spaced along a brow, lid or lip, which each head spaces
-# in its own way, a little; the jaw line and the inner lip between its middle and its corners not at all.
-LEAD = np.zeros(68)
-LEAD[17:60] = 0.1
-LEAD[[27, 28, 29, 30, 31, 33, 35, 36, 39, 42, 45, 48, 50, 51, 52, 54, 57, 60, 62, 64, 66]] = 1.0
-LEADING = np.flatnonzero(LEAD)
-MOUTH = {mark: int(np.searchsorted(LEADING, mark)) for mark in (48, 54, 60, 62, 64, 66)}
+# The iBUG landmarks that lead: corners, tips and middles. Each head spaces those along brows, lids, lips, the jaw and the
+# nose's bridge in its own way, and the surface knows better.
+LEADING = [30, 31, 33, 35, 36, 39, 42, 45, 48, 50, 51, 52, 54, 57, 60, 62, 64, 66]
+# How far each leads: enough to find the way, little enough that the surface has the last word. Measured in
+# docs/correspondence.md; with 1 instead, landmarks 1 mm off leave their dents.
+LEAD_WEIGHT, DENSE_WEIGHT = 0.03, 0.01  # of each of those, of each of the 468
+CONTOUR_WEIGHT = 0.15  # of the whole inner contour of a lip, or margin of a lid
+LID_MARGINS = tuple(f"{side}_{lid}_lid_margin" for side in ("left", "right") for lid in ("upper", "lower"))
+FEWEST = 5  # vertices of a contour
 GAP = 0.25  # the inner lips' distance over the mouth's width in the pose that is registered
-CONTOUR_WEIGHT, DENSE_WEIGHT = 3.0, 0.05  # of a whole contour; of each of the 468
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,16 +39,20 @@ class Overlaid:
 
 
 def lay_over(template: HeadArrays, other: HeadArrays, leads: tuple[Embedding, Embedding]) -> Overlaid:
-    """`template` laid over `other`, led by the paired places `leads` on the two."""
+    """`template` laid over `other`, led by the paired places `leads` on the two: 68 of them are iBUG's."""
     own, opposite = _opened(template, leads[0]), _opened(other, leads[1])
     own_parts, other_parts = parts_of(template), parts_of(other)
     points = on_mesh(opposite, other.faces, leads[1])
-    anchors = [(leads[0], points, LEAD[LEADING] if _is_68(leads[0]) else np.ones(len(points)))]
+    weights = np.full(len(points), LEAD_WEIGHT)
+    if _is_68(leads[0]):
+        weights[np.setdiff1d(range(68), LEADING)] = 0.0
+    anchors = [(leads[0], points, weights)]
     if "468" in template.landmarks and "468" in other.landmarks:
         dense = on_mesh(opposite, other.faces, other.landmarks["468"])
         anchors.append((template.landmarks["468"], dense, np.full(len(dense), DENSE_WEIGHT)))
     if _is_68(leads[0]):
-        anchors += _lip_contours(template, own, other, opposite, on_mesh(own, template.faces, leads[0]), points)
+        mine = _contours(template, own, on_mesh(own, template.faces, leads[0]))
+        anchors += _along_contours(template, mine, _contours(other, opposite, points))
     led = Anchors(
         Embedding(*(np.concatenate([getattr(a[0], name) for a in anchors]) for name in ("faces", "barycentrics"))),
         np.concatenate([a[1] for a in anchors]),
@@ -77,8 +82,8 @@ def _opened(head: HeadArrays, marks: Embedding) -> np.ndarray:
         turned = neutral.replace(jaw=torch.tensor([angle, 0.0, 0.0], dtype=torch.float64))
         vertices = model.vertices(turned).numpy()
         points = on_mesh(vertices, head.faces, marks)
-        width = np.linalg.norm(points[MOUTH[54]] - points[MOUTH[48]])
-        return vertices, float((points[MOUTH[62]] - points[MOUTH[66]])[1] / width)
+        width = np.linalg.norm(points[54] - points[48])
+        return vertices, float((points[62] - points[66])[1] / width)
 
     steps = np.linspace(0.0, 0.4, 9)  # radians; a jaw opens about 0.4
     gaps = np.array([posed(angle)[1] for angle in steps])
@@ -102,25 +107,50 @@ def _without_components(head: HeadArrays) -> HeadArrays:
 
 
 def _is_68(leads: Embedding) -> bool:
-    return len(leads.faces) == len(LEADING)
+    return len(leads.faces) == 68
 
 
-def _lip_contours(template, own, other, opposite, marks, other_marks) -> list[tuple[Embedding, np.ndarray, np.ndarray]]:
-    """Inner vertices of both lips of the template, each with the point as far along the other head's contour.
+@dataclass(frozen=True, eq=False)
+class _Contour:
+    """A line along a lip or a lid, from the subject's right to the left."""
 
-    A contour runs from the inner corner, landmark 60, to landmark 64.
-    """
-    if min(len(template.inner_lip_pairs), len(other.inner_lip_pairs)) < 5:
-        return []
+    vertices: np.ndarray  # [n]
+    shares: np.ndarray  # [n] how far along the line each vertex lies
+    points: np.ndarray  # [m, 3] the line: the vertices, and for a lip its corners
+
+
+def _contours(head: HeadArrays, vertices: np.ndarray, marks: np.ndarray) -> dict[str, _Contour]:
+    """The contours that a head knows by name; `marks` [68, 3] say where its mouth ends and where its right is."""
+    found = {}
+    if len(head.inner_lip_pairs) >= FEWEST:
+        for lip, pairs in zip(("upper_lip", "lower_lip"), head.inner_lip_pairs.T, strict=True):
+            points = np.concatenate([marks[[60]], vertices[pairs], marks[[64]]])
+            found[lip] = _Contour(pairs, _shares(points)[1:-1], points)
+    for name in LID_MARGINS:
+        if len(head.regions.get(name, ())) >= FEWEST:
+            line = _chained(head.regions[name], vertices, marks[45] - marks[36])
+            found[name] = _Contour(line, _shares(vertices[line]), vertices[line])
+    return found
+
+
+def _along_contours(template: HeadArrays, mine: dict[str, _Contour], theirs: dict[str, _Contour]) -> list[tuple]:
+    """Anchors: the template's vertices on the contours that both heads have, each as far along as on the other."""
     anchors = []
-    for side in (0, 1):
-        mine, theirs = template.inner_lip_pairs[:, side], other.inner_lip_pairs[:, side]
-        ends = [[points[MOUTH[60]][None], points[MOUTH[64]][None]] for points in (marks, other_marks)]
-        shares = _shares(np.concatenate([ends[0][0], own[mine], ends[0][1]]))[1:-1]
-        line = np.concatenate([ends[1][0], opposite[theirs], ends[1][1]])
-        points = np.stack([np.interp(shares, _shares(line), column) for column in line.T], 1)
-        anchors.append((at_vertices(template.faces, mine), points, np.full(len(mine), CONTOUR_WEIGHT / len(mine))))
+    for name in sorted(set(mine) & set(theirs)):
+        own, other = mine[name], theirs[name]
+        points = np.stack([np.interp(own.shares, _shares(other.points), column) for column in other.points.T], 1)
+        weights = np.full(len(points), CONTOUR_WEIGHT / len(points))
+        anchors.append((at_vertices(template.faces, own.vertices), points, weights))
     return anchors
+
+
+def _chained(vertices: np.ndarray, points: np.ndarray, along: np.ndarray) -> np.ndarray:
+    """Vertices of one line in their order: from the first in the direction `along`, always to the nearest next."""
+    left = list(vertices[np.argsort(points[vertices] @ along)])
+    chain = [left.pop(0)]
+    while left:
+        chain.append(left.pop(int(np.linalg.norm(points[left] - points[chain[-1]], axis=1).argmin())))
+    return np.array(chain)
 
 
 def _shares(points: np.ndarray) -> np.ndarray:

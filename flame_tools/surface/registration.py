@@ -36,7 +36,7 @@ class Anchors:
 
     places: Embedding  # [L] on the template
     points: np.ndarray  # [L, 3] metres
-    weights: np.ndarray | None = None  # [L]; 1 follows to about nine tenths whatever the stiffness
+    weights: np.ndarray | None = None  # [L]; 1 follows to nine tenths, 0.1 to half, at any stiffness
 
 
 @dataclass(frozen=True)
@@ -123,10 +123,10 @@ def on_mesh(vertices: np.ndarray, faces: np.ndarray, places: Embedding) -> np.nd
 
 
 def at_vertices(faces: np.ndarray, vertices: np.ndarray) -> Embedding:
-    """Vertices [n] as places on a mesh: each the corner of a face."""
+    """Vertices [n] as places on a mesh: each a corner of its first face (a vertex without a face gets another's)."""
     flat = faces.ravel()
     order = np.argsort(flat, kind="stable")
-    first = order[np.searchsorted(flat[order], vertices)]
+    first = order[np.minimum(np.searchsorted(flat[order], vertices), len(flat) - 1)]
     return Embedding(first // 3, np.eye(3)[first % 3])
 
 
