@@ -1,4 +1,4 @@
-"""What a head's geometry says where its files do not: eyes, the mirror, the 68 landmarks, the lips."""
+"""What a head's geometry says where its files do not: eyes, the mirror, the 68 landmarks, jaw line, lips."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import itertools
 import numpy as np
 
 from flame_tools.characters.rigging import sphere_centre
+from flame_tools.contour_table import contour_table
 from flame_tools.surface.mesh_graph import edge_lengths, reach
 from flame_tools.types import Embedding, HeadArrays
 
@@ -26,7 +27,7 @@ _UPPER_LIP, _LOWER_LIP = (60, 61, 62, 63, 64), (60, 67, 66, 65, 64)
 
 def complete(head: HeadArrays) -> HeadArrays:
     """`head` with those of its empty parts that follow from the others. What it has is never changed."""
-    for step in (_with_eyeballs, _with_mirror, _with_68, _with_inner_lips, _with_lips):
+    for step in (_with_eyeballs, _with_mirror, _with_68, _with_contour, _with_inner_lips, _with_lips):
         head = step(head)
     return head
 
@@ -87,6 +88,13 @@ def _with_68(head: HeadArrays) -> HeadArrays:
         np.concatenate([head.contour.barycentrics[0], inner.barycentrics]),
     )
     return dataclasses.replace(head, landmarks={**head.landmarks, "68": full})
+
+
+def _with_contour(head: HeadArrays) -> HeadArrays:
+    """The jaw line as it is seen from the side, followed on the surface."""
+    if len(head.contour.faces) or "68" not in head.landmarks:
+        return head
+    return dataclasses.replace(head, contour=contour_table(head))
 
 
 def _with_inner_lips(head: HeadArrays) -> HeadArrays:
