@@ -3,8 +3,8 @@
 Prints one JSON object on its last line: milliseconds a call (median) on one thread, and peer / ours ratios (above 1:
 the numba kernels are faster). Keys end in the picture's side and the batch. `numba_ms` is `rasterize` alone, without
 gradients; `numba_step_ms` is a fitting step: rasterize, interpolate three channels, antialias, and the gradients of
-vertices and channels. pytorch3d is timed where it is importable (forward; its step is rasterize and interpolate),
-else its ratios are null. `silhouette_grad_corr` compares vertex gradients through all of it with central differences
+vertices and channels. pytorch3d's kernel is timed where it is importable (its step is the rasterizer's alone), else its
+ratios are null. `silhouette_grad_corr` compares vertex gradients through all of it with central differences
 of a loss supersampled 16 x 16, along 16 random deformations of the head; the worst of three views.
 """
 
@@ -25,6 +25,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from flame_tools.threads import default_threads
 from render import antialias, interpolate, rasterize
+from render.backends import found
 from render.camera import portrait_camera, to_clip
 
 
@@ -40,13 +41,13 @@ def ball(rings: int = 50, spokes: int = 102, radius: float = 0.12) -> tuple[np.n
     return radius * points.reshape(-1, 3), np.concatenate([upper, lower]).astype(np.int32)
 
 
-def milliseconds(function, repeat: int) -> float:
-    """Median wall time of one call, after two calls to warm up."""
+def milliseconds(function, repeat: int, warm_up: int = 2) -> float:
+    """Median wall time of one call, after some to warm up."""
     times = []
-    for k in range(repeat + 2):
+    for k in range(repeat + warm_up):
         start = time.perf_counter()
         function()
-        if k >= 2:
+        if k >= warm_up:
             times.append(time.perf_counter() - start)
     return statistics.median(times) * 1e3
 
@@ -60,25 +61,27 @@ def step(clip, faces, side, colours, weights, backend="auto"):
 
 
 def time_pytorch3d(clip, faces, side, repeat) -> tuple[float | None, float | None]:
-    """Milliseconds of one forward call, and of a forward and backward."""
-    try:
-        from pytorch3d.renderer.mesh.rasterize_meshes import rasterize_meshes
-        from pytorch3d.structures import Meshes
-    except ImportError:
+    """Milliseconds of one forward call of its kernel, and of a forward and backward."""
+    if not found("pytorch3d"):
         return None, None
-    screen = clip[..., :3] / clip[..., 3:]
-    screen = (screen * torch.tensor([-1.0, 1.0, 1.0])).requires_grad_()  # pytorch3d's x points left
-    triangles = torch.from_numpy(faces).long().expand(len(clip), -1, -1)
+    from pytorch3d import _C
+
+    ndc = clip[..., :3] / clip[..., 3:] * torch.tensor([-1.0, 1.0, 1.0])  # pytorch3d's x points left
+    corners = ndc[:, torch.from_numpy(faces).long()].flatten(0, 1).contiguous()
+    count = torch.tensor([len(faces)] * len(clip))
+    none = torch.full((len(corners),), -1)
 
     def forward():
-        with torch.no_grad():
-            return rasterize_meshes(Meshes(screen.detach(), triangles), side, 0.0, 1)
+        return _C.rasterize_meshes(
+            corners, count.cumsum(0) - count, count, none, (side, side), 0.0, 1, 0, 10_000, True, False, False
+        )
 
     def both():
-        _, _, bary, _ = rasterize_meshes(Meshes(screen, triangles), side, 0.0, 1)
-        bary.sum().backward()
+        seen, depth, bary, away = forward()
+        ones = [torch.ones_like(x) for x in (depth, bary, away)]
+        _C.rasterize_meshes_backward(corners, seen, *ones, True, False)
 
-    return milliseconds(forward, repeat), milliseconds(both, repeat)
+    return milliseconds(forward, repeat, 1), milliseconds(both, repeat, 0)
 
 
 def time_preview(repeat: int) -> dict[str, float | None]:

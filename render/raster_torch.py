@@ -67,28 +67,39 @@ def to_screen(
     return torch.where(usable[:, None], torch.stack([x, y, z / w], -1), torch.nan)
 
 
+def screen_triangles(
+    clip: Tensor,  # [V, 4] float64, one image
+    faces: Tensor,  # [F, 3] int64
+    size: tuple[int, int],  # height, width
+):  # corners [T, 3, 3] (x px, y px, ndc z), wound alike; area [T], doubled; names [T]; low and high [T, 2] x, y pixels
+    """What is to be drawn: faces with an area and a box in the picture, cut at the near plane; the faces' names."""
+    height, width = size
+    points = to_screen(clip, size)
+    corners, names = points[faces], torch.arange(len(faces), device=clip.device)
+    if bool(points[:, 0].isnan().any()):
+        cut, more = clip_near(clip.cpu().numpy(), faces.cpu().numpy())
+        cut = to_screen(torch.from_numpy(cut).to(clip.device).reshape(-1, 4), size).reshape(-1, 3, 3)
+        corners, names = torch.cat([corners, cut]), torch.cat([names, torch.from_numpy(more).to(names)])
+    a, b, c = corners.unbind(1)
+    area = (a[:, 0] - c[:, 0]) * (b[:, 1] - c[:, 1]) - (a[:, 1] - c[:, 1]) * (b[:, 0] - c[:, 0])
+    low = corners[..., :2].amin(1).sub(0.5).ceil().clamp(min=0)
+    high = torch.minimum(corners[..., :2].amax(1).sub(0.5).floor(), area.new_tensor([width - 1.0, height - 1.0]))
+    keep = ((area > 0) | (area < 0)) & (low <= high).all(1)
+    a, b, c, area, names = (value[keep] for value in (a, b, c, area, names))
+    turned = (area < 0)[:, None]
+    corners = torch.stack([a, torch.where(turned, c, b), torch.where(turned, b, c)], 1)
+    return corners, area.abs(), names, low[keep].long(), high[keep].long()
+
+
 def _draw(clip, faces, size, pairs):
     """One image: depth [H, W] float64 and face_id [H, W] int32."""
     height, width = size
     device = clip.device
     depth = torch.full((height * width,), torch.inf, dtype=torch.float64, device=device)
     face_id = torch.full((height * width,), len(faces), dtype=torch.int64, device=device)
-    corners = to_screen(clip, size)[faces]  # [F, 3, 3]
-    cut, names = clip_near(clip.cpu().numpy(), faces.cpu().numpy())
-    cut = to_screen(torch.from_numpy(cut).to(device).reshape(-1, 4), size).reshape(-1, 3, 3)
-    corners = torch.cat([corners, cut])
-    names = torch.cat([torch.arange(len(faces), device=device), torch.from_numpy(names).to(device).long()])
-
+    corners, area, names, low, high = screen_triangles(clip, faces, size)
     a, b, c = corners.unbind(1)
-    area = (a[:, 0] - c[:, 0]) * (b[:, 1] - c[:, 1]) - (a[:, 1] - c[:, 1]) * (b[:, 0] - c[:, 0])
-    low = corners.amin(1).sub(0.5).ceil().clamp(min=0)
-    high = torch.minimum(corners.amax(1).sub(0.5).floor()[:, :2], area.new_tensor([width - 1.0, height - 1.0]))
-    keep = ((area > 0) | (area < 0)) & (low[:, :2] <= high).all(1)
-    a, b, c, area, names = (value[keep] for value in (a, b, c, area, names))
-    low, high = low[keep][:, :2].long(), high[keep].long()
-    turned = (area < 0)[:, None]
-    b, c = torch.where(turned, c, b), torch.where(turned, b, c)
-    over = 1.0 / area.abs()
+    over = 1.0 / area
 
     # E(p) = A px + B py + C, positive inside; edge k faces corner k
     edges, thresholds = [], []
