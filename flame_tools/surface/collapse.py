@@ -185,8 +185,9 @@ def _allowed(half: _HalfEdges, faces, wedge, material, fixed, mirror) -> np.ndar
 
     def distinct(values: np.ndarray) -> np.ndarray:
         """How many different values [f, 3] the corners at each vertex have."""
-        pairs = np.unique(np.stack([faces.ravel(), values.ravel()], 1), axis=0)
-        return np.bincount(pairs[:, 0], minlength=count)
+        most = int(values.max()) + 1
+        pairs = np.unique(faces.ravel() * most + values.ravel())
+        return np.bincount(pairs // most, minlength=count)
 
     rim = np.zeros(count, bool)
     rim[u[~both]] = rim[v[~both]] = True

@@ -21,7 +21,8 @@ from flame_tools.types import Embedding, FaceParams, HeadArrays, Track
 
 # What an error costs beside one on plain skin (its square is weighted); regions that a head has not are passed over.
 IMPORTANCE = {
-    "scalp": 0.3, "neck": 0.2, "ears": 0.5, "mouth": 0.03, "gums": 0.03, "tongue": 0.1, "teeth": 0.3, "eyes": 0.5,
+    "scalp": 0.3, "neck": 0.2, "ears": 0.5, "mouth": 0.03, "gums": 0.03, "tongue": 0.1, "eyes": 0.5,
+    "lower_teeth": 3.0, "upper_teeth": 10.0,  # of the incisors; the further back, the less
     "left_iris": 4.0, "right_iris": 4.0, "left_pupil": 100.0, "right_pupil": 100.0,  # small, and looked at first
     "face": 1.0, "nose": 1.5, "lips": 3.0, "left_lids": 3.0, "right_lids": 3.0,
 }  # fmt: skip
@@ -105,7 +106,11 @@ def _kept(arrays: HeadArrays) -> np.ndarray:  # [V] bool
 def _importance(arrays: HeadArrays) -> np.ndarray:  # [V]
     weight = np.ones(len(arrays.v_template))
     for name, value in IMPORTANCE.items():
-        weight[np.asarray(arrays.regions.get(name, ()), int)] = value
+        vertices = np.asarray(arrays.regions.get(name, ()), int)
+        weight[vertices] = value
+        if name.endswith("_teeth") and len(vertices):
+            depth = arrays.v_template[vertices, 2]
+            weight[vertices] *= ((depth - depth.min()) / max(np.ptp(depth), 1e-9)) ** 4
     return weight
 
 
@@ -196,6 +201,12 @@ def regressor_on(arrays: HeadArrays, kept: np.ndarray, components: int = 12) -> 
         step = system.T @ np.linalg.solve(system @ system.T + np.eye(len(system)) * len(used), missing)
         rows[j, used] = even + step
     return rows
+
+
+def at_detail(track: Track, head: Head, ratio: float) -> tuple[Track, Head]:
+    """A performance, and its head, with a share `ratio` of the triangles."""
+    level = simplify(head.arrays, ratio=ratio)
+    return track_on(track, head.arrays, level), Head(level)
 
 
 def track_on(track: Track, arrays: HeadArrays, level: HeadArrays) -> Track:
