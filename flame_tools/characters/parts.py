@@ -12,6 +12,7 @@ from flame_tools.characters.scene import Part, Scene
 from flame_tools.errors import FormatError
 
 WELD_M = 1e-6  # vertices closer than this that move alike are one: files split them where texture or material changes
+FARTHEST_M = 1e5
 SEAM = 0.08  # half the width over which a shape of both sides is split, as a share of the face's width
 EYES_APART_M = (0.02, 0.2)  # eyes outside of this range tell that the unit is not the metre
 HUMAN_EYES_APART_M = 0.063
@@ -46,8 +47,12 @@ def face_of(scene: Scene, source: str) -> Face:
             "rename them, or export the file with its blend shapes"
         )
     parts = [part for part in scene.parts if part in named or _belongs(part, named, groups)]
-    face = _upright(_joined([_welded(part) for part in parts], groups, joints))
-    return face
+    largest = max(
+        np.abs(values).max(initial=0.0) for part in parts for values in (part.vertices, *part.shapes.values())
+    )
+    if not largest < FARTHEST_M:
+        raise FormatError(f"{source} has a vertex {largest:.3g} m from its origin; export it again, near the origin")
+    return _upright(_joined([_welded(part) for part in parts], groups, joints))
 
 
 def bones_to_joints(scene: Scene) -> tuple[np.ndarray, dict[int, np.ndarray]]:
@@ -152,7 +157,7 @@ def _upright(face: Face) -> Face:
         left, right = _middle(face, "Left"), _middle(face, "Right")
     if left is not None and right is not None:
         apart = float(np.linalg.norm(left - right))
-        if apart > 0 and not EYES_APART_M[0] <= apart <= EYES_APART_M[1]:
+        if apart > WELD_M and not EYES_APART_M[0] <= apart <= EYES_APART_M[1]:
             scale = 10.0 ** round(np.log10(HUMAN_EYES_APART_M / apart))
             face = replace(_turned(face, scale * np.eye(3)), scale=scale)
     return _split(face)

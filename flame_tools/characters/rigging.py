@@ -24,7 +24,11 @@ SKULL_FROM_EYES = -0.105  # below this height less and less turns with the skull
 REACH_M = 0.075  # vertices within this of a joint give its place in any identity
 MEMBERS = 300  # but at least so many
 SOCKET = 0.19  # radius of an eyeball as a share of the distance between the eyes
-LEAST_GLANCE_RAD = 0.05  # eyeballs that a shape turns less are turned by their joints alone
+# What shapes turn less, or more, is no glance and no hinge: then joints turn as they usually do.
+LEAST_TURN_RAD, LARGEST_TURN_RAD = 0.05, 1.2
+
+
+SMALLEST_SIDE_RAD = 0.005
 
 
 @dataclass(frozen=True)
@@ -64,7 +68,7 @@ def rig(
     angle, hinge = angles.jaw_open_rad, places.get(JAW, between + scale * JAW_FROM_EYES)
     share = np.zeros(len(template))
     if "jawOpen" in shapes and len(rigid_jaw):
-        angle, hinge = jaw_hinge(template, shapes["jawOpen"], rigid_jaw)
+        angle, hinge = jaw_hinge(template, shapes["jawOpen"], rigid_jaw) or (angle, hinge)
         share = jaw_share(template, faces, shapes["jawOpen"], angle, hinge)
         share[rigid_jaw] = 1.0
     joints = np.stack(
@@ -128,7 +132,7 @@ def look_angles(
             if shape is not None and len(ball) and np.abs(shape[ball]).max() > 1e-4:
                 out = template[ball] - centre
                 turned.append(Rotation.align_vectors(out + shape[ball], out)[0].magnitude())
-        if turned and np.mean(turned) > LEAST_GLANCE_RAD:
+        if turned and LEAST_TURN_RAD < np.mean(turned) < LARGEST_TURN_RAD:
             result[i] = np.mean(turned)
     return result
 
@@ -139,13 +143,15 @@ def sphere_centre(points: np.ndarray) -> np.ndarray:
     return np.linalg.lstsq(rows, (points**2).sum(1), rcond=None)[0][:3]
 
 
-def jaw_hinge(template: np.ndarray, opened: np.ndarray, rigid: np.ndarray) -> tuple[float, np.ndarray]:
-    """Angle (radians, +x) and centre [3] of the turn that jawOpen gives the vertices `rigid`."""
+def jaw_hinge(template: np.ndarray, opened: np.ndarray, rigid: np.ndarray) -> tuple[float, np.ndarray] | None:
+    """Angle (radians, +x) and centre [3] of the turn that jawOpen gives the vertices `rigid`; None where it is none."""
     from scipy.spatial.transform import Rotation
 
     before = template[rigid]
     after = before + opened[rigid]
     turn, _ = Rotation.align_vectors(after - after.mean(0), before - before.mean(0))
+    if not LEAST_TURN_RAD < turn.as_rotvec()[0] < LARGEST_TURN_RAD:
+        return None
     shift = after.mean(0) - turn.apply(before.mean(0))
     centre = np.linalg.solve((np.eye(3) - turn.as_matrix())[1:, 1:], shift[1:])
     return float(turn.as_rotvec()[0]), np.array([0.0, *centre])
@@ -165,12 +171,13 @@ def jaw_share(
 
 
 def side_angle(template: np.ndarray, shapes: Mapping[str, np.ndarray], jaw: np.ndarray, hinge: np.ndarray) -> float:
-    """The turn about +y (radians) whose skinning explains jawLeft, and jawRight the other way, best."""
+    """The turn about +y (radians) whose skinning explains jawLeft, and jawRight the other way; 0 where none does."""
     moved = [sign * shapes[name][:, 0] for name, sign in (("jawLeft", 1.0), ("jawRight", -1.0)) if name in shapes]
     arm = jaw * (template[:, 2] - hinge[2])  # d x / d angle
     if not moved or not arm.any():
         return 0.0
-    return float((arm * np.mean(moved, axis=0)).sum() / (arm**2).sum())
+    angle = float((arm * np.mean(moved, axis=0)).sum() / (arm**2).sum())
+    return angle if SMALLEST_SIDE_RAD < angle < LARGEST_TURN_RAD else 0.0
 
 
 def skull_share(template: np.ndarray, faces: np.ndarray, level: float) -> np.ndarray:
@@ -209,7 +216,7 @@ def affine_weights(points: np.ndarray, place: np.ndarray) -> np.ndarray:
     rows = np.concatenate([points - place, np.ones((len(points), 1))], 1)  # [n, 4]
     even = np.full(len(points), 1.0 / len(points))
     missing = np.array([0.0, 0.0, 0.0, 1.0]) - rows.T @ even
-    return even + rows @ np.linalg.solve(rows.T @ rows, missing)
+    return even + rows @ np.linalg.lstsq(rows.T @ rows, missing, rcond=None)[0]  # flat parts have no unique answer
 
 
 def moving_fields(template: np.ndarray, rigging: Rigging, owned: Owned) -> dict:
