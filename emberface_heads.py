@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 from pathlib import Path
 from typing import Annotated
@@ -69,10 +70,9 @@ def add(
     json: Json = False,
 ) -> None:
     """Register a head once: FLAME, ICT-FaceKit, or a character with ARKit shapes; then --head NAME finds it."""
-    from flame_tools.load import checked_name, read_files, register_head
+    from flame_tools.load import register_head
 
-    head = read_files(files, name=name and checked_name(name), licence=licence, identity=identity)
-    head = _with_arkit(head)
+    head = _put_together("head add", files, name, licence, identity, show=not json)
     file = register_head(head, replace=replace)
     say_figures({"file": str(file), **_facts(head)}, json)
 
@@ -88,27 +88,31 @@ def convert(
 ) -> None:
     """Put a head's files together into one npz that needs no pickle."""
     from flame_tools.head_file import save_head
-    from flame_tools.load import checked_name, read_files
 
     if out.suffix.lower() != ".npz" or out.name.endswith(".face.npz"):
         raise InputError(f"a head goes into a file that ends in .npz, not {out}; the last name is where to write")
     if any(file.exists() and out.exists() and out.samefile(file) for file in files):
         raise InputError(f"{out} is read by this command and would be replaced; choose another name")
-    head = _with_arkit(read_files(files, name=name and checked_name(name), licence=licence, identity=identity))
+    head = _put_together("head convert", files, name, licence, identity, show=not json)
     save_head(head, out)
     say_figures({"file": str(out), **_facts(head)}, json)
 
 
-def _with_arkit(head: HeadArrays) -> HeadArrays:
-    """The head, with what ARKit's names stand for solved from the default head's where its own do not say it."""
+def _put_together(
+    command: str, files: list[Path], name: str | None, licence: str | None, identity: int | None, *, show: bool
+) -> HeadArrays:
+    """One head of its files, with what ARKit's names stand for solved from the default head's if it does not say it."""
     from flame_tools import arkit
+    from flame_tools.load import checked_name, read_files
 
-    if arkit.known_to(head):
-        return head
-    try:
-        return dataclasses.replace(head, arkit_map=arkit.solve_map(head))
-    except FaceError:  # without landmarks there is nothing to go by: `missing` says which file brings them
-        return head
+    with Run(command, {}, show=show) as job:
+        with job.step("read", "reading the files"):
+            head = read_files(files, name=name and checked_name(name), licence=licence, identity=identity)
+        if not arkit.known_to(head):
+            # without landmarks there is nothing to go by: `missing` says which file brings them
+            with job.step("arkit", "solving for ARKit's names"), contextlib.suppress(FaceError):
+                head = dataclasses.replace(head, arkit_map=arkit.solve_map(head))
+    return head
 
 
 def _facts(a: HeadArrays) -> dict:

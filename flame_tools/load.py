@@ -15,7 +15,7 @@ from assets.locate import asset_path, heads_folder
 from flame_tools.archive import member_names
 from flame_tools.characters.ict import read_ict
 from flame_tools.characters.ict_files import is_ict
-from flame_tools.errors import FormatError, InputError
+from flame_tools.errors import FormatError, InputError, writing_to
 from flame_tools.files.derived import complete
 from flame_tools.files.flame import read_flame
 from flame_tools.files.parts import add_part
@@ -87,7 +87,8 @@ def register_head(arrays: HeadArrays, name: str | None = None, *, replace: bool 
     file = heads_folder() / f"{name}.npz"
     if file.exists() and not replace:
         raise InputError(f"a head called {name!r} is registered ({file}); give another name, or --replace it")
-    file.parent.mkdir(parents=True, exist_ok=True)
+    with writing_to(file.parent):
+        file.parent.mkdir(parents=True, exist_ok=True)
     save_head(dataclasses.replace(arrays, id=name), file)
     return file
 
@@ -122,7 +123,7 @@ def read_files(
     parts: list[Path] = []
     for path in map(Path, paths):
         if path.is_dir() and not is_ict(path):
-            inside = [file for file in sorted(path.rglob("*")) if file.is_file()]
+            inside = [file for file in sorted([*path.glob("*"), *path.glob("*/*")]) if file.is_file()]
             parts += [file for file in inside if file.name in PARTS]
             if len(paths) == 1:
                 models += [file for file in inside if file.name not in PARTS and _reader_of(file)]
@@ -137,7 +138,7 @@ def read_files(
         models, parts = parts, []  # its reader says what it lacks
     if len(models) != 1:
         found = ", ".join(str(model) for model in models) or f"none in {', '.join(str(path) for path in paths)}"
-        raise InputError(f"one model makes a head; found {found}: name one, and then its parts or their folder")
+        raise InputError(f"one model makes a head; found {found}: name one, then its parts or the folder they are in")
     read = _reader_of(models[0]) or _read_flame
     head = read(models[0], licence, identity)
     for part in parts:

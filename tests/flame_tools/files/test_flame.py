@@ -1,5 +1,6 @@
 """FLAME files are not redistributable: these tests write random ones, and the default head, in the published layout."""
 
+import dataclasses
 import pickle
 
 import numpy as np
@@ -7,9 +8,11 @@ import pytest
 import torch
 from scipy import sparse
 
-from flame_tools import FaceParams, FormatError, load_head
+from flame_tools import Embedding, FaceParams, FormatError, HeadArrays, load_head, save_head
 from flame_tools.files.flame import LICENCE, OPEN_LICENCE, read_flame
+from flame_tools.load import head_arrays, read_files
 from tests.flame_tools.files.published import chumpy, python2_dumps, thing
+from tests.flame_tools.flame_shaped import flame_shaped, write_for_smplx
 
 VERTICES = 60
 
@@ -97,6 +100,30 @@ def test_npz_files_of_the_same_arrays(write, tmp_path, pack, dense):
     one, other = load_head(write()), load_head(tmp_path / "flame.npz")
     torch.testing.assert_close(one.shape_basis, other.shape_basis)
     torch.testing.assert_close(one.joint_template, other.joint_template)
+
+
+def test_the_folder_that_smplx_opens_gives_the_same_numbers(tmp_path):
+    """tests/flame_tools/test_exactness.py holds what is made of these arrays against smplx itself."""
+    arrays = flame_shaped(vertices=200, faces=300)
+    write_for_smplx(tmp_path, arrays)
+    head = read_files([tmp_path])
+    for name in ("v_template", "faces", "shapedirs", "expressiondirs", "posedirs", "J_regressor", "weights"):
+        np.testing.assert_array_equal(getattr(head, name), getattr(arrays, name), err_msg=name)
+    for found, wanted in ((head.landmarks["51"], arrays.landmarks["51"]), (head.contour, arrays.contour)):
+        np.testing.assert_array_equal(found.faces, wanted.faces)
+        np.testing.assert_array_equal(found.barycentrics, wanted.barycentrics)
+    save_head(head, tmp_path / "again.npz")
+    assert_same(head_arrays(tmp_path / "again.npz"), head)
+
+
+def assert_same(one: HeadArrays, other: HeadArrays) -> None:
+    for field in dataclasses.fields(HeadArrays):
+        wanted, found = getattr(other, field.name), getattr(one, field.name)
+        if isinstance(wanted, Embedding):
+            found, wanted = vars(found), vars(wanted)
+        elif field.name == "landmarks":
+            found, wanted = ({k: vars(v) for k, v in marks.items()} for marks in (found, wanted))
+        np.testing.assert_equal(found, wanted, err_msg=field.name)
 
 
 def test_the_version_without_jaw_rotation(write):
