@@ -63,12 +63,13 @@ def collapse(
     wedge = wedge.reshape(faces.shape)
     quadrics = _quadrics(faces, wedge, material, points, weight)
     monomials = _monomials(points)
+    outward = _vertex_normals(points, faces)
     for goal in goals:
         while len(faces) > goal:
             half = _half_edges(faces, mirror)
             cost = _costs(half, quadrics, monomials, points)
             allowed = _allowed(half, faces, wedge, material[origin], fixed, mirror)
-            chosen = _choose(half, np.where(allowed, cost, np.inf), faces, points, len(faces) - goal, mirror)
+            chosen = _choose(half, np.where(allowed, cost, np.inf), faces, points, outward, len(faces) - goal, mirror)
             if not len(chosen):
                 break
             u, v = half.u[chosen], half.v[chosen]
@@ -111,6 +112,14 @@ def _normals(points: np.ndarray, faces: np.ndarray) -> np.ndarray:
     """Twice the area along the normal [f, P, 3]."""
     a, b, c = (points[faces[:, i]] for i in range(3))
     return np.cross(b - a, c - a)
+
+
+def _vertex_normals(points: np.ndarray, faces: np.ndarray) -> np.ndarray:
+    """Mean unit normals of the triangles round each vertex [V, P, 3], by area."""
+    normals = np.zeros_like(points)
+    for corner in range(3):
+        np.add.at(normals, faces[:, corner], _normals(points, faces))
+    return normals / np.maximum(np.linalg.norm(normals, axis=-1, keepdims=True), 1e-20)
 
 
 def _quadrics(faces, wedge, material, points, weight) -> np.ndarray:  # [V, P, 10]
@@ -218,7 +227,7 @@ def _allowed(half: _HalfEdges, faces, wedge, material, fixed, mirror) -> np.ndar
     return ok
 
 
-def _choose(half: _HalfEdges, cost, faces, points, surplus, mirror) -> np.ndarray:
+def _choose(half: _HalfEdges, cost, faces, points, outward, surplus, mirror) -> np.ndarray:
     """Half-edges to collapse together: cheap, turning no triangle over, with neighbourhoods of their own."""
     count = len(points)
     best = np.full(count, np.inf)
@@ -229,7 +238,7 @@ def _choose(half: _HalfEdges, cost, faces, points, surplus, mirror) -> np.ndarra
     # Where nothing cheap is left that keeps the triangles sound, look further.
     for share in (SHARE_PER_ROUND, 0.5, 1.0):
         limit = finite[int(np.ceil(share * len(finite))) - 1]
-        found = _independent(half, cost, limit, faces, points, mirror)
+        found = _independent(half, cost, limit, faces, points, outward, mirror)
         if len(found):
             break
     removed = np.cumsum((half.sides[found] >= 0).sum(1) * np.where(half.mirrored[found] == found, 1, 2))
@@ -237,14 +246,14 @@ def _choose(half: _HalfEdges, cost, faces, points, surplus, mirror) -> np.ndarra
     return np.unique(np.concatenate([found, half.mirrored[found]]))
 
 
-def _independent(half: _HalfEdges, cost, limit, faces, points, mirror) -> np.ndarray:
+def _independent(half: _HalfEdges, cost, limit, faces, points, outward, mirror) -> np.ndarray:
     """One of each mirrored pair of collapses, cheapest first, whose rings of neighbours are disjoint."""
     rows = np.flatnonzero(cost <= limit)
     rows = rows[rows <= half.mirrored[rows]]
-    rows = rows[_sound(half.u[rows], half.v[rows], faces, points)]
+    rows = rows[_sound(half.u[rows], half.v[rows], faces, points, outward)]
     if mirror is not None and len(rows):  # a mirror true to a hair only: both sides are looked at
         across = half.mirrored[rows]
-        rows = rows[_sound(half.u[across], half.v[across], faces, points)]
+        rows = rows[_sound(half.u[across], half.v[across], faces, points, outward)]
     if not len(rows):
         return rows
     rows = rows[np.lexsort((rows, cost[rows]))]
@@ -270,8 +279,11 @@ def _independent(half: _HalfEdges, cost, limit, faces, points, mirror) -> np.nda
     return np.array(chosen, int)
 
 
-def _sound(u: np.ndarray, v: np.ndarray, faces: np.ndarray, points: np.ndarray) -> np.ndarray:  # [h] bool
-    """Whether no triangle turns over or becomes a sliver, in any pose, when u goes to v."""
+def _sound(u: np.ndarray, v: np.ndarray, faces, points, outward) -> np.ndarray:  # [h] bool
+    """Whether no triangle turns over or becomes a sliver, in any pose, when u goes to v.
+
+    Small turns add up: a triangle must also face as the full mesh did at its corners, `outward` [V, P, 3].
+    """
     order = np.argsort(faces.ravel(), kind="stable")
     start = np.searchsorted(faces.ravel()[order], np.arange(len(points) + 1))
     many = start[u + 1] - start[u]
@@ -290,5 +302,7 @@ def _sound(u: np.ndarray, v: np.ndarray, faces: np.ndarray, points: np.ndarray) 
         np.max([((points[before[:, i]] - points[before[:, i - 1]]) ** 2).sum(-1) for i in range(3)], axis=0), 1e-20
     )
     shaped = size > np.minimum(LEAST_SHAPE, 0.5 * was) * longest  # what was a sliver may stay one
-    good = (turned & shaped).all(1)
+    faced = (new * outward[after].sum(1)).sum(-1) > 0.0
+    faced |= (old * outward[before].sum(1)).sum(-1) <= 0.0
+    good = (turned & shaped & faced).all(1)
     return np.bincount(who, ~good, minlength=len(u)) == 0
