@@ -3,7 +3,7 @@
 One owner for each motion: jawOpen, jawLeft and jawRight are the jaw joint, eyeLook* the eye joints, eyeBlink* the
 lids; every other name is an expression component of that name. Rotations grow linearly with the weight; the head's
 pose correctives make weight 1 look as the artist's shape. Where components have other names or none (FLAME), the
-head's `arkit_map` says what each weight stands for; `solve_map` makes one.
+head's `arkit_map` says what each weight stands for; where it has none either, one is solved (`solve_map`) and kept.
 """
 
 from __future__ import annotations
@@ -46,13 +46,13 @@ EXPRESSION_OWNED = tuple(n for n in ARKIT_NAMES if n not in JOINT_OWNED and n no
 def to_params(weights: Tensor, head: Head) -> FaceParams:
     """ARKit weights [..., 52] in [0, 1] to FaceParams with neutral identity, head pose and place.
 
-    Raises ShapeError where `weights` has another length, or the head has neither components by these names nor a map.
+    Raises ShapeError where `weights` has another length, or the head has no names, no map and no landmarks to solve by.
     """
     if weights.shape[-1] != len(ARKIT_NAMES):
         raise ShapeError(f"ARKit weights are {list(weights.shape)}, wanted [..., {len(ARKIT_NAMES)}]")
-    if len(head.arrays.arkit_map):
-        return params_of(weights @ torch.as_tensor(head.arrays.arkit_map).to(weights), head)
-    source, target = _expression_columns(head.arrays.id, head.arrays.expression_names)
+    if not says_names(head.arrays):
+        return params_of(weights @ torch.as_tensor(map_of(head.arrays)).to(weights), head)
+    source, target = _expression_columns(head.arrays.expression_names)
     leading = weights.shape[:-1]
     expression = weights.new_zeros(*leading, head.expression_size)
     expression[..., target] = weights[..., source]
@@ -86,12 +86,12 @@ def to_params(weights: Tensor, head: Head) -> FaceParams:
 def from_params(params: FaceParams, head: Head) -> Tensor:
     """FaceParams to ARKit weights [..., 52].
 
-    What the names cannot say is left out: a jaw that closes past rest or twists, eyes that roll. A head with an
-    `arkit_map` is explained by what its face shows; see `explain`.
+    What the names cannot say is left out: a jaw that closes past rest or twists, eyes that roll. A head with other
+    components is explained by what its face shows; see `explain`.
     """
-    if len(head.arrays.arkit_map):
+    if not says_names(head.arrays):
         return explain(params, head).weights
-    source, target = _expression_columns(head.arrays.id, head.arrays.expression_names)
+    source, target = _expression_columns(head.arrays.expression_names)
     leading = broadcast_leading(
         params.expression.shape[:-1], params.jaw.shape[:-1], params.eyes.shape[:-2], params.eyelids.shape[:-1]
     )
@@ -131,18 +131,39 @@ def solve_map(head: HeadArrays, *, example: HeadArrays | None = None) -> np.ndar
 
 
 def known_to(head: HeadArrays) -> bool:
-    """Whether the head understands the 52 names, by its components or by a map."""
-    return len(head.arkit_map) > 0 or set(EXPRESSION_OWNED) <= set(head.expression_names)
+    """Whether the head itself understands the 52 names, by its components or by a map."""
+    return len(head.arkit_map) > 0 or says_names(head)
+
+
+def map_of(head: HeadArrays) -> np.ndarray:
+    """The head's own `arkit_map`, or the one that is solved for it (seconds, once)."""
+    return head.arkit_map if len(head.arkit_map) else _solved(_Same(head))
+
+
+def says_names(head: HeadArrays) -> bool:
+    """Whether the head's components carry the names, so that no map is needed."""
+    return not len(head.arkit_map) and set(EXPRESSION_OWNED) <= set(head.expression_names)
+
+
+class _Same:
+    """A head as a key: the very arrays, not their values."""
+
+    def __init__(self, head: HeadArrays):
+        self.head = head
+
+    def __eq__(self, other) -> bool:
+        return isinstance(other, _Same) and self.head is other.head
+
+    def __hash__(self) -> int:
+        return id(self.head)
+
+
+@functools.lru_cache(maxsize=4)
+def _solved(key: _Same) -> np.ndarray:
+    return solve_map(key.head)
 
 
 @functools.lru_cache(maxsize=16)
-def _expression_columns(head_id: str, names: tuple[str, ...]) -> tuple[list[int], list[int]]:
+def _expression_columns(names: tuple[str, ...]) -> tuple[list[int], list[int]]:
     """Columns of the 52 that are expression components, and where each stands in the head's expression."""
-    missing = [name for name in EXPRESSION_OWNED if name not in names]
-    if missing:
-        raise ShapeError(
-            f"head {head_id!r} has no expression components named {', '.join(missing[:4])}"
-            f"{' ...' if len(missing) > 4 else ''}; use a head with ARKit shapes, such as "
-            "'default', or give it a map: dataclasses.replace(arrays, arkit_map=arkit.solve_map(arrays))"
-        )
     return [INDEX[name] for name in EXPRESSION_OWNED], [names.index(name) for name in EXPRESSION_OWNED]

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import numpy as np
 
-_ROUNDS = 200  # a handful is usual
+_ROUNDS = 100  # a handful is usual
 _TRIES = 3  # rounds without progress after which a frame exchanges one unknown at a time
 
 
@@ -24,7 +24,7 @@ def solve_bounded(
     *,
     coherence: np.ndarray | None = None,  # [n] weight of the squared change from frame to frame
     start: np.ndarray | None = None,  # [T, n]
-    tolerance: float = 1e-9,
+    tolerance: float = 1e-7,  # of x beyond a bound, and of forces against one
 ) -> np.ndarray:  # [T, n]
     """The minimiser of the quadratic above. `start` says which bounds are likely to hold."""
     low, high = (np.broadcast_to(np.asarray(bound, np.float64), linear.shape) for bound in (low, high))

@@ -22,8 +22,9 @@ from flame_tools.types import HeadArrays
 _FEWEST = 100  # vertices of the face that heads must share
 _TRUSTED = 0.2  # of a correspondence's confidence
 _GAP_WEIGHT = (0.1, 1.0, 0.2)  # across, vertical, in depth: beside the samples' mean squared distance
-_WIDE_M = 5e-3  # a gap this wide counts half: touching lips must seal, a wide open mouth need not be exact
-_TOUCH_M = (-0.5e-3, -0.1e-3)  # inner lips this far apart (negative: pressed together) touch and seal
+# Touching lips must seal, a wide open mouth need not be exact: weight at no gap, and the gap in metres that halves it.
+_NEARNESS = ((1.0, 5e-3), (6.0, 2e-3))
+_BELIEVED_M = (-1e-3, 1e-3)  # gaps of lips at rest; pairs further apart do not lie where the lips meet
 
 
 class Carrier:
@@ -67,7 +68,8 @@ class Carrier:
         places[:, : self.count] += (self.frames @ travel[..., None])[..., 0]
         gaps = self.own_gaps.carried(lips, self.gaps, self.mouth_scale)
         wide = np.linalg.norm(gaps - self.gaps.touch, axis=-1, keepdims=True)
-        return Wanted(places, gaps, np.array(_GAP_WEIGHT) / (1 + (wide / _WIDE_M) ** 2))
+        weight = sum(height / (1 + (wide / width) ** 2) for height, width in _NEARNESS)
+        return Wanted(places, gaps, weight * np.array(_GAP_WEIGHT))
 
     def _parts(self, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Places of the source's vertices as corners of the samples [t, K, 3, 3] and pairs of the lips [t, P, 2, 3]."""
@@ -84,16 +86,16 @@ class LipGaps:
     """The gap between pairs of points on the inner lips, upper minus lower, right corner to left corner."""
 
     along: np.ndarray  # [P] place of each pair along the mouth, 0 right corner to 1 left corner
-    touch: np.ndarray  # [P, 3] metres, the gap of lips that just touch
+    touch: np.ndarray  # [P, 3] metres, the gap where lips touch: no height, unless the pairs lie elsewhere
 
     @staticmethod
     def at_rest(pairs: np.ndarray) -> LipGaps:
-        """From the pairs' places [P, 2, 3] on a face at rest; lips that are apart there touch at the nearest bound."""
+        """From the pairs' places [P, 2, 3] on a face at rest."""
         middle, gap = pairs.mean(1), pairs[:, 0] - pairs[:, 1]
         steps = np.linalg.norm(np.diff(middle, axis=0), axis=1)
         along = np.concatenate([[0.0], np.cumsum(steps)]) / max(steps.sum(), 1e-9)
         touch = gap.copy()
-        touch[:, 1] = np.clip(gap[:, 1], *_TOUCH_M)
+        touch[:, 1] -= np.clip(gap[:, 1], *_BELIEVED_M)
         return LipGaps(along, touch)
 
     def carried(self, posed: np.ndarray, target: LipGaps, scale: float) -> np.ndarray:

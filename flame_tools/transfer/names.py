@@ -41,10 +41,10 @@ def explain(params: FaceParams, head: Head) -> Explained:
     leading, motion = motion.shape[:-1], motion.reshape(-1, motion.shape[-1])
     vertices, share = face_samples(arrays)
     points = FacePoints(arrays, np.zeros(head.shape_size), vertices)
-    if len(arrays.arkit_map):
-        weights = _from_surface(motion, arrays, points, share)
-    else:
+    if arkit.says_names(arrays):
         weights = arkit.from_params(params, head).clamp(0, 1).reshape(-1, len(arkit.ARKIT_NAMES)).double().numpy()
+    else:
+        weights = _from_surface(motion, arrays, points, share)
     said = motion_of(arkit.to_params(torch.as_tensor(weights), head))
     distance = np.linalg.norm(points.place(said).points - points.place(motion).points, axis=-1)
     residual = 1e3 * distance @ (share / share.sum())
@@ -56,7 +56,7 @@ def explain(params: FaceParams, head: Head) -> Explained:
 
 def _from_surface(motion: np.ndarray, head: HeadArrays, points: FacePoints, share: np.ndarray) -> np.ndarray:
     """Weights [N, 52] for motions [N, E + 11]: gaze from the eyes' rotations, the rest from where the face goes."""
-    table = head.arkit_map.astype(np.float64)
+    table = arkit.map_of(head).astype(np.float64)
     weights = np.zeros((len(motion), len(table)))
     turns = table[_EYES, columns(head)["eyes"]]  # [8, 6]
     hessian = np.broadcast_to(turns @ turns.T + _PULL * np.eye(len(turns)), (len(motion), len(turns), len(turns)))

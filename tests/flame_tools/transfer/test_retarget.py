@@ -76,8 +76,8 @@ def test_there_and_back_through_ict(default, ict):
     assert face_error_mm(default, track, back).mean() < 0.4
     wanted, found = gaps_mm(default, track), gaps_mm(default, back)
     assert np.abs(wanted - found).mean() < 0.4
-    shut = np.abs(wanted[0]).max() < 0.6 and np.abs(gaps_mm(ict, there)[0])
-    assert np.max(shut) < 0.6, "lips that touch on one head touch on the other"
+    touching = gaps_mm(ict, there)[0]  # the lips touch on the first frame here, and so they should there
+    assert wanted[0].max() < 0 and touching.min() > -1.2 and touching.max() < 0.3
     # what both own is copied
     for name in ("eyes", "eyelids", "neck", "global_rotation"):
         torch.testing.assert_close(getattr(there.params, name), getattr(track.params, name))
@@ -103,7 +103,7 @@ def test_people_are_matched_and_the_mean_face_is_not(default, ict):
         for s in (someone, back.params.shape, 0 * someone)
     ]
     kept, mean = (np.linalg.norm(f - f.mean(0) - faces[0] + faces[0].mean(0), axis=-1).mean() for f in faces[1:])
-    assert kept < 1.2e-3 and kept < 0.5 * mean
+    assert kept < 1.6e-3 and kept < 0.6 * mean
     assert transfer(track, default, ict, identity="mean").params.shape.abs().max() == 0
 
 
@@ -129,12 +129,16 @@ def test_lips_that_touch_touch_whatever_the_rest_gaps():
         x = np.linspace(-width_m / 2, width_m / 2, 5)
         return np.stack([np.stack([x, 0 * x + gap, 0 * x], -1) for gap in (gap_m, 0.0)], 1)
 
-    ajar, shut = line(0.8e-3, 0.05), line(-0.3e-3, 0.04)
-    own, other = LipGaps.at_rest(ajar), LipGaps.at_rest(shut)
-    opened = line(4.9e-3, 0.05)[None]
-    np.testing.assert_allclose(own.carried(opened, other, 0.8)[0, :, 1], -0.3e-3 + 0.8 * 5e-3, atol=1e-9)
-    back = other.carried(shut[None], own, 1.25)[0, :, 1]
-    np.testing.assert_allclose(back, -0.1e-3, atol=1e-9)  # pressed together, though the head rests with lips apart
+    ajar, shut, misplaced = line(0.8e-3, 0.05), line(-0.3e-3, 0.04), line(4e-3, 0.04)
+    own, other, far = (LipGaps.at_rest(pairs) for pairs in (ajar, shut, misplaced))
+
+    def carried(source, gap_m, target, scale):
+        return source.carried(line(gap_m, 0.05)[None], target, scale)[0, :, 1]
+
+    np.testing.assert_allclose(carried(own, 5e-3, other, 0.8), 4e-3, atol=1e-9)
+    np.testing.assert_allclose(carried(other, -0.3e-3, own, 1.25), -0.375e-3, atol=1e-9)
+    # Pairs that are 4 mm apart on a face at rest do not lie where its lips meet: 3 mm of that is no opening.
+    np.testing.assert_allclose(carried(other, 0.0, far, 1.0), 3e-3, atol=1e-9)
 
 
 def test_wrong_choices_and_tracks_are_refused(default):

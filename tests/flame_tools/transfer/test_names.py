@@ -1,0 +1,86 @@
+import dataclasses
+
+import numpy as np
+import pytest
+import torch
+
+from flame_tools import Head, load_head
+from flame_tools.arkit import ARKIT_NAMES, INDEX, explain, from_params, solve_map, to_params
+from flame_tools.surface.lod import simplify
+from tests.shared_data import shared_file
+
+OPPOSED = [("jawLeft", "jawRight")] + [
+    (f"eyeLook{a}{side}", f"eyeLook{b}{side}") for a, b in (("Up", "Down"), ("In", "Out")) for side in ("Left", "Right")
+]
+
+
+@pytest.fixture(scope="module")
+def nameless() -> Head:
+    """The default head with fewer triangles and its components mixed: a rig that no name describes."""
+    arrays = simplify(load_head().arrays, ratio=0.4)
+    mixed, _ = np.linalg.qr(np.random.default_rng(0).normal(size=(42, 42)))
+    return Head(
+        dataclasses.replace(
+            arrays,
+            expressiondirs=arrays.expressiondirs @ mixed,
+            expression_names=tuple(f"component{i}" for i in range(42)),
+            expression_bounds=np.tile(np.float32([-3, 3]), (42, 1)),
+            expression_sd=np.full(42, 0.3, np.float32),
+            id="nameless",
+        )
+    )
+
+
+def some_weights(seed: int, count: int = 8) -> torch.Tensor:
+    """Faces of six weights each, none against itself."""
+    rng = np.random.default_rng(seed)
+    weights = torch.zeros(count, 52)
+    for row in weights:
+        row[rng.permutation(52)[:6]] = torch.as_tensor(0.2 + 0.8 * rng.random(6)).float()
+    for one, other in OPPOSED:
+        weights[:, INDEX[other]] *= weights[:, INDEX[one]] == 0
+    weights[:, INDEX["tongueOut"]] = 0  # no sample of the face sees it
+    return weights
+
+
+def test_a_map_says_the_52_poses_on_a_nameless_head(nameless):
+    table = solve_map(nameless.arrays)
+    assert table.shape == (52, 42 + 11)
+    head = Head(dataclasses.replace(nameless.arrays, arkit_map=table))
+    plain = Head(simplify(load_head().arrays, ratio=0.4))
+    face = plain.region("face")
+    weights = torch.eye(52)
+    weights[INDEX["mouthClose"], INDEX["jawOpen"]] = 1
+    poses = [h.only(face).vertices(to_params(weights, h)) for h in (plain, head)]
+    error = 1e3 * (poses[0] - poses[1]).norm(dim=-1).mean(-1)
+    assert error.max() < 0.4, ARKIT_NAMES[int(error.argmax())]
+    # without a map of its own the head gets the same one
+    torch.testing.assert_close(to_params(weights, nameless).expression, to_params(weights, head).expression)
+
+
+def test_weights_survive_the_round_trip_through_a_solved_map(nameless):
+    weights = some_weights(0)
+    found = explain(to_params(weights, nameless), nameless)
+    assert found.residual_mm.max() < 0.02
+    assert (found.weights - weights).abs().max() < 0.1 and (found.weights - weights).abs().mean() < 2e-3
+    torch.testing.assert_close(
+        from_params(to_params(weights[:2], nameless), nameless), found.weights[:2], atol=1e-3, rtol=0
+    )
+
+
+def test_weights_survive_the_round_trip_through_ict():
+    ict = load_head(shared_file("heads/ict_facekit.npz"))
+    weights = some_weights(1)
+    found = explain(to_params(weights.reshape(2, 4, 52), ict), ict)
+    assert found.weights.shape == (2, 4, 52) and found.residual_mm.shape == (2, 4)
+    assert (found.weights.reshape(8, 52) - weights).abs().max() < 0.01
+    assert found.residual_mm.max() < 0.01
+
+
+def test_what_no_weight_says_is_told_as_residual():
+    head = load_head()
+    params = to_params(torch.zeros(2, 52), head)
+    params = params.replace(jaw=torch.tensor([[0.0, 0.0, 0.0], [0.0, 0.0, 0.05]]))  # the jaw rolls: no name for it
+    found = explain(params, head)
+    assert found.residual_mm[0] < 1e-3 < 0.1 < found.residual_mm[1]
+    assert found.weights.abs().max() == 0
