@@ -40,10 +40,11 @@ def read_npy(
 
 def read_npy_header(stream: BinaryIO) -> tuple[tuple[int, ...], bool, np.dtype, int]:
     """Shape, Fortran order, type and the header's length in bytes. Raises FormatError where they make no array."""
-    version = np.lib.format.read_magic(stream)
-    if version not in _READERS:
-        raise FormatError(f"version {version} of the npy format, wanted 1.0 or 2.0")
-    shape, fortran, dtype = _READERS[version](stream)
+    try:
+        version = np.lib.format.read_magic(stream)
+        shape, fortran, dtype = _READERS[version](stream)
+    except Exception as error:  # the header is parsed as Python's own literals, which fail in many ways
+        raise FormatError(f"no array in NumPy's format 1 or 2 ({' '.join(str(error).split())[:200]})") from None
     if any(n < 0 for n in shape):
         raise FormatError(f"an array of shape {list(shape)}")
     if not dtype.hasobject and (dtype.kind not in "biufcUS" or dtype.subdtype is not None):

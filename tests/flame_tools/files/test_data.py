@@ -1,9 +1,12 @@
+import contextlib
 import io
 import pickle
 
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from flame_tools.errors import FormatError
 from flame_tools.files.data import read_data
@@ -79,6 +82,20 @@ def test_any_cut_is_refused_in_words(tmp_path, kind):
         path.write_bytes(data[:length])
         with pytest.raises(FormatError, match=f"a.{kind}"):
             read_data(path)
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.data())
+def test_damaged_headers_are_refused_in_words(tmp_path_factory, data):
+    whole = io.BytesIO()
+    np.save(whole, np.arange(6.0).reshape(2, 3))
+    damaged = bytearray(whole.getvalue())
+    for _ in range(data.draw(st.integers(1, 4))):
+        damaged[data.draw(st.integers(0, 70))] = data.draw(st.integers(0, 255))
+    path = tmp_path_factory.getbasetemp() / "damaged.npy"
+    path.write_bytes(damaged)
+    with contextlib.suppress(FormatError):
+        read_data(path)
 
 
 def test_no_file(tmp_path):
