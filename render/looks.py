@@ -31,6 +31,8 @@ def make_look(arrays) -> Look:
     names = tuple(getattr(arrays, "materials", ())) or ("skin",)
     face_material = np.require(getattr(arrays, "face_material", np.zeros(len(faces))), np.int32, _OWN)
     table, ramps = material_tables(names)
+    if hasattr(arrays, "v_template"):  # a head is wound outwards; of a Mesh nobody knows
+        table[table[:, 6] == SKIN, 7] = -1
     uv, uv_faces = getattr(arrays, "uv", None), getattr(arrays, "uv_faces", None)
     has_uv = uv is not None and len(uv) > 0 and uv_faces is not None and len(uv_faces) == len(faces)
     regions = getattr(arrays, "regions", {})

@@ -41,7 +41,7 @@ MATERIALS = {
 }
 
 RAMP = 256
-COLUMNS = 8  # albedo r g b, roughness, specular, coat, page, interior
+COLUMNS = 8  # albedo r g b, roughness, specular, coat, page, interior (-1: dark where it is seen from within)
 
 
 def srgb_to_linear(value):

@@ -201,6 +201,10 @@ def shade_band(
                     g *= g0 * tint[i0, 1] + g1 * tint[i1, 1] + g2 * tint[i2, 1]
                     b *= g0 * tint[i0, 2] + g1 * tint[i1, 2] + g2 * tint[i2, 2]
 
+                if not facing and table[m, 7] < 0.0:  # the inside of a head without a mouth of its own: a dark one
+                    r, g, b = f4(0.10), f4(0.022), f4(0.018)
+                    seen = direct = f4(0.12)
+                    gloss = f4(0.0)
                 coat = table[m, 5] + gloss * f4(0.02)
                 rough = table[m, 3] - gloss * f4(0.08)
                 alpha = rough * rough
@@ -212,7 +216,8 @@ def shade_band(
                 graze = one - nv
                 graze2 = graze * graze
                 fresnel = base + (one - base) * graze2 * graze2 * graze
-                inside = table[m, 7] > 0.0  # lit through the lips only: no sky to reflect, no rim, and redder when dark
+                # lit through the lips only: no sky to reflect, no rim, and redder when dark
+                inside = table[m, 7] > 0.0 or (not facing and table[m, 7] < 0.0)
                 shine = fresnel * (one - f4(0.7) * rough) * seen * f4(0.7)
                 if inside:
                     shine = f4(0.0)

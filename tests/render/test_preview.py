@@ -1,5 +1,6 @@
 """The default look: what every picture of a head must keep, and sheets of pictures."""
 
+import dataclasses
 import subprocess
 import sys
 from functools import cache
@@ -11,7 +12,7 @@ import torch
 from flame_tools.arkit import ARKIT_NAMES, to_params
 from flame_tools.errors import ShapeError
 from flame_tools.load import load_head
-from flame_tools.types import Mesh
+from flame_tools.types import FaceParams, Mesh
 from render.camera import at_frame, portrait_camera, project
 from render.preview import (
     contact_sheet,
@@ -337,3 +338,24 @@ def test_kernels_compile_where_no_cache_can_be_written(tmp_path):
     result = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env=env, capture_output=True, text=True)
     assert result.returncode == 0, result.stderr
     assert result.stdout.strip() == "32" and result.stderr == ""
+
+
+def test_a_head_without_a_mouth_is_dark_between_its_lips_and_a_mesh_from_within_is_not():
+    arrays = head().arrays
+    kept = np.isin(arrays.face_material, [arrays.materials.index(name) for name in ("skin", "lips", "sclera", "iris")])
+    empty = dataclasses.replace(arrays.landmarks["68"], faces=np.zeros(0, int), barycentrics=np.zeros((0, 3)))
+    bare = dataclasses.replace(
+        arrays,
+        faces=arrays.faces[kept],
+        uv_faces=arrays.uv_faces[kept],
+        face_material=arrays.face_material[kept],
+        landmarks={"68": empty},
+    )
+    neutral = FaceParams.neutral(head())
+    vertices = head()(neutral.replace(jaw=neutral.jaw + 0.4 * torch.eye(3)[0])).vertices.numpy()
+    view = portrait_camera((200, 200), head_bounds(head()))
+    middle = vertices[arrays.inner_lip_pairs].mean((0, 1))
+    x, y, _ = project(middle[None], view)[0].astype(int)
+    assert draw(bare, vertices, view)[y - 3 : y + 3, x - 3 : x + 3].max() < 40
+    inside_out = Mesh(vertices, arrays.faces[:, ::-1])
+    assert np.median(draw(inside_out, vertices, view)[90:110, 90:110]) > 80
