@@ -28,7 +28,9 @@ if TYPE_CHECKING:
     from flame_tools.head import Head
 
 __version__ = "0.1.0"
-__all__ = ["FORMATS", "FaceError", "Track", "animate", "export", "fit", "load", "main", "recon", "render"]
+__all__ = [
+    "FORMATS", "FaceError", "Track", "animate", "export", "fit", "load", "main", "recon", "render", "transfer",
+]  # fmt: skip
 
 PathLike = str | os.PathLike
 FORMATS = {
@@ -136,6 +138,24 @@ def wear(performance: Track, identity: Track) -> Track:
         appearance=identity.appearance,
         licences=licences,
     )
+
+
+def transfer(
+    track: Track,
+    to: str | Head,
+    *,
+    head: str | Head | None = None,  # the track's own where None
+    method: str = "surface",
+    identity: str = "auto",
+) -> Track:
+    """The performance on another head: a name, a file (FLAME, ICT-FaceKit, a GLB or FBX character), or a Head.
+
+    `method` "surface" carries the moving face, "names" copies ARKit weights. `identity` "match" makes the target look
+    like the track's person, "mean" keeps the target's own face; "auto" matches everybody but the mean face.
+    """
+    from flame_tools.transfer.retarget import transfer as carry_over
+
+    return carry_over(track, _head(head, track), _head(to), method=method, identity=identity)
 
 
 def export(track: Track, path: PathLike, *, head: str | Head | None = None) -> None:

@@ -255,25 +255,51 @@ def render_(
 def convert(
     track: Annotated[Path, typer.Argument(help="A NAME.face.npz.")],
     out: Annotated[list[Path], typer.Option("-o", "--out", help="NAME.glb, .csv, .wav, .mp4, .png, a folder for OBJ.")],
+    to: Annotated[
+        str | None, typer.Option("--to", help="Move the performance to this head first: a name, or a head's file.")
+    ] = None,
+    lod: Annotated[
+        float | None, typer.Option("--lod", min=0.02, max=1.0, help="Share of the triangles, as 0.25 for a game.")
+    ] = None,
     head: OwnHead = None,
     size: Size = "720x720",
     json: Json = False,
 ) -> None:
-    """A track to other files; -o may be given several times."""
-    _convert("convert", track, out, head, size_of(size), json)
+    """A track to other files, and to other heads; -o may be given several times."""
+    _convert("convert", track, out, head, size_of(size), json, to, lod)
 
 
 def _convert(
-    command: str, source: Path, places: list[Path], head: str | None, size: tuple[int, int], as_json: bool
+    command: str,
+    source: Path,
+    places: list[Path],
+    head: str | None,
+    size: tuple[int, int],
+    as_json: bool,
+    to: str | None = None,
+    lod: float | None = None,
 ) -> None:
     from flame_tools.load import head_of, load_head
 
     for place in places:
-        emberface.kind_of(place)
-    with Run(command, {"track": str(source), "head": head or "its own"}, reads=[source], show=not as_json) as job:
+        if emberface.kind_of(place) == ".face.npz" and lod is not None:
+            raise InputError(f"{place} holds parameters and no triangles; --lod is for meshes, such as NAME.glb")
+    asked = {name: value for name, value in (("to", to), ("lod", lod)) if value is not None}
+    inputs = {"track": str(source), "head": head or "its own"} | asked
+    with Run(command, inputs, reads=[source], show=not as_json) as job:
         job.prepare(*places)
         with job.step("load"):
             track = emberface.load(source)
             model = load_head(head) if head else head_of(track)
+        if to:
+            with job.step("transfer", "moving the performance to the other head"):
+                target = load_head(to)
+                track, model = emberface.transfer(track, target, head=model), target
+                job.quality = {"residual_mm": track.provenance["transfer"]["residual_mm"]}
+        if lod is not None:
+            from flame_tools.surface.lod import at_detail
+
+            with job.step("lod", "leaving out triangles"):
+                track, model = at_detail(track, model, lod)
         write_all(job, track, model, places, size)
         say(job.finish(report_beside(places[0])), as_json)

@@ -17,11 +17,12 @@ import emberface_cli
 import emberface_options
 from animate.textgrid import write_textgrid
 from assets.locate import asset_path
-from flame_tools import Intervals, load_head, save_track
+from flame_tools import Intervals, load_head, save_head, save_track
 from flame_tools.archive import read_npz, write_npz
 from flame_tools.errors import InputError
 from flame_tools.identity import random_identities
 from flame_tools.posing import still
+from flame_tools.surface.lod import simplify
 from flame_tools.track_file import FORMAT, VERSION
 
 SILENT_EXTRA = ("Traceback", "Error:", 'File "')
@@ -65,6 +66,21 @@ def test_convert_writes_all_and_a_report(capsys, track_file, tmp_path):
     assert printed["version"] == emberface.__version__ and printed["seconds"]["total"] > 0
     kept = {p.name for p in (tmp_path / "deep").iterdir()}
     assert kept == {*(p.name for p in places), "a.report.json"}
+
+
+def test_convert_to_another_head(capsys, head, tmp_path):
+    other = tmp_path / "other.npz"
+    save_head(simplify(head.arrays, ratio=0.3), other)
+    save_track(still(head, 0 * random_identities(head, 1, 0)[0]), tmp_path / "rest.face.npz")
+    out = tmp_path / "moved.face.npz"
+    arguments = ["convert", str(tmp_path / "rest.face.npz"), "--to", str(other), "-o", str(out), "--json"]
+    assert emberface_cli.run(arguments) == 0
+    printed = json.loads(capsys.readouterr().out)
+    assert printed["quality"]["residual_mm"] < 0.2 and printed["inputs"]["to"] == str(other)
+    moved = emberface.load(out)
+    assert moved.head_id == load_head(other).arrays.id != head.arrays.id
+    line = refused(capsys, tmp_path, "convert", tmp_path / "rest.face.npz", "--to", "nobody", "-o", tmp_path / "x.glb")
+    assert "nobody" in line
 
 
 def test_a_later_failure_takes_the_earlier_outputs_with_it(capsys, track_file, tmp_path):
