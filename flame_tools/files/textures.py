@@ -142,7 +142,7 @@ def _pictures(
             for k in range(kept):
                 fill(plane, stream)
                 whole = plane.reshape(shape[:-1], order="F").reshape(size, step, size, step, 3)
-                result[..., k] = whole.mean((1, 3), dtype=np.float64)
+                result[..., ::-1, k] = whole.mean((1, 3), dtype=np.float64)
         else:
             rows = max(1, _BLOCK // (own * 3 * total * dtype.itemsize * step))  # of the result at once
             for first in range(0, size, rows):
@@ -150,7 +150,8 @@ def _pictures(
                 block = np.empty(count * step * own * 3 * total, dtype)
                 fill(block, stream)
                 block = block.reshape(count, step, size, step, 3, total)[..., :kept]
-                result[first : first + count] = block.mean((1, 3), dtype=np.float64)
+                result[first : first + count, :, ::-1] = block.mean((1, 3), dtype=np.float64)
     if not np.isfinite(result).all():
         raise FormatError(f"{path}: {name} holds NaN or infinite values")
-    return result[:, :, ::-1] * np.float32(scale)
+    result *= np.float32(scale)
+    return result

@@ -1,3 +1,6 @@
+import tracemalloc
+import zipfile
+
 import numpy as np
 import pytest
 
@@ -64,6 +67,22 @@ def test_rows_are_read_a_few_at_a_time(tmp_path, monkeypatch):
     whole = read_texture_space(write(tmp_path / "t.npz", "flame"), size=16)
     monkeypatch.setattr("flame_tools.files.textures._BLOCK", 1)
     np.testing.assert_array_equal(read_texture_space(tmp_path / "t.npz", size=16).basis, whole.basis)
+
+
+def test_memory_is_what_the_result_takes(tmp_path, monkeypatch):
+    monkeypatch.setattr("flame_tools.files.textures._BLOCK", 1 << 18)
+    with zipfile.ZipFile(tmp_path / "t.npz", "w") as archive, archive.open("tex_dir.npy", "w") as member:
+        np.lib.format.write_array(member, np.zeros((64, 64, 3, 200)))  # 20 MB
+    with zipfile.ZipFile(tmp_path / "t.npz", "a") as archive, archive.open("mean.npy", "w") as member:
+        np.lib.format.write_array(member, np.zeros((64, 64, 3)))
+    tracemalloc.start()
+    try:
+        space = read_texture_space(tmp_path / "t.npz", size=32, components=100)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert space.basis.nbytes == 32 * 32 * 3 * 100 * 4
+    assert peak < space.basis.nbytes + 10 * (1 << 18)  # blocks as read, and their means
 
 
 def test_a_painted_track_carries_texture_and_licence(tmp_path):
