@@ -48,8 +48,8 @@ def find_landmarks(scan: Scan, reference: np.ndarray) -> ScanLandmarks:
             "no face was found in the scan from any side; wanted a whole face, or half of one with both eyes' inner "
             "corners, nose and mouth; cut away what hides it, or give colours"
         )
-    for _ in range(2):
-        points, trust, views = _read_around(canvas, to_head)
+    for turns in (TURNS[:3], TURNS):
+        points, trust, views = _read_around(canvas, to_head, turns)
         trust = trust / (1 + (np.linalg.norm(to_head(points) - reference, axis=1) / ODD_M) ** 2) ** 2
         trust = np.where(np.nan_to_num(trust) > 0.05, trust, 0.0)
         if views == 0:
@@ -62,12 +62,12 @@ def find_landmarks(scan: Scan, reference: np.ndarray) -> ScanLandmarks:
 
 
 def _search(canvas: Canvas, reference: np.ndarray) -> Alignment | None:
-    """Scan to head, from the best of many views."""
+    """Scan to head, from the best of many views: along the axes, from everywhere, and at last for a small face."""
     low, high = np.quantile(canvas.vertices, (0.002, 0.998), axis=0)
     centre = (low + high) / 2
     reach = 1.05 * float(np.linalg.norm(high - low)) / 2
     best: tuple[float, Alignment] | None = None
-    for axes_of, size in ((_upright_axes, SEARCH_PX), (_all_axes, SEARCH_PX), (_all_axes, READ_PX)):
+    for axes_of, size in ((_upright_axes, SEARCH_PX), (_all_axes, SEARCH_PX), (_upright_axes, READ_PX)):
         sure = []
         for axes in axes_of():
             found = detect(view(canvas, axes, centre, reach, size).image, search_all=False)
@@ -105,12 +105,12 @@ def _one_view(canvas, axes, centre, reach, reference) -> tuple[float, Alignment]
     return float(np.median(np.linalg.norm(found(points[good]) - reference[good], axis=1))), found
 
 
-def _read_around(canvas: Canvas, to_head: Alignment) -> tuple[np.ndarray, np.ndarray, int]:
+def _read_around(canvas: Canvas, to_head: Alignment, turns) -> tuple[np.ndarray, np.ndarray, int]:
     """Landmarks [468, 3] in the scan's axes, trust [468] and the number of views that read a face."""
     reach = REACH_M / to_head.scale
     centre = to_head.inverse()(np.array([[0.0, -0.01, 0.02]]))[0]
     stack, weights = [], []
-    for yaw, pitch in TURNS:
+    for yaw, pitch in turns:
         axes = _turn(yaw, pitch) @ rotation_of(to_head)
         seen = view(canvas, axes, centre, reach, READ_PX)
         readings = read_faces(seen.image)
@@ -151,7 +151,7 @@ def _upright_axes():
 
 
 def _all_axes():
-    """Views from 42 directions with eight rolls each: every face is within about 20 degrees of one of them."""
+    """Views from 42 directions with six rolls each: every face is within about 30 degrees of one of them."""
     golden = (1 + np.sqrt(5)) / 2
     twelve = unit(np.array([p for a in (-1, 1) for b in (-golden, golden)
                             for p in ((0, a, b), (a, b, 0), (b, 0, a))], float))  # fmt: skip
@@ -160,6 +160,6 @@ def _all_axes():
     for z in np.concatenate([twelve, unit(twelve[i] + twelve[j])]):
         first = unit(np.cross(z, np.eye(3)[np.abs(z).argmin()]))
         second = np.cross(z, first)
-        for roll in np.arange(8) * np.pi / 4:
+        for roll in np.arange(6) * np.pi / 3:
             y = np.cos(roll) * first + np.sin(roll) * second
             yield np.stack([np.cross(y, z), y, z])

@@ -19,7 +19,7 @@ from recon.scan.file import Scan, checked, numbered_vertices, read_scan, scan_fi
 from recon.scan.fit import ScanFit, ScanModel, Target, fit_parameters
 from recon.scan.landmarks import find_landmarks
 from recon.scan.offsets import free_offsets
-from recon.scan.placing import align_robustly, place_in, unit_of
+from recon.scan.placing import align_robustly, place_in, root_joints, unit_of
 from recon.scan.points import OrientedPoints, oriented_points
 from recon.scan.registered import fit_registered
 
@@ -112,8 +112,7 @@ def fit_scans(scans: Sequence[Scan], head: Head, *, offsets: bool = False) -> Sc
     with torch.no_grad():
         vertices = np.stack([someone.vertices(face).numpy() for face in faces]).astype(np.float64)
     qualities = [one.quality(head, skin, v, fit) for one, v, fit in zip(seen, vertices, fits, strict=True)]
-    root = someone.joint_template[0]
-    placed = [place_in(face, root, one.place.inverse()) for face, one in zip(faces, seen, strict=True)]
+    placed = [place_in(f, root_joints(f, head), one.place.inverse()) for f, one in zip(faces, seen, strict=True)]
     track = _track(
         head,
         _stacked(placed),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 
+from flame_tools.head import Head
 from flame_tools.rotations import axis_angle_from_matrix, matrix_from_axis_angle
 from flame_tools.surface.alignment import Alignment, align
 from flame_tools.types import FaceParams
@@ -45,6 +46,11 @@ def unit_of(metres_per_unit: float) -> tuple[str, float]:
     if abs(np.log(metres_per_unit / UNITS[name])) < np.log(UNIT_TOLERANCE):
         return name, UNITS[name]
     return "unknown", float(metres_per_unit)
+
+
+def root_joints(params: FaceParams, head: Head) -> torch.Tensor:
+    """Where the root joint of each face lies before it is moved [..., 3]; on official FLAME it follows expression."""
+    return head.skeleton(params.replace(translation=torch.zeros_like(params.translation)))[0][..., 0, :]
 
 
 def place_in(params: FaceParams, root: torch.Tensor, motion: Alignment) -> FaceParams:

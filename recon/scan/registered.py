@@ -16,7 +16,7 @@ from flame_tools.errors import InputError, ShapeError
 from flame_tools.head import Head
 from flame_tools.surface.alignment import Alignment
 from flame_tools.types import FaceParams
-from recon.scan.placing import align_robustly, place_in, rotation_of
+from recon.scan.placing import align_robustly, place_in, root_joints, rotation_of
 from recon.threads import one_blas_thread
 
 POSE_STEP = 1e-4  # radians, of the central differences by which rotations are differentiated
@@ -74,8 +74,8 @@ def fit_registered(
         residual = np.stack([place(mesh) for place, mesh in zip(places, meshes, strict=True)])
         residual -= person.head.vertices(params).numpy()
     residual = np.stack([r @ rotation_of(place) for r, place in zip(residual, places, strict=True)])
-    joints = person.head.bake(params.shape).joint_template
-    placed = [place_in(params.frame(slice(t, t + 1)), joints[0], place.inverse()) for t, place in enumerate(places)]
+    roots = root_joints(params, person.head)
+    placed = [place_in(params.frame(slice(t, t + 1)), roots[t], place.inverse()) for t, place in enumerate(places)]
     joined = {name: torch.cat([getattr(one, name) for one in placed]) for name in ("global_rotation", "translation")}
     return RegisteredFit(params.replace(**joined).to(head.v_template.dtype), residual)
 

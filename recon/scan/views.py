@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from recon.scan.file import Scan
-from recon.scan.points import grid_chosen, local_planes, reach_of, smooth_normals, spacing, turned_outward
+from recon.scan.points import grid_chosen, local_surfaces, reach_of, smooth_normals, spacing, turned_outward
 from recon.surface import unit
 
 HOLE = 0.08  # of the picture: gaps much smaller than this are painted like what surrounds them
@@ -59,7 +59,7 @@ def canvas_of(scan: Scan) -> Canvas:
     if len(chosen) > _MOST_SPLATS:
         chosen = grid_chosen(scan.vertices, spacing(scan.vertices) * np.sqrt(len(chosen) / _MOST_SPLATS))
     points = scan.vertices[chosen]
-    places, normals = local_planes(points, points, neighbours=24)
+    places, normals = local_surfaces(points, points, neighbours=24)
     across = unit(np.cross(normals, np.eye(3)[np.abs(normals).argmin(1)]))
     along = np.cross(normals, across)
     size = 0.6 * reach_of(points, neighbours=6)[:, None]

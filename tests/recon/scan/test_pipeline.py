@@ -1,0 +1,126 @@
+"""Raw scans to heads, from files' units and orientations to figures."""
+
+import numpy as np
+import pytest
+import torch
+import trimesh
+
+from flame_tools.errors import InputError
+from flame_tools.identity import random_identities
+from flame_tools.posing import person
+from flame_tools.surface.nearest import Surface
+from flame_tools.types import FaceParams
+from recon.scan.file import Scan
+from recon.scan.pipeline import fit_scans
+from tests.recon.scan.made_scans import exposed, ict_identity, scanned, turned, visible
+from tests.shared_data import shared_file
+
+UPSIDE_DOWN = np.diag([1.0, -1.0, -1.0])
+
+
+def face_of(head, shape, **changes) -> tuple[np.ndarray, np.ndarray]:
+    """Vertices [V, 3] of a person of the head, and the triangles that a scanner sees."""
+    params = FaceParams.neutral(head).replace(shape=shape, **changes)
+    vertices = head.vertices(params).numpy().astype(np.float64)
+    faces = head.arrays.faces[exposed(head.arrays)]
+    return vertices, faces[visible(vertices, faces)]
+
+
+@pytest.fixture(scope="module")
+def people(head) -> torch.Tensor:
+    return random_identities(head, 3, seed=5)
+
+
+@pytest.fixture(scope="module")
+def scans(head, people) -> list[Scan]:
+    """A person who talks, scanned in centimetres and upside down, and the same one at rest, in metres."""
+    talking = scanned(
+        *face_of(head, people[1], jaw=torch.tensor([0.12, 0, 0])), seed=1, per_metre=100, rotation=UPSIDE_DOWN
+    )
+    resting = scanned(*face_of(head, people[1]), seed=2, rotation=turned(np.random.default_rng(2)))
+    return [talking[0], resting[0]]
+
+
+@pytest.fixture(scope="module")
+def fitted(head, scans):
+    return fit_scans(scans, head)
+
+
+def test_a_person_of_the_head_is_met_to_the_noise(head, scans, fitted):
+    frames = head.vertices(fitted.track.params).numpy()
+    for scan, frame, facts, unit in zip(scans, frames, fitted.track.provenance["scans"], ("cm", "m"), strict=True):
+        assert facts["unit"] == unit
+        assert facts["quality"]["scan_median_mm"] < 0.3  # the noise alone, 0.25 mm in each axis, gives 0.17
+        off = Surface(frame, head.arrays.faces).nearest(scan.vertices * facts["metres_per_unit"]).distance
+        assert np.median(off) < 5e-4  # the fitted head lies on the scan, in the scan's axes
+
+
+def test_several_scans_share_their_identity_and_differ_in_the_jaw(fitted):
+    assert len(fitted.track) == 2
+    talking, resting = fitted.track.params.jaw[:, 0].tolist()
+    assert abs(talking - 0.12) < 0.05
+    assert talking - resting > 0.05  # the rest of a jaw that is open in one of two scans goes into the chin they share
+
+
+def test_half_a_face_as_points_is_filled_in(head, people):
+    vertices, faces = face_of(head, people[2])
+    rotation = turned(np.random.default_rng(4))
+    scan, _ = scanned(vertices, faces, seed=2, half=True, cloud=True, rotation=rotation, per_metre=1000)
+    found = fit_scans([scan], head)
+    assert found.track.provenance["quality"]["scan_median_mm"] < 0.4  # 0.25 measured; points 3 mm apart
+    assert found.track.provenance["scans"][0]["unit"] == "mm"
+    # the half that was not seen
+    back = np.array(found.track.provenance["scans"][0]["to_head"])
+    truth = vertices[head.arrays.regions["face"]]
+    shift = scan.vertices.mean(0) - 1000 * _mean_seen(vertices, faces, seed=2) @ rotation.T
+    there = (1000 * truth @ rotation.T + shift) @ back[:3, :3].T + back[:3, 3]
+    fit = Surface(found.vertices[0], head.arrays.faces)
+    unseen = truth[:, 0] < -0.02
+    assert np.median(fit.nearest(there[unseen]).distance) < 0.003  # measured 1.1 mm, from symmetry and the prior alone
+    assert np.median(fit.nearest(there[~unseen]).distance) < 0.0008
+
+
+def _mean_seen(vertices, faces, *, seed):
+    """The mean of a half scan's points before they were moved."""
+    return scanned(vertices, faces, seed=seed, half=True, cloud=True)[1].mean(0)
+
+
+def test_offsets_follow_the_face_and_not_the_noise(head, people):
+    vertices, faces = face_of(head, people[0])
+    cheek = vertices[head.arrays.regions["nose"]].mean(0) + np.array((0.03, -0.01, -0.015))
+    bump = np.exp(-((vertices - cheek) ** 2).sum(1) / 0.012**2)
+    scan, _ = scanned(vertices + 0.003 * bump[:, None] * (0, 0, 1), faces, seed=3, holes=0)
+    bent = fit_scans([scan], head, offsets=True)
+    offsets = bent.track.appearance.vertex_offsets
+    assert np.linalg.norm(offsets[bump > 0.8], axis=1).mean() > 3 * np.linalg.norm(offsets[bump < 0.01], axis=1).mean()
+    assert np.linalg.norm(offsets, axis=1).max() < 0.008
+    assert bent.track.provenance["quality"]["scan_median_mm"] < 0.25
+    worn = person(bent.track, head).v_template - person(bent.track.replace(appearance=None), head).v_template
+    assert np.allclose(worn.numpy(), offsets, atol=1e-7)
+
+
+def test_hair_does_not_pull(head, people):
+    vertices, faces = face_of(head, people[1])
+    high = np.clip((vertices[:, 1] - 0.05) / 0.02, 0, 1) * np.clip((0.02 - vertices[:, 2]) / 0.02, 0, 1)
+    tall = vertices * (1 + 0.25 * high[:, None])  # up to 3 cm over the scalp
+    found = fit_scans([scanned(tall, faces, seed=1)[0]], head)
+    assert found.track.provenance["quality"]["scan_median_mm"] < 0.4
+    size = np.ptp(found.vertices[0][:, 1]) - np.ptp(vertices[:, 1])
+    assert abs(size) < 0.012  # the skull does not grow to fill the hair
+
+
+def test_an_ict_identity_is_met_below_a_millimetre(head):
+    with np.load(shared_file("heads/ict_facekit.npz"), allow_pickle=False) as file:
+        data = {name: file[name] for name in file.files}
+    face = ict_identity(data, seed=3)
+    scan, _ = scanned(*face, seed=3, cloud=True, per_metre=39.37, rotation=turned(np.random.default_rng(1)))
+    quality = fit_scans([scan], head).track.provenance["quality"]
+    assert quality["scan_median_mm"] < 0.8  # wanted 1.0; parameters alone give 0.4 to 0.6
+
+
+def test_what_is_no_face_is_refused(head):
+    ball = trimesh.creation.icosphere(4, 0.1)
+    with pytest.raises(InputError, match="no face"):
+        fit_scans([Scan(np.asarray(ball.vertices), np.asarray(ball.faces, np.int32))], head)
+    with pytest.raises(InputError, match="no scan"):
+        fit_scans([], head)
