@@ -21,7 +21,7 @@ from flame_tools.errors import FormatError, ShapeError
 from flame_tools.surface.head_parts import SKIN, parts_of
 from flame_tools.surface.nearest import Nearest, Surface
 from flame_tools.surface.overlay import FINE, LID_MARGINS, Overlaid, lay_over
-from flame_tools.surface.registration import at_vertices, local_maps
+from flame_tools.surface.registration import at_vertices, local_turns
 from flame_tools.types import Embedding, HeadArrays
 
 FORMAT, VERSION = "emberface.correspondence", 2  # the version of the method: older files are made anew
@@ -97,8 +97,8 @@ def _read_off(source: HeadArrays, target: HeadArrays, overlaid: Overlaid, swappe
         doubtful = ~use | surface.on_rim(found)
         confidence[here] = 0.0 if missing else np.exp(-((found.distance / FAR_M) ** 2)) * np.where(doubtful, 0.1, 1.0)
     corners = source.faces[faces]
-    maps = _frames(overlaid, swapped, target if swapped else source)
-    frames = maps if swapped else _nearest_turn(np.einsum("wkij,wk->wij", maps[corners], barycentrics))
+    turns = _frames(overlaid, swapped, target if swapped else source)
+    frames = turns if swapped else _nearest_turn(np.einsum("wkij,wk->wij", turns[corners], barycentrics))
     return Correspondence(Embedding(faces, barycentrics), confidence, frames, parts, corners)
 
 
@@ -108,16 +108,16 @@ def _where(rows: np.ndarray, a: np.ndarray, b: np.ndarray) -> np.ndarray:
 
 def _frames(overlaid: Overlaid, swapped: bool, template: HeadArrays) -> np.ndarray:
     """Turn and scale [V, 3, 3] around each vertex of the template, from the source to the target."""
-    maps = _nearest_turn(local_maps(overlaid.opened, overlaid.bent, template.faces))
+    turns = local_turns(overlaid.opened, overlaid.bent, template.faces)
     if swapped:
-        size = np.cbrt(np.linalg.det(maps))[:, None, None]
-        return np.swapaxes(maps, 1, 2) / size**2
-    return maps
+        size = np.cbrt(np.linalg.det(turns))[:, None, None]
+        return np.swapaxes(turns, 1, 2) / size**2
+    return turns
 
 
-def _nearest_turn(maps: np.ndarray) -> np.ndarray:
+def _nearest_turn(matrices: np.ndarray) -> np.ndarray:
     """The rotation times scale [..., 3, 3] nearest to each matrix."""
-    u, s, vt = np.linalg.svd(maps)
+    u, s, vt = np.linalg.svd(matrices)
     sign = np.ones_like(s)
     sign[..., 2] = np.sign(np.linalg.det(u @ vt))
     return (s * sign).mean(-1)[..., None, None] * ((u * sign[..., None, :]) @ vt)
@@ -131,8 +131,8 @@ def _same_topology(source: HeadArrays, target: HeadArrays) -> Correspondence:
     lone = np.setdiff1d(own, source.faces)  # no face has them: they correspond, but have no place on the surface
     corners = source.faces[places.faces]
     corners[lone] = lone[:, None]
-    maps = _nearest_turn(local_maps(source.v_template, target.v_template, source.faces))
-    return Correspondence(places, np.where(np.isin(own, lone), 0.0, 1.0), maps, parts_of(source), corners)
+    turns = local_turns(source.v_template, target.v_template, source.faces)
+    return Correspondence(places, np.where(np.isin(own, lone), 0.0, 1.0), turns, parts_of(source), corners)
 
 
 def _paired_landmarks(source: HeadArrays, target: HeadArrays) -> tuple[Embedding, Embedding]:

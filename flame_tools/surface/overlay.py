@@ -17,12 +17,12 @@ from flame_tools.types import Embedding, FaceParams, HeadArrays
 
 FINE = Schedule(rounds=6, lengths_m=(0.06, 0.04, 0.025, 0.016, 0.01, 0.0065, 0.004, 0.0025, 0.0016))
 
-# The iBUG landmarks that lead: corners, tips and middles. Each head spaces those along brows, lids, lips, the jaw and the
-# nose's bridge in its own way, and the surface knows better.
+# The iBUG landmarks that lead: corners, tips and middles. Each head spaces those along brows, lids, lips, jaw and the
+# bridge of the nose in its own way, and the surface knows better.
 LEADING = [30, 31, 33, 35, 36, 39, 42, 45, 48, 50, 51, 52, 54, 57, 60, 62, 64, 66]
 # How far each leads: enough to find the way, little enough that the surface has the last word. Measured in
 # docs/correspondence.md; with 1 instead, landmarks 1 mm off leave their dents.
-LEAD_WEIGHT, DENSE_WEIGHT = 0.03, 0.01  # of each of those, of each of the 468
+LEAD_WEIGHT = 0.03  # of each of those, and of each of the 468 where both heads have them
 CONTOUR_WEIGHT = 0.15  # of the whole inner contour of a lip, or margin of a lid
 LID_MARGINS = tuple(f"{side}_{lid}_lid_margin" for side in ("left", "right") for lid in ("upper", "lower"))
 FEWEST = 5  # vertices of a contour
@@ -49,7 +49,7 @@ def lay_over(template: HeadArrays, other: HeadArrays, leads: tuple[Embedding, Em
     anchors = [(leads[0], points, weights)]
     if "468" in template.landmarks and "468" in other.landmarks:
         dense = on_mesh(opposite, other.faces, other.landmarks["468"])
-        anchors.append((template.landmarks["468"], dense, np.full(len(dense), DENSE_WEIGHT)))
+        anchors.append((template.landmarks["468"], dense, np.full(len(dense), LEAD_WEIGHT)))
     if _is_68(leads[0]):
         mine = _contours(template, own, on_mesh(own, template.faces, leads[0]))
         anchors += _along_contours(template, mine, _contours(other, opposite, points))

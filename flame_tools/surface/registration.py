@@ -25,7 +25,7 @@ from flame_tools.surface.mesh_graph import edge_matrix
 from flame_tools.surface.nearest import Surface
 from flame_tools.types import Embedding
 
-BLUR_STEPS = 4  # of neighbourhoods that the affine map at a vertex is taken from
+BLUR_STEPS, TURN_STEPS = 4, 20  # rings that the affine map at a vertex is taken from, and its turn and scale
 RIDGE = 0.2  # how soon that map falls back to the identity where a neighbourhood is flat, of its spread
 HELD = 1e-6  # weight of staying where nothing pulls, against the surface's 1
 
@@ -130,15 +130,26 @@ def at_vertices(faces: np.ndarray, vertices: np.ndarray) -> Embedding:
     return Embedding(first // 3, np.eye(3)[first % 3])
 
 
-def local_maps(rest: np.ndarray, current: np.ndarray, faces: np.ndarray) -> np.ndarray:
-    """The affine map [V, 3, 3] that the neighbourhood of each vertex undergoes from `rest` to `current` [V, 3]."""
-    return _Neighbourhoods(rest, faces).maps(current)
+def local_turns(rest: np.ndarray, current: np.ndarray, faces: np.ndarray) -> np.ndarray:
+    """How the surroundings of each vertex turn and grow from `rest` to `current`: a rotation times a scale [V, 3, 3].
+
+    The best similarity (Umeyama 1991) of the edges around it; the identity where there are none.
+    """
+    around = _Neighbourhoods(rest, faces, TURN_STEPS)
+    u, s, vt = np.linalg.svd(around.covariance(np.asarray(current, np.float64)))
+    proper = np.ones_like(s)
+    proper[:, 2] = np.sign(np.linalg.det(u @ vt))
+    spread = np.trace(around.spread, axis1=1, axis2=2)
+    size = (s * proper).sum(1) / np.maximum(spread, 1e-300)
+    turns = size[:, None, None] * ((u * proper[:, None]) @ vt)
+    return np.where((spread > 0)[:, None, None], turns, np.eye(3))
 
 
 class _Neighbourhoods:
-    """Edges around each vertex, spread over BLUR_STEPS rings."""
+    """Edges around each vertex, averaged with the neighbours' `steps` times."""
 
-    def __init__(self, rest: np.ndarray, faces: np.ndarray):
+    def __init__(self, rest: np.ndarray, faces: np.ndarray, steps: int = BLUR_STEPS):
+        self.steps = steps
         self.rest = np.asarray(rest, np.float64)
         adjacency = edge_matrix(faces, len(rest))
         self.edges = adjacency.tocoo()
@@ -148,20 +159,21 @@ class _Neighbourhoods:
             (np.ones(len(self.edges.row)), (self.edges.row, np.arange(len(self.edges.row)))),
             (len(rest), len(self.edges.row)),
         )
-        spread = self._covariance(self.rest)
-        trace = np.maximum(np.trace(spread, axis1=1, axis2=2), 1e-12)  # no edges: the identity
+        self.spread = self.covariance(self.rest)
+        trace = np.maximum(np.trace(self.spread, axis1=1, axis2=2), 1e-12)  # no edges: the identity
         self.ridge = RIDGE * trace[:, None, None] * np.eye(3)
-        self.inverse = np.linalg.inv(spread + self.ridge)
+        self.inverse = np.linalg.inv(self.spread + self.ridge)
 
     def maps(self, current: np.ndarray) -> np.ndarray:
-        return (self._covariance(current) + self.ridge) @ self.inverse
+        """The affine map [V, 3, 3] of each neighbourhood from rest to `current`."""
+        return (self.covariance(current) + self.ridge) @ self.inverse
 
-    def _covariance(self, current: np.ndarray) -> np.ndarray:
+    def covariance(self, current: np.ndarray) -> np.ndarray:
         """Edges of `current` against edges at rest, [V, 3, 3]."""
         i, j = self.edges.row, self.edges.col
         now, then = current[j] - current[i], self.rest[j] - self.rest[i]
         summed = self.sum @ (now[:, :, None] * then[:, None, :]).reshape(-1, 9)
-        for _ in range(BLUR_STEPS):
+        for _ in range(self.steps):
             summed = self.blur @ summed
         return summed.reshape(-1, 3, 3)
 

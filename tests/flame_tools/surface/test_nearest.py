@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from flame_tools.errors import ShapeError
 from flame_tools.surface.nearest import Surface
+from tests.flame_tools.surface.shapes import sphere
 
 
 def brute_force(points, vertices, faces):
@@ -52,30 +53,6 @@ def test_distance_equals_brute_force(seed, count, kind):
     np.testing.assert_allclose(np.linalg.norm(points - places, axis=1), found.distance, rtol=1e-9, atol=1e-7)
     assert found.barycentrics.min() >= 0
     np.testing.assert_allclose(found.barycentrics.sum(1), 1, atol=1e-12)
-
-
-def sphere(rings: int = 12):
-    """A closed sphere of radius 1, counter-clockwise from outside."""
-    theta = np.linspace(0, np.pi, rings + 1)[1:-1]
-    phi = np.arange(2 * rings) * np.pi / rings
-    middle = np.stack(
-        [
-            np.sin(theta)[:, None] * np.cos(phi),
-            np.sin(theta)[:, None] * np.sin(phi),
-            np.cos(theta)[:, None] + 0 * phi,
-        ],
-        -1,
-    )
-    vertices = np.concatenate([[[0, 0, 1.0]], middle.reshape(-1, 3), [[0, 0, -1.0]]])
-    n, faces = 2 * rings, []
-    for i in range(n):
-        j = (i + 1) % n
-        faces.append((0, 1 + i, 1 + j))
-        for r in range(rings - 2):
-            a, b = 1 + r * n, 1 + (r + 1) * n
-            faces += [(a + i, b + i, b + j), (a + i, b + j, a + j)]
-        faces.append((len(vertices) - 1, 1 + (rings - 2) * n + j, 1 + (rings - 2) * n + i))
-    return vertices, np.array(faces)
 
 
 def test_side_tells_inside_from_outside_at_faces_edges_and_vertices():
@@ -130,3 +107,13 @@ def test_quick_on_a_head_sized_mesh():
     found = surface.nearest(points / np.linalg.norm(points, axis=1, keepdims=True))
     assert time.process_time() - start < 1.0  # 0.15 s on a quiet core
     assert found.distance.max() < 1e-3
+
+
+def test_rim_is_where_only_one_face_is():
+    vertices, faces = sphere()
+    kept = vertices[faces][:, :, 2].mean(1) > 0.1  # a cap
+    cap = Surface(vertices, faces[kept])
+    points = np.array([[0.0, 0.0, 2.0], [0.8, 0.0, -0.5]])
+    assert cap.on_rim(cap.nearest(points)).tolist() == [False, True]
+    whole = Surface(vertices, faces)
+    assert not whole.on_rim(whole.nearest(points)).any()
