@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -18,11 +18,18 @@ INSIDE = 1.12  # a piece within this many radii is part of the eye: iris, cornea
 def find_eyeballs(
     vertices: np.ndarray, faces: np.ndarray, shapes: Mapping[str, np.ndarray]
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Vertices of the left and the right eyeball; empty where nothing round lies behind the lids."""
+    """Vertices of the left and the right eyeball; empty where nothing round lies behind the lids that blink."""
     lids = [lid_middle(vertices, shapes, side) for side in ("Left", "Right")]
-    none = np.zeros(0, np.int64)
     if lids[0] is None or lids[1] is None:
-        return none, none
+        return np.zeros(0, np.int64), np.zeros(0, np.int64)
+    return eyeballs_behind(vertices, faces, lids)
+
+
+def eyeballs_behind(
+    vertices: np.ndarray, faces: np.ndarray, lids: Sequence[np.ndarray]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Vertices of the left and the right eyeball, each behind the middle [3] of its lids."""
+    none = np.zeros(0, np.int64)
     apart = float(np.linalg.norm(lids[0] - lids[1]))
     labels = pieces(edge_matrix(faces, len(vertices)))
     order = np.argsort(labels, kind="stable")

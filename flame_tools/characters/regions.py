@@ -9,6 +9,7 @@ import numpy as np
 
 from flame_tools.characters.parts import Face
 from flame_tools.characters.rigging import sphere_centre
+from flame_tools.surface.mesh_graph import edge_matrix, pieces
 
 MATERIALS = ("skin", "lips", "sclera", "iris", "pupil", "teeth", "gums", "tongue", "mouth", "hair", "other")
 # The first that a name contains, looked for in the material's name and then in the mesh's.
@@ -29,7 +30,11 @@ IRIS = 0.49  # radius of an iris as a share of the eyeball's
 MOVED = 0.02  # what some shape moves by this share of the largest motion is face
 LID_MOVED = 0.15  # the same for lids and eyeBlink
 LIPS_APART_M = 0.004  # inner lips that touch at rest lie within this
-COLUMNS = 31  # of facing lip vertices at most
+STAYS, FOLLOWS = (
+    0.2,
+    0.4,
+)  # of the largest drop in jawOpen: the upper lip stays below the one, the lower beyond the other
+COLUMN_M = 0.0015  # of lip pairs nearer to each other than this across, the closest is taken
 
 
 def face_materials(face: Face, eyeballs: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
@@ -91,26 +96,40 @@ def face_regions(
 def lip_pairs(vertices: np.ndarray, faces: np.ndarray, shapes: Mapping[str, np.ndarray]) -> np.ndarray:
     """Facing vertices [P, 2] (upper, lower) of the inner lips, from the right corner to the left one.
 
-    Lips are what touches at rest and parts in jawOpen. Empty where nothing does.
+    Lips are what touches at rest and parts in jawOpen: vertices that are each other's nearest, the closest in each
+    column. Empty where nothing does.
     """
     from scipy.spatial import cKDTree
 
+    none = np.zeros((0, 2), np.int32)
     opened = shapes.get("jawOpen")
-    if opened is None or not np.abs(opened).max() > 0:
-        return np.zeros((0, 2), np.int32)
+    if opened is None or not np.abs(opened[:, 1]).max() > 0:
+        return none
+    skin = _skin(vertices, faces, shapes)
     drop = -opened[:, 1] / np.abs(opened[:, 1]).max()
-    used = np.zeros(len(vertices), bool)
-    used[faces] = True
-    upper, lower = np.flatnonzero(used & (drop < 0.2)), np.flatnonzero(used & (drop > 0.4))
+    upper, lower = np.flatnonzero(skin & (drop < STAYS)), np.flatnonzero(skin & (drop > FOLLOWS))
     if not len(upper) or not len(lower):
-        return np.zeros((0, 2), np.int32)
-    distance, nearest = cKDTree(vertices[upper]).query(vertices[lower], distance_upper_bound=LIPS_APART_M)
-    close = np.isfinite(distance)
-    pairs = np.stack([upper[nearest[close]], lower[close]], 1)
+        return none
+    distance, below = cKDTree(vertices[lower]).query(vertices[upper])
+    above = cKDTree(vertices[upper]).query(vertices[lower])[1]
+    facing = (above[below] == np.arange(len(upper))) & (distance < LIPS_APART_M)
+    pairs = np.stack([upper[facing], lower[below[facing]]], 1)
     if len(pairs) < 3:
-        return np.zeros((0, 2), np.int32)
-    x, z = vertices[pairs[:, 1], 0], vertices[pairs[:, 1], 2]
-    column = np.round((x - x.min()) / max(np.ptp(x), 1e-9) * (COLUMNS - 1)).astype(int)
-    kept = [np.flatnonzero(column == c) for c in np.unique(column)]
-    front = [members[z[members].argmax()] for members in kept]
-    return pairs[front].astype(np.int32)
+        return none
+    x = vertices[pairs, 0].mean(1)
+    kept: list[int] = []
+    for i in np.argsort(distance[facing], kind="stable"):
+        if all(abs(x[i] - x[k]) > COLUMN_M for k in kept):
+            kept.append(int(i))
+    return pairs[sorted(kept, key=lambda i: x[i])].astype(np.int32)
+
+
+def _skin(vertices: np.ndarray, faces: np.ndarray, shapes: Mapping[str, np.ndarray]) -> np.ndarray:
+    """Mask [V] of the pieces of the mesh that blink or smile; teeth, tongue and eyes are pieces apart."""
+    labels = pieces(edge_matrix(faces, len(vertices)))
+    mask = np.zeros(len(vertices), bool)
+    for name in ("eyeBlinkLeft", "eyeBlinkRight", "mouthSmileLeft", "mouthSmileRight"):
+        if name in shapes:
+            moved = np.linalg.norm(shapes[name], axis=1)
+            mask |= labels == labels[moved.argmax()]
+    return mask
