@@ -21,6 +21,7 @@ from recon.threads import one_blas_thread
 
 POSE_STEP = 1e-4  # radians, of the central differences by which rotations are differentiated
 FREE_TURN_SD, EYE_SD, LID_SD, JAW_SD = 0.3, 0.3, 0.5, 0.2  # radians, shares; what is likely before a mesh is seen
+COARSE, POLISH = 1200, 3  # vertices that a first fit looks at, and the steps with all of them after it
 PART_SIZES = {"neck": 3, "jaw": 3, "eyes": 6, "eyelids": 2, "global_rotation": 3, "translation": 3}
 
 
@@ -65,14 +66,18 @@ def fit_registered(
     person = _Person(head, offsets, options)
     weights = np.ones(count) if weights is None else np.asarray(weights, np.float64)
     used = np.flatnonzero(weights > 0)
-    small = person.only(used)
     places = [_first_place(mesh, person.rest) for mesh in meshes]
-    local = np.stack([place(mesh) for place, mesh in zip(places, meshes, strict=True)])[:, used]
-    shape, frames = small.solve(local, weights[used])
+    local = np.stack([place(mesh) for place, mesh in zip(places, meshes, strict=True)])
+    shape, frames = np.zeros(person.shapes), np.zeros((len(meshes), len(person.free)))
+    steps = options.steps
+    if len(used) > 2 * COARSE:  # a thousand vertices tell nearly all of it
+        some = used[:: len(used) // COARSE]
+        shape, frames = person.only(some).solve(local[:, some], weights[some], shape, frames, steps)
+        steps = POLISH
+    shape, frames = person.only(used).solve(local[:, used], weights[used], shape, frames, steps)
     params = person.params(shape, frames)
     with torch.no_grad():
-        residual = np.stack([place(mesh) for place, mesh in zip(places, meshes, strict=True)])
-        residual -= person.head.vertices(params).numpy()
+        residual = local - person.head.vertices(params).numpy()
     residual = np.stack([r @ rotation_of(place) for r, place in zip(residual, places, strict=True)])
     roots = root_joints(params, person.head)
     placed = [place_in(params.frame(slice(t, t + 1)), roots[t], place.inverse()) for t, place in enumerate(places)]
@@ -139,12 +144,13 @@ class _Person:
         middle, straight, ahead, behind = np.split(found, np.cumsum([1, len(linear), len(poses)]))
         return middle[0], np.concatenate([straight - middle, (ahead - behind) / (2 * steps)]).T
 
-    def solve(self, local: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Shape [S] and frames [T, P] for meshes [T, n, 3] that lie near the head at rest."""
-        s, p = self.shapes, len(self.free)
-        shape, frames = np.zeros(s), np.zeros((len(local), p))
-        last = np.inf
-        for step in range(self.options.steps):
+    def solve(
+        self, local: np.ndarray, weights: np.ndarray, shape: np.ndarray, frames: np.ndarray, steps: int
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Shape [S] and frames [T, P], from a start, for meshes [T, n, 3] that lie near the head at rest."""
+        s, frames, last = self.shapes, frames.copy(), np.inf
+        start = self.options.steps - steps  # a polish does not widen what counts as an outlier again
+        for step in range(start, start + steps):
             cost = (shape**2).sum()
             top, right = np.eye(s), -shape
             kept = []
@@ -167,7 +173,7 @@ class _Person:
                 kept.append((free, solved))
                 top = top + normal[:s, :s] - mixed @ solved[:, :-1]
                 right = right + pull[:s] - mixed @ solved[:, -1]
-            if step > 2 and abs(last - cost) < 1e-6 * cost:
+            if step > start + 2 and abs(last - cost) < 1e-6 * cost:
                 break
             last = cost
             change = np.linalg.solve(top, right) if s else np.zeros(0)
