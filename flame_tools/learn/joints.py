@@ -12,9 +12,10 @@ from flame_tools.characters.owners import JAW, LEFT_EYE, NECK, RIGHT_EYE, ROOT
 from flame_tools.characters.rigging import sphere_centre
 from flame_tools.types import HeadArrays
 
-NEAREST = 300  # vertices round a joint that may give its place
+CANDIDATES = 300  # about as many vertices round a joint may give its place
+REACH_M = 0.075
 LEAST_TURN_RAD = 0.05  # a jaw that turned less says nothing about its hinge
-PRIOR = 0.05  # what the description's jaw joint counts against the hinge that the motions show
+PRIOR = 0.02  # what the description's jaw joint counts against the hinge that the motions show
 SLIDE_M = 3e-4  # a jaw's motion that a turn about the hinge leaves over
 ROUNDS = 4
 FEWEST_OF_A_BALL = 12  # vertices through which a sphere is fitted
@@ -53,7 +54,7 @@ def learn_regressor(
             np.concatenate([(trust[:, None] * right).ravel(), prior_right]),
         )
         away = np.linalg.norm(equations @ rows[JAW, near] - right, axis=-1)
-        trust = 1.0 / (1.0 + (away / SLIDE_M) ** 2)
+        trust = 1.0 / (1.0 + (away / max(SLIDE_M, np.median(away) if len(away) else 0.0)) ** 2)
     return _even(rows, arrays.mirror)
 
 
@@ -69,7 +70,9 @@ def sparse_row(equations: np.ndarray, right: np.ndarray) -> np.ndarray:
 
 
 def _near(mean: np.ndarray, place: np.ndarray, mirror: np.ndarray) -> np.ndarray:
-    order = np.argsort(((mean - place) ** 2).sum(1), kind="stable")[:NEAREST]
+    away = np.linalg.norm(mean - place, axis=1)
+    order = np.argsort(away, kind="stable")[: max(int((away < REACH_M).sum()), CANDIDATES)]
+    order = order[:: max(len(order) // CANDIDATES, 1)]
     return np.union1d(order, mirror[order]) if abs(place[0]) < 5e-3 else np.sort(order)
 
 
