@@ -19,7 +19,7 @@ from typing import ClassVar
 import numpy as np
 
 from flame_tools.errors import FormatError
-from flame_tools.files.stand_ins import TABLE, StandIn, Storage, StorageType
+from flame_tools.files.stand_ins import TABLE, Group, StandIn, Storage, StorageType
 
 MAX_BYTES = 1 << 30  # of a file, and of all arrays that one file makes
 
@@ -121,8 +121,6 @@ class _Parser(pickle._Unpickler):  # the interpreter's own pure Python reader: s
     """Where the reader would call, look up or write an attribute of what the file names, only stand-ins are taken."""
 
     dispatch: ClassVar[dict] = dict(pickle._Unpickler.dispatch)
-    for _code in (pickle.EMPTY_SET, pickle.ADDITEMS, pickle.FROZENSET, pickle.NEXT_BUFFER, pickle.READONLY_BUFFER):
-        del dispatch[_code[0]]  # no head file has them
 
     def find_class(self, module: str, name: str) -> object:
         if (module, name) not in TABLE:
@@ -176,6 +174,25 @@ class _Parser(pickle._Unpickler):  # the interpreter's own pure Python reader: s
         _put(self.stack[-1], items)
 
     dispatch[pickle.SETITEMS[0]] = load_setitems
+
+    def load_empty_set(self) -> None:
+        self.append(Group())
+
+    dispatch[pickle.EMPTY_SET[0]] = load_empty_set
+
+    def load_frozenset(self) -> None:
+        items = self.pop_mark()
+        self.append(Group(items))
+
+    dispatch[pickle.FROZENSET[0]] = load_frozenset
+
+    def load_additems(self) -> None:
+        items = self.pop_mark()
+        if not isinstance(self.stack[-1], Group):
+            raise FormatError("it adds to what is no set")
+        self.stack[-1].items += items
+
+    dispatch[pickle.ADDITEMS[0]] = load_additems
 
     def load_dict(self) -> None:
         items = self.pop_mark()

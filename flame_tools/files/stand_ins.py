@@ -201,6 +201,16 @@ class _Parameter(StandIn):
 # --- Python -----------------------------------------------------------------------------------------------------------
 
 
+class Group(StandIn):
+    """A set, which chumpy keeps its names in. Nothing is hashed: what a file nests can take for ever to hash."""
+
+    def __init__(self, items: object = ()):
+        self.items = list(items) if isinstance(items, list | tuple) else []
+
+    def resolve(self, reader: Reader) -> list:
+        return [reader.plain(item) for item in self.items]
+
+
 class _Marker(StandIn):
     """A name that is only ever passed as an argument (numpy.ndarray, object)."""
 
@@ -241,6 +251,7 @@ TABLE: dict[tuple[str, str], type[StandIn] | StorageType | Callable] = {
     ("collections", "OrderedDict"): _ordered,
     **{(module, "_reconstructor"): _reconstructed for module in ("copy_reg", "copyreg")},
     **{(module, "bytes"): _no_bytes for module in ("__builtin__", "builtins")},
+    **{(module, kind): Group for module in ("__builtin__", "builtins") for kind in ("set", "frozenset")},
     **{(module, "object"): _Marker for module in ("__builtin__", "builtins")},
     **{
         (module.format(layout), f"{layout}_{suffix}"): kind

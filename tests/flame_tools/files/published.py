@@ -68,9 +68,10 @@ def chumpy() -> Iterator[dict[str, type]]:
 
 
 def thing(kind: type, **state: object) -> object:
-    """An object of one of chumpy's classes."""
+    """An object of one of chumpy's classes, with all that chumpy 0.70 keeps in one beside its value."""
     made = kind()
-    made.__dict__.update(state)
+    about = {"_dirty_vars": {"x"}, "_itr": None, "_make_dense": False, "_make_sparse": False, "_depends_on_deps": {}}
+    made.__dict__.update(about | state)
     return made
 
 
@@ -112,7 +113,7 @@ def write_model(path: Path, content: dict) -> Path:
     with chumpy() as kinds:
         shapes = content["shapedirs"].shape
         wrapped = {
-            "v_template": thing(kinds["Ch"], x=content["v_template"], _dirty_vars=None),
+            "v_template": thing(kinds["Ch"], x=content["v_template"]),
             "posedirs": thing(kinds["Reshape"], a=content["posedirs"].ravel(), newshape=content["posedirs"].shape),
             "shapedirs": thing(
                 kinds["Select"],

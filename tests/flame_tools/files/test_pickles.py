@@ -1,12 +1,10 @@
-"""Pickles are written here the way the published files were, by stand-in modules with chumpy's and scipy's names."""
+"""Pickles are written here the way the published files were, by modules with chumpy's names."""
 
 import contextlib
 import copyreg
 import os
 import pickle
 import pickletools
-import sys
-import types
 
 import numpy as np
 import pytest
@@ -17,32 +15,9 @@ from scipy import sparse
 
 from flame_tools.errors import FormatError
 from flame_tools.files.pickles import parse_pickle, read_pickle
+from tests.flame_tools.files.published import chumpy, thing
 
 NUMBERS = np.arange(12, dtype=np.float64).reshape(3, 4)
-
-
-@pytest.fixture
-def chumpy(monkeypatch):
-    """Modules named as chumpy's, so that pickle writes the same globals."""
-    made = {}
-    for module, names in {
-        "chumpy.ch": ["Ch"],
-        "chumpy.reordering": ["Select", "Reshape"],
-        "chumpy.odd": ["Odd"],
-    }.items():
-        fake = types.ModuleType(module)
-        for name in names:
-            made[name] = type(name, (), {"__module__": module})
-            monkeypatch.setitem(sys.modules, module.split(".")[0], types.ModuleType(module.split(".")[0]))
-            setattr(fake, name, made[name])
-        monkeypatch.setitem(sys.modules, module, fake)
-
-    def make(kind, **state):
-        thing = made[kind]()  # pickled by its module and name, which the fakes now carry
-        thing.__dict__.update(state)
-        return thing
-
-    return make
 
 
 @pytest.mark.parametrize("protocol", range(6))
@@ -58,15 +33,17 @@ def test_arrays_of_every_protocol(protocol, dtype, order):
 
 
 @pytest.mark.parametrize("protocol", range(6))
-def test_chumpy_and_sparse(chumpy, protocol):
-    shapedirs = chumpy("Ch", x=NUMBERS, _dirty=True)
-    content = {
-        "shapedirs": shapedirs,
-        "select": chumpy("Select", a=shapedirs, idxs=np.array([0, 5]), preferred_shape=(2, 1)),
-        "reshape": chumpy("Reshape", a=shapedirs, newshape=(4, 3)),
-        **{layout: getattr(sparse, f"{layout}_matrix")(NUMBERS) for layout in ("csc", "csr", "coo")},
-    }
-    found = parse_pickle(pickle.dumps(content, protocol=protocol))
+def test_chumpy_and_sparse(protocol):
+    with chumpy() as kinds:
+        shapedirs = thing(kinds["Ch"], x=NUMBERS)
+        content = {
+            "shapedirs": shapedirs,
+            "select": thing(kinds["Select"], a=shapedirs, idxs=np.array([0, 5]), preferred_shape=(2, 1)),
+            "reshape": thing(kinds["Reshape"], a=shapedirs, newshape=(4, 3)),
+            **{layout: getattr(sparse, f"{layout}_matrix")(NUMBERS) for layout in ("csc", "csr", "coo")},
+        }
+        data = pickle.dumps(content, protocol=protocol)
+    found = parse_pickle(data)
     np.testing.assert_array_equal(found["shapedirs"], NUMBERS)
     np.testing.assert_array_equal(found["select"], [[0], [5]])
     np.testing.assert_array_equal(found["reshape"], NUMBERS.reshape(4, 3))
@@ -174,9 +151,11 @@ def test_a_lambda_a_dotted_name_and_a_persistent_id_are_refused():
         copyreg.remove_extension("os", "system", 240)
 
 
-def test_unknown_chumpy_classes_are_named(chumpy):
+def test_unknown_chumpy_classes_are_named():
+    with chumpy() as kinds:
+        data = pickle.dumps(thing(kinds["Odd"], x=1))
     with pytest.raises(FormatError, match=r"chumpy\.odd\.Odd"):
-        parse_pickle(pickle.dumps(chumpy("Odd", x=1)))
+        parse_pickle(data)
 
 
 def test_small_files_cannot_grow_without_bound():
