@@ -38,9 +38,14 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _TAKEN = re.compile(r"(default|con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)  # ours, and what Windows keeps
 
 
-def load_head(name: str | os.PathLike = "default", *, dtype: torch.dtype = torch.float32) -> Head:
+def load_head(
+    name: str | os.PathLike = "default",
+    *,
+    dtype: torch.dtype = torch.float32,
+    convention: str = "emberface",  # whose landmark order and yaw sign: see flame_tools.conventions
+) -> Head:
     """A Head by name ("default", or one that `register_head` wrote), or from what `read_files` takes."""
-    return Head(head_arrays(name), dtype=dtype)
+    return Head(head_arrays(name), dtype=dtype, convention=convention)
 
 
 def head_arrays(name: str | os.PathLike = "default") -> HeadArrays:
