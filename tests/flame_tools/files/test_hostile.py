@@ -155,7 +155,7 @@ def test_what_takes_for_ever_to_hash_is_refused_at_once():
     for data in (
         b"\x80\x04\x8f(" + key + b"\x90.",
         b"\x80\x04(" + key + b"\x91.",
-        b"c__builtin__\nset\n(" + key + b"ltR.",
+        b"c__builtin__\nset\n((" + key + b"ltR.",
     ):
         parse_pickle(data)  # a set is a list here, and nobody hashes what is in it
     with pytest.raises(FormatError, match="no set"):
