@@ -16,14 +16,14 @@ from flame_tools.head import Head
 from flame_tools.surface.alignment import align
 from flame_tools.surface.nearest import Surface
 from recon.scan.file import Scan, checked
-from recon.scan.fit import ScanModel
+from recon.scan.fit import ScanModel, numbered_landmarks
 from recon.scan.landmarks import find_landmarks
-from recon.scan.placing import unit_of
+from recon.scan.placing import align_robustly, unit_of
 from recon.scan.points import oriented_points
 
 SEVEN = (33, 133, 362, 263, 2, 61, 291)  # of MediaPipe's 468: eyes right to left, nose, mouth
-NOSE_TIP = 1
-FACE = 0.7  # radius about the nose's tip, as a share of the eyes' outer distance and the nose's height together
+FEWEST = 4
+FACE_M = 0.075  # from the middle of the seven: brows to chin, without ears
 STEP_M = 0.0015
 ROUNDS, KEPT = 30, 0.9  # of the alignment; the farthest tenth does not take part
 
@@ -50,20 +50,19 @@ def score_scan(vertices: np.ndarray, head: Head, scan: Scan, *, scale: bool = Fa
     skin = ScanModel(head.arrays)
     found = find_landmarks(checked(scan), skin.landmarks(np.zeros(skin.layout.size)))
     _, per_unit = unit_of(found.to_head.scale)
-    places = head.arrays.landmarks["468"]
-    own = np.einsum("lk,lkc->lc", places.barycentrics, vertices[head.arrays.faces[places.faces]])
+    numbers, places = numbered_landmarks(head.arrays)
+    own = np.full((468, 3), np.nan)
+    own[numbers] = np.einsum("lk,lkc->lc", places.barycentrics, vertices[head.arrays.faces[places.faces]])
     marks = found.points * per_unit
-    seen = [i for i in SEVEN if found.trust[i] > 0]
-    if len(seen) < 4:
-        raise InputError(f"only {len(seen)} of the seven landmarks lie on the scan; wanted four or more")
+    seen = [i for i in SEVEN if found.trust[i] > 0 and np.isfinite(own[i]).all()]
+    if len(seen) < FEWEST:  # holes: all landmarks there are
+        seen = np.flatnonzero((found.trust > 0) & np.isfinite(own).all(1))
     kind = "similarity" if scale else "rigid"
     # the scan moves, and is measured in its own millimetres
-    place = align(marks[seen], own[seen], kind=kind)
+    place = align_robustly(marks[seen], own[seen], found.trust[seen], width=0.004, kind=kind)
     points = oriented_points(dataclasses.replace(scan, vertices=scan.vertices * per_unit), step=STEP_M).samples
-    tip = own[NOSE_TIP]
-    radius = FACE * (np.linalg.norm(own[33] - own[263]) + np.linalg.norm((own[33] + own[263]) / 2 - own[2]))
     surface = Surface(vertices[skin.vertices], skin.faces)
-    face = np.linalg.norm(place(points) - tip, axis=1) < radius
+    face = np.linalg.norm(place(points) - np.nanmean(own[list(SEVEN)], axis=0), axis=1) < FACE_M
     if face.sum() < 200:
         raise InputError("the scan has no surface where the mesh's face is; wanted a scan of the same person's face")
     for _ in range(ROUNDS):

@@ -12,8 +12,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from flame_tools.errors import ShapeError
 from flame_tools.types import Embedding, HeadArrays
 from readers.faces import LEFT_EYE, RIGHT_EYE
+from recon.evaluate import IBUG_68
 from recon.landmark_model import LandmarkModel, Layout
 from recon.least_squares import Problem, solve
 from recon.priors import BROWS, LID_PAIRS, LIP_PAIRS, bounds, landmark_trust, prior
@@ -72,8 +74,10 @@ class ScanModel:
         for k in range(3):
             place[arrays.faces[chosen, k]], corner[arrays.faces[chosen, k]] = chosen, k
         points = Embedding(place[self.vertices], np.eye(3)[corner[self.vertices]])
-        marks = {name: arrays.landmarks[name] for name in ("468",) if name in arrays.landmarks}
-        self.model = LandmarkModel(dataclasses.replace(arrays, landmarks={"skin": points, **marks}), ("skin", *marks))
+        self.numbers, marks = numbered_landmarks(arrays)
+        self.model = LandmarkModel(
+            dataclasses.replace(arrays, landmarks={"skin": points, "marks": marks}), ("skin", "marks")
+        )
         row = np.full(len(arrays.v_template), -1)
         row[self.vertices] = np.arange(len(self.vertices))
         pairs = row[np.asarray(arrays.inner_lip_pairs, int).reshape(-1, 2)]
@@ -97,13 +101,29 @@ class ScanModel:
         return self.model.layout
 
     def landmarks(self, unknowns: np.ndarray) -> np.ndarray:
-        """MediaPipe's landmarks [468, 3]."""
-        return self.model.points(unknowns)[self.model.slices["468"]]
+        """MediaPipe's landmarks [468, 3]; NaN where the head has none."""
+        places = np.full((468, 3), np.nan)
+        places[self.numbers] = self.model.points(unknowns)[self.model.slices["marks"]]
+        return places
 
     def surface(self, unknowns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Skin vertices [n, 3] and their outward unit normals [n, 3]."""
         points = self.model.points(unknowns)[self.model.slices["skin"]]
         return points, unit(vertex_normals(points, self.faces))
+
+
+def numbered_landmarks(arrays: HeadArrays) -> tuple[np.ndarray, Embedding]:
+    """A head's landmarks and their numbers [L] among MediaPipe's 468: all of them, the 105, or iBUG's 68."""
+    for name, numbers in (("468", np.arange(468)), ("105", None), ("68", np.array(IBUG_68))):
+        found = arrays.landmarks.get(name)
+        if found is not None and len(found.faces):
+            numbers = found.index if numbers is None else numbers
+            inner = slice(17, None) if name == "68" else slice(None)  # the jaw line depends on the view
+            return np.asarray(numbers)[inner], Embedding(found.faces[inner], found.barycentrics[inner])
+    raise ShapeError(
+        f"head {arrays.id!r} has no landmarks that a face can be found by; wanted 468, 105 or 68, "
+        f"it has {sorted(arrays.landmarks) or 'none'}: convert it with its landmark files"
+    )
 
 
 @dataclass(frozen=True)
@@ -172,7 +192,7 @@ def fit_parameters(
     lay = skin.layout
     unknowns = np.zeros(lay.size) if start is None else start.copy()
     if landmarks is not None:
-        trust = trust * landmark_trust()
+        trust = trust * landmark_trust() * np.isin(np.arange(468), skin.numbers)
         if not painted:
             trust[[*BROWS, *RIGHT_EYE, *LEFT_EYE]] *= 0.2
     shut = 0.0 if landmarks is None else _shut(landmarks, trust)
@@ -216,7 +236,8 @@ def _residuals(skin: ScanModel, match: Match, landmarks, trust, stage: Stage, ga
     planes, normals = match.points[used], match.normals[used]
     marks = upper = lower = lip_upper = lip_lower = np.zeros(0, int)
     if landmarks is not None:
-        first = skin.model.slices["468"].start
+        row = np.full(468, -1)
+        row[skin.numbers] = skin.model.slices["marks"].start + np.arange(len(skin.numbers))
         marks = np.flatnonzero(trust > 0)
         mark_weight = np.sqrt(trust[marks]) / stage.landmark_m
         pairs = np.array(gaps)
@@ -236,7 +257,7 @@ def _residuals(skin: ScanModel, match: Match, landmarks, trust, stage: Stage, ga
         points, change = skin.model.points_and_jacobian(x) if wants_jacobian else (skin.model.points(x), None)
         r = np.append(((points[used] - planes) * normals).sum(1) * weight, np.diff(x[lids]) / LIDS_APART_SD)
         if len(marks):
-            places = points[first:]
+            places = points[row]
             r = np.concatenate(
                 [
                     r,
@@ -251,7 +272,7 @@ def _residuals(skin: ScanModel, match: Match, landmarks, trust, stage: Stage, ga
         jacobian[:-1] = np.einsum("nck,nc->nk", change[used], normals * weight[:, None])
         jacobian[-1, lids] = -1 / LIDS_APART_SD, 1 / LIDS_APART_SD
         if len(marks):
-            moved = change[first:]
+            moved = change[row]
             jacobian = np.concatenate(
                 [
                     jacobian,

@@ -40,7 +40,7 @@ class ScanLandmarks:
 
 
 def find_landmarks(scan: Scan, reference: np.ndarray) -> ScanLandmarks:
-    """Landmarks of the one face of a scan; `reference` [468, 3] are an average head's, metres."""
+    """Landmarks of the one face of a scan; `reference` [468, 3] are an average head's, metres, or NaN."""
     canvas = canvas_of(scan)
     to_head = _search(canvas, reference)
     if to_head is None:
@@ -50,13 +50,14 @@ def find_landmarks(scan: Scan, reference: np.ndarray) -> ScanLandmarks:
         )
     for turns in (TURNS[:3], TURNS):
         points, trust, views = _read_around(canvas, to_head, turns)
-        trust = trust / (1 + (np.linalg.norm(to_head(points) - reference, axis=1) / ODD_M) ** 2) ** 2
-        trust = np.where(np.nan_to_num(trust) > 0.05, trust, 0.0)
+        away = np.nan_to_num(np.linalg.norm(to_head(points) - reference, axis=1))
+        trust = trust / (1 + (away / ODD_M) ** 2) ** 2
+        trust = np.where(trust > 0.05, trust, 0.0)
         if views == 0:
             raise InputError(
                 "the face that was found in the scan could not be read from the front; wanted a scan with fewer holes"
             )
-        seen = trust > 0
+        seen = (trust > 0) & np.isfinite(reference).all(1)
         to_head = align_robustly(points[seen], reference[seen], trust[seen], width=0.004)
     return ScanLandmarks(points, trust, to_head, views)
 
@@ -98,8 +99,9 @@ def _one_view(canvas, axes, centre, reach, reference) -> tuple[float, Alignment]
         return None
     points, facing = seen.at(readings[0].landmarks[:, :2])
     trust = np.where(facing > GRAZING, facing, 0.0)
-    good = trust > 0
-    if good.sum() < 100:
+    known = np.isfinite(reference).all(1)
+    good = (trust > 0) & known
+    if good.sum() < max(8, 0.2 * known.sum()):
         return None
     found = align_robustly(points[good], reference[good], trust[good], width=0.004)
     return float(np.median(np.linalg.norm(found(points[good]) - reference[good], axis=1))), found

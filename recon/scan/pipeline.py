@@ -192,7 +192,7 @@ class _Brought:
             raise InputError("the scan shows too little of the face that was found in it; wanted half a face or more")
         distance = 1000 * found.distance[counted]
         places = skin.landmarks(fit.unknowns)
-        seen = self.trust > 0
+        seen = (self.trust > 0) & np.isfinite(places).all(1)
         away = 1000 * np.linalg.norm(places[seen] - self.marks[seen], axis=1)
         return {
             "scan_median_mm": round(float(np.median(distance)), 4),
@@ -207,8 +207,8 @@ def _bring(scan: Scan, skin: ScanModel) -> _Brought:
     reference = skin.landmarks(np.zeros(skin.layout.size))
     found = find_landmarks(scan, reference)
     unit, per_unit = unit_of(found.to_head.scale)
-    seen = found.trust > 0
-    marks = np.where(seen[:, None], found.points, 0.0) * per_unit
+    marks = np.where(found.trust[:, None] > 0, found.points, 0.0) * per_unit
+    seen = (found.trust > 0) & np.isfinite(reference).all(1)
     place = align_robustly(marks[seen], reference[seen], found.trust[seen], width=0.004, kind="rigid")
     upright = _around_head(dataclasses.replace(scan, vertices=place(scan.vertices * per_unit)))
     points = oriented_points(upright, step=STEP_M)
