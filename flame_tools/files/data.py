@@ -18,8 +18,8 @@ def read_data(path: str | os.PathLike, *, only: tuple[str, ...] | None = None) -
     """What a file holds: numpy arrays, numbers, text, and dicts, lists and tuples of them.
 
     The file's first bytes say what it is, not its name. Pickles inside (object arrays, torch's tensors) are parsed and
-    never executed. `only` names the members of an npz to read. Raises FormatError for anything else, anything broken,
-    and anything that would take more than a GiB.
+    never executed. `only` names the arrays of an npz, or of a pickled dict, to read. Raises FormatError for anything
+    else, anything broken, and anything that would take more than a GiB.
     """
     path = Path(path)
     if not path.is_file():
@@ -34,7 +34,7 @@ def read_data(path: str | os.PathLike, *, only: tuple[str, ...] | None = None) -
                 raise FormatError(f"{path} holds {error}") from None
     if start[:4] == b"PK\x03\x04":
         return _read_zip(path, only)
-    return read_pickle(path)
+    return read_pickle(path, only=only)
 
 
 def _read_zip(path: Path, only: tuple[str, ...] | None) -> object:

@@ -21,6 +21,7 @@ from flame_tools.files.data import read_data
 from flame_tools.types import PARENTS, HeadArrays
 
 KEYS = ("f", "v_template", "shapedirs", "posedirs", "J_regressor", "kintree_table", "weights")
+_EXPRESSIONS = "supr_expression_metadata"  # of 2023 Open: which of the directions are expressions
 LICENCE = "FLAME model licence, non-commercial scientific research (https://flame.is.tue.mpg.de/modellicense.html)"
 OPEN_LICENCE = "CC-BY-4.0, FLAME 2023 Open (https://flame.is.tue.mpg.de)"
 
@@ -46,15 +47,13 @@ def read_flame(
     is no FLAME model.
     """
     path = Path(path)
-    content = read_data(path, only=KEYS)
+    content = read_data(path, only=(*KEYS, _EXPRESSIONS))
     if not isinstance(content, dict):
         raise FormatError(f"{path} holds a {type(content).__name__}, wanted the dict of a FLAME model")
     arrays = _checked(content, path)
     v, k = arrays["shapedirs"].shape[0], arrays["shapedirs"].shape[-1]
     if identity is None:
-        if k not in _IDENTITY_OF:
-            raise FormatError(f"{path} has {k} directions, and FLAME 400; say how many are identity: --identity N")
-        identity = _IDENTITY_OF[k]
+        identity = _identity_of(content, k, path)
     if not 0 <= identity <= k:
         raise FormatError(f"{path} has {k} directions; {identity} of them cannot be identity")
     faces = arrays["f"].astype(np.int32)
@@ -90,6 +89,21 @@ def read_flame(
         joints_follow_expression=True,
         provenance={"files": [path.name], "jaw_turns": bool((arrays["weights"][:, 2] > 1e-3).any())},
     )
+
+
+def _identity_of(content: dict, directions: int, path: Path) -> int:
+    """How many directions are identity, as the file says (2023 Open) or as such files have it."""
+    told = content.get(_EXPRESSIONS)
+    count = (
+        told.get("n_expr")
+        if isinstance(told, dict) and told.get("expr_components") == f"last_{told.get('n_expr')}"
+        else 0
+    )
+    if isinstance(count, int) and 0 < count < directions:
+        return directions - count
+    if directions not in _IDENTITY_OF:
+        raise FormatError(f"{path} has {directions} directions, and FLAME 400; say how many are identity: --identity N")
+    return _IDENTITY_OF[directions]
 
 
 def licence_beside(path: Path) -> str:

@@ -18,6 +18,7 @@ from pathlib import Path
 
 import numpy as np
 
+from flame_tools.archive import member_names
 from flame_tools.errors import FormatError
 from flame_tools.files.data import read_data
 from flame_tools.files.obj import Obj, read_obj
@@ -42,7 +43,7 @@ def add_part(head: HeadArrays, path: str | os.PathLike) -> HeadArrays:
         if path.suffix.lower() == ".obj":
             found = _with_uv(head, read_obj(path))
         else:
-            found = _with_content(head, read_data(path, only=_ONLY))
+            found = _with_content(head, read_data(path, only=_ONLY if member_names(path) else None))
     except FormatError as error:
         message = str(error)
         raise FormatError(message if message.startswith(str(path)) else f"{path} {message}") from None

@@ -24,12 +24,12 @@ from flame_tools.files.stand_ins import TABLE, Group, StandIn, Storage, StorageT
 MAX_BYTES = 1 << 30  # of a file, and of all arrays that one file makes
 
 
-def read_pickle(path: str | os.PathLike) -> object:
+def read_pickle(path: str | os.PathLike, *, only: tuple[str, ...] | None = None) -> object:
     """The content of a pickle: dicts, lists, tuples, strings, bytes, numbers and numpy arrays.
 
     Protocols 0 to 5 and Python 2 strings (latin1) are understood; chumpy's Ch, Select and Reshape, scipy's sparse
     matrices and torch's tensors become dense arrays. Raises FormatError for any other global, a broken or an over-long
-    file.
+    file. Of a dict, `only` names the entries to make arrays of; the others are left out.
     """
     path = Path(path)
     if not path.is_file():
@@ -38,13 +38,22 @@ def read_pickle(path: str | os.PathLike) -> object:
         raise FormatError(
             f"{path} has {path.stat().st_size >> 20} MiB, more than any head; the limit is {MAX_BYTES >> 20}"
         )
-    return parse_pickle(path.read_bytes(), str(path))
+    return parse_pickle(path.read_bytes(), str(path), only=only)
 
 
-def parse_pickle(data: bytes, name: str = "the pickle", storages: Mapping[str, bytes] | None = None) -> object:
-    """`read_pickle` for bytes. `name` is used in messages, `storages` are what torch keeps beside its pickle."""
+def parse_pickle(
+    data: bytes,
+    name: str = "the pickle",  # for messages
+    storages: Mapping[str, bytes] | None = None,  # what torch keeps beside its pickle
+    *,
+    only: tuple[str, ...] | None = None,
+) -> object:
+    """`read_pickle` for bytes."""
     try:
-        return Reader(storages or {}).plain(_Parser(io.BytesIO(data), encoding="latin1").load())
+        content = _Parser(io.BytesIO(data), encoding="latin1").load()
+        if only is not None and isinstance(content, dict):
+            content = {key: value for key, value in content.items() if key in only}
+        return Reader(storages or {}).plain(content)
     except FormatError as error:
         raise FormatError(f"{name}: {error}") from None
     except RecursionError:

@@ -48,7 +48,7 @@ class _DType(StandIn):
         if code in ("O8", "O4", "O"):
             return np.dtype(object)
         if not (
-            isinstance(code, str) and len(code) > 1 and code[0] in "biuf" and code[1:].isdigit() and order in "<>|="
+            isinstance(code, str) and len(code) > 1 and code[0] in "biufcUS" and code[1:].isdigit() and order in "<>|="
         ):
             raise FormatError(f"an array of type {code!r} where numbers were wanted")
         return np.dtype(code).newbyteorder(order)

@@ -35,7 +35,13 @@ class _Kind:
     licence: str
 
 
-_FLAME = _Kind("mean", "tex_dir", 1 / 255, False, "FLAME texture space, non-commercial (https://flame.is.tue.mpg.de)")
+_FLAME = _Kind(
+    "mean",
+    "tex_dir",
+    1 / 255,
+    False,
+    "FLAME texture licence, non-commercial (https://flame.is.tue.mpg.de/texturelicense.html)",
+)
 _BASEL = _Kind("MU", "PC", 1.0, False, "Basel Face Model licence, non-commercial (https://faces.dmi.unibas.ch/bfm)")
 _ALBEDOMM = _Kind("MU", "PC", 1.0, True, "AlbedoMM, academic research only (https://github.com/waps101/AlbedoMM)")
 
