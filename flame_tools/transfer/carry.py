@@ -92,19 +92,21 @@ class LipGaps:
     def at_rest(pairs: np.ndarray) -> LipGaps:
         """From the pairs' places [P, 2, 3] on a face at rest."""
         middle, gap = pairs.mean(1), pairs[:, 0] - pairs[:, 1]
-        steps = np.linalg.norm(np.diff(middle, axis=0), axis=1)
-        along = np.concatenate([[0.0], np.cumsum(steps)]) / max(steps.sum(), 1e-9)
+        way = np.cumsum(np.linalg.norm(np.diff(middle, axis=0, prepend=middle[:1]), axis=1))
         touch = gap.copy()
         touch[:, 1] -= np.clip(gap[:, 1], *_BELIEVED_M)
-        return LipGaps(along, touch)
+        return LipGaps(way / max(way[-1:].sum(), 1e-9), touch)
 
     def carried(self, posed: np.ndarray, target: LipGaps, scale: float) -> np.ndarray:
         """Places [T, P, 2, 3] of posed pairs to the gaps [T, Q, 3] that the target's pairs should have."""
         beyond = posed[:, :, 0] - posed[:, :, 1] - self.touch
-        right = np.clip(np.searchsorted(self.along, target.along) - 1, 0, len(self.along) - 2)
-        share = (target.along - self.along[right]) / np.maximum(self.along[right + 1] - self.along[right], 1e-9)
+        if not len(self.along):
+            return beyond
+        left = np.clip(np.searchsorted(self.along, target.along), 1, max(len(self.along) - 1, 1)) % len(self.along)
+        right = np.maximum(left - 1, 0)
+        share = (target.along - self.along[right]) / np.maximum(self.along[left] - self.along[right], 1e-9)
         share = np.clip(share, 0.0, 1.0)[:, None]
-        return target.touch + scale * ((1 - share) * beyond[:, right] + share * beyond[:, right + 1])
+        return target.touch + scale * ((1 - share) * beyond[:, right] + share * beyond[:, left])
 
 
 def _samples(source: HeadArrays, target: HeadArrays, match: Correspondence) -> np.ndarray:

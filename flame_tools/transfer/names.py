@@ -23,6 +23,7 @@ from flame_tools.types import FaceParams, HeadArrays
 
 _EYES = [i for i, name in enumerate(arkit.ARKIT_NAMES) if name.startswith("eyeLook")]
 _TERMS = Terms(expected=1e-6, few=1e-4, coherence=0.0)
+_BLOCK = 256  # frames posed together
 _PULL = 1e-6  # square radians, of gaze weights that no rotation asks for
 
 
@@ -46,8 +47,11 @@ def explain(params: FaceParams, head: Head) -> Explained:
     else:
         weights = _from_surface(motion, arrays, points, share)
     said = motion_of(arkit.to_params(torch.as_tensor(weights), head))
-    distance = np.linalg.norm(points.place(said).points - points.place(motion).points, axis=-1)
-    residual = 1e3 * distance @ (share / share.sum())
+    residual = np.zeros(len(motion))
+    for start in range(0, len(motion), _BLOCK):
+        rows = slice(start, start + _BLOCK)
+        distance = np.linalg.norm(points.place(said[rows]).points - points.place(motion[rows]).points, axis=-1)
+        residual[rows] = 1e3 * distance @ (share / share.sum())
     like = params.expression
     return Explained(
         torch.as_tensor(weights).to(like).reshape(*leading, -1), torch.as_tensor(residual).to(like).reshape(leading)

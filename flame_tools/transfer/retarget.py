@@ -133,10 +133,11 @@ def perform(
     lost = []
     for column in np.flatnonzero(~own_seen & (np.abs(motion[:, own["expression"]]).max(0, initial=0.0) > 0.05)):
         name = source.expression_names[column]
-        if name in target.expression_names:
-            after[:, target.expression_names.index(name)] = motion[:, column]
-        else:
+        there = target.expression_names.index(name) if name in target.expression_names else None
+        if there is None or seen[there]:
             lost.append(name)
+        else:
+            after[:, there] = motion[:, column]
     unknowns = _unknowns(target, seen, solve_lids=not copies_lids)
     fit = fit_motion(
         carrier.points,

@@ -89,6 +89,36 @@ def test_there_and_back_through_ict(default, ict):
     assert (there.params.expression >= 0).all() and (there.params.expression <= 1).all()
 
 
+def test_two_versions_of_one_topology_need_no_landmarks(default):
+    """FLAME 2020 and 2023: the same triangles, other components under the same names, no regions, pairs or lids."""
+    none = np.zeros((0, 3), np.float32)
+    older = dataclasses.replace(
+        default.arrays,
+        expressiondirs=default.arrays.expressiondirs[..., :38],
+        expression_names=tuple(f"expression_{i:03d}" for i in range(38)),
+        expression_bounds=np.tile(np.float32([-3, 3]), (38, 1)),
+        expression_sd=np.ones(38, np.float32),
+        landmarks={}, regions={}, inner_lip_pairs=none[:, :2].astype(np.int32),
+        eyelid_vertices=none[:, 0].astype(np.int32), eyelid_dirs=default.arrays.eyelid_dirs[:0],
+        eyelid_shapedirs=default.arrays.eyelid_shapedirs[:0], jaw_open_rad=0.0, jaw_side_rad=0.0,
+        joints_follow_expression=True, id="flame2020",
+    )  # fmt: skip
+    mix, _ = np.linalg.qr(np.random.default_rng(0).normal(size=(38, 38)))
+    newer = dataclasses.replace(older, expressiondirs=(older.expressiondirs @ mix).astype(np.float32), id="flame2023")
+    there, back = Head(older), Head(newer)
+    generator = torch.Generator().manual_seed(0)
+    swing = torch.sin(torch.linspace(0, 3, 8))[:, None]
+    params = FaceParams.neutral(there, 8).replace(shape=torch.zeros(100))
+    params = params.replace(
+        expression=0.4 * torch.rand(1, 38, generator=generator) * swing, jaw=swing * torch.tensor([0.3, 0.05, 0.0])
+    )
+    track = Track("flame2020", params, np.arange(8) / 25)
+    moved = transfer(track, there, back)
+    error = 1e3 * (there.vertices(params) - back.vertices(moved.params)).norm(dim=-1)
+    assert error.mean() < 0.02 and error.max() < 0.2
+    assert moved.provenance["transfer"]["residual_mm"] < 0.02
+
+
 def test_people_are_matched_and_the_mean_face_is_not(default, ict):
     someone = torch.zeros(default.shape_size)
     someone[:5] = torch.tensor([1.5, -1.0, 1.0, 0.5, -1.5])
