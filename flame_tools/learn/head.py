@@ -17,7 +17,7 @@ from flame_tools.arkit import ARKIT_NAMES, JOINT_OWNED, LID_OWNED
 from flame_tools.characters.owners import JAW, LEFT_EYE, RIGHT_EYE, everyday_sd
 from flame_tools.errors import InputError, ShapeError
 from flame_tools.learn.components import correctives, principal
-from flame_tools.learn.joints import learn_regressor
+from flame_tools.learn.joints import learn_jaw_weights, learn_regressor
 from flame_tools.learn.stabilised import onto_skull, people_together, skull_weights, vertex_areas
 from flame_tools.learn.unposing import part_turns, rigid_parts, unpose
 from flame_tools.types import HeadArrays
@@ -64,6 +64,7 @@ def learn_head(
     identity: int = 100,
     expression: int = 60,
     named: bool = False,
+    fit_weights: bool = False,
     licence: str | None = None,
     id: str = "learned",
 ) -> HeadArrays:
@@ -71,7 +72,8 @@ def learn_head(
 
     With `named`, scans that carry ARKit names become components of those names instead (their mean over people),
     eyeBlinkLeft and eyeBlinkRight the lids, and jaw and eye names go to joints and correctives alone; scans with
-    other names are left out. Without, lids are part of the expressions, as in FLAME.
+    other names are left out. Without, lids are part of the expressions, as in FLAME. With `fit_weights` the jaw's
+    skinning weights are those that the scans show, where `like` has them from elsewhere (`description.describe`).
     """
     ready = prepare(scans, like)
     mean = ready.neutrals.mean(0)
@@ -85,6 +87,8 @@ def learn_head(
     turns = part_turns(at_rest, ready.posed, joints, parts)
     if named:
         turns[~np.isin(ready.names, JOINT_OWNED)] = np.eye(3)
+    if fit_weights:
+        like = dataclasses.replace(like, weights=learn_jaw_weights(at_rest, ready.posed, joints, turns, like))
     offsets = unpose(ready.posed, joints, turns, like.weights) - at_rest
     feature = (turns[:, 1:] - np.eye(3)).reshape(len(turns), -1)  # Eq. 3, Li et al. 2017
     posed = correctives(offsets, feature, np.isin(ready.names, JOINT_OWNED) if named else slice(None))

@@ -10,6 +10,7 @@ import numpy as np
 
 from flame_tools.characters.owners import JAW, LEFT_EYE, NECK, RIGHT_EYE, ROOT
 from flame_tools.characters.rigging import sphere_centre
+from flame_tools.surface.mesh_graph import edge_matrix, smooth
 from flame_tools.types import HeadArrays
 
 CANDIDATES = 300  # about as many vertices round a joint may give its place
@@ -19,6 +20,7 @@ PRIOR = 0.02  # what the description's jaw joint counts against the hinge that t
 SLIDE_M = 3e-4  # a jaw's motion that a turn about the hinge leaves over
 ROUNDS = 4
 FEWEST_OF_A_BALL = 12  # vertices through which a sphere is fitted
+SMOOTHING, LEAST_SHARE = 2, 0.02  # of jaw weights: rounds over the surface; less than this is none
 SUM_WEIGHT = 10.0  # holds the sum of a row at one, against errors in metres
 
 
@@ -98,3 +100,33 @@ def _even(rows: np.ndarray, mirror: np.ndarray) -> np.ndarray:
     for vertex in range(rows.shape[1]):
         across[:, mirror[vertex]] += rows[:, vertex]
     return 0.5 * (rows + across[[ROOT, NECK, JAW, RIGHT_EYE, LEFT_EYE]])
+
+
+def learn_jaw_weights(
+    rest: np.ndarray,  # [N, V, 3] metres
+    posed: np.ndarray,  # [N, V, 3] stabilised
+    joints: np.ndarray,  # [N, 5, 3]
+    turns: np.ndarray,  # [N, 5, 3, 3]
+    arrays: HeadArrays,
+) -> np.ndarray:  # [V, 5]
+    """Skinning weights whose jaw column is the share of the jaw's turns that each vertex has followed.
+
+    What the jaw gains the skull loses; eyes and the way down the neck stay as they are described.
+    """
+    angle = np.arccos(np.clip(0.5 * (np.trace(turns[:, JAW], axis1=1, axis2=2) - 1.0), -1.0, 1.0))
+    follow, reach = np.zeros((2, rest.shape[1]))
+    for i in np.flatnonzero(angle > LEAST_TURN_RAD):
+        swept = (rest[i] - joints[i, JAW]) @ (turns[i, JAW] - np.eye(3)).T
+        follow += (swept * (posed[i] - rest[i])).sum(1)
+        reach += (swept**2).sum(1)
+    if not reach.any():
+        return arrays.weights
+    share = np.clip(follow / np.maximum(reach, 1e-9), 0.0, 1.0)
+    share = smooth(edge_matrix(arrays.faces, len(reach)), share, SMOOTHING)
+    share[share < LEAST_SHARE] = 0.0
+    share[np.asarray(arrays.regions.get("lower_teeth", ()), int)] = 1.0
+    weights = np.array(arrays.weights, np.float64)
+    skull = weights[:, NECK] + weights[:, JAW]
+    weights[:, JAW] = share * skull
+    weights[:, NECK] = skull - weights[:, JAW]
+    return weights.astype(np.float32)

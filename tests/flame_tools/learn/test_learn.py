@@ -205,6 +205,10 @@ def test_a_mesh_and_68_marks_describe_a_topology_to_learn_on():
     assert found.expression_mm[40] < 0.25 * found.still_mm and found.identity_mm[19] < 0.5 * found.identity_mm[0]
     hinge = [(a.J_regressor @ learnt.v_template)[JAW, 1:] for a in (learnt, told, ict)]
     assert np.linalg.norm(hinge[0] - hinge[2]) < 0.5 * np.linalg.norm(hinge[1] - hinge[2])  # seen in the motion
+    fitted = learn_head(some(scans, range(80)), told, identity=19, expression=40, fit_weights=True)
+    chin, seen = region(ict, "face"), [np.abs(a.weights - ict.weights)[:, JAW] for a in (told, fitted)]
+    assert seen[1][chin].mean() < 0.7 * seen[0][chin].mean()  # nearer to the weights of who sculpted jawOpen
+    assert np.allclose(fitted.weights.sum(1), 1.0, atol=1e-5) and fitted.weights.min() >= 0.0
     with pytest.raises(ShapeError, match=r"landmarks are \[51\], wanted \[68\]"):
         describe(ict.v_template, ict.faces, marks[:51], load_head().arrays)
 
