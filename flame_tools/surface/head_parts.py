@@ -15,8 +15,9 @@ JAW, EYES = 2, {LEFT_EYE: 3, RIGHT_EYE: 4}  # columns of the weights
 def parts_of(head: HeadArrays) -> np.ndarray:
     """[V] index into PARTS of each vertex.
 
-    The largest piece of the mesh is the skin (with its sockets and the bag of the mouth). Other pieces that turn with
-    an eye are that eyeball; the rest are behind the lips and belong to the jaw or to the skull.
+    The piece of the mesh that bears the landmarks is the skin, with its sockets and the bag of the mouth; without
+    landmarks it is the largest. Other pieces that turn with an eye are that eyeball; the rest, which on a bare head lie
+    behind the lips, belong to the jaw or to the skull.
     """
     piece = pieces(edge_matrix(head.faces, len(head.v_template)))
     parts = np.full(len(piece), UPPER_MOUTH)
@@ -29,5 +30,6 @@ def parts_of(head: HeadArrays) -> np.ndarray:
     parts[head.regions.get("tongue", np.zeros(0, int))] = TONGUE
     for part, joint in EYES.items():
         parts[share[piece, joint] > 0.5] = part
-    parts[piece == np.bincount(piece).argmax()] = SKIN
+    marked = head.faces[head.landmarks["68"].faces, 0] if "68" in head.landmarks else np.arange(len(piece))
+    parts[piece == np.bincount(piece[marked]).argmax()] = SKIN
     return parts

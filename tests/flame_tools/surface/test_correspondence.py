@@ -14,7 +14,7 @@ from flame_tools.surface.head_parts import LEFT_EYE, PARTS, SKIN, parts_of
 from flame_tools.surface.lod import simplify
 from flame_tools.surface.registration import on_mesh
 from flame_tools.types import Embedding
-from tests.flame_tools.surface.shapes import someone, split_in_four
+from tests.flame_tools.surface.shapes import someone, sphere, split_in_four
 from tests.shared_data import shared_file
 
 MM = 1e3
@@ -96,6 +96,24 @@ def test_parts_stay_apart(default, other, both_ways):
         assert found.confidence.min() >= 0 and found.confidence.max() <= 1
         assert np.median(found.confidence[found.parts == SKIN]) > 0.95
         assert found.confidence[found.parts == LEFT_EYE].min() > 0.9
+
+
+def test_skin_is_what_bears_the_landmarks(default):
+    head = default.arrays
+    body = 10.0 * sphere(60)[0], sphere(60)[1]  # clothes: a larger piece than the skin
+    v = len(head.v_template)
+    dressed = dataclasses.replace(
+        head,
+        v_template=np.concatenate([head.v_template, body[0]]),
+        faces=np.concatenate([head.faces, body[1] + v]),
+        face_material=np.pad(head.face_material, (0, len(body[1]))),
+        weights=np.concatenate([head.weights, np.tile([1.0, 0, 0, 0, 0], (len(body[0]), 1))]),
+    )
+    assert len(body[0]) > (parts_of(head) == SKIN).sum()
+    np.testing.assert_array_equal(parts_of(dressed)[:v], parts_of(head))
+    assert (parts_of(dressed)[v:] != SKIN).all()
+    bare = dataclasses.replace(head, landmarks={})
+    np.testing.assert_array_equal(parts_of(bare), parts_of(head))
 
 
 def test_there_and_back_is_where_it_was(default, other, both_ways):
