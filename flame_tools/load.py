@@ -178,5 +178,6 @@ def _read_flame(path: Path, licence: str | None, identity: int | None) -> HeadAr
 
 def _read_character(path: Path, *_: object) -> HeadArrays:
     from flame_tools.characters.character import read_character
+    from flame_tools.characters.landmarks import with_landmarks
 
-    return read_character(path)
+    return with_landmarks(read_character(path), head_arrays("default"))

@@ -16,7 +16,7 @@ from flame_tools.arkit import ARKIT_NAMES
 from flame_tools.characters.eyeballs import find_eyeballs
 from flame_tools.characters.owners import JAW, LEFT_EYE, RIGHT_EYE, Rigging, pose, share_out
 from flame_tools.characters.parts import Face, face_of
-from flame_tools.characters.regions import MATERIALS, face_materials, face_regions, lip_pairs
+from flame_tools.characters.regions import face_materials, face_regions, lip_pairs
 from flame_tools.characters.rigging import Angles, moving_fields, rig
 from flame_tools.errors import FormatError
 from flame_tools.surface.mesh_graph import mirror_of
@@ -60,19 +60,17 @@ def character_head(face: Face, *, name: str, licence: str = LICENCE, file: str =
     template = face.vertices
     owned = share_out(template, face.shapes, rigging)
     regions = face_regions(template, face.faces, face.shapes, eyeballs)
-    material = face_materials(face, eyeballs)
-    for part in ("teeth", "tongue"):
-        members = np.unique(face.faces[material == MATERIALS.index(part)])
-        if len(members):
-            regions[part] = members.astype(np.int32)
+    materials, face_material = face_materials(face, eyeballs)
+    for part in set(materials) & {"teeth", "tongue"}:
+        regions[part] = np.unique(face.faces[face_material == materials.index(part)]).astype(np.int32)
     return HeadArrays(
         **moving_fields(template, rigging, owned),
         v_template=template.astype(np.float32),
         faces=face.faces.astype(np.int32),
         uv=face.uv.astype(np.float32),
         uv_faces=face.uv_faces.astype(np.int32),
-        materials=MATERIALS,
-        face_material=material,
+        materials=materials,
+        face_material=face_material,
         shapedirs=np.zeros((*template.shape, 0), np.float32),
         eyelid_shapedirs=np.zeros((*owned.eyelid_dirs.shape, 0), np.float32),
         shape_names=(),

@@ -37,8 +37,8 @@ STAYS, FOLLOWS = (
 COLUMN_M = 0.0015  # of lip pairs nearer to each other than this across, the closest is taken
 
 
-def face_materials(face: Face, eyeballs: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
-    """Index [F] into MATERIALS."""
+def face_materials(face: Face, eyeballs: tuple[np.ndarray, np.ndarray]) -> tuple[tuple[str, ...], np.ndarray]:
+    """Those of MATERIALS that the face has, and the index [F] into them."""
     chosen = np.array([MATERIALS.index(_material(name)) for name in face.materials] or [0])
     material = chosen[face.face_material]
     ball = np.zeros(len(face.vertices), bool)
@@ -51,7 +51,8 @@ def face_materials(face: Face, eyeballs: tuple[np.ndarray, np.ndarray]) -> np.nd
         for members in eyeballs:
             if len(members):
                 material[_iris(face, members)] = iris
-    return material.astype(np.int32)
+    used, index = np.unique(material, return_inverse=True)
+    return tuple(MATERIALS[i] for i in used), index.reshape(-1).astype(np.int32)
 
 
 def _material(name: str) -> str:

@@ -5,7 +5,7 @@ import pytest
 import torch
 from scipy.spatial import cKDTree
 
-from flame_tools import FaceParams, Head, load_head
+from flame_tools import FaceParams, Head
 from flame_tools.arkit import ARKIT_NAMES, INDEX, to_params
 from flame_tools.characters.character import LICENCE, read_character
 from flame_tools.errors import FormatError
@@ -14,22 +14,6 @@ from flame_tools.posing import still
 from tests.flame_tools.characters.made import mesh_fbx, mesh_glb
 
 OWNED_BY_JAW = ("jawOpen", "jawLeft", "jawRight")
-
-
-@pytest.fixture(scope="module")
-def source():
-    return load_head()
-
-
-@pytest.fixture(scope="module")
-def shapes(source):
-    """The 52 as a sculptor has them: whole offsets [V, 3] with the jaw and the eyes turned."""
-    rest = source.arrays.v_template
-    poses = source.vertices(to_params(torch.eye(len(ARKIT_NAMES)), source)).numpy()
-    whole = {name: poses[i] - rest for i, name in enumerate(ARKIT_NAMES)}
-    both = to_params(torch.eye(len(ARKIT_NAMES))[[INDEX["mouthClose"], INDEX["jawOpen"]]].sum(0), source)
-    whole["mouthClose"] = source.vertices(both).numpy() - rest - whole["jawOpen"]  # over an open jaw
-    return whole
 
 
 def posed(head, weights: dict[str, float]):
