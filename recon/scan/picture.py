@@ -10,18 +10,11 @@ from flame_tools.types import Camera
 from recon.scan.file import Scan
 from recon.scan.views import canvas_of, view
 from render.camera import look_at
+from render.heat import heat_colours
 
-WORST_M = 0.003  # the end of the colour scale
-RAMP = np.array([(38, 70, 160), (70, 170, 190), (240, 230, 140), (225, 120, 60), (150, 20, 40)])  # sRGB, 0 to WORST_M
+WORST_MM = 3.0  # the end of the colour scale
 REACH_M = 0.145
 SIDES = ((0.0, 0.0), (35.0, 0.0), (80.0, 0.0))  # yaw, pitch in degrees
-
-
-def heat(distance: np.ndarray, worst: float = WORST_M) -> np.ndarray:
-    """Distances [n] in metres -> uint8 [n, 3]: blue where near, red at `worst` and beyond, grey where NaN."""
-    place = np.clip(np.nan_to_num(distance) / worst, 0, 1) * (len(RAMP) - 1)
-    colours = np.stack([np.interp(place, np.arange(len(RAMP)), RAMP[:, k]) for k in range(3)], 1)
-    return np.where(np.isnan(distance)[:, None], 150, np.rint(colours)).astype(np.uint8)
 
 
 def comparison(
@@ -38,7 +31,9 @@ def comparison(
 
     centre = np.array([0.0, -0.01, 0.0]) + np.median(vertices, axis=0) * (1.0, 0.0, 0.0)
     plain = canvas_of(scan)
-    coloured = canvas_of(dataclasses.replace(scan, colours=heat(distance), uv=None, texture=None))
+    coloured = canvas_of(
+        dataclasses.replace(scan, colours=heat_colours(1000 * distance, WORST_MM), uv=None, texture=None)
+    )
     pictures, labels = [], []
     for yaw, pitch in sides:
         camera = _camera(centre, yaw, pitch, size)
@@ -48,7 +43,7 @@ def comparison(
             draw(head, vertices, camera),
             _half(view(coloured, axes, centre, REACH_M, 2 * size, close=False).image),
         ]
-        labels += ["scan", "fit", f"distance: blue 0, red {1000 * WORST_M:g} mm"]
+        labels += ["scan", "fit", f"distance: pale 0, dark red {WORST_MM:g} mm"]
     return contact_sheet(pictures, 3, labels)
 
 

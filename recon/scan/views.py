@@ -62,7 +62,7 @@ def canvas_of(scan: Scan) -> Canvas:
     places, normals = local_surfaces(points, points, neighbours=24)
     across = unit(np.cross(normals, np.eye(3)[np.abs(normals).argmin(1)]))
     along = np.cross(normals, across)
-    size = 0.6 * reach_of(points, neighbours=6)[:, None]
+    size = 0.8 * reach_of(points, neighbours=6)[:, None]
     corners = np.stack([places + size * (i * across + j * along) for i, j in ((-1, -1), (1, -1), (1, 1), (-1, 1))], 1)
     first = 4 * np.arange(len(points))[:, None]
     faces = np.concatenate([first + np.array(half) for half in ((0, 1, 2), (0, 2, 3))]).astype(np.int32)
