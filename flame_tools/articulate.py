@@ -24,8 +24,8 @@ def articulate(
     translation: Tensor,  # [B, 3] metres
     lids: Tensor,  # [B, N, 3] metres, added at rest to `lid_vertices`
     template: Tensor,  # [V, 3] metres
-    directions: Tensor,  # [K + 9 (J - 1), 3 V]: of linear, then of R - I
     joint_template: Tensor,  # [J, 3] metres
+    directions: Tensor,  # [K + 9 (J - 1), 3 V]: of linear, then of R - I
     joint_directions: Tensor,  # [L, 3 J]: joints follow the first L of linear
     weights: Tensor,  # [J, V]
     lid_vertices: Tensor,  # [N]
@@ -37,7 +37,7 @@ def articulate(
     fixed = (directions, joint_directions, weights, lid_vertices)
     if backend == "torch" or any(tensor.requires_grad for tensor in fixed) or not kernels_apply(linear):
         with torch.autocast(linear.device.type, enabled=False):  # bfloat16 is worth millimetres
-            return articulate_torch(*moving[:5], directions, joint_template, *fixed[1:])
+            return articulate_torch(*moving, *fixed)
     if torch.compiler.is_compiling():
         return torch.ops.emberface.articulate(*moving, *fixed)[:3]
     if torch.is_grad_enabled() and any(tensor.requires_grad for tensor in moving):
@@ -61,8 +61,8 @@ def kernels_apply(tensor: Tensor) -> bool:
 def _forward(
     linear: Tensor, turns: Tensor, translation: Tensor, lids: Tensor, template: Tensor, joint_template: Tensor,
     directions: Tensor, joint_directions: Tensor, weights: Tensor, lid_vertices: Tensor, *, keep: bool = True,
-) -> tuple[Tensor, ...]:  # fmt: skip
-    """Vertices, joints, rotations, and for the gradient: vertices and joints at rest, local rotations."""
+) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]:  # fmt: skip
+    """Vertices, joints, rotations, and to `keep` for the gradient: offsets and joints at rest, local rotations."""
     from flame_tools import articulate_numba as kernels
 
     batch, count = len(linear), linear.shape[1]
@@ -91,7 +91,7 @@ def _backward(
     turns: Tensor, template: Tensor, world: Tensor, offsets: Tensor, joints: Tensor, local: Tensor,
     directions: Tensor, joint_directions: Tensor, weights: Tensor, lid_vertices: Tensor,
     *, of_template: bool = True,
-) -> tuple[Tensor, ...]:  # fmt: skip
+) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]:  # fmt: skip
     """Gradients of linear, turns, translation, lids, template (no rows unless asked for) and joint template."""
     from flame_tools import articulate_numba as kernels
 
@@ -101,18 +101,8 @@ def _backward(
     grads = [torch.clone(g, memory_format=torch.contiguous_format) for g in (grad_vertices, grad_placed, grad_world)]
     grad_local, grad_joints = torch.empty_like(local), torch.empty_like(joints)
     grad_translation, grad_turns = joints.new_empty(batch, 3), torch.empty_like(turns)
-    arrays = _numpy(
-        local,
-        joints,
-        weights.contiguous(),
-        template.contiguous(),
-        world,
-        offsets,
-        *grads,
-        grad_local,
-        grad_joints,
-        grad_translation,
-    )
+    still = _numpy(local, joints, weights.contiguous(), template.contiguous(), world, offsets)
+    arrays = still + _numpy(*grads, grad_local, grad_joints, grad_translation)
     share_out(batch, offsets.shape[1], lambda first, last: kernels.pose_backward(first, last, _PARENTS, *arrays))
     with torch.autocast("cpu", enabled=False), torch.no_grad():
         grad_offsets = grads[0]
@@ -153,38 +143,21 @@ class _Articulate(torch.autograd.Function):
 # --- for torch.compile and torch.export -----------------------------------------------------------------------------
 
 
-@torch.library.custom_op("emberface::articulate", mutates_args=())
-def _operator(
-    linear: Tensor, turns: Tensor, translation: Tensor, lids: Tensor, template: Tensor, joint_template: Tensor,
-    directions: Tensor, joint_directions: Tensor, weights: Tensor, lid_vertices: Tensor,
-) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]:  # fmt: skip
-    return _forward(
-        linear, turns, translation, lids, template, joint_template, directions, joint_directions, weights, lid_vertices
-    )
+_operator = torch.library.custom_op("emberface::articulate", _forward, mutates_args=())
+_operator_backward = torch.library.custom_op("emberface::articulate_backward", _backward, mutates_args=())
 
 
 @_operator.register_fake
-def _(linear, turns, translation, lids, template, joint_template, *fixed):
+def _(linear, turns, translation, lids, template, joint_template, *fixed, keep=True):
     batch, joints = linear.shape[0], turns.shape[1]
     offsets, placed = linear.new_empty(batch, len(template), 3), linear.new_empty(batch, joints, 3)
     world = linear.new_empty(batch, joints, 3, 3)
     return offsets, placed, world, torch.empty_like(offsets), torch.empty_like(placed), torch.empty_like(world)
 
 
-@torch.library.custom_op("emberface::articulate_backward", mutates_args=())
-def _operator_backward(
-    grad_vertices: Tensor, grad_placed: Tensor, grad_world: Tensor,
-    turns: Tensor, template: Tensor, world: Tensor, offsets: Tensor, joints: Tensor, local: Tensor,
-    directions: Tensor, joint_directions: Tensor, weights: Tensor, lid_vertices: Tensor,
-) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]:  # fmt: skip
-    return _backward(
-        grad_vertices, grad_placed, grad_world, turns, template, world, offsets, joints, local,
-        directions, joint_directions, weights, lid_vertices,
-    )  # fmt: skip
-
-
 @_operator_backward.register_fake
-def _(grad_vertices, grad_placed, grad_world, turns, template, world, offsets, joints, local, directions, *fixed):
+def _(grad_vertices, grad_placed, grad_world, turns, template, world, offsets, joints, local, directions,
+      *fixed, of_template=True):  # fmt: skip
     batch, count = offsets.shape[0], directions.shape[0] - 9 * (turns.shape[1] - 1)
     return (
         offsets.new_empty(batch, count), torch.empty_like(turns), offsets.new_empty(batch, 3),
@@ -192,7 +165,7 @@ def _(grad_vertices, grad_placed, grad_world, turns, template, world, offsets, j
     )  # fmt: skip
 
 
-def _save(ctx, inputs, output) -> None:
+def _save(ctx, inputs, keyword_only_inputs, output) -> None:
     _, _, world, offsets, joints, local = output
     ctx.save_for_backward(inputs[1], inputs[4], world, offsets, joints, local, *inputs[6:])
 

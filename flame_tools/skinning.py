@@ -23,8 +23,8 @@ def articulate_torch(
     translation: Tensor,  # [B, 3] metres
     lids: Tensor,  # [B, N, 3] metres, added at rest to `lid_vertices`
     template: Tensor,  # [V, 3] metres
-    directions: Tensor,  # [K + 9 (J - 1), 3 V]: of linear, then of R - I
     joint_template: Tensor,  # [J, 3] metres
+    directions: Tensor,  # [K + 9 (J - 1), 3 V]: of linear, then of R - I
     joint_directions: Tensor,  # [L, 3 J]: joints follow the first L of linear
     weights: Tensor,  # [J, V]
     lid_vertices: Tensor,  # [N]

@@ -10,7 +10,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from flame_tools import FaceParams, Head, InputError, ShapeError, load_head
-from flame_tools.articulate import articulate
 from flame_tools.head import Posed
 from tests.flame_tools.conftest import random_arrays
 
@@ -300,5 +299,4 @@ def test_the_operators_pass_torchs_own_checks():
 
     moving = draw(3, 4), draw(3, 5, 3), draw(3, 3), draw(3, 2, 3), draw(8, 3), draw(5, 3)
     fixed = draw(40, 24, grad=False), draw(4, 15, grad=False), draw(5, 8, grad=False), torch.tensor([1, 6])
-    articulate(*moving[:5], fixed[0], moving[5], *fixed[1:])
     torch.library.opcheck(torch.ops.emberface.articulate.default, (*moving, *fixed))
