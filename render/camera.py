@@ -148,6 +148,25 @@ def at_frame(camera: Camera, index: int) -> Camera:
     )
 
 
+def cut(
+    camera: Camera,
+    box: tuple[float, float, float, float],  # left, top, width, height in pixels of the camera's picture
+    size: tuple[int, int],  # width, height of the cut's own picture, pixels
+) -> Camera:
+    """The camera whose picture is a part of this one's, scaled."""
+    left, top, width, height = box
+    if not (width > 0 and height > 0 and min(size) >= 1):
+        raise ShapeError(f"cannot cut {width} x {height} pixels to {size[0]} x {size[1]}; wanted positive sizes")
+    scale = np.array([size[0] / width, size[1] / height])
+    return Camera(
+        np.asarray(camera.focal) * scale,
+        (np.asarray(camera.centre) - [left, top]) * scale,
+        (int(size[0]), int(size[1])),
+        camera.orthographic,
+        camera.world_to_camera,
+    )
+
+
 def _like(points):
     if isinstance(points, torch.Tensor):
         return lambda value: torch.as_tensor(value, dtype=points.dtype, device=points.device)

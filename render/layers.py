@@ -31,6 +31,10 @@ class Layers:
     uv: Tensor | None  # [B, H, W, 2]; None for a mesh that has none
     level: Tensor | None  # [B, H, W] log2 of a pixel's span in a texture one texel wide; add log2 of its side
 
+    def attribute(self, values: Tensor) -> Tensor:
+        """Values at vertices, [V, C] or [B, V, C], at the pixels: [B, H, W, C], zero where nothing is seen."""
+        return interpolate(values, self.faces, self.raster)
+
     def smooth(self, image: Tensor) -> Tensor:
         """Blend a picture [B, H, W, C] made of these layers along its outlines, by which vertices feel silhouettes."""
         return antialias(image, self.raster, self.clip, self.faces)

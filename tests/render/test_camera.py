@@ -6,7 +6,7 @@ import torch
 
 from flame_tools.errors import ShapeError
 from flame_tools.types import Camera
-from render.camera import at_frame, clip_matrix, look_at, portrait_camera, project, to_clip
+from render.camera import at_frame, clip_matrix, cut, look_at, portrait_camera, project, to_clip
 
 
 def random_points(seed=0, count=50):
@@ -90,3 +90,15 @@ def test_refusals_name_what_was_wrong():
         clip_matrix(portrait_camera((10, 10), random_points()), near=2, far=1)
     with pytest.raises(ShapeError, match=r"\[50, 2\]"):
         project(random_points()[:, :2], portrait_camera((10, 10), random_points()))
+
+
+def test_a_cut_shows_its_part_of_the_picture():
+    points = np.random.default_rng(0).normal(0, 0.1, (20, 3))
+    for orthographic in (False, True):
+        camera = portrait_camera((300, 200), points, yaw_deg=20, orthographic=orthographic)
+        part = cut(camera, (30, 50, 120, 80), (60, 20))
+        assert part.size == (60, 20)
+        wanted = (project(points, camera)[:, :2] - [30, 50]) * [0.5, 0.25]
+        np.testing.assert_allclose(project(points, part)[:, :2], wanted, atol=1e-9)
+    with pytest.raises(ShapeError, match="cannot cut 0 x 80 pixels"):
+        cut(camera, (0, 0, 0, 80), (4, 4))
