@@ -128,14 +128,18 @@ def _with_inner_lips(head: HeadArrays) -> HeadArrays:
 
 
 def _with_lips(head: HeadArrays) -> HeadArrays:
-    """The material of the triangles that lie, seen from the front, within the outer border of the lips."""
+    """The material of the triangles whose middle lies, seen from the front, within the outer border of the lips.
+
+    FLAME's own mask of that name reaches far into the skin around them.
+    """
     if "lips" in head.materials or "skin" not in head.materials or "68" not in head.landmarks:
         return head
     marks = head.landmarks["68"]
     template = head.v_template.astype(np.float64)
     border = np.einsum("lk,lkc->lc", marks.barycentrics, template[head.faces[marks.faces]])[_LIP_BORDER]
-    inside = _within(template[:, :2], border[:, :2]) & (template[:, 2] > border[:, 2].min() - _LIP_DEPTH_M)
-    own = inside[head.faces].all(1) & (head.face_material == head.materials.index("skin"))
+    middle = template[head.faces].mean(1)
+    own = _within(middle[:, :2], border[:, :2]) & (middle[:, 2] > border[:, 2].min() - _LIP_DEPTH_M)
+    own &= head.face_material == head.materials.index("skin")
     if not own.any():
         return head
     material = np.where(own, len(head.materials), head.face_material).astype(np.int32)

@@ -25,7 +25,7 @@ from flame_tools.files.obj import Obj, read_obj
 from flame_tools.types import Embedding, HeadArrays
 
 _LID_M = 1e-6  # a vertex that goes less far is no part of a lid
-_COUNTS = {51: "51", 68: "68", 105: "105"}
+_COUNTS = {51: 51, 53: 51, 68: 68, 70: 68, 105: 105}  # how many are kept: VHAP adds the two eyes at the end
 _EMBEDDINGS = {  # keys of triangles and barycentrics
     "static_lmk_faces_idx": "static_lmk_bary_coords",
     "dynamic_lmk_faces_idx": "dynamic_lmk_bary_coords",
@@ -87,7 +87,8 @@ def _with_landmarks(head: HeadArrays, content: dict) -> HeadArrays:
             index = _numbers(content.get("landmark_indices", np.zeros(0, int)), "landmark_indices").astype(np.int32)
             if len(index) not in (0, len(faces)) or not _within(index, 478):
                 raise FormatError(f"has {len(index)} landmark_indices for {len(faces)} landmarks")
-            landmarks[_COUNTS[len(faces)]] = Embedding(faces.astype(np.int32), barycentrics, index)
+            kept = _COUNTS[len(faces)]
+            landmarks[str(kept)] = Embedding(faces[:kept].astype(np.int32), barycentrics[:kept], index[:kept])
         else:
             raise FormatError(f"has landmarks {list(faces.shape)} in {key}; known are 51, 68, 105 and 79 x 17")
     return dataclasses.replace(head, landmarks=landmarks, contour=contour)

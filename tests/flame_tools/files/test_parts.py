@@ -58,6 +58,20 @@ def test_all_landmarks_of_one_file(model, folder, default):
     np.testing.assert_array_equal(head.contour.faces[40], head.landmarks["68"].faces[:17])
 
 
+def test_two_points_more_are_the_eyes(model, folder, tmp_path):
+    """As VHAP writes them: 53 and 70, with the older files' lists of rows in place of arrays."""
+    plain = add_part(model, folder / "landmark_embedding.npy")
+    content = {"lmk_face_idx": list(plain.contour.faces), "lmk_b_coords": list(plain.contour.barycentrics)}
+    for kind, marks in (("static", plain.landmarks["51"]), ("full", plain.landmarks["68"])):
+        content[f"{kind}_lmk_faces_idx"] = np.append(marks.faces, marks.faces[:2])
+        content[f"{kind}_lmk_bary_coords"] = np.append(marks.barycentrics, marks.barycentrics[:2], 0)
+    np.save(tmp_path / "with_eyes.npy", content, allow_pickle=True)
+    head = add_part(model, tmp_path / "with_eyes.npy")
+    for name in ("51", "68"):
+        np.testing.assert_array_equal(head.landmarks[name].faces, plain.landmarks[name].faces)
+    np.testing.assert_array_equal(head.contour.faces, plain.contour.faces)
+
+
 def test_the_two_older_files_give_the_same(model, folder):
     head = add_part(add_part(model, folder / "flame_static_embedding.pkl"), folder / "flame_dynamic_embedding.npy")
     newer = add_part(model, folder / "landmark_embedding.npy")
