@@ -11,8 +11,6 @@ expression and pose correctives are one matrix, and `articulate` does the work.
 from __future__ import annotations
 
 import copy
-import dataclasses
-import functools
 import math
 from dataclasses import dataclass
 
@@ -26,11 +24,10 @@ from flame_tools.contour import contour_row, embed_rows, yaw_of
 from flame_tools.conventions import convention_named
 from flame_tools.errors import InputError, ShapeError
 from flame_tools.landmarks import embed
+from flame_tools.param_rows import HALF, checked, common_type, rows, turns
 from flame_tools.rotations import matrix_from_axis_angle
 from flame_tools.skinning import joint_transforms
 from flame_tools.types import PARENTS, FaceParams, HeadArrays
-
-_LOW = (torch.float16, torch.bfloat16)
 
 
 @dataclass(frozen=True)
@@ -149,15 +146,15 @@ class Head(nn.Module):
         leading = params.leading
         if self.baked_shape is None and params.shape.numel() == self.shape_size and math.prod(leading) > 1:
             return self.bake(params.shape.flatten())(given)  # one person: identity once, not once a frame
-        expression = _rows(params.expression, leading)
+        expression = rows(params.expression, leading)
         baked = self.baked_shape is not None
-        linear = expression if baked else torch.cat([_rows(params.shape, leading), expression], -1)
+        linear = expression if baked else torch.cat([rows(params.shape, leading), expression], -1)
         lids = self._lids(params, leading)
         late = self.convention.lids_after_skinning
         vertices, joints, rotations = articulate(
             linear,
-            _turns(params, leading),
-            _rows(params.translation, leading),
+            turns(params, leading),
+            rows(params.translation, leading),
             torch.zeros_like(lids) if late else lids,
             self._full(self.v_template),
             self._full(self.joint_template),
@@ -169,7 +166,7 @@ class Head(nn.Module):
         )
         if late:
             vertices = vertices.index_add(-2, self.eyelid_vertices, lids)
-        kind = _common(given)
+        kind = common_type(given)
         return Posed(
             vertices.to(kind).reshape(*leading, *vertices.shape[1:]),
             joints.to(kind).reshape(*leading, 5, 3),
@@ -184,15 +181,15 @@ class Head(nn.Module):
         """Joints [..., 5, 3] in metres and their rotations [..., 5, 3, 3], in the world, without the surface."""
         params = self._checked(params)
         leading = params.leading
-        linear = _rows(params.expression, leading)
+        linear = rows(params.expression, leading)
         if self.baked_shape is None:
-            linear = torch.cat([_rows(params.shape, leading), linear], -1)
+            linear = torch.cat([rows(params.shape, leading), linear], -1)
         with torch.autocast(linear.device.type, enabled=False):
             directions = self._full(self.joint_directions)
             moved = (linear[:, : len(directions)] @ directions).unflatten(-1, (-1, 3))
-            local = matrix_from_axis_angle(_turns(params, leading))
+            local = matrix_from_axis_angle(turns(params, leading))
             world, placed = joint_transforms(local, self._full(self.joint_template) + moved, PARENTS)
-        placed = placed + _rows(params.translation, leading).unsqueeze(-2)
+        placed = placed + rows(params.translation, leading).unsqueeze(-2)
         return placed.reshape(*leading, 5, 3), world.reshape(*leading, 5, 3, 3)
 
     def bake(self, shape: Tensor, offsets: Tensor | None = None) -> Head:
@@ -250,20 +247,20 @@ class Head(nn.Module):
 
     def _lids(self, params: FaceParams, leading: torch.Size) -> Tensor:
         """Offsets [B, N, 3] in metres of the lids' vertices."""
-        feature = eyelid_feature(_rows(params.eyelids, leading))  # [B, 4]
+        feature = eyelid_feature(rows(params.eyelids, leading))  # [B, 4]
         if not len(self.eyelid_vertices):
             return feature.new_zeros(feature.shape[0], 0, 3)
         with torch.autocast(feature.device.type, enabled=False):
             lids = feature @ self._full(self.eyelid_basis)
             if self.baked_shape is None:
-                shape = _rows(params.shape, leading)
+                shape = rows(params.shape, leading)
                 travel = (shape @ self._full(self.eyelid_shape_basis).flatten(1)).unflatten(-1, (4, -1))
                 lids = lids + (feature.unsqueeze(-2) @ travel).squeeze(-2)
         return lids.unflatten(-1, (-1, 3))
 
     def _full(self, part: Tensor) -> Tensor:
         """A part of the head in the precision that is computed in: float32 for a head kept in half of it."""
-        return part.float() if part.dtype in _LOW else part
+        return part.float() if part.dtype in HALF else part
 
     # --- places -----------------------------------------------------------------------------------------------------
 
@@ -289,11 +286,10 @@ class Head(nn.Module):
         yaw = rule.yaw_sign * yaw_of(posed.rotations[..., rule.yaw_joint, :, :].detach())
         tables = self.landmark_corners_contour, self.landmark_barycentrics_contour
         contour = embed_rows(posed.vertices, contour_row(yaw), *tables)
-        inner = (
-            self.landmarks(posed, "51")
-            if "51" in self.arrays.landmarks
-            else self.landmarks(posed.vertices)[..., 17:, :]
-        )
+        if "51" in self.arrays.landmarks:
+            inner = self.landmarks(posed, "51")
+        else:
+            inner = self.landmarks(posed.vertices, "68")[..., 17:, :]
         return torch.cat([contour, inner] if rule.contour_first else [inner, contour], -2)
 
     def region(self, name: str) -> Tensor:
@@ -302,49 +298,12 @@ class Head(nn.Module):
             raise ShapeError(f"head {self.arrays.id!r} has no region {name!r}; it has {sorted(self.arrays.regions)}")
         return torch.as_tensor(self.arrays.regions[name], dtype=torch.int64, device=self.faces.device)
 
-    # --- checks -----------------------------------------------------------------------------------------------------
-
     def _checked(self, params: FaceParams) -> FaceParams:
-        """`params` in the precision that is computed in, after a look at their sizes and types."""
-        own = self.v_template.dtype
-        work = torch.float32 if own in _LOW else own
-        wanted = {"expression": (self.expression_size,), "eyes": (2, 3), "eyelids": (2,)}
+        sizes = {"expression": (self.expression_size,), "eyes": (2, 3), "eyelids": (2,)}
+        sizes |= {name: (3,) for name in ("global_rotation", "neck", "jaw", "translation")}
         if self.baked_shape is None:
-            wanted["shape"] = (self.shape_size,)
-        changed = {}
-        for name in _FIELDS[self.baked_shape is not None :]:
-            value, tail = getattr(params, name), wanted.get(name, (3,))
-            if tuple(value.shape[-len(tail) :]) != tail:
-                sizes = ", ".join(map(str, tail))
-                raise ShapeError(f"{name} is {list(value.shape)} but head {self.arrays.id!r} wants [..., {sizes}]")
-            if value.dtype in _LOW:
-                changed[name] = value.to(work)
-            elif value.dtype != work:
-                raise ShapeError(
-                    f"{name} is {value.dtype} but head {self.arrays.id!r} is {own}; use params.to({work}) or "
-                    f"head.to({value.dtype})"
-                )
-        return params.replace(**changed) if changed else params
-
-
-_FIELDS = tuple(f.name for f in dataclasses.fields(FaceParams))  # shape first
-
-
-def _common(params: FaceParams) -> torch.dtype:
-    """The type that a result has: half precision only where every parameter has it."""
-    kinds = [getattr(params, name).dtype for name in _FIELDS[1:]]
-    return functools.reduce(torch.promote_types, kinds)
-
-
-def _rows(value: Tensor, leading: torch.Size, tail: int = 1) -> Tensor:
-    """[..., n] -> [B, n], the leading dimensions laid out in a row."""
-    return value.expand(*leading, *value.shape[-tail:]).reshape(math.prod(leading), *value.shape[-tail:])
-
-
-def _turns(params: FaceParams, leading: torch.Size) -> Tensor:
-    """Axis-angles [B, 5, 3] of the joints."""
-    single = [_rows(getattr(params, name), leading) for name in ("global_rotation", "neck", "jaw")]
-    return torch.cat([*single, _rows(params.eyes, leading, 2).flatten(-2)], -1).unflatten(-1, (5, 3))
+            sizes["shape"] = (self.shape_size,)
+        return checked(params, sizes, self.v_template.dtype, self.arrays.id)
 
 
 def _columns(basis: Tensor, vertices: Tensor) -> Tensor:
