@@ -9,13 +9,14 @@ import numpy as np
 import torch
 
 from flame_tools.head import Head
-from flame_tools.surface.alignment import Alignment, align
-from flame_tools.surface.head_parts import EYES, LOWER_MOUTH, SKIN, TONGUE, UPPER_MOUTH, parts_of
+from flame_tools.surface.alignment import align
+from flame_tools.surface.head_parts import EYES, SKIN, parts_of
 from flame_tools.surface.nearest import Surface
-from flame_tools.surface.registration import Anchors, Schedule, at_vertices, on_mesh, register
+from flame_tools.surface.registration import Anchors, Schedule, at_vertices, on_mesh, register, settle
 from flame_tools.types import Embedding, FaceParams, HeadArrays
 
 FINE = Schedule(rounds=6, lengths_m=(0.06, 0.04, 0.025, 0.016, 0.01, 0.0065, 0.004, 0.0025, 0.0016))
+NEAR = Schedule(settling=30, lengths_m=(0.01,))  # for what lies behind the lips
 
 # The iBUG landmarks that lead: corners, tips and middles. Each head spaces those along brows, lids, lips, jaw and the
 # bridge of the nose in its own way, and the surface knows better.
@@ -65,8 +66,7 @@ def lay_over(template: HeadArrays, other: HeadArrays, leads: tuple[Embedding, Em
     bent[skin] = register(own[skin], faces, surface, anchors=led, alignment="affine", schedule=FINE)
     if _is_symmetric(template) and _is_symmetric(other):
         bent = (bent + bent[template.mirror] * [-1.0, 1.0, 1.0]) / 2
-    for part, moved in _hidden_parts(template, own, own_parts, bent, other, opposite, other_parts).items():
-        bent[own_parts == part] = moved(own[own_parts == part])
+    _lay_hidden_parts(template, own, own_parts, bent, other, opposite, other_parts)
     return Overlaid(own, bent, opposite)
 
 
@@ -168,26 +168,25 @@ def _submesh(faces: np.ndarray, keep: np.ndarray, anchors: Anchors) -> tuple[np.
     return (np.cumsum(keep) - 1)[faces[whole]], Anchors(places, anchors.points[on], anchors.weights[on])
 
 
-def _hidden_parts(template, own, own_parts, bent, other, opposite, other_parts) -> dict[int, Alignment]:
-    """How eyeballs, teeth, gums and tongue go over."""
-    maps = {}
-    for part in EYES:
-        mine, theirs = own[own_parts == part], opposite[other_parts == part]
-        if len(mine) and len(theirs):
-            (c0, r0), (c1, r1) = _sphere(mine), _sphere(theirs)
-            maps[part] = Alignment(r1 / r0 * np.eye(3), c1 - r1 / r0 * c0)
+def _lay_hidden_parts(template, own, own_parts, bent, other, opposite, other_parts) -> None:
+    """Put eyeballs, teeth, gums and tongue into `bent`: balls by centre and size, the rest as the skin around moved.
+
+    What the other head has behind its lips too is then settled on it.
+    """
     skin = own_parts == SKIN
-    for part in (UPPER_MOUTH, LOWER_MOUTH, TONGUE):
-        mine = own[own_parts == part]
-        if len(mine):
-            centre, size = mine.mean(0), np.ptp(mine, axis=0).max()
-            near = skin & (np.linalg.norm(own - centre, axis=1) < size)
-            maps[part] = (
-                align(own[near], bent[near], kind="similarity")
-                if near.sum() > 20
-                else Alignment(np.eye(3), bent[skin].mean(0) - own[skin].mean(0))
-            )
-    return maps
+    for part in np.setdiff1d(own_parts, [SKIN]):
+        mine, theirs = own[own_parts == part], opposite[other_parts == part]
+        if part in EYES and len(theirs):
+            (c0, r0), (c1, r1) = _sphere(mine), _sphere(theirs)
+            bent[own_parts == part] = (mine - c0) * (r1 / r0) + c1
+            continue
+        near = skin & (np.linalg.norm(own - mine.mean(0), axis=1) < np.ptp(mine, axis=0).max())
+        around = near if near.sum() > 20 else skin
+        moved = align(own[around], bent[around], kind="similarity")(mine)
+        if len(theirs):
+            faces = (np.cumsum(own_parts == part) - 1)[template.faces[(own_parts == part)[template.faces].all(1)]]
+            moved = settle(moved, faces, Surface(opposite, other.faces, vertex_mask=other_parts == part), schedule=NEAR)
+        bent[own_parts == part] = moved
 
 
 def _sphere(points: np.ndarray) -> tuple[np.ndarray, float]:

@@ -27,7 +27,7 @@ from flame_tools.types import Embedding
 
 BLUR_STEPS, TURN_STEPS = 4, 20  # rings that the affine map at a vertex is taken from, and its turn and scale
 RIDGE = 0.2  # how soon that map falls back to the identity where a neighbourhood is flat, of its spread
-HELD = 1e-6  # weight of staying where nothing pulls, against the surface's 1
+HELD, STIFF_HELD = 1e-6, 1e-10  # weight of staying where nothing pulls, against the surface's 1 and the plate's own
 
 
 @dataclass(frozen=True)
@@ -81,10 +81,9 @@ def register(
     if alignment != "none":
         if anchors is None:
             raise ShapeError(f'a {alignment} alignment needs anchors; give some, or alignment="none"')
-        rest = align(on_mesh(rest, faces, anchors.places), anchors.points, kind=alignment, weights=anchors.weights)(
-            rest
-        )
-        rest = _settled(rest, faces, target, anchors, alignment, seeking, schedule)
+        marks = on_mesh(rest, faces, anchors.places)
+        rest = align(marks, anchors.points, kind=alignment, weights=anchors.weights)(rest)
+        rest = settle(rest, faces, target, kind=alignment, anchors=anchors, weights=seeking, schedule=schedule)
     plate = _Plate(rest, faces)
     current = rest
     for length in schedule.lengths_m:
@@ -104,17 +103,31 @@ def _pull(current, faces, target, seeking, length, schedule) -> tuple[np.ndarray
     return np.where(counts[:, None], found.points, 0.0), trust
 
 
-def _settled(rest, faces, target, anchors: Anchors, kind, seeking, schedule) -> np.ndarray:
-    """The template aligned as a whole to surface and anchors, which weigh as much as each other."""
-    area, _ = _cotangents(rest, faces)
-    led = np.ones(len(anchors.points)) if anchors.weights is None else anchors.weights
+def settle(
+    vertices: np.ndarray,  # [V, 3] metres, about where they belong
+    faces: np.ndarray,  # [F, 3]
+    target: Surface,
+    *,
+    kind: str = "similarity",
+    anchors: Anchors | None = None,
+    weights: np.ndarray | None = None,  # [V]
+    schedule: Schedule | None = None,
+) -> np.ndarray:
+    """Vertices [V, 3] moved as a whole, by the `kind` of `align`, onto surface and anchors, which weigh the same."""
+    schedule = schedule or Schedule()
+    area, _ = _cotangents(vertices, faces)
+    seeking = np.ones(len(vertices)) if weights is None else weights
     for _ in range(schedule.settling):
-        points, trust = _pull(rest, faces, target, seeking, schedule.lengths_m[0], schedule)
-        pull = area * trust
-        own = np.concatenate([rest, on_mesh(rest, faces, anchors.places)])
-        weights = np.concatenate([pull / max(pull.sum(), 1e-12), led / led.sum()])
-        rest = align(own, np.concatenate([points, anchors.points]), kind=kind, weights=weights)(rest)
-    return rest
+        points, trust = _pull(vertices, faces, target, seeking, schedule.lengths_m[0], schedule)
+        share = area * trust / max((area * trust).sum(), 1e-12)
+        own, places = vertices, points
+        if anchors is not None:
+            led = np.ones(len(anchors.points)) if anchors.weights is None else anchors.weights
+            own = np.concatenate([own, on_mesh(vertices, faces, anchors.places)])
+            places, share = np.concatenate([places, anchors.points]), np.concatenate([share, led / led.sum()])
+        if share.any():
+            vertices = align(own, places, kind=kind, weights=share)(vertices)
+    return vertices
 
 
 def on_mesh(vertices: np.ndarray, faces: np.ndarray, places: Embedding) -> np.ndarray:
@@ -185,16 +198,18 @@ class _Plate:
         self.faces = faces
         self.area, self.laplacian = _cotangents(rest, faces)
         self.bend = self.laplacian.T @ sp.diags(1 / self.area) @ self.laplacian
+        self.stiffness = self.bend.diagonal()
         self.curvature = self.laplacian @ rest  # [V, 3] integrated mean curvature
         self.neighbourhoods = _Neighbourhoods(rest, faces)
 
     def solve(self, current, length, points, trust, anchors: Anchors | None) -> np.ndarray:
         """Vertices [V, 3] for nearest points [V, 3] with weights `trust` [V]."""
-        pull = self.area * (trust + HELD)
+        held = HELD * self.area + STIFF_HELD * length**4 * self.stiffness
+        pull = self.area * trust + held
         matrix = length**4 * self.bend + sp.diags(pull)
         turned = np.einsum("nij,nj->ni", self.neighbourhoods.maps(current), self.curvature)
         right = length**4 * (self.laplacian.T @ (turned / self.area[:, None]))
-        right += self.area[:, None] * (trust[:, None] * points + HELD * current)
+        right += (self.area * trust)[:, None] * points + held[:, None] * current
         if anchors is not None and len(anchors.points):
             # A plate of stiffness length^4 on springs gives way by P / (8 length^2) under the load P.
             weight = 64 * length**2 * (np.ones(len(anchors.points)) if anchors.weights is None else anchors.weights)

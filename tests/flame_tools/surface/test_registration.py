@@ -5,7 +5,7 @@ import pytest
 
 from flame_tools.errors import ShapeError
 from flame_tools.surface.nearest import Surface
-from flame_tools.surface.registration import Anchors, Schedule, at_vertices, local_turns, on_mesh, register
+from flame_tools.surface.registration import Anchors, Schedule, at_vertices, local_turns, on_mesh, register, settle
 from tests.flame_tools.surface.shapes import sphere
 
 SCHEDULE = Schedule(lengths_m=(0.06, 0.03, 0.015, 0.008, 0.004))
@@ -70,6 +70,26 @@ def test_weights_let_vertices_follow_without_seeking(shapes):
     found = register(template, faces, Surface(decoy, faces_too), anchors=anchors, weights=free, schedule=SCHEDULE)
     assert np.isfinite(found).all()
     assert Surface(dense, dense_faces).nearest(found[free > 0]).distance.max() < 2e-3
+
+
+def test_a_piece_that_nothing_pulls_stays(shapes):
+    template, faces, _, dense_faces, _, _ = shapes
+    ball, lone = 0.01 * sphere(16)[0] + [0.0, 0.02, 0.04], [[0.5, 0.5, 0.5]]
+    both = np.concatenate([template, ball, lone])
+    free = np.repeat([1.0, 0.0], [len(template), len(ball) + 1])
+    target = Surface(0.075 * sphere(40)[0], dense_faces)
+    found = register(both, np.concatenate([faces, faces + len(template)]), target, alignment="none", weights=free)
+    assert target.nearest(found[: len(template)]).distance.max() < 3e-4
+    assert np.abs(found - both)[len(template) :].max() < 1e-5
+
+
+def test_settle_moves_as_a_whole(shapes):
+    _, faces, dense, dense_faces, _, truth = shapes
+    moved = 1.05 * truth + [0.004, -0.003, 0.005]
+    found = settle(moved, faces, Surface(dense, dense_faces), schedule=Schedule(settling=60))
+    assert np.median(np.linalg.norm(found - truth, axis=1)) < 1.5e-3
+    far = settle(truth + 5.0, faces, Surface(dense, dense_faces))
+    np.testing.assert_array_equal(far, truth + 5.0)  # nothing near: where it was
 
 
 def test_a_rigid_template_that_lies_there_already_needs_no_anchors(shapes):
