@@ -27,6 +27,7 @@ PARTS = {  # what the files of parts are published as, and what they bring
     "landmark_embedding.npy": "landmarks 51 and 68, contour",
     "flame_static_embedding.pkl": "landmarks 51",
     "flame_dynamic_embedding.npy": "contour",
+    "landmark_embedding_with_eyes.npy": "landmarks 51 and 68, contour",
     "mediapipe_landmark_embedding.npz": "landmarks 105",
     "FLAME_masks.pkl": "regions",
     "head_template.obj": "UV",
