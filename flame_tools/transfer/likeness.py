@@ -7,9 +7,10 @@ import numpy as np
 from flame_tools.surface.alignment import align
 from flame_tools.surface.correspondence import Correspondence
 from flame_tools.surface.head_parts import SKIN
+from flame_tools.transfer.samples import FACE, FINE, areas, in_regions
 from flame_tools.types import HeadArrays
 
-_FACE_WEIGHT = 4.0  # the face beside the rest of the skin
+_HEAVIER = ((FACE, 10.0), (FINE, 10.0))  # regions, and how much more they count than the rest of the skin
 _PRIOR_MM2 = 0.02  # of one squared SD, beside the mean squared distance
 _ROUNDS = 4
 
@@ -21,8 +22,10 @@ def likeness(
 ) -> np.ndarray:  # [S]
     """Identity of `target`, in SD, whose face at rest comes nearest to the person's, wherever the person stands."""
     wanted = match.values(np.asarray(vertices, np.float64))  # [W, 3]
-    weight = match.confidence * (match.parts == SKIN)
-    weight = weight * np.where(np.isin(np.arange(len(weight)), target.regions.get("face", [])), _FACE_WEIGHT, 1.0)
+    weight = match.confidence * (match.parts == SKIN) * np.sqrt(areas(target) / areas(target).mean())
+    for regions, heavier in _HEAVIER:
+        inside = in_regions(target, regions)
+        weight = weight if inside is None else np.where(inside, heavier * weight, weight)
     used = np.flatnonzero(weight > 0.05)
     share = weight[used] / weight[used].sum()
     basis = target.shapedirs[used].astype(np.float64)  # [n, 3, S]

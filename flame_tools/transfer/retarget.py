@@ -56,7 +56,8 @@ def transfer(
             f"{', '.join(IDENTITIES)}"
         )
     someone = person(track, source)  # refuses a track of another head
-    matched = identity == "match" or (identity == "auto" and bool(track.params.shape.abs().max() > 0))
+    other = identity == "match" or (identity == "auto" and bool((track.params.shape != 0).any()))
+    matched = other and target.shape_size > 0
     if match is None and (matched or method == "surface"):
         match = correspond(source.arrays, target.arrays)
     shape = np.zeros(target.shape_size)
