@@ -19,7 +19,7 @@ from torch import Tensor
 from flame_tools.errors import ShapeError
 from render.backends import chosen
 from render.edges import edges_of
-from render.raster import Raster, check_faces
+from render.raster import Raster, checked_faces
 from render.raster_torch import to_screen
 
 
@@ -47,8 +47,7 @@ def antialias(
         )
     if verts_clip.ndim != 3 or verts_clip.shape[0] != batch or verts_clip.shape[-1] != 4:
         raise ShapeError(f"verts_clip is {list(verts_clip.shape)}, wanted [{batch}, V, 4] as it was rasterized")
-    faces = torch.as_tensor(faces)
-    check_faces(faces, verts_clip.shape[1], "verts_clip has")
+    faces = checked_faces(faces, verts_clip.shape[1], "verts_clip has")
     places = {tensor.device for tensor in (image, verts_clip, raster.face_id)}
     if len(places) > 1:
         raise ShapeError(f"image, verts_clip and raster are on {sorted(map(str, places))}; move them to one device")

@@ -43,7 +43,7 @@ def painted(
     colours = np.asarray(colours)
     if colours.shape != look.tint.shape or colours.dtype != np.uint8:
         raise ShapeError(f"colours are {colours.dtype} {list(colours.shape)}, wanted uint8 {list(look.tint.shape)}")
-    table, ramps = material_tables(["other"] * len(look.names))
+    table, ramps = material_tables(["other"] * len(look.table))
     table[:, :3] = 1
     tint = np.ascontiguousarray(srgb_to_linear(colours / 255), np.float32)
     return dataclasses.replace(look, table=table, ramps=ramps, tint=tint, balls=())

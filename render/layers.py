@@ -12,7 +12,7 @@ from flame_tools.normals import vertex_normals
 from flame_tools.types import Camera
 from render.antialiasing import antialias
 from render.camera import to_clip
-from render.raster import Raster, interpolate, rasterize
+from render.raster import Raster, checked_faces, interpolate, rasterize
 from render.texturing import mip_level, texture
 
 
@@ -62,7 +62,7 @@ def draw_layers(
     """Draw the passes of a batch of meshes of one topology."""
     if vertices.ndim != 3 or vertices.shape[-1] != 3:
         raise ShapeError(f"vertices are {list(vertices.shape)}, wanted [B, V, 3]")
-    faces = torch.as_tensor(faces, device=vertices.device)
+    faces = checked_faces(faces, vertices.shape[1], "vertices have", vertices.device)
     width, height = camera.size
     clip = to_clip(vertices, camera)
     raster = rasterize(clip, faces, (height, width), backend=backend)

@@ -31,8 +31,6 @@ def make_look(arrays) -> Look:
     names = tuple(getattr(arrays, "materials", ())) or ("skin",)
     face_material = np.require(getattr(arrays, "face_material", np.zeros(len(faces))), np.int32, _OWN)
     table, ramps = material_tables(names)
-    if hasattr(arrays, "v_template"):  # a head is wound outwards; of a Mesh nobody knows
-        table[table[:, 6] == SKIN, 7] = -1
     uv, uv_faces = getattr(arrays, "uv", None), getattr(arrays, "uv_faces", None)
     has_uv = uv is not None and len(uv) > 0 and uv_faces is not None and len(uv_faces) == len(faces)
     regions = getattr(arrays, "regions", {})
@@ -53,6 +51,10 @@ def make_look(arrays) -> Look:
     pairs = np.asarray(getattr(arrays, "inner_lip_pairs", np.empty((0, 2))), np.int32)
     lids = np.concatenate([np.asarray(regions.get(name, ()), np.int64) for name in ("left_lids", "right_lids")])
     seen = _rest_light(template, faces, of(*_EYE), of(*_INSIDE) if len(pairs) else [], lids)
+    skin = table[face_material, 6] == SKIN
+    if hasattr(arrays, "v_template"):  # a head is wound outwards; of a Mesh nobody knows
+        hollow = skin & ~_round_eyes(template, np.union1d(of(*_EYE), lids))[faces].any(1)
+        table, ramps, face_material = _dark_within(table, ramps, face_material, hollow)
     hair = np.zeros(count, np.float32)
     hair[np.asarray(regions.get("scalp", ()), np.int64)] = 1
     hair = smoothed(hair, faces, 3)
@@ -65,7 +67,6 @@ def make_look(arrays) -> Look:
             if len(mark.faces) == {"68": 68, "468": 468}.get(name)
         }
         rims = _lid_rims(regions, template, places)
-        skin = table[face_material, 6] == SKIN
         paint = partial(paint_skin, template, faces, uv, uv_faces, skin, lips, hair, places.get("68"), rims)
     return Look(
         faces=faces,
@@ -92,6 +93,30 @@ def make_look(arrays) -> Look:
         eye_texture=eye_texture(),
         paint=paint,
     )
+
+
+def _round_eyes(template, eyes) -> np.ndarray:
+    """[V] bool: whether a vertex is within a centimetre of a ball round the left or the right eye and its lids."""
+    near = np.zeros(len(template), bool)
+    eyes = np.asarray(eyes, np.int64)
+    for side in (template[eyes, 0] > 0, template[eyes, 0] <= 0):
+        if side.any():
+            places = template[eyes[side]]
+            middle = (places.min(0) + places.max(0)) / 2
+            reach = np.linalg.norm(places - middle, axis=1).max() + 0.01
+            near |= np.linalg.norm(template - middle, axis=1) < reach
+    return near
+
+
+def _dark_within(table, ramps, face_material, hollow):
+    """Materials with a twin for each that `hollow` [F] faces have: alike from outside, dark from within."""
+    twins = np.unique(face_material[hollow])
+    number = np.arange(len(table))
+    number[twins] = len(table) + np.arange(len(twins))
+    twin = table[twins].copy()
+    twin[:, 7] = -1
+    changed = np.where(hollow, number[face_material], face_material).astype(np.int32)
+    return np.concatenate([table, twin]), np.concatenate([ramps, ramps[twins]]), changed
 
 
 # the eyelid rims among MediaPipe's 468 landmarks, from the nose outwards: right eye, then left

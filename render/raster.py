@@ -67,11 +67,10 @@ def interpolate(
     backend: str = "auto",  # "numba" (CPU) or "torch"
 ) -> Tensor:  # [B, H, W, C], zero where nothing is seen
     """Attributes of corners at every pixel. Differentiable in them and in `raster.bary`."""
-    faces = torch.as_tensor(faces, device=attributes.device)
     batch = raster.face_id.shape[0]
     if attributes.ndim not in (2, 3) or (attributes.ndim == 3 and attributes.shape[0] not in (1, batch)):
         raise ShapeError(f"attributes are {list(attributes.shape)}, wanted [V, C] or [{batch}, V, C]")
-    check_faces(faces, attributes.shape[-2], "attributes have")
+    faces = checked_faces(faces, attributes.shape[-2], "attributes have", attributes.device)
     if attributes.device != raster.face_id.device:
         raise ShapeError(f"attributes are on {attributes.device}, the raster on {raster.face_id.device}; move one")
     if len(faces) == 0:
@@ -90,10 +89,10 @@ def interpolate(
 
 
 def _checked(clip, faces, size):
-    clip, faces = (torch.as_tensor(a if isinstance(a, Tensor) else np.require(a, None, "W")) for a in (clip, faces))
+    clip = clip if isinstance(clip, Tensor) else torch.as_tensor(np.require(clip, None, "W"))
     if clip.ndim != 3 or clip.shape[-1] != 4 or clip.dtype not in (torch.float32, torch.float64):
         raise ShapeError(f"verts_clip is {clip.dtype} {list(clip.shape)}, wanted float32 or float64 [B, V, 4]")
-    check_faces(faces, clip.shape[1], "verts_clip has")
+    faces = checked_faces(faces, clip.shape[1], "verts_clip has")
     try:
         height, width = (operator.index(side) for side in size)
     except (TypeError, ValueError):
@@ -103,11 +102,13 @@ def _checked(clip, faces, size):
     return clip, faces, (height, width)
 
 
-def check_faces(faces: Tensor, vertices: int, whose: str) -> None:
-    """Refuse faces that are no [F, 3] whole numbers in [0, vertices)."""
+def checked_faces(faces, vertices: int, whose: str, device=None) -> Tensor:
+    """Faces as a tensor; refused where they are no [F, 3] whole numbers in [0, vertices)."""
+    faces = faces if isinstance(faces, Tensor) else torch.as_tensor(np.require(faces, None, "W"))
     if faces.ndim != 2 or faces.shape[-1] != 3 or faces.dtype.is_floating_point or faces.dtype == torch.bool:
         raise ShapeError(f"faces are {faces.dtype} {list(faces.shape)}, wanted integers [F, 3]")
     if len(faces):
         low, high = int(faces.min()), int(faces.max())
         if low < 0 or high >= vertices:
             raise ShapeError(f"faces name vertices {low} to {high}, but {whose} {vertices}")
+    return faces if device is None else faces.to(device)

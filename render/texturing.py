@@ -13,7 +13,7 @@ from torch.nn.functional import avg_pool2d, grid_sample
 
 from flame_tools.errors import ShapeError
 from render.backends import chosen
-from render.raster import Raster, check_faces
+from render.raster import Raster, checked_faces
 
 
 def texture(
@@ -76,9 +76,8 @@ def mip_level(
     backend: str = "auto",  # "numba" (CPU) or "torch"
 ) -> Tensor:  # [B, H, W] of verts_clip's dtype; 0 where nothing is seen. No gradients
     """The level at which a pixel spans one texel, from uv's derivatives along rows and columns of pixels."""
-    faces, uv_faces = (torch.as_tensor(f, device=verts_clip.device) for f in (faces, uv_faces))
-    check_faces(faces, verts_clip.shape[1], "verts_clip has")
-    check_faces(uv_faces, len(uv), "uv has")
+    faces = checked_faces(faces, verts_clip.shape[1], "verts_clip has", verts_clip.device)
+    uv_faces = checked_faces(uv_faces, len(uv), "uv has", verts_clip.device)
     if len(faces) != len(uv_faces):
         raise ShapeError(f"{len(uv_faces)} uv_faces for {len(faces)} faces; wanted one for each")
     texels = uv.detach().double().cpu() * torch.tensor([texture_size[1], texture_size[0]])

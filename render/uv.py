@@ -38,7 +38,7 @@ class Atlas:
 
 def atlas(faces: Tensor, uv: Tensor, uv_faces: Tensor, size: tuple[int, int]) -> Atlas:
     """Lay out faces [F, 3] by uv [U, 2] and uv_faces [F, 3] on size (rows, columns) of texels."""
-    uv, faces, uv_faces = (torch.as_tensor(value) for value in (uv, faces, uv_faces))
+    uv, faces, uv_faces = (v if isinstance(v, Tensor) else torch.from_numpy(v.copy()) for v in (uv, faces, uv_faces))
     if uv.ndim != 2 or uv.shape[-1] != 2 or len(uv_faces) != len(faces):
         raise ShapeError(
             f"uv is {list(uv.shape)} with {len(uv_faces)} uv_faces for {len(faces)} faces; wanted [U, 2], one for each"

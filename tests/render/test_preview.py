@@ -14,6 +14,7 @@ from flame_tools.errors import ShapeError
 from flame_tools.load import load_head
 from flame_tools.types import FaceParams, Mesh
 from render.camera import at_frame, portrait_camera, project
+from render.materials import look_of
 from render.preview import (
     contact_sheet,
     draw,
@@ -357,5 +358,8 @@ def test_a_head_without_a_mouth_is_dark_between_its_lips_and_a_mesh_from_within_
     middle = vertices[arrays.inner_lip_pairs].mean((0, 1))
     x, y, _ = project(middle[None], view)[0].astype(int)
     assert draw(bare, vertices, view)[y - 3 : y + 3, x - 3 : x + 3].max() < 40
+    look = look_of(bare)  # nor are lids, whose backs show along the seam of a shut eye
+    lids = np.isin(look.faces, arrays.regions["left_lids"]).any(1)
+    assert lids.any() and not (look.table[look.face_material[lids], 7] < 0).any()
     inside_out = Mesh(vertices, arrays.faces[:, ::-1])
     assert np.median(draw(inside_out, vertices, view)[90:110, 90:110]) > 80
