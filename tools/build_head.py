@@ -24,6 +24,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from flame_tools.archive import write_npz  # noqa: E402
+from flame_tools.characters.owners import everyday_sd  # noqa: E402
 from flame_tools.contour_table import contour_table  # noqa: E402
 from flame_tools.load import save_head  # noqa: E402
 from flame_tools.types import Embedding, HeadArrays  # noqa: E402
@@ -94,7 +95,7 @@ def build(data: Path | None = None) -> HeadArrays:
         shape_names=people.names,
         expression_names=shapes.names,
         expression_bounds=np.tile(np.array([0.0, 1.0], np.float32), (len(shapes.names), 1)),
-        expression_sd=arkit.everyday_sd(shapes.names).astype(np.float32),
+        expression_sd=everyday_sd(shapes.names).astype(np.float32),
         jaw_open_rad=bones.jaw_open_rad,
         jaw_side_rad=shapes.jaw_side_rad,
         look_rad=np.asarray(gaze.LOOK_RAD, np.float32),

@@ -155,9 +155,8 @@ def pose(rest: np.ndarray, rigging: Rigging, joint: int, turn: tuple[float, floa
 
 def odd_even(at_plus: np.ndarray, plus: float, at_minus: np.ndarray, minus: float) -> tuple[np.ndarray, np.ndarray]:
     """A, B with sin(x) A + (cos(x) - 1) B equal to `at_plus` at x = plus and `at_minus` at x = -minus (radians)."""
-    rows = np.array([[np.sin(plus), np.cos(plus) - 1.0], [-np.sin(minus), np.cos(minus) - 1.0]])
-    (a, b), (c, d) = np.linalg.inv(rows)
-    return a * at_plus + b * at_minus, c * at_plus + d * at_minus
+    s, c, t, d = np.sin(plus), np.cos(plus) - 1.0, np.sin(minus), np.cos(minus) - 1.0
+    return (d * at_plus - c * at_minus) / (s * d + t * c), (t * at_plus + s * at_minus) / (s * d + t * c)
 
 
 def lid_dirs(template: np.ndarray, shapes: Mapping[str, np.ndarray], rigging: Rigging) -> tuple[np.ndarray, np.ndarray]:

@@ -9,30 +9,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.spatial.transform import Rotation
 
 from flame_tools.arkit import ARKIT_NAMES, EXPRESSION_OWNED
+from flame_tools.characters.owners import SIN_X, Rigging, jaw_correctives, turned_back
 from tools.head.clearance import clear_teeth
 from tools.head.cut import Assembly
 from tools.head.folds import soften_folds
 from tools.head.lips import Lips, keep_shut
 from tools.head.mouth import tongue_opening
 from tools.head.skeleton import JAW, Skeleton
-
-# Entries of R - I of the jaw in posedirs: 9 for each of joints 1..4, row-major.
-_JAW_FEATURES = 9 * (JAW - 1)
-SIN_OPEN = _JAW_FEATURES + 3 * 2 + 1  # R21 = sin(open)
-SIN_SIDE = _JAW_FEATURES + 3 * 0 + 2  # R02 = sin(side)
-COS_SIDE = _JAW_FEATURES + 0  # R00 - 1 = cos(side) - 1, untouched by opening
-
-# How far each component strays from 0 in everyday talk and mimicry: a prior, by judgement, at weight 1 = full reach.
-EVERYDAY_SD = {
-    "brow": 0.25, "cheekPuff": 0.10, "cheekSquint": 0.20, "eyeSquint": 0.25, "eyeWide": 0.20, "jawForward": 0.08,
-    "mouthClose": 0.06, "mouthDimple": 0.15, "mouthFrown": 0.20, "mouthFunnel": 0.20, "mouthLeft": 0.12,
-    "mouthLowerDown": 0.25, "mouthPress": 0.20, "mouthPucker": 0.25, "mouthRight": 0.12, "mouthRoll": 0.15,
-    "mouthShrug": 0.20, "mouthSmile": 0.35, "mouthStretch": 0.20, "mouthUpperUp": 0.25, "noseSneer": 0.20,
-    "tongue": 0.10,
-}  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,22 +66,13 @@ def build_arkit(
     sculpted = soften_folds(assembly, template, lips, artist_shapes(assembly))
     side = side_angle(sculpted["jawLeft"], template, skeleton)
     shapes = keep_shut(lips, template, clear_teeth(assembly, template, sculpted, skeleton, side))
+    rigging = Rigging(skeleton.joints, skeleton.weights, skeleton.jaw_open_rad, side, np.zeros(4))
     posedirs = np.zeros((*template.shape, 36))
-
-    def left_over(name: str, turn: np.ndarray) -> np.ndarray:
-        return unpose(template + shapes[name], skeleton, turn) - template
-
-    posedirs[..., SIN_OPEN] = left_over("jawOpen", np.array([skeleton.jaw_open_rad, 0.0, 0.0])) / np.sin(
-        skeleton.jaw_open_rad
-    )
-    left = left_over("jawLeft", np.array([0.0, side, 0.0]))
-    right = left_over("jawRight", np.array([0.0, -side, 0.0]))
-    posedirs[..., SIN_SIDE] = (left - right) / (2.0 * np.sin(side))
-    posedirs[..., COS_SIDE] = (left + right) / (2.0 * (np.cos(side) - 1.0))
-    posedirs[assembly.ranges["skin"].stop :] = 0.0  # eyes and teeth are rigid on their joints
-    tongue_part = posedirs[assembly.ranges["tongue"]]
-    tongue_part[..., SIN_OPEN] = tongue_opening() / np.sin(skeleton.jaw_open_rad)
-    shapes["mouthClose"] = turn_back(shapes["mouthClose"], skeleton)
+    jaw = posedirs[..., 9 * (JAW - 1) : 9 * JAW]
+    jaw[...] = jaw_correctives(template, shapes, rigging)
+    jaw[assembly.ranges["skin"].stop :] = 0.0  # eyes and teeth are rigid on their joints
+    jaw[assembly.ranges["tongue"], :, SIN_X] = tongue_opening() / np.sin(skeleton.jaw_open_rad)
+    shapes["mouthClose"] = turned_back(shapes["mouthClose"], rigging)
     names = EXPRESSION_OWNED + tuple(name for name in tongue if name not in EXPRESSION_OWNED)
     dirs = np.stack([shapes.get(name, np.zeros_like(template)) for name in names], -1)
     inside = slice(assembly.ranges["skin"].stop, None)
@@ -104,27 +80,6 @@ def build_arkit(
     for name, offsets in tongue.items():
         dirs[assembly.ranges["tongue"], :, names.index(name)] = offsets
     return ArkitShapes(names, dirs, posedirs, side)
-
-
-def everyday_sd(names: tuple[str, ...]) -> np.ndarray:
-    """Prior standard deviation [E] of the components."""
-    return np.array([next(sd for start, sd in EVERYDAY_SD.items() if name.startswith(start)) for name in names])
-
-
-def unpose(posed: np.ndarray, skeleton: Skeleton, turn: np.ndarray) -> np.ndarray:
-    """Rest positions [V, 3] that skinning with the jaw at axis-angle `turn` takes to `posed`."""
-    rotation = Rotation.from_rotvec(turn).as_matrix()
-    hinge = skeleton.joints[JAW]
-    share = skeleton.weights[:, JAW, None, None]
-    blend = share * rotation + (1.0 - share) * np.eye(3)
-    shifted = posed - skeleton.weights[:, JAW, None] * (hinge - rotation @ hinge)
-    return np.linalg.solve(blend, shifted[..., None])[..., 0]
-
-
-def turn_back(offsets: np.ndarray, skeleton: Skeleton) -> np.ndarray:
-    """Offsets [V, 3] at rest that skinning with the jaw open turns into these: mouthClose is sculpted over jawOpen."""
-    turn = np.array([skeleton.jaw_open_rad, 0.0, 0.0])
-    return unpose(offsets, skeleton, turn) - unpose(np.zeros_like(offsets), skeleton, turn)
 
 
 def side_angle(moved: np.ndarray, template: np.ndarray, skeleton: Skeleton) -> float:

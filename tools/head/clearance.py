@@ -12,9 +12,10 @@ import scipy.sparse as sp
 import scipy.sparse.linalg
 from scipy.spatial.transform import Rotation
 
+from flame_tools.surface.mesh_graph import edge_matrix
 from tools.head.cut import Assembly, to_head_frame
 from tools.head.mouth import MM, mouth_origin
-from tools.head.skeleton import JAW, Skeleton, edge_matrix
+from tools.head.skeleton import JAW, Skeleton
 from tools.head.source import mean_vertices
 from tools.head.teeth import LOWER, UPPER, Row
 

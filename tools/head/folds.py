@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from flame_tools.surface.mesh_graph import edge_matrix, smooth
 from tools.head.cut import Assembly
 from tools.head.lips import Lips
-from tools.head.skeleton import edge_matrix, smooth
 
 STEPS = {"mouthSmileLeft": 3, "mouthSmileRight": 3}
 NEAR, FAR = 0.003, 0.009  # metres from the lips where averaging starts, and where it is complete

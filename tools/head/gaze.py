@@ -10,12 +10,13 @@ from __future__ import annotations
 
 import numpy as np
 
+from flame_tools.characters.owners import COS_X, COS_Y, SIN_X, SIN_Y, odd_even
+from flame_tools.surface.mesh_graph import edge_matrix, smooth
 from tools.head.arkit import artist_shapes, opposite
 from tools.head.cut import Assembly
 from tools.head.eyes import RADIUS
 from tools.head.lid_fit import BAG_GAP, LeftEye, left_eye, reflected, sample_shapes, soft_max
 from tools.head.lid_rings import COLUMNS, LATERAL, LOWER, MEDIAL, UPPER
-from tools.head.skeleton import edge_matrix, smooth
 
 LOOK_DEGREES = {"Up": 24.0, "Down": 27.0, "In": 30.0, "Out": 30.0}
 LOOK_RAD = np.radians(list(LOOK_DEGREES.values()))  # as HeadArrays.look_rad: up, down, in, out
@@ -42,8 +43,6 @@ SPARE = 0.0002  # glances up or down add to glances aside
 MOST_LIFT = 0.0012
 CREASED = {"cheekSquintLeft": 2, "cheekSquintRight": 2}  # steps of smoothing
 STILL = 1e-6  # metres; less than this is no motion
-# Entries of R - I of one eye joint (row-major): sine and cosine - 1 of the pitch (+ down) and of the yaw (+ left).
-SIN_PITCH, COS_PITCH, SIN_YAW, COS_YAW = 7, 4, 2, 0
 LEFT_FEATURES, RIGHT_FEATURES = 18, 27
 
 
@@ -57,10 +56,10 @@ def look_posedirs(assembly: Assembly, template: np.ndarray, shapedirs: np.ndarra
     }
     up, down, inward, outward = LOOK_RAD
     left = np.zeros((*template.shape, 9))
-    left[..., SIN_PITCH], left[..., COS_PITCH] = _odd_even(look["Down"], down, look["Up"], up)
-    left[..., SIN_YAW], left[..., COS_YAW] = _odd_even(look["Out"], outward, look["In"], inward)
+    left[..., SIN_X], left[..., COS_X] = odd_even(look["Down"], down, look["Up"], up)
+    left[..., SIN_Y], left[..., COS_Y] = odd_even(look["Out"], outward, look["In"], inward)
     right = reflected(left[assembly.mirror])
-    right[..., SIN_YAW] *= -1.0
+    right[..., SIN_Y] *= -1.0
     posedirs = np.zeros((*template.shape, 36))
     posedirs[..., LEFT_FEATURES : LEFT_FEATURES + 9] = left
     posedirs[..., RIGHT_FEATURES : RIGHT_FEATURES + 9] = right
@@ -160,10 +159,3 @@ def _enlarged(assembly: Assembly, eye: LeftEye, name: str, shape: np.ndarray) ->
     rise = np.clip((eye.template[:, 1] - seam) / 0.008 + 0.5, 0.0, 1.0)
     rise = rise * rise * (3.0 - 2.0 * rise)
     return offsets * (of_lower + (of_upper - of_lower) * rise)[:, None]
-
-
-def _odd_even(at_plus: np.ndarray, plus: float, at_minus: np.ndarray, minus: float) -> tuple[np.ndarray, np.ndarray]:
-    """A, B with sin(x) A + (cos(x) - 1) B equal to `at_plus` at x = plus and `at_minus` at x = -minus (radians)."""
-    rows = np.array([[np.sin(plus), np.cos(plus) - 1.0], [-np.sin(minus), np.cos(minus) - 1.0]])
-    (a, b), (c, d) = np.linalg.inv(rows)
-    return a * at_plus + b * at_minus, c * at_plus + d * at_minus

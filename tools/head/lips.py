@@ -14,8 +14,8 @@ import numpy as np
 import scipy.sparse as sp
 import scipy.sparse.linalg
 
+from flame_tools.surface.mesh_graph import edge_matrix
 from tools.head.cut import Cut, edge_loop
-from tools.head.skeleton import edge_matrix
 
 CONTACT_RING = 520  # source vertex, upper lip on the midline; the ring through it is where the lips touch at rest
 CORNER = 12  # place of the left corner of the mouth on the ring, counted from the upper midline

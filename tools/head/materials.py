@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from flame_tools.surface.mesh_graph import edge_matrix
 from tools.head.cut import Assembly, Cut
 from tools.head.lips import contact_ring
-from tools.head.skeleton import edge_matrix, side_of
+from tools.head.skeleton import side_of
 from tools.head.uv import island_of_quad
 
 MATERIALS = ("skin", "lips", "sclera", "iris", "pupil", "teeth", "gums", "tongue", "mouth")

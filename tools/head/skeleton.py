@@ -12,14 +12,14 @@ from dataclasses import dataclass
 
 import numpy as np
 import scipy.sparse as sp
-import scipy.sparse.csgraph
-import scipy.sparse.linalg
 from scipy.spatial.transform import Rotation
 
+from flame_tools.characters.owners import JAW, LEFT_EYE, NECK, RIGHT_EYE, ROOT
+from flame_tools.characters.rigging import affine_weights, sphere_centre
+from flame_tools.surface.mesh_graph import edge_matrix, harmonic, smooth
 from tools.head.cut import NOSE_TIP, Assembly, edge_loop, to_head_frame
 from tools.head.source import mean_vertices
 
-ROOT, NECK, JAW, LEFT_EYE, RIGHT_EYE = range(5)
 SKULL_LOOP = 787  # source vertex; the loop through it runs under the jaw and round the nape: the skull starts here
 ROOT_AT = np.array([0.0, -0.143, -0.066])  # seventh cervical vertebra, mean head, head frame
 NECK_AT = np.array([0.0, -0.030, -0.043])  # the skull on the atlas
@@ -38,7 +38,7 @@ class Skeleton:
 def build_skeleton(assembly: Assembly, template: np.ndarray) -> Skeleton:
     """Fit the joints to the artist's shapes and solve the weights."""
     angle, hinge = jaw_hinge(assembly)
-    eyes = [_ball_centre(template[assembly.ranges[name]]) for name in ("left_eyeball", "right_eyeball")]
+    eyes = [sphere_centre(template[assembly.ranges[name]]) for name in ("left_eyeball", "right_eyeball")]
     joints = np.stack([ROOT_AT, NECK_AT, hinge, *eyes])
     return Skeleton(joints, _regressor(assembly, template, joints), _weights(assembly, template, angle, hinge), angle)
 
@@ -56,12 +56,6 @@ def jaw_hinge(assembly: Assembly) -> tuple[float, np.ndarray]:
     return angle, np.array([0.0, *centre])
 
 
-def _ball_centre(points: np.ndarray) -> np.ndarray:
-    """Centre of the sphere through points [n, 3] (least squares; a bulging cornea shifts it by less than its bulge)."""
-    rows = np.concatenate([2.0 * points, np.ones((len(points), 1))], 1)
-    return np.linalg.lstsq(rows, (points**2).sum(1), rcond=None)[0][:3]
-
-
 def _regressor(assembly: Assembly, template: np.ndarray, joints: np.ndarray) -> np.ndarray:
     """Rows [5, V] that give each joint from a few vertices that belong to it, symmetric under the mirror."""
     skin = assembly.ranges["skin"]
@@ -74,53 +68,11 @@ def _regressor(assembly: Assembly, template: np.ndarray, joints: np.ndarray) -> 
             reach = {ROOT: 0.085, NECK: 0.09, JAW: 0.075}[joint]
             near = np.linalg.norm(template[skin] - place, axis=1) < reach
             members = np.flatnonzero(near | near[assembly.mirror[skin]])
-        rows[joint, members] = _affine_weights(template[members], place)
+        rows[joint, members] = affine_weights(template[members], place)
         if joint not in eyeballs:
             rows[joint] = 0.5 * (rows[joint] + rows[joint, assembly.mirror])
     rows[RIGHT_EYE, assembly.mirror] = rows[LEFT_EYE]
     return rows
-
-
-def _affine_weights(points: np.ndarray, place: np.ndarray) -> np.ndarray:
-    """Weights [n] with sum 1 whose mean of points [n, 3] is `place`, as even as possible."""
-    rows = np.concatenate([points - place, np.ones((len(points), 1))], 1)  # [n, 4]
-    even = np.full(len(points), 1.0 / len(points))
-    missing = np.array([0.0, 0.0, 0.0, 1.0]) - rows.T @ even
-    return even + rows @ np.linalg.solve(rows.T @ rows, missing)
-
-
-def edge_matrix(faces: np.ndarray, count: int) -> sp.csr_matrix:
-    """Symmetric 0/1 adjacency [count, count] of triangles [F, 3]."""
-    pairs = np.concatenate([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]])
-    ones = np.ones(len(pairs))
-    matrix = sp.csr_matrix((ones, (pairs[:, 0], pairs[:, 1])), shape=(count, count))
-    matrix = matrix + matrix.T
-    matrix.data[:] = 1.0
-    return matrix
-
-
-def harmonic(adjacency: sp.csr_matrix, fixed: dict[int, float]) -> np.ndarray:
-    """The smoothest values [n] on a graph that take the fixed ones."""
-    n = adjacency.shape[0]
-    laplacian = (sp.diags(np.asarray(adjacency.sum(1)).ravel()) - adjacency).tocsr()
-    known = np.array(sorted(fixed))
-    values = np.zeros(n)
-    values[known] = [fixed[i] for i in known]
-    free = np.setdiff1d(np.arange(n), known)
-    right = -laplacian[free][:, known] @ values[known]
-    values[free] = scipy.sparse.linalg.spsolve(laplacian[free][:, free].tocsc(), right)
-    return values
-
-
-def smooth(adjacency: sp.csr_matrix, values: np.ndarray, steps: int, held: np.ndarray | None = None) -> np.ndarray:
-    """Average with the neighbours `steps` times, half way each; vertices in the mask `held` stay."""
-    degree = np.maximum(np.asarray(adjacency.sum(1)).ravel(), 1.0)
-    shape = (-1,) + (1,) * (values.ndim - 1)
-    for _ in range(steps):
-        mean = (adjacency @ values) / degree.reshape(shape)
-        new = 0.5 * (values + mean)
-        values = new if held is None else np.where(held.reshape(shape), values, new)
-    return values
 
 
 def _weights(assembly: Assembly, template: np.ndarray, angle: float, hinge: np.ndarray) -> np.ndarray:
