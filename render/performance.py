@@ -41,6 +41,23 @@ def film(track: Track, head: Head, *, size: tuple[int, int] = (720, 720), thread
         yield draw(head, vertices, camera, albedo=albedo, threads=threads)
 
 
+def turntable(
+    head,  # as `draw` takes it
+    vertices,  # [V, 3] metres
+    *,
+    size: tuple[int, int] = (512, 512),
+    frames: int = 96,  # of one turn
+    pitch_deg: float = 0.0,
+    threads: int | None = None,
+    **options,  # of draw: albedo, background, supersample, wireframe, skin
+) -> Iterator:
+    """Walk once round a head, from its face to its left: yields uint8 [H, W, 3]; the last meets the first."""
+    points = vertices.detach().cpu().numpy() if hasattr(vertices, "detach") else np.asarray(vertices)
+    for k in range(frames):
+        camera = portrait_camera(size, points, yaw_deg=360.0 * k / frames, pitch_deg=pitch_deg)
+        yield draw(head, points, camera, threads=threads, **options)
+
+
 def comparison(
     photo: np.ndarray,  # [H, W, 3] uint8 sRGB, as the track's camera saw it
     track: Track,

@@ -36,7 +36,7 @@ def write_video(
     taken out by the file's edit list). Sound longer than the pictures goes on under the last frame.
     """
     path = Path(path)
-    rate = _frame_rate(fps)
+    rate = frame_rate_of(fps)
     if path.suffix.lower() not in _FORMATS:
         raise OutputError(
             f"{path.name} is no video name that can be written; wanted it to end in {', '.join(_FORMATS)}"
@@ -46,7 +46,7 @@ def write_video(
     first = next(frames, None)
     if first is None:
         raise InputError(f"{path.name} would have no frame; wanted at least one")
-    first = _checked(first, None, 0)
+    first = checked_frame(first, None, 0)
     import av
 
     try:
@@ -87,7 +87,7 @@ def _write(av, file, first, frames, rate, sound, audio_rate, quality):
             voice.write_until(float(count / rate))
         image = next(frames, None)
         if image is not None:
-            image = _checked(image, first.shape, count)
+            image = checked_frame(image, first.shape, count)
     file.mux(picture.encode(None))
     if voice is not None:
         voice.finish()
@@ -130,7 +130,8 @@ class _Voice:
                 self.file.mux(self.stream.encode(frame))
 
 
-def _frame_rate(fps) -> Fraction:
+def frame_rate_of(fps) -> Fraction:
+    """Frames a second as a fraction; refused where it is no rate."""
     try:
         rate = Fraction(fps).limit_denominator(100_000)
     except (TypeError, ValueError, OverflowError):
@@ -140,7 +141,8 @@ def _frame_rate(fps) -> Fraction:
     return rate
 
 
-def _checked(image, shape, index):
+def checked_frame(image, shape, index) -> np.ndarray:
+    """A picture of a film; refused where it is none, or not of the others' shape."""
     image = np.asarray(image)
     if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or 0 in image.shape:
         raise ShapeError(f"frame {index} is {image.dtype} {list(image.shape)}, wanted uint8 [H, W, 3]")
