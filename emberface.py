@@ -12,6 +12,7 @@ was found, what was wanted and the way out. The command line is in emberface_cli
 
 from __future__ import annotations
 
+import itertools
 import os
 import sys
 from collections.abc import Callable, Iterable
@@ -33,6 +34,7 @@ __all__ = [
 ]  # fmt: skip
 
 PathLike = str | os.PathLike
+DRAWN = (".mp4", ".png", ".webp", ".gif")
 FORMATS = {
     ".face.npz": "the track itself, to come back to",
     ".glb": "glTF: mesh, 52 named shapes, skin, animation",
@@ -40,6 +42,8 @@ FORMATS = {
     ".wav": "the voice",
     ".mp4": "a film with sound",
     ".png": "a picture of the first frame",
+    ".webp": "a loop without sound, for pages",
+    ".gif": "the same in 256 colours",
     "": "a folder with one OBJ a frame",
 }
 
@@ -113,7 +117,7 @@ def animate(
         if identity.head_id != head.arrays.id:
             raise InputError(
                 f"the identity was made on head {identity.head_id!r}, the performance is for {head.arrays.id!r}; "
-                "use one head for both"
+                "use one head for both, or emberface.transfer(identity, head) first"
             )
         shape = identity.params.shape
     track = perform(
@@ -162,7 +166,7 @@ def export(track: Track, path: PathLike, *, head: str | Head | None = None) -> N
     """Write a track as the kind of file that `path` names; see FORMATS. `head` is the track's own where None."""
     path = Path(path)
     kind = kind_of(path)
-    if kind in (".mp4", ".png"):
+    if kind in DRAWN:
         render(track, path, head=head)
     elif kind == ".face.npz":
         from flame_tools.track_file import save_track
@@ -187,7 +191,7 @@ def render(
     size: tuple[int, int] = (720, 720),
     progress: Callable[[Iterable, int], Iterable] = lambda frames, count: frames,
 ) -> None:
-    """Draw a track: an .mp4 of every frame with its sound, or a .png of the first one."""
+    """Draw a track: an .mp4 of every frame with its sound, a .webp or .gif without, or a .png of the first one."""
     from flame_tools.licences import licences_of
     from render.performance import film, frame_rate
 
@@ -209,8 +213,16 @@ def render(
             audio_start_s=track.audio_start_s - float(track.time_s[0]),
             copyright=credits,
         )
+    elif kind in DRAWN:
+        from render.animation import write_animation
+
+        rate, every = frame_rate(track), 1
+        if kind == ".gif" and rate > 25:  # more is not shown
+            every = -(-rate // 25)
+        frames = progress(film(track, head, size=size), len(track))
+        write_animation(path, itertools.islice(frames, 0, None, every), rate / every)
     else:
-        raise InputError(f"cannot draw to {path}; wanted a name that ends in .mp4 or .png")
+        raise InputError(f"cannot draw to {path}; wanted a name that ends in {', '.join(DRAWN)}")
 
 
 def load(path: PathLike) -> Track:

@@ -19,12 +19,13 @@ from flame_tools.errors import InputError
 from flame_tools.head import Head
 from flame_tools.posing import person
 from flame_tools.surface.correspondence import Correspondence, correspond
+from flame_tools.transfer.appearance import carried_albedo
 from flame_tools.transfer.carry import Carrier
 from flame_tools.transfer.fit import Terms, Unknowns, fit_motion
 from flame_tools.transfer.likeness import likeness
 from flame_tools.transfer.motion import OTHERS, columns, motion_of, params_of
 from flame_tools.transfer.points import FacePoints
-from flame_tools.types import Curves, FaceParams, HeadArrays, Track
+from flame_tools.types import Appearance, Curves, FaceParams, HeadArrays, Track
 
 METHODS = ("surface", "names")
 IDENTITIES = ("auto", "mean", "match")
@@ -94,6 +95,7 @@ def transfer(
         audio_start_s=track.audio_start_s,
         camera=track.camera,
         visibility=track.visibility,
+        appearance=_dressed(track, source, target, match),
         intervals=track.intervals,
         curves=curves,
         fps=track.fps,
@@ -170,6 +172,18 @@ def _unknowns(target: HeadArrays, seen: np.ndarray, *, solve_lids: bool) -> Unkn
 def _seen(points: FacePoints) -> np.ndarray:
     """Which expression components [E] move any of the points."""
     return np.linalg.norm(points.expression, axis=1).max(0, initial=0.0) > _SEEN_M
+
+
+def _dressed(track: Track, source: Head, target: Head, match: Correspondence | None) -> Appearance | None:
+    """The track's light, and its painted skin in the target's layout; relief and free offsets stay behind."""
+    worn = track.appearance
+    if worn is None:
+        return None
+    albedo = None
+    if worn.albedo is not None:
+        match = correspond(source.arrays, target.arrays) if match is None else match
+        albedo = carried_albedo(worn.albedo, source.arrays, target.arrays, match)
+    return Appearance(albedo=albedo, light=worn.light)
 
 
 def _placed(track: Track, source: Head, target: Head, params: FaceParams) -> torch.Tensor:
