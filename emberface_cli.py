@@ -35,7 +35,7 @@ from emberface_options import (
     say,
     size_of,
 )
-from emberface_run import Run, write_all
+from emberface_run import Run, write_all, write_picture
 from flame_tools.errors import FaceError, InputError
 
 app = typer.Typer(
@@ -93,7 +93,7 @@ def demo(out: Out = Path("demo"), seed: Seed = 0, json: Json = False) -> None:
     """The main job on bundled input: a photo and a voice become a talking head, in every format."""
     from animate.audio_file import read_audio
     from flame_tools.load import load_head
-    from render.image import read_image, write_png
+    from render.image import read_image
     from render.performance import comparison
 
     photo, voice = asset_path("astronaut"), asset_path("voice")
@@ -112,7 +112,7 @@ def demo(out: Out = Path("demo"), seed: Seed = 0, json: Json = False) -> None:
                 samples, rate, text=text, identity=person, head=head, seed=seed, progress=job.share
             )
         with job.step("png", "comparing with the photo"):
-            write_png(job.output(out / "demo.png"), comparison(pixels, person, head))
+            write_picture(job, comparison(pixels, person, head), person, head, out / "demo.png")
         write_all(job, track, head, places)
         with job.step("measure"):
             job.quality = recon_quality(person) | performance_quality(track, head)
@@ -176,7 +176,7 @@ def recon_(
     """A photo to a head: identity, expression, pose and texture."""
     from flame_tools.load import load_head
     from recon.focal import focal_from_exif
-    from render.image import read_image, write_png
+    from render.image import read_image
     from render.performance import comparison
 
     places, report = places_of(out, image.stem, format)
@@ -192,7 +192,7 @@ def recon_(
             write_all(job, track, model, [p for p in mine if p.suffix != ".png"])
             for place in (p for p in mine if p.suffix == ".png"):
                 with job.step("png", "comparing with the photo"):
-                    write_png(job.output(place), comparison(pixels, track, model))
+                    write_picture(job, comparison(pixels, track, model), track, model, place)
         job.quality = recon_quality(tracks[0])
         if len(tracks) > 1:
             job.quality["faces"] = [recon_quality(track) for track in tracks]
@@ -218,7 +218,6 @@ def fit_(
     from recon.scan.file import scan_files
     from recon.scan.picture import comparison
     from recon.scan.pipeline import fit_files
-    from render.image import write_png
 
     places, report = places_of(out, scan.stem, format)
     inputs = {"scan": str(scan), "head": head, "registered": registered.value, "offsets": offsets}
@@ -232,7 +231,8 @@ def fit_(
         write_all(job, found.track, model, [p for p in places if p.suffix != ".png"])
         for place in (p for p in places if p.suffix == ".png"):
             with job.step("png", "comparing with the scan"):
-                write_png(job.output(place), comparison(found.upright[0], found.distance[0], model, found.vertices[0]))
+                image = comparison(found.upright[0], found.distance[0], model, found.vertices[0])
+                write_picture(job, image, found.track, model, place)
         job.quality = recon_quality(found.track)
         say(job.finish(report), json)
 
@@ -245,9 +245,9 @@ def render_(
     size: Size = "720x720",
     json: Json = False,
 ) -> None:
-    """Draw a track: .mp4 with sound, or .png."""
-    if emberface.kind_of(out) not in (".mp4", ".png"):
-        raise InputError(f"cannot draw to {out}; wanted a name that ends in .mp4 or .png")
+    """Draw a track: .mp4 with sound, .webp or .gif without, or .png."""
+    if emberface.kind_of(out) not in emberface.DRAWN:
+        raise InputError(f"cannot draw to {out}; wanted a name that ends in {', '.join(emberface.DRAWN)}")
     _convert("render", track, [out], head, size_of(size), json)
 
 

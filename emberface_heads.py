@@ -11,7 +11,7 @@ import typer
 
 from assets.locate import asset_path
 from emberface_options import Formats, HeadName, Json, Out, Seed, json_text, numbered, places_of, say, say_figures
-from emberface_run import Run, write_all
+from emberface_run import Run, write_all, write_picture
 from flame_tools.errors import FaceError, InputError
 from flame_tools.types import HeadArrays
 
@@ -181,7 +181,6 @@ def random(
     from flame_tools.identity import random_identities
     from flame_tools.load import load_head
     from flame_tools.posing import still
-    from render.image import write_png
     from render.performance import film
     from render.preview import contact_sheet
 
@@ -197,7 +196,8 @@ def random(
         if out.suffix == ".png":
             with job.step("png", "drawing the sheet"):
                 pictures = [next(iter(film(still(model, shape), model, size=(320, 400)))) for shape in people]
-                write_png(job.output(out), contact_sheet(pictures, columns=min(6, count)))
+                sheet = contact_sheet(pictures, columns=min(6, count))
+                write_picture(job, sheet, still(model, people[0]), model, out)
         else:
             for i, shape in enumerate(people, 1):
                 mine = places if count == 1 else [numbered(place, i) for place in places]

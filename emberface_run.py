@@ -186,6 +186,15 @@ class Run:
             raise cannot_write(place, error) from error
 
 
+def write_picture(job: Run, image, track, head, place: Path) -> None:
+    """Write a picture made of a track, with its licences."""
+    from render.image import write_png
+
+    credits = licences_of(track, head.arrays)
+    job.licences |= set(credits)
+    write_png(job.output(place), image, copyright="; ".join(credits))
+
+
 def write_all(job: Run, track, head, places: list[Path], size: tuple[int, int] = (720, 720)) -> None:
     """Write a track to every place, as each one's name asks."""
     job.licences |= set(licences_of(track, head.arrays))
@@ -193,7 +202,7 @@ def write_all(job: Run, track, head, places: list[Path], size: tuple[int, int] =
         kind = emberface.kind_of(place)
         with job.step(kind.removeprefix(".") or "obj", f"writing {place.name}"):
             staged = job.output(place)
-            if kind in (".mp4", ".png"):
+            if kind in emberface.DRAWN:
                 emberface.render(track, staged, head=head, size=size, progress=job.progress)
             else:
                 emberface.export(track, staged, head=head)

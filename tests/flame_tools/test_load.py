@@ -4,6 +4,7 @@ import json
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 import emberface_cli
 from flame_tools import FaceParams, Head, InputError, Track, load_head, load_track, save_head, save_track
@@ -130,7 +131,7 @@ def test_parts_join_a_head_that_was_converted_before(flame_folder, tmp_path):
     assert set(joined.landmarks) == set(whole.landmarks)
 
 
-def test_ict_facekit_and_characters_are_models(tmp_path):
+def test_ict_facekit_is_a_model():
     head = read_files([shared_file("heads/ict_facekit.npz")], name="ict")
     assert head.id == "ict" and len(head.v_template) > 20_000
 
@@ -203,7 +204,6 @@ def test_the_licence_is_in_everything_a_head_makes(with_flame, tmp_path, capsys)
     for file in ("frame_0001.obj", "frame_0003.obj", "head.mtl"):
         assert (tmp_path / "a_obj" / file).read_text().startswith("# head flame2020\n# licence X\n# licence Y\n")
     import av
-    from PIL import Image
 
     with av.open(str(tmp_path / "a.mp4")) as film:
         assert film.metadata["copyright"] == "X; Y"
@@ -216,3 +216,7 @@ def test_people_who_do_not_exist_carry_it_too(with_flame, tmp_path, capsys):
     report = run(capsys, "head", "random", "-o", tmp_path / "cast", "--head", "flame2020", "--format", "glb")
     assert report["licences"] == ["X"]
     assert load_track(tmp_path / "cast" / "person.face.npz").licences == ("X",)
+    sheet = tmp_path / "cast.png"
+    assert run(capsys, "head", "random", "-o", sheet, "--head", "flame2020")["licences"] == ["X"]
+    with Image.open(sheet) as picture:
+        assert picture.text["Copyright"] == "X"
