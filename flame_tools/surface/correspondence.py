@@ -14,6 +14,7 @@ import json
 from dataclasses import asdict, dataclass, fields
 
 import numpy as np
+import scipy.sparse as sp
 
 from assets.locate import cache_folder
 from flame_tools.archive import read_npz, write_npz
@@ -41,7 +42,12 @@ class Correspondence:
 
     def values(self, values: np.ndarray) -> np.ndarray:
         """What the source has per vertex [..., V, C], at every target vertex [..., W, C]."""
-        return np.einsum("...wkc,wk->...wc", values[..., self.source_corners, :], self.places.barycentrics)
+        rows, corners = len(self.source_corners), self.source_corners.ravel()
+        weights, starts = self.places.barycentrics.ravel(), np.arange(0, 3 * rows + 1, 3)
+        blend = sp.csr_matrix((weights, corners, starts), (rows, values.shape[-2]))
+        first = np.moveaxis(values, -2, 0)  # [V, ..., C]
+        found = blend @ first.reshape(len(first), -1)
+        return np.moveaxis(found.reshape(rows, *first.shape[1:]), 0, -2)
 
     def carry(self, offsets: np.ndarray) -> np.ndarray:
         """Offsets of the source's vertices [..., V, 3] as offsets of the target's [..., W, 3], metres."""
