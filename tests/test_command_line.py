@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pygltflib
 import pytest
 import soundfile
 from PIL import Image
@@ -66,6 +67,17 @@ def test_convert_writes_all_and_a_report(capsys, track_file, tmp_path):
     assert printed["version"] == emberface.__version__ and printed["seconds"]["total"] > 0
     kept = {p.name for p in (tmp_path / "deep").iterdir()}
     assert kept == {*(p.name for p in places), "a.report.json"}
+
+
+def test_convert_at_a_level_of_detail(capsys, track_file, tmp_path):
+    out = tmp_path / "low.glb"
+    assert emberface_cli.run(["convert", str(track_file), "-o", str(out), "--lod", "0.1", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["inputs"]["lod"] == 0.1
+    file = pygltflib.GLTF2().load(out)
+    triangles = sum(file.accessors[part.indices].count for mesh in file.meshes for part in mesh.primitives) // 3
+    assert 1300 < triangles <= 1467
+    line = refused(capsys, tmp_path, "convert", track_file, "-o", tmp_path / "low.face.npz", "--lod", "0.1")
+    assert "holds parameters and no triangles" in line
 
 
 def test_convert_to_another_head(capsys, head, tmp_path):

@@ -221,9 +221,14 @@ def _allowed(half: _HalfEdges, faces, wedge, material, fixed, mirror) -> np.ndar
     for there, triangle, corner in ((first >= 0, t, i), (second >= 0, s, j)):
         ok &= ~there | enough[faces[triangle, (corner + 2) % 3]]
     if mirror is not None:
-        ok &= (half.mirrored >= 0) & (middle[u] == middle[v]) & (mirror[u] != v)
-        touching = np.asarray(near[mirror[u], u]).ravel() + np.asarray(near[mirror[v], u]).ravel()
-        ok &= middle[u] | (touching == 0)
+        # The mirrored collapse goes at once: neither may touch what the other moves. Onto the midline both go to one
+        # vertex; that keeps a manifold where all that u and its image share is next to v.
+        across = np.asarray(near[mirror[u], u]).ravel() > 0
+        crosswise = np.asarray(near[mirror[v], u]).ravel() > 0
+        both_near = near[u].multiply(near[mirror[u]])
+        shared, beside = (np.asarray(m.sum(1)).ravel() for m in (both_near, both_near.multiply(near[v])))
+        apart = ~across & np.where(middle[v], shared - 1 == beside, ~crosswise)
+        ok &= (half.mirrored >= 0) & np.where(middle[u], middle[v], apart)
     return ok
 
 

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
+from flame_tools.characters.owners import LEFT_EYE, RIGHT_EYE
 from flame_tools.errors import InputError
 from flame_tools.head import Head
 from flame_tools.surface.collapse import Triangles, collapse
@@ -21,11 +22,13 @@ from flame_tools.types import Embedding, FaceParams, HeadArrays, Track
 
 # What an error costs beside one on plain skin (its square is weighted); regions that a head has not are passed over.
 IMPORTANCE = {
-    "scalp": 0.3, "neck": 0.2, "ears": 0.5, "mouth": 0.03, "gums": 0.03, "tongue": 0.1, "eyes": 0.5,
+    "scalp": 0.3, "neck": 0.2, "ears": 0.5, "mouth": 0.03, "gums": 0.03, "tongue": 0.1, "eyes": 2.0,
     "lower_teeth": 3.0, "upper_teeth": 10.0,  # of the incisors; the further back, the less
-    "left_iris": 4.0, "right_iris": 4.0, "left_pupil": 100.0, "right_pupil": 100.0,  # small, and looked at first
     "face": 1.0, "nose": 1.5, "lips": 3.0, "left_lids": 3.0, "right_lids": 3.0,
 }  # fmt: skip
+GAZE = {"iris": 4.0, "pupil": 100.0}  # materials: small, and looked at first
+JAW_LINE, JAW_REACH_M = 3.0, 0.012  # the face's outline, and how far around the 68's jaw line it counts
+UNSEEN = 0.01  # shells inside an eyeball: they shrink, and so do not cut through it
 KEPT = ("_lid_margin",)  # regions by ending whose vertices every level keeps, beside the inner lips
 POSES = 8  # expressions that the surface is held in, beside rest, the open jaw and the shut lids
 LEAST_TRIANGLES = 200
@@ -100,7 +103,22 @@ def _kept(arrays: HeadArrays) -> np.ndarray:  # [V] bool
     for name, vertices in arrays.regions.items():
         if name.endswith(KEPT):
             kept[vertices] = True
+    for iris in _irises(arrays):  # where the eye looks from
+        points = arrays.v_template[iris]
+        kept[iris[((points - points.mean(0)) ** 2).sum(1).argmin()]] = True
     return kept | kept[arrays.mirror]
+
+
+def _irises(arrays: HeadArrays) -> list[np.ndarray]:
+    """Vertices of the iris and pupil of each eyeball's outer surface."""
+    balls = [arrays.regions.get(f"{side}_eyeball", ()) for side in ("left", "right")]
+    return [iris for ball in balls if len(iris := np.intersect1d(_made_of(arrays, *GAZE), ball))]
+
+
+def _made_of(arrays: HeadArrays, *names: str) -> np.ndarray:
+    """Vertices of the triangles of some materials."""
+    wanted = [i for i, name in enumerate(arrays.materials) if name in names]
+    return np.unique(arrays.faces[np.isin(arrays.face_material, wanted)])
 
 
 def _importance(arrays: HeadArrays) -> np.ndarray:  # [V]
@@ -111,7 +129,24 @@ def _importance(arrays: HeadArrays) -> np.ndarray:  # [V]
         if name.endswith("_teeth") and len(vertices):
             depth = arrays.v_template[vertices, 2]
             weight[vertices] *= ((depth - depth.min()) / max(np.ptp(depth), 1e-9)) ** 4
+    if "68" in arrays.landmarks:
+        line = _jaw_line(arrays)
+        near = (((arrays.v_template[:, None] - line) ** 2).sum(-1) < JAW_REACH_M**2).any(1)
+        weight[near & (weight <= 1.0) & (weight > 0.1)] = JAW_LINE
+    for material, value in GAZE.items():
+        weight[_made_of(arrays, material)] = value
+    turning = arrays.weights[:, [LEFT_EYE, RIGHT_EYE]].sum(1) > 0.5
+    if len(arrays.regions.get("eyes", ())):
+        turning[arrays.regions["eyes"]] = False
+        weight[turning] = UNSEEN
     return weight
+
+
+def _jaw_line(arrays: HeadArrays) -> np.ndarray:  # [n, 3] metres
+    marks = arrays.landmarks["68"]
+    corners = arrays.v_template[arrays.faces[marks.faces[:17]]]
+    points = np.einsum("lc,lcd->ld", marks.barycentrics[:17], corners)
+    return np.concatenate([points, 0.5 * (points[1:] + points[:-1])])
 
 
 def _level(arrays: HeadArrays, left: Triangles, poses: np.ndarray, number: int) -> HeadArrays:
