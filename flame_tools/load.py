@@ -159,7 +159,7 @@ def _reader_of(path: Path) -> Callable[[Path, str | None, int | None], HeadArray
     if "header.npy" in names:
         return lambda file, *_: read_head(file)
     if is_ict(path):
-        return lambda file, *_: read_ict(file)
+        return _read_ict
     if path.suffix.lower() in (".glb", ".gltf", ".fbx"):
         return _read_character
     return _read_flame if "v_template.npy" in names or _mentions(path, b"v_template") else None
@@ -175,6 +175,12 @@ def _mentions(path: Path, word: bytes) -> bool:
 
 def _read_flame(path: Path, licence: str | None, identity: int | None) -> HeadArrays:
     return read_flame(path, licence=licence, identity=identity)
+
+
+def _read_ict(path: Path, *_: object) -> HeadArrays:
+    from flame_tools.characters.landmarks import with_dense_landmarks
+
+    return with_dense_landmarks(read_ict(path), head_arrays("default"))
 
 
 def _read_character(path: Path, *_: object) -> HeadArrays:

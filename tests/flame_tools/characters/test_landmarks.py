@@ -38,6 +38,29 @@ def test_on_ict_they_are_near_its_own(guide):
     assert not set(corners[[61, 62, 63]]) & lips["lower"] and not set(corners[[65, 66, 67]]) & lips["upper"]
 
 
+def test_the_dense_ones_of_ict(guide):
+    """MediaPipe's 468 and the irises lie where the default head has them, as seen from ICT's own 68."""
+    found = head_arrays(shared_file("heads/ict_facekit.npz"))
+    rest = found.v_template.astype(np.float64)
+
+    def at(name, arrays=found):
+        marks = arrays.landmarks[name]
+        return np.einsum("lk,lkc->lc", marks.barycentrics, arrays.v_template[arrays.faces[marks.faces]])
+
+    mesh, iris, own = at("468"), at("iris"), at("68")
+    assert len(mesh) == 468 and len(iris) == 10
+    # pairs of (468, 68): corners of eyes and mouth, tip of the nose, lips' middle
+    for dense, sparse in ((33, 36), (133, 39), (362, 42), (263, 45), (61, 48), (291, 54), (13, 62), (14, 66)):
+        assert np.linalg.norm(mesh[dense] - own[sparse]) < 0.004, (dense, sparse)
+    balls = [found.regions[f"{side}_eyeball"] for side in ("right", "left")]
+    for points, ball in zip((iris[:5], iris[5:]), balls, strict=True):
+        away = np.linalg.norm(rest[ball, None] - points[None], axis=-1).min(0)
+        assert away.max() < 0.0015 and points[0, 2] > points[1:, 2].max()
+    corners = {n: found.faces[found.landmarks["468"].faces[n]] for n in (13, 14)}  # upper and lower inner lip
+    lips = [set(found.inner_lip_pairs[:, i]) for i in (0, 1)]
+    assert not set(corners[13]) & lips[1] and not set(corners[14]) & lips[0]
+
+
 def test_on_another_scale_of_the_same_face(source, shapes, guide, tmp_path):
     """A child's head: smaller, narrower, standing elsewhere."""
     turn = 0.8 * np.diag([0.9, 1.0, 1.0])
