@@ -12,7 +12,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import scipy.sparse as sp
 
 SHARE_PER_ROUND = 0.2  # of the vertices, the cheapest: more is faster, less is nearer to one collapse at a time
 EDGE_WEIGHT = 3.0  # of rims, seams and material borders against the surface
@@ -186,6 +185,8 @@ def _costs(half: _HalfEdges, quadrics, monomials, points) -> np.ndarray:  # [h]
 
 def _allowed(half: _HalfEdges, faces, wedge, material, fixed, mirror) -> np.ndarray:  # [h] bool
     """Collapses that keep the mesh a manifold, its rims, its charts and its materials."""
+    import scipy.sparse as sp
+
     count = len(fixed)
     u, v, (first, second) = half.u, half.v, half.sides.T
     both = (first >= 0) & (second >= 0)

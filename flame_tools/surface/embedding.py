@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-from scipy.spatial import cKDTree
 
 from flame_tools.types import Embedding
 
@@ -23,6 +22,8 @@ def carry(
     new_faces: np.ndarray,  # [G, 3]
 ) -> Callable[[Embedding], Embedding]:
     """A function that takes embeddings [...] on the first mesh to the nearest places on the second."""
+    from scipy.spatial import cKDTree
+
     own, other = _stacked(poses), _stacked(new_poses)
     corners = other[new_faces]  # [G, 3, 3 P]
     tree = cKDTree(corners.mean(1))
