@@ -224,3 +224,36 @@ def test_changed_bytes_never_crash(tmp_path_factory, data):
     path.write_bytes(raw[: data.draw(st.integers(0, len(raw)))])
     with contextlib.suppress(FormatError):
         read_gltf(path)
+
+
+WRONG = st.sampled_from([0, 1, -1, 2**40, None, "a", [], {}, [0], 1e308, True, {"a": 1}, 5126, "VEC3"])
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.data())
+def test_any_document_is_read_or_refused(tmp_path_factory, data):
+    """Values lost, or others than they should be, anywhere in the JSON."""
+    raw = mesh_glb(POINTS, FACES, {"smile": SMILE}, node={"translation": [1, 2, 3]})
+    length = int.from_bytes(raw[12:16], "little")
+    document = json.loads(raw[20 : 20 + length])
+    for _ in range(data.draw(st.integers(1, 3))):
+        holder = document
+        while True:
+            keys = sorted(holder) if isinstance(holder, dict) else list(range(len(holder)))
+            if not keys:
+                break
+            key = data.draw(st.sampled_from(keys))
+            if isinstance(holder[key], (dict, list)) and data.draw(st.integers(0, 4)):
+                holder = holder[key]
+                continue
+            if data.draw(st.booleans()):
+                holder[key] = data.draw(WRONG)
+            else:
+                del holder[key]
+            break
+    glb = Glb()
+    glb.data = raw[28 + length :]
+    path = tmp_path_factory.getbasetemp() / "changed.glb"
+    path.write_bytes(glb.packed(document))
+    with contextlib.suppress(FormatError), np.errstate(all="ignore"):
+        read_gltf(path)
