@@ -240,7 +240,7 @@ def hostile_files(folder) -> dict[str, str]:
         "promise.npz": "takes 412316860416 bytes but",
         "negative.npz": "shape",
         "many.npz": "11001 members",
-        "overlap.npz": "[Oo]verlap",
+        "overlap.npz": "members that overlap",
         "odd.npz": "packed in a way",
         "promise.npy": "takes 8796093022208 bytes but",
         "bytes.pkl": "not a readable pickle",
