@@ -89,10 +89,12 @@ def test_relief_moves_vertices_and_bends_normals():
     torch.testing.assert_close(local[0, ~covered], torch.tensor([0.0, 0, 1]).double().expand(int((~covered).sum()), 3))
     column = torch.arange(256).double()
     waves = 0.0004 * torch.sin(column * 0.3).expand(1, 256, 256)
-    bent = tangent_normals(detail_normals(waves, vertices, onto), vertices, onto)
     slope = torch.cos(column * 0.3).expand(256, 256)
-    steep = inner & (slope.abs() > 0.9)
-    assert float((torch.sign(-bent[0, ..., 0]) == torch.sign(slope))[steep].double().mean()) > 0.9
+    # a relief that rises along u turns normals towards -u; one that rises down the rows, towards +v
+    for relief, rises, axis, turn in ((waves, slope, 0, -1.0), (waves.mT, slope.T, 1, 1.0)):
+        bent = tangent_normals(detail_normals(relief, vertices, onto), vertices, onto)
+        steep = inner & (rises.abs() > 0.9)
+        assert float((torch.sign(turn * bent[0, ..., axis]) == torch.sign(rises))[steep].double().mean()) > 0.9
     lengths = bent[0, inner].norm(dim=-1)
     torch.testing.assert_close(lengths, torch.ones_like(lengths), atol=1e-3, rtol=0)
 
