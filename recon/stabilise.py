@@ -20,8 +20,8 @@ from flame_tools.head import Head
 from flame_tools.rotations import matrix_from_axis_angle
 from flame_tools.surface.alignment import Alignment, align
 from flame_tools.types import FaceParams, HeadArrays
-from recon.scan.fit import ScanModel
 from recon.scan.registered import RegisteredOptions, fit_registered
+from recon.scan.skin import ScanModel
 
 NECK = 1  # the joint that carries the skull
 STILL_M = 0.002  # vertices that expressions usually move by more than this say little about the skull

@@ -16,10 +16,10 @@ from flame_tools.head import Head
 from flame_tools.surface.alignment import align
 from flame_tools.surface.nearest import Surface
 from recon.scan.file import Scan, checked
-from recon.scan.fit import ScanModel, numbered_landmarks
 from recon.scan.landmarks import find_landmarks
 from recon.scan.placing import align_robustly, unit_of
 from recon.scan.points import oriented_points
+from recon.scan.skin import ScanModel, numbered_landmarks
 
 SEVEN = (33, 133, 362, 263, 2, 61, 291)  # of MediaPipe's 468: eyes right to left, nose, mouth
 FEWEST = 4
@@ -48,7 +48,7 @@ def score_scan(vertices: np.ndarray, head: Head, scan: Scan, *, scale: bool = Fa
     if vertices.shape != (len(head.v_template), 3):
         raise ShapeError(f"vertices are {list(vertices.shape)}, but head {head.arrays.id!r} has {len(head.v_template)}")
     skin = ScanModel(head.arrays)
-    found = find_landmarks(checked(scan), skin.landmarks(np.zeros(skin.layout.size)))
+    found = find_landmarks(checked(scan), skin.rest_marks)
     _, per_unit = unit_of(found.to_head.scale)
     numbers, places = numbered_landmarks(head.arrays)
     own = np.full((468, 3), np.nan)

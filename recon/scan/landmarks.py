@@ -35,6 +35,9 @@ class ScanLandmarks:
 
     points: np.ndarray  # [468, 3]; NaN where none of the views saw the surface
     trust: np.ndarray  # [468] in [0, 1]
+    flat: (
+        np.ndarray
+    )  # [468, 3] as seen from the front, without depth, on the surface or not; NaN where nothing was read
     to_head: Alignment  # scan to head, metres
     views: int  # that were read
 
@@ -49,7 +52,7 @@ def find_landmarks(scan: Scan, reference: np.ndarray) -> ScanLandmarks:
             "corners, nose and mouth; cut away what hides it, or give colours"
         )
     for turns in (TURNS[:3], TURNS):
-        points, trust, views = _read_around(canvas, to_head, turns)
+        points, trust, flat, views = _read_around(canvas, to_head, turns)
         away = np.nan_to_num(np.linalg.norm(to_head(points) - reference, axis=1))
         trust = trust / (1 + (away / ODD_M) ** 2) ** 2
         trust = np.where(trust > 0.05, trust, 0.0)
@@ -59,7 +62,7 @@ def find_landmarks(scan: Scan, reference: np.ndarray) -> ScanLandmarks:
             )
         seen = (trust > 0) & np.isfinite(reference).all(1)
         to_head = align_robustly(points[seen], reference[seen], trust[seen], width=0.004)
-    return ScanLandmarks(points, trust, to_head, views)
+    return ScanLandmarks(points, trust, flat, to_head, views)
 
 
 def _search(canvas: Canvas, reference: np.ndarray) -> Alignment | None:
@@ -107,8 +110,9 @@ def _one_view(canvas, axes, centre, reach, reference) -> tuple[float, Alignment]
     return float(np.median(np.linalg.norm(found(points[good]) - reference[good], axis=1))), found
 
 
-def _read_around(canvas: Canvas, to_head: Alignment, turns) -> tuple[np.ndarray, np.ndarray, int]:
-    """Landmarks [468, 3] in the scan's axes, trust [468] and the number of views that read a face."""
+def _read_around(canvas: Canvas, to_head: Alignment, turns) -> tuple[np.ndarray, np.ndarray, np.ndarray, int]:
+    """Landmarks [468, 3] in the scan's axes, trust [468], landmarks from the front, and how many views read a face."""
+    flat = np.full((468, 3), np.nan)
     reach = REACH_M / to_head.scale
     centre = to_head.inverse()(np.array([[0.0, -0.01, 0.02]]))[0]
     stack, weights = [], []
@@ -118,13 +122,16 @@ def _read_around(canvas: Canvas, to_head: Alignment, turns) -> tuple[np.ndarray,
         readings = read_faces(seen.image)
         if not readings:
             continue
-        points, facing = seen.at(readings[0].landmarks[:, :2])
+        pixels = readings[0].landmarks[:, :2]
+        if (yaw, pitch) == (0, 0):
+            flat = (pixels * (1, -1) * (2 * reach / READ_PX)) @ axes[:2]
+        points, facing = seen.at(pixels)
         steady = np.exp(-((readings[0].unsteadiness / 0.01) ** 2))
         weight = np.where(facing > GRAZING, facing**2, 0.0) * steady
         stack.append(np.nan_to_num(points))
         weights.append(np.where(np.isnan(points).any(1), 0.0, weight))
     if not stack:
-        return np.full((468, 3), np.nan), np.zeros(468), 0
+        return flat, np.zeros(468), flat, 0
     points, weights = np.stack(stack), np.stack(weights)  # [n, 468, 3], [n, 468]
     width = 0.003 / to_head.scale
     given = weights.copy()
@@ -133,7 +140,7 @@ def _read_around(canvas: Canvas, to_head: Alignment, turns) -> tuple[np.ndarray,
         given = weights / (1 + ((points - mean) ** 2).sum(-1) / width**2) ** 2
     total = given.sum(0)
     trust = np.clip(total / 1.5, 0, 1) * (total > 0.05)
-    return np.where((trust > 0)[:, None], mean, np.nan), trust, len(stack)
+    return np.where((trust > 0)[:, None], mean, np.nan), trust, flat, len(stack)
 
 
 def _turn(yaw_deg: float, pitch_deg: float) -> np.ndarray:

@@ -39,9 +39,9 @@ def comparison(
         camera = _camera(centre, yaw, pitch, size)
         axes = np.diag([1.0, -1.0, -1.0]) @ camera.world_to_camera[:3, :3]
         pictures += [
-            _half(view(plain, axes, centre, REACH_M, 2 * size, close=False).image),
+            _half(view(plain, axes, centre, REACH_M, 2 * size).image),
             draw(head, vertices, camera),
-            _half(view(coloured, axes, centre, REACH_M, 2 * size, close=False).image),
+            _half(view(coloured, axes, centre, REACH_M, 2 * size).image),
         ]
         labels += ["scan", "fit", f"distance: pale 0, dark red {WORST_MM:g} mm"]
     return contact_sheet(pictures, 3, labels)

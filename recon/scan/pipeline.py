@@ -16,12 +16,13 @@ from flame_tools.surface.alignment import Alignment
 from flame_tools.surface.nearest import Surface
 from flame_tools.types import Appearance, FaceParams, Track
 from recon.scan.file import Scan, checked, numbered_vertices, read_scan, scan_files
-from recon.scan.fit import ScanFit, ScanModel, Target, fit_parameters
+from recon.scan.fit import Evidence, ScanFit, Target, fit_parameters
 from recon.scan.landmarks import find_landmarks
 from recon.scan.offsets import free_offsets
 from recon.scan.placing import align_robustly, place_in, root_joints, unit_of
 from recon.scan.points import OrientedPoints, oriented_points
 from recon.scan.registered import fit_registered
+from recon.scan.skin import ScanModel
 
 STEP_M = 0.0013  # between the points that the fit sees
 AROUND_M = 0.26  # what is farther from the middle of the head is a body, a chair or a wall
@@ -96,16 +97,11 @@ def fit_scans(scans: Sequence[Scan], head: Head, *, offsets: bool = False) -> Sc
         raise InputError("no scan was given; wanted one or more of one person")
     skin = ScanModel(head.arrays)
     seen = [_bring(checked(scan), skin) for scan in scans]
-    fits = [one.fit(skin) for one in seen]
-    lay = skin.layout
-    if len(scans) > 1:
-        share = np.array([fit.match.trust.sum() for fit in fits])
-        shape = np.average([fit.unknowns[lay.shape] for fit in fits], axis=0, weights=share)
-        fits = [one.fit(skin, start=fit.unknowns, shape=shape) for one, fit in zip(seen, fits, strict=True)]
+    fits = fit_parameters(skin, [one.evidence for one in seen])
     faces = [_params(fit.unknowns, skin, head) for fit in fits]
     bumps = None
     if offsets:
-        every = [free_offsets(head, skin, face, one.target) for face, one in zip(faces, seen, strict=True)]
+        every = [free_offsets(head, skin, face, one.evidence.target) for face, one in zip(faces, seen, strict=True)]
         bumps = np.mean(every, 0).astype(np.float32)
 
     someone = head.bake(faces[0].shape, None if bumps is None else torch.as_tensor(bumps))
@@ -169,15 +165,9 @@ class _Brought:
 
     upright: Scan
     points: OrientedPoints
-    target: Target
-    marks: np.ndarray  # [468, 3]; 0 where there is no trust
-    trust: np.ndarray  # [468]
+    evidence: Evidence
     place: Alignment  # the scan's axes (metres) to the head's frame
     facts: dict
-
-    def fit(self, skin: ScanModel, **known) -> ScanFit:
-        painted = self.upright.colours is not None or self.upright.texture is not None
-        return fit_parameters(skin, self.target, self.marks, self.trust, painted=painted, **known)
 
     def quality(self, head: Head, skin: ScanModel, vertices: np.ndarray, fit: ScanFit) -> dict:
         """The design's names: how far the scan's points on the face are from the head, and how much was seen."""
@@ -192,8 +182,8 @@ class _Brought:
             raise InputError("the scan shows too little of the face that was found in it; wanted half a face or more")
         distance = 1000 * found.distance[counted]
         places = skin.landmarks(fit.unknowns)
-        seen = (self.trust > 0) & np.isfinite(places).all(1)
-        away = 1000 * np.linalg.norm(places[seen] - self.marks[seen], axis=1)
+        seen = (self.evidence.trust > 0) & np.isfinite(places).all(1)
+        away = 1000 * np.linalg.norm(places[seen] - self.evidence.landmarks[seen], axis=1)
         return {
             "scan_median_mm": round(float(np.median(distance)), 4),
             "scan_mean_mm": round(float(distance.mean()), 4),
@@ -204,7 +194,7 @@ class _Brought:
 
 
 def _bring(scan: Scan, skin: ScanModel) -> _Brought:
-    reference = skin.landmarks(np.zeros(skin.layout.size))
+    reference = skin.rest_marks
     found = find_landmarks(scan, reference)
     unit, per_unit = unit_of(found.to_head.scale)
     marks = np.where(found.trust[:, None] > 0, found.points, 0.0) * per_unit
@@ -222,7 +212,10 @@ def _bring(scan: Scan, skin: ScanModel) -> _Brought:
         "views_read": found.views,
         "to_head": to_head.round(9).tolist(),
     }
-    return _Brought(upright, points, Target(points), place(marks), found.trust, place, facts)
+    front = (found.flat * per_unit @ place.linear.T)[:, :2]
+    painted = scan.colours is not None or scan.texture is not None
+    evidence = Evidence(Target(points), place(marks), found.trust, front, painted)
+    return _Brought(upright, points, evidence, place, facts)
 
 
 def _around_head(scan: Scan) -> Scan:
@@ -268,7 +261,6 @@ def _stacked(faces: list[FaceParams]) -> FaceParams:
 
 def _std(fits: list[ScanFit], skin: ScanModel, head: Head) -> FaceParams:
     spread = _stacked([_params(fit.sd, skin, head) for fit in fits])
-    spread = spread.replace(shape=_params(np.mean([fit.sd for fit in fits], 0), skin, head).shape)
     unknown = float("nan")
     return spread.replace(neck=torch.full_like(spread.neck, unknown), eyes=torch.full_like(spread.eyes, unknown))
 

@@ -14,7 +14,6 @@ from recon.scan.file import Scan
 from recon.scan.points import grid_chosen, local_surfaces, reach_of, smooth_normals, spacing, turned_outward
 from recon.surface import unit
 
-HOLE = 0.08  # of the picture: gaps much smaller than this are painted like what surrounds them
 BACKDROP, PLAIN = (70, 76, 84), (205, 170, 150)  # sRGB; networks know skin better than grey
 _MOST_SPLATS = 150_000
 
@@ -76,8 +75,6 @@ def view(
     centre: np.ndarray,  # [3] in the middle of the picture
     reach: float,  # half the picture's width, in the scan's unit
     size: int,  # pixels a side
-    *,
-    close: bool = True,  # paint small holes over
 ) -> View:
     import torch
 
@@ -111,18 +108,6 @@ def view(
     if canvas.texture is not None or canvas.colours is not None:
         shade = 0.6 + 0.4 * shade  # colours carry light of their own
     image = np.where(seen[..., None], colour * shade[..., None], BACKDROP)
-    image = _closed(image, seen) if close else image
     points = np.where(seen[..., None], spread(canvas.vertices), np.nan)
     facing = np.where(seen, normals[..., 2], 0.0)
     return View(np.clip(np.rint(image), 0, 255).astype(np.uint8), points, facing)
-
-
-def _closed(image: np.ndarray, seen: np.ndarray) -> np.ndarray:
-    """The picture with small holes painted over, which a network would take for features."""
-    from scipy.ndimage import uniform_filter
-
-    window = max(3, int(HOLE * len(image)))
-    share = uniform_filter(seen.astype(np.float64), window)
-    mean = np.stack([uniform_filter(image[..., k] * seen, window) for k in range(3)], -1)
-    hole = ~seen & (share > 0.6)
-    return np.where(hole[..., None], mean / np.maximum(share, 1e-6)[..., None], image)

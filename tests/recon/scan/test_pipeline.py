@@ -59,7 +59,7 @@ def test_several_scans_share_their_identity_and_differ_in_the_jaw(fitted):
     assert len(fitted.track) == 2
     talking, resting = fitted.track.params.jaw[:, 0].tolist()
     assert abs(talking - 0.12) < 0.05
-    assert talking - resting > 0.05  # the rest of a jaw that is open in one of two scans goes into the chin they share
+    assert talking - resting > 0.08
 
 
 def test_half_a_face_as_points_is_filled_in(head, people):
