@@ -162,7 +162,7 @@ def pose_backward(
     first, last, parents, local, joints, weights, template, world, offsets,
     grad_vertices, grad_placed, grad_world, grad_local, grad_joints, grad_translation,
 ):  # fmt: skip
-    """Gradient of `pose`. `grad_vertices` becomes the gradient of `offsets`; `grad_placed`, `grad_world` are used up."""
+    """Gradient of `pose`. `grad_vertices` becomes that of `offsets`; `grad_placed` and `grad_world` are used up."""
     count, size = joints.shape[1], _I(weights.shape[1])
     planes = np.empty((9, BLOCK), offsets.dtype)  # x, y, z at rest; their gradient posed; their gradient at rest
     for b in range(_I(first), _I(last)):
