@@ -98,6 +98,32 @@ def convert(
     say_figures({"file": str(out), **_facts(head)}, json)
 
 
+@app.command()
+def learn(
+    folder: Annotated[Path, typer.Argument(help="Registered meshes: PERSON/EXPRESSION.obj, with a neutral.obj each.")],
+    out: Annotated[Path, typer.Option("-o", "--out", help="NAME.npz")],
+    like: Annotated[str, typer.Option("--like", help="A head of the meshes' topology: a name, or a file.")] = "default",
+    identity: Annotated[int, typer.Option("--identity", min=1, help="At most so many identity components.")] = 100,
+    expression: Annotated[int, typer.Option("--expression", min=1, help="At most so many expressions.")] = 60,
+    named: Annotated[bool, typer.Option("--named", help="Files carry ARKit's names: keep them as components.")] = False,
+    unit: Annotated[str, typer.Option("--unit", help="Of the meshes: m, cm or mm.")] = "m",
+    licence: Licence = None,
+    json: Json = False,
+) -> None:
+    """Learn a head from meshes of many people and expressions."""
+    from flame_tools.head_file import save_head
+    from flame_tools.learn.folder import read_scans
+    from flame_tools.learn.head import UNKNOWN, learn_head
+    from flame_tools.load import checked_name, head_arrays
+
+    if out.suffix.lower() != ".npz" or out.name.endswith(".face.npz"):
+        raise InputError(f"a head goes into a file that ends in .npz, not {out}")
+    options = {"identity": identity, "expression": expression, "named": named, "licence": licence or UNKNOWN}
+    head = learn_head(read_scans(folder, unit=unit), head_arrays(like), id=checked_name(out.stem), **options)
+    save_head(head, out)
+    say_figures({"file": str(out), **_facts(head)}, json)
+
+
 def _put_together(
     command: str, files: list[Path], name: str | None, licence: str | None, identity: int | None, *, show: bool
 ) -> HeadArrays:

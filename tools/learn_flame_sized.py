@@ -34,7 +34,7 @@ def flame_sized(people: int = 100, frames: int = 16, *, identity: int = 80, expr
     head = Head(small)
     scans = perform(head, random_identities(head, people, seed), frames, seed)
     bare = dataclasses.replace(small, id="flame_sized")
-    learnt = learn_head(scans, bare, identity=identity, expression=expression, id="flame_sized")
+    learnt = learn_head(scans, bare, identity=identity, expression=expression, id="flame_sized", licence=small.licence)
     return dataclasses.replace(
         learnt,
         look_rad=np.zeros(4, np.float32),

@@ -23,6 +23,7 @@ from flame_tools.learn.unposing import part_turns, rigid_parts, unpose
 from flame_tools.types import HeadArrays
 
 NEUTRAL = "neutral"
+UNKNOWN = "unknown: that of the scans"
 OFF_FACE = 0.15  # what an error off the face costs beside one on it
 EYE_REACH = (1.7, 3.2)  # radii of the eyeball: within the first a glance moves the lids freely, past the other not
 BOUND = 1.25  # components may go this much further than the meshes that they were learnt from
@@ -65,7 +66,7 @@ def learn_head(
     expression: int = 60,
     named: bool = False,
     fit_weights: bool = False,
-    licence: str | None = None,
+    licence: str = UNKNOWN,
     id: str = "learned",
 ) -> HeadArrays:
     """A head with at most `identity` and `expression` components, 1 unit = 1 SD.
@@ -74,6 +75,7 @@ def learn_head(
     eyeBlinkLeft and eyeBlinkRight the lids, and jaw and eye names go to joints and correctives alone; scans with
     other names are left out. Without, lids are part of the expressions, as in FLAME. With `fit_weights` the jaw's
     skinning weights are those that the scans show, where `like` has them from elsewhere (`description.describe`).
+    `licence` is that of the scans; the head carries it and that of `like`.
     """
     ready = prepare(scans, like)
     mean = ready.neutrals.mean(0)
@@ -107,7 +109,7 @@ def learn_head(
         **_reach(turns, like, named),
         directions={},
         id=id,
-        licence=like.licence if licence is None else licence,
+        licence="; ".join(dict.fromkeys((licence, like.licence))),
         joints_follow_expression=False,
         provenance={
             "made_by": "flame_tools.learn",
