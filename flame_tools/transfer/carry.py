@@ -24,6 +24,7 @@ _TRUSTED = 0.2  # of a correspondence's confidence
 _GAP_WEIGHT = (0.1, 1.0, 0.2)  # across, vertical, in depth: beside the samples' mean squared distance
 # Touching lips must seal, a wide open mouth need not be exact: weight at no gap, and the gap in metres that halves it.
 _NEARNESS = ((1.0, 5e-3), (6.0, 2e-3))
+_CORNERS = 0.3  # weight of the way between the corners, beside the mean squared distance of the samples
 _BELIEVED_M = (-1e-3, 1e-3)  # gaps of lips at rest; pairs further apart do not lie where the lips meet
 
 
@@ -54,9 +55,11 @@ class Carrier:
         area = np.concatenate([areas(target)[samples], np.zeros(pairs.size)])
         confidence = np.concatenate([match.confidence[samples], np.zeros(pairs.size)])
         rows = self.count + np.arange(pairs.size).reshape(-1, 2)
-        self.weights, self.pairs = np.sqrt(area) * confidence, rows
+        self.weights = np.sqrt(area) * confidence
+        self.pairs = np.concatenate([rows, rows[:: max(len(rows) - 1, 1), 0][None]]) if len(rows) > 1 else rows
         self.own_rest, own_lips = self._parts(self.source_points.template[None])
-        self.own_gaps = LipGaps.at_rest(own_lips[0])
+        self.own_lips = own_lips[0]
+        self.own_gaps = LipGaps.at_rest(self.own_lips)
         self.gaps = LipGaps.at_rest(self.points.template[rows])
         self.mouth_scale = _width(self.points.template[rows]) / max(_width(own_lips[0]), 1e-6)
 
@@ -68,8 +71,14 @@ class Carrier:
         places[:, : self.count] += (self.frames @ travel[..., None])[..., 0]
         gaps = self.own_gaps.carried(lips, self.gaps, self.mouth_scale)
         wide = np.linalg.norm(gaps - self.gaps.touch, axis=-1, keepdims=True)
-        weight = sum(height / (1 + (wide / width) ** 2) for height, width in _NEARNESS)
-        return Wanted(places, gaps, weight * np.array(_GAP_WEIGHT))
+        weight = sum(height / (1 + (wide / width) ** 2) for height, width in _NEARNESS) * np.array(_GAP_WEIGHT)
+        if gaps.shape[1] > 1:  # and the way from corner to corner, which a smile shows more than anything
+            corners = self.points.template[self.pairs[-1]]
+            own = lips[:, 0, 0] - lips[:, -1, 0] - (self.own_lips[0, 0] - self.own_lips[-1, 0])
+            across = corners[0] - corners[1] + self.mouth_scale * own
+            gaps = np.concatenate([gaps, across[:, None]], 1)
+            weight = np.concatenate([weight, np.full_like(weight[:, :1], _CORNERS * len(self.pairs))], 1)
+        return Wanted(places, gaps, weight)
 
     def _parts(self, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Places of the source's vertices as corners of the samples [t, K, 3, 3] and pairs of the lips [t, P, 2, 3]."""
