@@ -7,6 +7,7 @@ import itertools
 
 import numpy as np
 
+from flame_tools.arkit import INDEX
 from flame_tools.characters.rigging import sphere_centre
 from flame_tools.contour_table import contour_table
 from flame_tools.surface.mesh_graph import edge_lengths, reach
@@ -18,6 +19,7 @@ _EYES = ("left_eyeball", "right_eyeball")
 _ASYMMETRY_M = 0.01  # a mirror image that lies further from every vertex says that the face is not symmetric
 _APART_M = 1e-3  # so far from the other lip an edge counts double
 _LIP_REACH_M = 0.03  # no part of a lip is further along the skin from its landmarks
+_LEAST_TURN_RAD = 0.01  # of a joint that its head does not turn, as the jaw of FLAME 2023 without jaw rotation
 _LIP_DEPTH_M = 0.02  # lips lie at most so far behind their border
 _LIP_BORDER = slice(48, 60)  # of the 68
 # of the 68: the lips' own, and from the subject's right corner over their inner edges to the left corner
@@ -27,7 +29,7 @@ _UPPER_LIP, _LOWER_LIP = (60, 61, 62, 63, 64), (60, 67, 66, 65, 64)
 
 def complete(head: HeadArrays) -> HeadArrays:
     """`head` with those of its empty parts that follow from the others. What it has is never changed."""
-    for step in (_with_eyeballs, _with_mirror, _with_68, _with_contour, _with_inner_lips, _with_lips):
+    for step in (_with_eyeballs, _with_mirror, _with_68, _with_contour, _with_inner_lips, _with_lips, _with_angles):
         head = step(head)
     return head
 
@@ -144,6 +146,29 @@ def _with_lips(head: HeadArrays) -> HeadArrays:
         return head
     material = np.where(own, len(head.materials), head.face_material).astype(np.int32)
     return dataclasses.replace(head, materials=(*head.materials, "lips"), face_material=material)
+
+
+def _with_angles(head: HeadArrays) -> HeadArrays:
+    """How far jaw and eyes turn in the shapes that ARKit names, from the head's map."""
+    if head.jaw_open_rad or not len(head.arkit_map):
+        return head
+    jaw, left, right = (len(head.expression_names) + start for start in (0, 3, 6))
+
+    def turn(name: str, column: int) -> float:
+        return float(head.arkit_map[INDEX[name], column])
+
+    look = [
+        (-turn("eyeLookUpLeft", left) - turn("eyeLookUpRight", right)) / 2,
+        (turn("eyeLookDownLeft", left) + turn("eyeLookDownRight", right)) / 2,
+        (-turn("eyeLookInLeft", left + 1) + turn("eyeLookInRight", right + 1)) / 2,
+        (turn("eyeLookOutLeft", left + 1) - turn("eyeLookOutRight", right + 1)) / 2,
+    ]
+    return dataclasses.replace(
+        head,
+        jaw_open_rad=max(turn("jawOpen", jaw), _LEAST_TURN_RAD),
+        jaw_side_rad=max((turn("jawLeft", jaw + 1) - turn("jawRight", jaw + 1)) / 2, _LEAST_TURN_RAD),
+        look_rad=np.maximum(look, _LEAST_TURN_RAD).astype(np.float32),
+    )
 
 
 def _within(points: np.ndarray, ring: np.ndarray) -> np.ndarray:

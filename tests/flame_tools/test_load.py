@@ -170,6 +170,23 @@ def test_adding_listing_and_asking(with_flame, registered, flame_folder, capsys)
         (registered / "broken.npz").unlink()
 
 
+def test_a_registered_flame_has_what_recon_and_animate_need(with_flame):
+    flame, default = head_arrays("flame2020"), head_arrays("default")
+    assert {"68", "105", "468", "iris"} <= set(flame.landmarks) and flame.arkit_map.shape == (52, 50 + 11)
+    # It is the default head's own skin: what is carried over must come back to where it was.
+    for name, far_mm in (("468", 1.0), ("iris", 1.0)):
+        there, here = (
+            np.einsum(
+                "lk,lkc->lc", head.landmarks[name].barycentrics, head.v_template[head.faces[head.landmarks[name].faces]]
+            )
+            for head in (default, flame)
+        )
+        assert 1e3 * np.linalg.norm(there - here, axis=1).mean() < far_mm, name
+    assert flame.jaw_open_rad == pytest.approx(default.jaw_open_rad, rel=0.1)
+    assert flame.jaw_side_rad == pytest.approx(default.jaw_side_rad, rel=0.1)
+    np.testing.assert_allclose(flame.look_rad, default.look_rad, rtol=0.1)
+
+
 def test_converting_says_what_is_missing_and_who_brings_it(flame_folder, tmp_path, capsys):
     model, out = flame_folder / "generic_model.pkl", tmp_path / "flame.npz"
     told = run(capsys, "head", "convert", model, flame_folder / "FLAME_masks.pkl", out)
