@@ -71,9 +71,10 @@ def _search(canvas: Canvas, reference: np.ndarray) -> Alignment | None:
     centre = (low + high) / 2
     reach = 1.05 * float(np.linalg.norm(high - low)) / 2
     best: tuple[float, Alignment] | None = None
-    for axes_of, size in ((_upright_axes, SEARCH_PX), (_all_axes, SEARCH_PX), (_upright_axes, READ_PX)):
+    whole = ((_upright_axes(), SEARCH_PX), (_all_axes(), SEARCH_PX), (_standing_axes(canvas.vertices), READ_PX))
+    for level, (every, size) in enumerate(whole):
         sure = []
-        for axes in axes_of():
+        for axes in every:
             found = detect(view(canvas, axes, centre, reach, size).image, search_all=False)
             sure += [(face.score, axes, face) for face in found[:1]]
         sure.sort(key=lambda entry: -entry[0])
@@ -89,7 +90,7 @@ def _search(canvas: Canvas, reference: np.ndarray) -> Alignment | None:
                 best = aligned
             if best is not None and best[0] < GOOD_M:
                 return best[1]
-        if best is not None and best[0] < WORST_M and axes_of is _all_axes:
+        if best is not None and best[0] < WORST_M and level > 0:
             break
     return None if best is None or best[0] > WORST_M else best[1]
 
@@ -157,6 +158,17 @@ def _upright_axes():
     for z, y in itertools.product(ends, ends):
         if abs(y @ z) < 0.5:
             yield np.stack([np.cross(y, z), y, z])
+
+
+def _standing_axes(vertices: np.ndarray):
+    """Views all round somebody who is longer than wide, at either end of whom the head may be."""
+    spread = vertices - vertices.mean(0)
+    y = np.linalg.eigh(spread.T @ spread)[1][:, -1]
+    first = unit(np.cross(y, np.eye(3)[np.abs(y).argmin()]))
+    for turn in np.arange(12) * np.pi / 6:
+        z = np.cos(turn) * first + np.sin(turn) * np.cross(y, first)
+        for up in (y, -y):
+            yield np.stack([np.cross(up, z), up, z])
 
 
 def _all_axes():
