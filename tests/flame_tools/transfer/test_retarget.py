@@ -7,7 +7,6 @@ import torch
 from flame_tools import FaceParams, Head, InputError, ShapeError, Track, load_head
 from flame_tools.arkit import ARKIT_NAMES, INDEX, to_params
 from flame_tools.surface.lod import simplify
-from flame_tools.transfer.carry import LipGaps
 from flame_tools.transfer.retarget import transfer
 from flame_tools.types import Camera
 from tests.shared_data import shared_file
@@ -152,23 +151,6 @@ def test_before_a_camera_the_eyes_stay_in_their_place(default, ict):
     seen = transfer(track.replace(camera=camera), default, ict, method="names")
     eyes = [head.skeleton(t.params)[0][:, 3:].mean(1) for head, t in ((default, track), (ict, seen))]
     torch.testing.assert_close(eyes[0], eyes[1], rtol=0, atol=1e-6)
-
-
-def test_lips_that_touch_touch_whatever_the_rest_gaps():
-    def line(gap_m: float, width_m: float) -> np.ndarray:  # [5, 2, 3] pairs along a straight mouth
-        x = np.linspace(-width_m / 2, width_m / 2, 5)
-        return np.stack([np.stack([x, 0 * x + gap, 0 * x], -1) for gap in (gap_m, 0.0)], 1)
-
-    ajar, shut, misplaced = line(0.8e-3, 0.05), line(-0.3e-3, 0.04), line(4e-3, 0.04)
-    own, other, far = (LipGaps.at_rest(pairs) for pairs in (ajar, shut, misplaced))
-
-    def carried(source, gap_m, target, scale):
-        return source.carried(line(gap_m, 0.05)[None], target, scale)[0, :, 1]
-
-    np.testing.assert_allclose(carried(own, 5e-3, other, 0.8), 4e-3, atol=1e-9)
-    np.testing.assert_allclose(carried(other, -0.3e-3, own, 1.25), -0.375e-3, atol=1e-9)
-    # Pairs that are 4 mm apart on a face at rest do not lie where its lips meet: 3 mm of that is no opening.
-    np.testing.assert_allclose(carried(other, 0.0, far, 1.0), 3e-3, atol=1e-9)
 
 
 def test_wrong_choices_and_tracks_are_refused(default):
