@@ -13,6 +13,9 @@ from flame_tools.compiled import kernel
 from render.eyes import EYE_EXTENT
 from render.materials import RAMP
 
+IRIS_DEPTH = 0.0024  # metres behind the cornea's top; none at its rim
+CORNEA = 1.336  # refractive index of what lies between
+
 _SHADE = (
     "void(int32[:,::1], float64[:,::1], float64[:,::1], int32[:,::1], int32[::1], float32[:,::1], float32[:,::1], "
     "float32[:,::1], float32[:,::1], int32[:,::1], uint8[:,:,::1], uint8[:,:,::1], float32[:,::1], float32[:,:,::1], "
@@ -49,6 +52,33 @@ def sample(texture, u, v, decode):
     )  # fmt: skip
 
 
+@njit(nogil=True, fastmath=True, error_model="numpy")
+def through_cornea(x, y, facing):
+    """How far a refracted ray goes aside, metres a unit of slant, until it meets the iris at gaze coordinates x, y.
+
+    The iris lies deepest behind the cornea's top, and at the surface along its rim.
+    """
+    f4 = np.float32
+    one = f4(1.0)
+    deep = f4(IRIS_DEPTH) * max(one - x * x - y * y, f4(0.0)) * min(max(f4(3.0) * facing, f4(0.0)), one)
+    return deep * f4(1 / CORNEA) / np.sqrt(one - (one - facing * facing) * f4(1 / CORNEA**2))
+
+
+@njit(nogil=True, fastmath=True, error_model="numpy")
+def shares_of_step(clip, i0, i1, i2, x, y):
+    """What the shares of a face's second and third corner gain by a step of (x right, y down) in half pictures."""
+    x0 = clip[i0, 0] / clip[i0, 3]
+    y0 = -clip[i0, 1] / clip[i0, 3]
+    x1 = clip[i1, 0] / clip[i1, 3] - x0
+    y1 = -clip[i1, 1] / clip[i1, 3] - y0
+    x2 = clip[i2, 0] / clip[i2, 3] - x0
+    y2 = -clip[i2, 1] / clip[i2, 3] - y0
+    area = x1 * y2 - y1 * x2
+    if not abs(area) > 1e-12:
+        return np.float32(0.0), np.float32(0.0)
+    return np.float32((x * y2 - y * x2) / area), np.float32((x1 * y - y1 * x) / area)
+
+
 @kernel(_SHADE, fastmath=True)
 def shade_band(
     face_id,  # [rows * s, W * s]
@@ -65,7 +95,7 @@ def shade_band(
     eye_texture,
     table,
     ramps,
-    lights,  # [L, 6]
+    lights,  # [L, 6]; [0, 6]: the surface's own colours, unlit
     sky,  # [2, 3]
     decode,
     encode,
@@ -183,6 +213,15 @@ def shade_band(
                 if source == 2.0:
                     eu = g0 * attributes[i0, 6] + g1 * attributes[i1, 6] + g2 * attributes[i2, 6]
                     ev = g0 * attributes[i0, 7] + g1 * attributes[i1, 7] + g2 * attributes[i2, 7]
+                    facing_us = nx * vx + ny * vy + nz * vz
+                    across, down = f4(rays[0]) * (vx - facing_us * nx), -f4(rays[1]) * (vy - facing_us * ny)
+                    if rays[4] == 0.0:  # pixels a metre
+                        across /= f4(max(clip[i0, 3], 1e-6))
+                        down /= f4(max(clip[i0, 3], 1e-6))
+                    way = through_cornea(eu, ev, facing_us) * f4(2 * s)
+                    h1, h2 = shares_of_step(clip, i0, i1, i2, -across * way / wide, -down * way / tall)
+                    eu += h1 * (attributes[i1, 6] - attributes[i0, 6]) + h2 * (attributes[i2, 6] - attributes[i0, 6])
+                    ev += h1 * (attributes[i1, 7] - attributes[i0, 7]) + h2 * (attributes[i2, 7] - attributes[i0, 7])
                     u = f4(0.5) + f4(0.5) / f4(EYE_EXTENT) * eu
                     v = f4(0.5) + f4(0.5) / f4(EYE_EXTENT) * ev
                     r, g, b = sample(eye_texture, u, v, decode)
@@ -270,12 +309,15 @@ def shade_band(
                 lr = r * dr + hr
                 lg = g * dg + hg
                 lb = b * db + hb
-                if inside:
+                if lights.shape[0] == 0:
+                    lr, lg, lb = r, g, b
+                elif inside:
                     lr *= f4(1.10)
                     lg *= f4(0.50) + f4(0.58) * np.sqrt(seen)
                     lb *= f4(0.38) + f4(0.66) * np.sqrt(seen)
                 if wire.shape[0] > 0:
                     near = f4(1e9)
+                    longest = f4(1e-6)
                     for e in range(3):
                         p = i0
                         q2 = i1
@@ -287,20 +329,23 @@ def shade_band(
                             q2 = i0
                         ex = wire[q2, 0] - wire[p, 0]
                         ey = wire[q2, 1] - wire[p, 1]
-                        away = abs(ex * (sy - wire[p, 1]) - ey * (sx - wire[p, 0])) / np.sqrt(
-                            ex * ex + ey * ey + f4(1e-12)
-                        )
-                        near = min(near, away)
-                    ink = min(max(background[7] * f4(0.5) + f4(0.5) - near, f4(0.0)), one) * f4(0.75)
+                        size = np.sqrt(ex * ex + ey * ey + f4(1e-12))
+                        longest = max(longest, size)
+                        near = min(near, abs(ex * (sy - wire[p, 1]) - ey * (sx - wire[p, 0])) / size)
+                    # lines closer than a few pixels grow faint, or small triangles would be a black patch
+                    reach = abs(ex * (wire[i1, 1] - wire[i0, 1]) - ey * (wire[i1, 0] - wire[i0, 0])) / longest
+                    faint = min(f4(0.2) + reach / f4(5 * s), one)
+                    ink = min(max(background[7] * f4(0.5) + f4(0.5) - near, f4(0.0)), one) * f4(0.75) * faint
                     lr += (f4(0.02) - lr) * ink
                     lg += (f4(0.025) - lg) * ink
                     lb += (f4(0.03) - lb) * ink
                 # soft shoulder: linear up to 0.6, then towards 1 (keeps colour in the highlights)
-                if lr > f4(0.6):
+                knee = f4(0.6) if lights.shape[0] > 0 else one
+                if lr > knee:
                     lr = one - f4(0.16) / (lr - f4(0.2))
-                if lg > f4(0.6):
+                if lg > knee:
                     lg = one - f4(0.16) / (lg - f4(0.2))
-                if lb > f4(0.6):
+                if lb > knee:
                     lb = one - f4(0.16) / (lb - f4(0.2))
                 red += lr
                 green += lg

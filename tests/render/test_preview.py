@@ -363,3 +363,18 @@ def test_a_head_without_a_mouth_is_dark_between_its_lips_and_a_mesh_from_within_
     assert lids.any() and not (look.table[look.face_material[lids], 7] < 0).any()
     inside_out = Mesh(vertices, arrays.faces[:, ::-1])
     assert np.median(draw(inside_out, vertices, view)[90:110, 90:110]) > 80
+
+
+def test_the_iris_lies_behind_the_cornea():
+    """Seen from the side the pupil stays behind, away from the camera; from the front it is where it is painted."""
+    arrays = head().arrays
+    eye = arrays.v_template[arrays.regions["left_eyeball"]]
+    pupil = arrays.v_template[arrays.regions["left_pupil"]].mean(0)
+    for yaw, least, most in ((0, -0.0002, 0.0002), (45, 0.0006, 0.0025), (-30, -0.0025, -0.0004)):
+        view = portrait_camera((300, 300), np.stack([eye.mean(0) - 0.015, eye.mean(0) + 0.015]), yaw_deg=yaw)
+        picture = draw(head(), arrays.v_template, view).astype(int).sum(-1)
+        x, y, depth = project(pupil[None], view)[0]
+        near = np.hypot(*np.mgrid[-y : 300 - y, -x : 300 - x]) < 25
+        rows, columns = np.nonzero(near & (picture < 90))
+        assert len(rows) > 100
+        assert least < (columns.mean() - x) * depth / view.focal[0] < most  # metres to the right
