@@ -48,10 +48,17 @@ def rasterize(
         clip = clip.cpu()
     backend = chosen(backend, clip.device, DRAWING)
     if backend == "numba":
-        from render.raster_grad import RasterizeNumba
-
         triangles = np.ascontiguousarray(faces.cpu().numpy(), np.int32)
-        parts = RasterizeNumba.apply(clip, triangles, size, torch.get_num_threads() if threads is None else threads)
+        threads = torch.get_num_threads() if threads is None else threads
+        if clip.requires_grad and torch.is_grad_enabled():
+            from render.raster_grad import RasterizeNumba
+
+            parts = RasterizeNumba.apply(clip, triangles, size, threads)
+        else:
+            from render.raster_numba import rasterize_numba
+
+            arrays = rasterize_numba(clip.detach().contiguous().numpy(), triangles, size, threads=threads)
+            parts = [torch.from_numpy(array) for array in arrays]
     else:
         from render.raster_torch import rasterize_torch
 
