@@ -45,38 +45,28 @@ class ScanLandmarks:
 def find_landmarks(scan: Scan, reference: np.ndarray) -> ScanLandmarks:
     """Landmarks of the one face of a scan; `reference` [468, 3] are an average head's, metres, or NaN."""
     canvas = canvas_of(scan)
-    to_head = _search(canvas, reference)
-    if to_head is None:
-        raise InputError(
-            "no face was found in the scan from any side; wanted a whole face, or half of one with both eyes' inner "
-            "corners, nose and mouth; cut away what hides it, or give colours"
-        )
-    for turns in (TURNS[:3], TURNS):
-        points, trust, flat, views = _read_around(canvas, to_head, turns)
-        away = np.nan_to_num(np.linalg.norm(to_head(points) - reference, axis=1))
-        trust = trust / (1 + (away / ODD_M) ** 2) ** 2
-        trust = np.where(trust > 0.05, trust, 0.0)
-        if views == 0:
-            raise InputError(
-                "the face that was found in the scan could not be read from the front; wanted a scan with fewer holes"
-            )
-        seen = (trust > 0) & np.isfinite(reference).all(1)
-        to_head = align_robustly(points[seen], reference[seen], trust[seen], width=0.004)
-    return ScanLandmarks(points, trust, flat, to_head, views)
+    for to_head in _candidates(canvas, reference):
+        found = _read(canvas, to_head, reference)
+        if found is not None:
+            return found
+    raise InputError(
+        "no face was found in the scan from any side; wanted a whole face, or half of one with both eyes' inner "
+        "corners, nose and mouth; cut away what hides it, or give colours"
+    )
 
 
-def _search(canvas: Canvas, reference: np.ndarray) -> Alignment | None:
-    """Scan to head, from the best of many views: along the axes, from everywhere, and at last for a small face."""
+def _candidates(canvas: Canvas, reference: np.ndarray):
+    """Where the face may be, scan to head: from views along the axes, from everywhere, and at last for a small face."""
     low, high = np.quantile(canvas.vertices, (0.002, 0.998), axis=0)
     centre = (low + high) / 2
     reach = 1.05 * float(np.linalg.norm(high - low)) / 2
-    best: tuple[float, Alignment] | None = None
+    poor: list[tuple[float, Alignment]] = []
     whole = ((_upright_axes(), SEARCH_PX), (_all_axes(), SEARCH_PX), (_standing_axes(canvas.vertices), READ_PX))
     for level, (every, size) in enumerate(whole):
         sure = []
         for axes in every:
-            found = detect(view(canvas, axes, centre, reach, size).image, search_all=False)
-            sure += [(face.score, axes, face) for face in found[:1]]
+            faces = detect(view(canvas, axes, centre, reach, size).image, search_all=False)
+            sure += [(face.score, axes, face) for face in faces[:1]]
         sure.sort(key=lambda entry: -entry[0])
         for _, axes, face in sure[:8]:
             # look again, at the face only
@@ -85,28 +75,43 @@ def _search(canvas: Canvas, reference: np.ndarray) -> Alignment | None:
             right, down = (middle - size / 2) * pixel
             near = centre + right * axes[0] - down * axes[1]
             close = min(reach, 1.3 * float((face.box[2:] - face.box[:2]).max()) * pixel)
-            aligned = _one_view(canvas, axes, near, close, reference)
-            if aligned is not None and (best is None or aligned[0] < best[0]):
-                best = aligned
-            if best is not None and best[0] < GOOD_M:
-                return best[1]
-        if best is not None and best[0] < WORST_M and level > 0:
-            break
-    return None if best is None or best[0] > WORST_M else best[1]
+            off, to_head = _one_view(canvas, axes, near, close, reference)
+            if off < GOOD_M:
+                yield to_head
+            elif off < WORST_M:
+                poor.append((off, to_head))
+        if level > 0:
+            yield from (to_head for _, to_head in sorted(poor, key=lambda entry: entry[0])[:3])
+            poor = []
 
 
-def _one_view(canvas, axes, centre, reach, reference) -> tuple[float, Alignment] | None:
-    """(median landmark error in metres, scan to head) from one view, or None where no face is read."""
+def _read(canvas: Canvas, to_head: Alignment, reference: np.ndarray) -> ScanLandmarks | None:
+    """Landmarks read around a face, or None where it turns out to be none."""
+    known = np.isfinite(reference).all(1)
+    for turns in (TURNS[:3], TURNS):
+        points, trust, flat, views = _read_around(canvas, to_head, turns)
+        away = np.nan_to_num(np.linalg.norm(to_head(points) - reference, axis=1))
+        trust = trust / (1 + (away / ODD_M) ** 2) ** 2
+        trust = np.where(trust > 0.05, trust, 0.0)
+        seen = (trust > 0) & known
+        if seen.sum() < max(8, 0.2 * known.sum()):
+            return None
+        to_head = align_robustly(points[seen], reference[seen], trust[seen], width=0.004)
+    return ScanLandmarks(points, trust, flat, to_head, views)
+
+
+def _one_view(canvas, axes, centre, reach, reference) -> tuple[float, Alignment | None]:
+    """(median landmark error in metres, scan to head) from one view; infinite where no face is read."""
     seen = view(canvas, axes, centre, reach, READ_PX)
     readings = read_faces(seen.image)
     if not readings:
-        return None
+        return np.inf, None
     points, facing = seen.at(readings[0].landmarks[:, :2])
     trust = np.where(facing > GRAZING, facing, 0.0)
     known = np.isfinite(reference).all(1)
     good = (trust > 0) & known
     if good.sum() < max(8, 0.2 * known.sum()):
-        return None
+        return np.inf, None
     found = align_robustly(points[good], reference[good], trust[good], width=0.004)
     return float(np.median(np.linalg.norm(found(points[good]) - reference[good], axis=1))), found
 
