@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from flame_tools.blas import one_blas_thread
 from flame_tools.types import HeadArrays
 from readers.faces import FaceReading
 from recon.landmark_model import LandmarkModel, Layout, rotation_matrix
@@ -30,7 +31,6 @@ from recon.priors import (
     landmark_trust,
     prior,
 )
-from recon.threads import one_blas_thread
 
 TO_CAMERA = np.diag([1.0, -1.0, -1.0])  # world (y up, z towards the viewer) to OpenCV axes
 

@@ -7,6 +7,7 @@ import weakref
 import numpy as np
 import torch
 
+from flame_tools.blas import one_blas_thread
 from flame_tools.errors import InputError, ShapeError
 from flame_tools.head import Head
 from flame_tools.types import Appearance, Camera, FaceParams, HeadArrays, Track
@@ -17,7 +18,6 @@ from recon.fit import LandmarkFit, Observation, fit
 from recon.landmark_model import LandmarkModel
 from recon.teeth import teeth_together
 from recon.texture import make_albedo
-from recon.threads import one_blas_thread
 
 SMALLEST_FACE_PX = 40
 MOST_OUTSIDE = 0.05  # share of the landmarks that may lie beyond the border

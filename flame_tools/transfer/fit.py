@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from flame_tools.blas import one_blas_thread
 from flame_tools.transfer.bounded import solve_bounded
 from flame_tools.transfer.points import FacePoints, Placed
 
@@ -78,12 +79,13 @@ def fit_motion(
     x, residual = np.zeros((frames, len(unknowns.sd))), np.zeros(frames)
     expected = x.copy() if expected is None else np.clip(expected, unknowns.low, unknowns.high)
     problem = _Problem(points, weights / weights.sum(), pairs, unknowns, terms, coherent)
-    for start in range(0, frames, _WINDOW):
-        end = min(start + _WINDOW, frames)
-        rows = slice(start, min(end + _AHEAD * coherent, frames))
-        before = x[start - 1] if start and coherent else None
-        found, errors = problem.solve(wanted(rows), fixed[rows], expected[rows], before)
-        x[start:end], residual[start:end] = found[: end - start], errors[: end - start]
+    with one_blas_thread():
+        for start in range(0, frames, _WINDOW):
+            end = min(start + _WINDOW, frames)
+            rows = slice(start, min(end + _AHEAD * coherent, frames))
+            before = x[start - 1] if start and coherent else None
+            found, errors = problem.solve(wanted(rows), fixed[rows], expected[rows], before)
+            x[start:end], residual[start:end] = found[: end - start], errors[: end - start]
     return Fit(x, fixed + x @ unknowns.directions, residual)
 
 

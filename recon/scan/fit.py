@@ -12,13 +12,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from flame_tools.blas import one_blas_thread
 from readers.faces import LEFT_EYE, RIGHT_EYE
 from recon.least_squares import Problem, solve
 from recon.priors import BROWS, LID_PAIRS, LIP_PAIRS, bounds, landmark_trust, prior
 from recon.scan.points import OrientedPoints
 from recon.scan.skin import ScanModel
 from recon.surface import smooth_step
-from recon.threads import one_blas_thread
 
 
 @dataclass(frozen=True)

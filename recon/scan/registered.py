@@ -12,12 +12,12 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from flame_tools.blas import one_blas_thread
 from flame_tools.errors import InputError, ShapeError
 from flame_tools.head import Head
 from flame_tools.surface.alignment import Alignment
 from flame_tools.types import FaceParams
 from recon.scan.placing import align_robustly, place_in, root_joints, rotation_of
-from recon.threads import one_blas_thread
 
 POSE_STEP = 1e-4  # radians, of the central differences by which rotations are differentiated
 FREE_TURN_SD, EYE_SD, LID_SD, JAW_SD = 0.3, 0.3, 0.5, 0.2  # radians, shares; what is likely before a mesh is seen
