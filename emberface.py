@@ -12,7 +12,6 @@ was found, what was wanted and the way out. The command line is in emberface_cli
 
 from __future__ import annotations
 
-import itertools
 import os
 import sys
 from collections.abc import Callable, Iterable
@@ -188,41 +187,65 @@ def render(
     path: PathLike,
     *,
     head: str | Head | None = None,  # the track's own where None
-    size: tuple[int, int] = (720, 720),
+    size: tuple[int, int] = (720, 720),  # of one panel
     progress: Callable[[Iterable, int], Iterable] = lambda frames, count: frames,
+    compare: Track | None = None,
+    compare_head: str | Head | None = None,  # the other track's own where None
+    **options,  # of render.film.film: view, passes, wireframe, names
 ) -> None:
-    """Draw a track: an .mp4 of every frame with its sound, a .webp or .gif without, or a .png of the first one."""
+    """Draw a track: an .mp4 of every frame with its sound, a .webp or .gif without, or a .png of the first one.
+
+    `view` is "portrait", "front", "three-quarter", "profile", "turntable" or "sheet" (three sides), `passes` any of
+    "shaded", "albedo", "normals", "depth", "uv", "mask". `compare` is shown beside the track, frame by frame.
+    """
     from flame_tools.licences import licences_of
-    from render.performance import film, frame_rate
+    from render.film import film, frame_rate, still_picture
 
     head, path = _head(head, track), Path(path)
-    kind, credits = kind_of(path), "; ".join(licences_of(track, head.arrays))
+    kind, licences = kind_of(path), licences_of(track, head.arrays)
+    if kind not in DRAWN:
+        raise InputError(f"cannot draw to {path}; wanted a name that ends in {', '.join(DRAWN)}")
+    if compare is not None:
+        same = compare_head is None and compare.head_id == track.head_id
+        second = head if same else _head(compare_head, compare)
+        options |= {"other": compare, "other_head": second}
+        licences = [*licences, *licences_of(compare, second.arrays)]
+    credits = "; ".join(dict.fromkeys(licences))
     if kind == ".png":
         from render.image import write_png
 
-        write_png(path, next(iter(film(track, head, size=size))), copyright=credits)
-    elif kind == ".mp4":
+        write_png(path, still_picture(track, head, size=size, **options), copyright=credits)
+        return
+    if kind == ".gif" and len(track) > 1:  # a GIF's times are hundredths of a second: more than 25 a second stumble
+        every = -(-frame_rate(track) // 25)
+        track = track if every == 1 else _thinned(track, int(every))
+    reel = film(track, head, size=size, **options)
+    pictures = progress(reel, len(reel))
+    if kind == ".mp4":
         from render.video import write_video
 
         write_video(
             path,
-            progress(film(track, head, size=size), len(track)),
-            frame_rate(track),
+            pictures,
+            reel.fps,
             audio=track.audio,
             audio_rate=track.audio_rate,
             audio_start_s=track.audio_start_s - float(track.time_s[0]),
             copyright=credits,
         )
-    elif kind in DRAWN:
+    else:
         from render.animation import write_animation
 
-        rate, every = frame_rate(track), 1
-        if kind == ".gif" and rate > 25:  # more is not shown
-            every = -(-rate // 25)
-        frames = progress(film(track, head, size=size), len(track))
-        write_animation(path, itertools.islice(frames, 0, None, every), rate / every)
-    else:
-        raise InputError(f"cannot draw to {path}; wanted a name that ends in {', '.join(DRAWN)}")
+        write_animation(path, pictures, reel.fps)
+
+
+def _thinned(track: Track, every: int) -> Track:
+    """Every so many frames of a track, at the rate that is left."""
+    from flame_tools.posing import at_frames
+    from render.film import frame_rate
+
+    rate = frame_rate(track) / every
+    return at_frames(track, np.arange(0, len(track), every)).replace(fps=rate.as_integer_ratio())
 
 
 def load(path: PathLike) -> Track:

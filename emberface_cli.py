@@ -28,6 +28,7 @@ from emberface_options import (
     Seed,
     Size,
     Text,
+    View,
     frame_rate_of,
     numbered,
     places_of,
@@ -241,6 +242,16 @@ def fit_(
 def render_(
     track: Annotated[Path, typer.Argument(help="A NAME.face.npz.")],
     out: Out,
+    view: Annotated[
+        View, typer.Option("--view", help="From where; turntable: all round; sheet: three sides beside each other.")
+    ] = View.portrait,
+    passes: Annotated[
+        str, typer.Option("--passes", help="Any of shaded, albedo, normals, depth, uv, mask, with commas.")
+    ] = "shaded",
+    wireframe: Annotated[bool, typer.Option("--wireframe", help="Draw the mesh over the shaded picture.")] = False,
+    compare: Annotated[
+        Path | None, typer.Option("--compare", help="Another track beside it; on one head, the distances too.")
+    ] = None,
     head: OwnHead = None,
     size: Size = "720x720",
     json: Json = False,
@@ -248,7 +259,15 @@ def render_(
     """Draw a track: .mp4 with sound, .webp or .gif without, or .png."""
     if emberface.kind_of(out) not in emberface.DRAWN:
         raise InputError(f"cannot draw to {out}; wanted a name that ends in {', '.join(emberface.DRAWN)}")
-    _convert("render", track, [out], head, size_of(size), json)
+    options = {
+        "view": view.value,
+        "passes": tuple(name.strip() for name in passes.split(",") if name.strip()),
+        "wireframe": wireframe,
+    }
+    if compare is not None:
+        names = tuple(path.name.removesuffix(".face.npz") for path in (track, compare))
+        options |= {"compare": compare, "names": names}
+    _convert("render", track, [out], head, size_of(size), json, drawn=options)
 
 
 @app.command()
@@ -278,18 +297,24 @@ def _convert(
     as_json: bool,
     to: str | None = None,
     lod: float | None = None,
+    drawn: dict | None = None,  # options of emberface.render
 ) -> None:
     from flame_tools.load import head_of, load_head
 
     for place in places:
         if emberface.kind_of(place) == ".face.npz" and lod is not None:
             raise InputError(f"{place} holds parameters and no triangles; --lod is for meshes, such as NAME.glb")
+    drawn = dict(drawn or {})
+    compare = drawn.get("compare")
     asked = {name: value for name, value in (("to", to), ("lod", lod)) if value is not None}
+    asked |= {name: str(value) if name == "compare" else value for name, value in drawn.items() if name != "names"}
     inputs = {"track": str(source), "head": head or "its own"} | asked
-    with Run(command, inputs, reads=[source], show=not as_json) as job:
+    with Run(command, inputs, reads=[source, compare] if compare else [source], show=not as_json) as job:
         job.prepare(*places)
         with job.step("load"):
             track = emberface.load(source)
+            if compare:
+                drawn["compare"] = emberface.load(compare)
             model = load_head(head) if head else head_of(track)
         if to:
             with job.step("transfer", "moving the performance to the other head"):
@@ -301,5 +326,5 @@ def _convert(
 
             with job.step("lod", "leaving out triangles"):
                 track, model = at_detail(track, model, lod)
-        write_all(job, track, model, places, size)
+        write_all(job, track, model, places, size, drawn)
         say(job.finish(report_beside(places[0])), as_json)

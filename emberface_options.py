@@ -33,6 +33,13 @@ class Registered(StrEnum):
     auto, yes, no = "auto", "yes", "no"
 
 
+class View(StrEnum):
+    """What `render --view` takes."""
+
+    portrait, front, three_quarter, profile = "portrait", "front", "three-quarter", "profile"
+    turntable, sheet = "turntable", "sheet"
+
+
 class Format(StrEnum):
     """What `--format` takes, beside the track itself."""
 

@@ -195,14 +195,24 @@ def write_picture(job: Run, image, track, head, place: Path) -> None:
     write_png(job.output(place), image, copyright="; ".join(credits))
 
 
-def write_all(job: Run, track, head, places: list[Path], size: tuple[int, int] = (720, 720)) -> None:
+def write_all(
+    job: Run,
+    track,
+    head,
+    places: list[Path],
+    size: tuple[int, int] = (720, 720),
+    drawn: dict | None = None,  # options of emberface.render
+) -> None:
     """Write a track to every place, as each one's name asks."""
+    drawn = drawn or {}
     job.licences |= set(licences_of(track, head.arrays))
+    if "compare" in drawn:
+        job.licences |= set(drawn["compare"].licences)
     for place in places:
         kind = emberface.kind_of(place)
         with job.step(kind.removeprefix(".") or "obj", f"writing {place.name}"):
             staged = job.output(place)
             if kind in emberface.DRAWN:
-                emberface.render(track, staged, head=head, size=size, progress=job.progress)
+                emberface.render(track, staged, head=head, size=size, progress=job.progress, **drawn)
             else:
                 emberface.export(track, staged, head=head)

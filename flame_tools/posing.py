@@ -39,6 +39,16 @@ def posed_frames(track: Track, head: Head, *, chunk: int = 32) -> Iterator[np.nd
             yield from someone.vertices(track.params.frame(slice(start, start + chunk))).numpy()
 
 
+def at_frames(track: Track, frames) -> Track:
+    """The track's poses at some of its frames, in any order and as often as asked, without what belongs to its time."""
+    frames = np.asarray(frames, np.int64)
+    return track.replace(
+        params=track.params.frame(torch.from_numpy(frames)),
+        time_s=track.time_s[frames],
+        audio=None, std=None, visibility=None, intervals={}, curves={}, fps=None,
+    )  # fmt: skip
+
+
 def still(head: Head, shape: torch.Tensor) -> Track:
     """An identity [S] at rest, as a track of one frame."""
     params = FaceParams.neutral(head, 1).replace(shape=shape.to(head.v_template))

@@ -46,7 +46,9 @@ def painted(
     table, ramps = material_tables(["other"] * len(look.table))
     table[:, :3] = 1
     tint = np.ascontiguousarray(srgb_to_linear(colours / 255), np.float32)
-    return dataclasses.replace(look, table=table, ramps=ramps, tint=tint, balls=())
+    return dataclasses.replace(
+        look, table=table, ramps=ramps, tint=tint, balls=(), paint=type(None)
+    )  # no skin to paint
 
 
 def draw_heat(

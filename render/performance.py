@@ -2,60 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from fractions import Fraction
-
 import numpy as np
 
 from flame_tools.errors import InputError
 from flame_tools.head import Head
-from flame_tools.posing import person, posed_frames
+from flame_tools.posing import at_frames, posed_frames
 from flame_tools.types import Camera, Track
-from render.camera import at_frame, portrait_camera
+from render.camera import at_frame
+from render.film import Film, film, film_camera, frame_rate, still_picture, turntable
 from render.preview import draw, draw_rgba, overlay, side_by_side
 
-
-def frame_rate(track: Track) -> Fraction:
-    """Frames per second of a track with a constant rate; the mean rate of any other, 30 for a single frame."""
-    if track.fps is not None:
-        return Fraction(*track.fps)
-    if len(track) < 2:
-        return Fraction(30)
-    return Fraction((len(track) - 1) / float(track.time_s[-1] - track.time_s[0])).limit_denominator(1001)
-
-
-def film_camera(track: Track, head: Head, size: tuple[int, int]) -> Camera:
-    """A camera that frames the person at rest, with room for the head to move."""
-    rest = person(track, head).v_template.numpy()
-    chosen = [head.arrays.regions[name] for name in ("face", "scalp", "ears") if name in head.arrays.regions]
-    subject = rest[np.unique(np.concatenate(chosen))] if chosen else rest
-    middle = track.params.translation.mean(0).numpy() if len(track) > 1 else track.params.translation[0].numpy()
-    return portrait_camera(size, subject + middle, yaw_deg=8.0, fill=0.82)
-
-
-def film(track: Track, head: Head, *, size: tuple[int, int] = (720, 720), threads: int | None = None) -> Iterator:
-    """Draw every frame: yields uint8 [H, W, 3] at the track's own times."""
-    camera = film_camera(track, head, size)
-    albedo = None if track.appearance is None else track.appearance.albedo
-    for vertices in posed_frames(track, head):
-        yield draw(head, vertices, camera, albedo=albedo, threads=threads)
-
-
-def turntable(
-    head,  # as `draw` takes it
-    vertices,  # [V, 3] metres
-    *,
-    size: tuple[int, int] = (512, 512),
-    frames: int = 96,  # of one turn
-    pitch_deg: float = 0.0,
-    threads: int | None = None,
-    **options,  # of draw: albedo, background, supersample, wireframe, skin
-) -> Iterator:
-    """Walk once round a head, from its face to its left: yields uint8 [H, W, 3]; the last meets the first."""
-    points = vertices.detach().cpu().numpy() if hasattr(vertices, "detach") else np.asarray(vertices)
-    for k in range(frames):
-        camera = portrait_camera(size, points, yaw_deg=360.0 * k / frames, pitch_deg=pitch_deg)
-        yield draw(head, points, camera, threads=threads, **options)
+__all__ = ["Film", "comparison", "film", "film_camera", "frame_rate", "still_picture", "turntable"]
 
 
 def comparison(
@@ -75,20 +32,12 @@ def comparison(
             f"the photo is {photo.shape[1]}x{photo.shape[0]}, the track's camera {camera.size[0]}x{camera.size[1]}; "
             "give the photo it was made from"
         )
-    (vertices,) = posed_frames(_one_frame(track, frame), head)
+    (vertices,) = posed_frames(at_frames(track, [frame]), head)
     camera, patch = _cut_to(photo, camera, vertices, height)
     albedo = None if track.appearance is None else track.appearance.albedo
     clay = draw_rgba(head, vertices, camera, threads=None)
     worn = draw(head, vertices, camera, albedo=albedo, threads=None)
     return side_by_side([patch, worn, overlay(patch, clay, 0.6)])
-
-
-def _one_frame(track: Track, frame: int) -> Track:
-    return track.replace(
-        params=track.params.frame(slice(frame, frame + 1)).replace(shape=track.params.shape),
-        time_s=track.time_s[frame : frame + 1],
-        std=None, visibility=None, curves={}, fps=None,
-    )  # fmt: skip
 
 
 def _cut_to(photo: np.ndarray, camera: Camera, vertices: np.ndarray, height: int) -> tuple[Camera, np.ndarray]:

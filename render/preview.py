@@ -33,10 +33,11 @@ def draw(
     supersample: int = 2,
     wireframe: bool = False,
     skin: tuple[int, int, int] | None = None,  # sRGB complexion; scales the painted skin, or the albedo
+    lit: bool = True,  # False: the surface's own colours
     threads: int | None = 1,  # None: every core
 ) -> np.ndarray:  # [H, W, 3] uint8
     """Draw one head before a soft backdrop."""
-    return _draw(head, vertices, camera, albedo, background, supersample, wireframe, skin, threads)[..., :3]
+    return _draw(head, vertices, camera, albedo, background, supersample, wireframe, skin, lit, threads)[..., :3]
 
 
 def draw_rgba(
@@ -48,13 +49,14 @@ def draw_rgba(
     supersample: int = 2,
     wireframe: bool = False,
     skin: tuple[int, int, int] | None = None,
+    lit: bool = True,
     threads: int | None = 1,
 ) -> np.ndarray:  # [H, W, 4] uint8, straight alpha: the share of each pixel that the head covers
     """Draw one head on nothing."""
-    return _draw(head, vertices, camera, albedo, None, supersample, wireframe, skin, threads)
+    return _draw(head, vertices, camera, albedo, None, supersample, wireframe, skin, lit, threads)
 
 
-def _draw(head, vertices, camera, albedo, background, supersample, wireframe, skin, threads):
+def _draw(head, vertices, camera, albedo, background, supersample, wireframe, skin, lit, threads):
     from flame_tools.threads import default_threads, run_tasks
     from render import raster_numba, shading
     from render.attributes import vertex_attributes
@@ -62,21 +64,13 @@ def _draw(head, vertices, camera, albedo, background, supersample, wireframe, sk
     from render.studio import DECODE, ENCODE, STUDIO
 
     look = look_of(head)
-    points = vertices.detach().cpu().numpy() if hasattr(vertices, "detach") else np.asarray(vertices)
-    if points.shape != (len(look.eye), 3):
-        raise ShapeError(f"vertices are {list(points.shape)}, but the head has [{len(look.eye)}, 3]")
-    broken = int((~np.isfinite(points)).any(1).sum())
-    if broken:
-        raise ShapeError(
-            f"{broken} of {len(points)} vertices are not finite; wanted metres (a parameter is NaN or huge)"
-        )
+    points = plain_vertices(look, vertices)
     width, height = camera.size
     s = int(supersample)
     if not (1 <= s <= 8 and width >= 1 and height >= 1):
         raise ShapeError(f"cannot draw {width}x{height} with {supersample} samples a side; wanted 1 to 8 and a size")
     if np.asarray(camera.world_to_camera).shape != (4, 4):
         raise ShapeError("draw takes one camera; use render.camera.at_frame(camera, i) for a sequence")
-    points = np.require(points, np.float32, _OWN)
     matrix = clip_matrix(camera)
     clip = points.astype(np.float64) @ matrix[:, :3].T + matrix[:, 3]
     screen = np.empty((len(points), 3))
@@ -85,6 +79,7 @@ def _draw(head, vertices, camera, albedo, background, supersample, wireframe, sk
     turn = np.ascontiguousarray(np.diag([1.0, -1.0, -1.0]) @ np.asarray(camera.world_to_camera)[:3, :3], np.float32)
     lights, sky = STUDIO.packed()
     attributes = vertex_attributes(look, points, turn, lights[0, :3])
+    lights = lights if lit else lights[:0]
 
     texture = look.skin_texture if albedo is None else albedo
     if texture is None or not look.has_uv:
@@ -123,6 +118,19 @@ def _draw(head, vertices, camera, albedo, background, supersample, wireframe, sk
     tasks = [(top, min(top + _BAND, height)) for top in range(0, height, _BAND)]
     run_tasks(band, tasks, default_threads() if threads is None else threads)
     return out
+
+
+def plain_vertices(look, vertices) -> np.ndarray:  # [V, 3] float32, contiguous
+    """The vertices of a head, checked."""
+    points = vertices.detach().cpu().numpy() if hasattr(vertices, "detach") else np.asarray(vertices)
+    if points.shape != (len(look.eye), 3):
+        raise ShapeError(f"vertices are {list(points.shape)}, but the head has [{len(look.eye)}, 3]")
+    broken = int((~np.isfinite(points)).any(1).sum())
+    if broken:
+        raise ShapeError(
+            f"{broken} of {len(points)} vertices are not finite; wanted metres (a parameter is NaN or huge)"
+        )
+    return np.require(points, np.float32, _OWN)
 
 
 def _eye_like(look, albedo) -> np.ndarray:
