@@ -1,0 +1,1 @@
+"""Speech encoders: sound to features that know the phones."""

@@ -1,0 +1,53 @@
+"""Posteriors of frames to phones with times: the likeliest path through phones that follow each other as in speech.
+
+A phone lasts as long as it likes (a geometric length), changes cost what the corpus' pairs of phones say. Frame i is
+centred at i * FRAME_S, so that a border between frames i - 1 and i lies at (i - 0.5) * FRAME_S.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+
+from animate.encoder.corpus import PHONES, Utterance
+from animate.encoder.model import FRAME_S
+from animate.textgrid import intervals
+from flame_tools.types import Intervals
+
+
+def bigram(spoken: Iterable[Utterance], *, smoothing: float = 1.0) -> np.ndarray:
+    """[41, 41] log-probability that a frame of one phone (row) is followed by one of another (column)."""
+    counts = np.full((len(PHONES),) * 2, smoothing)
+    for utterance in spoken:
+        frames = np.maximum((utterance.end_s - utterance.start_s) / FRAME_S, 1)
+        np.add.at(counts, (utterance.phones, utterance.phones), frames - 1)
+        np.add.at(counts, (utterance.phones[:-1], utterance.phones[1:]), 1)
+    return np.log(counts / counts.sum(1, keepdims=True)).astype(np.float32)
+
+
+def best_path(
+    log_posteriors: np.ndarray, changes: np.ndarray, *, weight: float = 0.5, priors: np.ndarray | None = None
+) -> np.ndarray:
+    """Phone of each frame [T] of [T, 41]; `changes` counts `weight` times. `priors` [41] log are divided out."""
+    scores = log_posteriors if priors is None else log_posteriors - priors
+    costs = weight * changes
+    best, came = scores[0], np.zeros(scores.shape, np.int16)
+    for t in range(1, len(scores)):
+        paths = best[:, None] + costs
+        came[t] = paths.argmax(0)
+        best = paths.max(0) + scores[t]
+    path = np.zeros(len(scores), np.int64)
+    path[-1] = best.argmax()
+    for t in range(len(scores) - 1, 0, -1):
+        path[t - 1] = came[t, path[t]]
+    return path
+
+
+def phones_of(path: np.ndarray, duration_s: float) -> Intervals:
+    """Runs of the same phone in a path [T], from 0 to the end."""
+    starts = np.concatenate([[0], np.flatnonzero(np.diff(path)) + 1])
+    edges = np.concatenate([[0.0], (starts[1:] - 0.5) * FRAME_S, [duration_s]])
+    names = [PHONES[path[start]] for start in starts]
+    rows = [row for row in zip(names, edges[:-1], edges[1:], strict=True) if row[2] > row[1]]
+    return intervals(rows)

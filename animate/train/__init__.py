@@ -1,0 +1,1 @@
+"""Training of what `animate` brings along."""

@@ -1,0 +1,88 @@
+"""Training goes on to the bit where it stopped, and learns."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+
+from animate.encoder.corpus import save
+from animate.encoder.data import items
+from animate.encoder.losses import LossConfig
+from animate.encoder.model import EncoderConfig, listen
+from animate.encoder.validate import validate
+from animate.encoder.weights import load_weights, save_weights
+from animate.train import speech
+from animate.train.speech import TrainConfig, Training, read_config, train
+from flame_tools.errors import FormatError, InputError
+from tests.animate.encoder.test_data import bursts
+
+SMALL = EncoderConfig(width=24, blocks=2, heads=2, back=8, ahead=4, reach=2, live_ahead=(1, 0))
+CONFIG = TrainConfig(steps=6, batch=2, seconds=1.5, warm=2, decay=2, encoder=SMALL, validate_every=1000, bfloat16=False)
+
+
+@pytest.fixture
+def pool(tmp_path):
+    return items([bursts(), bursts("b", 1)], tmp_path / "prosody")
+
+
+def run(pool, config=CONFIG):
+    return Training(config, pool, np.full(len(pool), 1 / len(pool)))
+
+
+def test_going_on_equals_not_having_stopped(pool, tmp_path):
+    straight, first = run(pool), run(pool)
+    for _ in range(6):
+        straight.advance()
+    for _ in range(3):
+        first.advance()
+    torch.save(first.state(), tmp_path / "state.pt")
+    second = run(pool)
+    second.restore(torch.load(tmp_path / "state.pt", weights_only=True))
+    for _ in range(3):
+        second.advance()
+    assert second.step == straight.step == 6
+    for name, value in straight.average.items():
+        assert torch.equal(value, second.average[name]), name
+    assert all(map(torch.equal, straight.encoder.parameters(), second.encoder.parameters()))
+
+
+def test_it_learns_to_tell_sound_from_silence(pool, tmp_path, monkeypatch):
+    monkeypatch.setattr(speech, "corpus_folder", lambda: tmp_path)
+    for item in pool:
+        save(item.spoken, tmp_path / "aligned")
+    config = tmp_path / "config.json"
+    config.write_text(
+        json.dumps(
+            {
+                "parts": {"aligned": 1.0}, "steps": 60, "batch": 4, "seconds": 1.5, "warm": 5, "decay": 20,
+                "rate": 5e-3, "average": 0.9, "validate_every": 1000, "bfloat16": False,
+                "encoder": {"width": 24, "blocks": 2, "heads": 2, "live_ahead": [1, 0]},
+            }
+        )
+    )  # fmt: skip
+    found = train(read_config(config), tmp_path / "run", overfit=2)
+    assert found.accuracy > 0.9
+    encoder = load_weights(tmp_path / "run" / "encoder.npz")
+    assert validate(encoder, [item.spoken for item in pool]).accuracy > 0.9
+    sound = torch.from_numpy(pool[0].spoken.samples.astype(np.float32) / 32768)
+    heard = listen(encoder, sound)
+    assert heard.phones.exp().sum(-1).numpy() == pytest.approx(1, abs=1e-5)
+
+
+def test_a_config_says_what_it_does_not_know(tmp_path):
+    path = tmp_path / "config.json"
+    path.write_text('{"encoder": {"witdh": 3}}')
+    with pytest.raises(InputError, match=r"witdh.*known here:.*width"):
+        read_config(path)
+    path.write_text('{"encoder": {"live_ahead": [1, 0], "blocks": 2}, "loss": {"pitch": 0.5}}')
+    assert read_config(path).encoder.live_ahead == (1, 0)
+    assert read_config(path).loss == LossConfig(pitch=0.5)
+
+
+def test_weights_of_another_shape_are_refused(pool, tmp_path):
+    encoder = run(pool).encoder
+    encoder.config.__dict__["width"] = 48  # a file that lies about its own network
+    save_weights(encoder, tmp_path / "w.npz")
+    with pytest.raises(FormatError, match="does not fit its own config"):
+        load_weights(tmp_path / "w.npz")
