@@ -159,6 +159,9 @@ def _checked(content: dict, path: Path) -> dict[str, np.ndarray]:
 
 def _numbers(value: object, key: str, path: Path) -> np.ndarray:
     array = np.asarray(value)
-    if array.dtype.kind not in "fiu" or not np.isfinite(array).all():
+    if array.dtype.kind not in "fiu":
         raise FormatError(f"{path}: {key} must be finite numbers, found {array.dtype}")
+    wrong = array.size - int(np.isfinite(array).sum())
+    if wrong:
+        raise FormatError(f"{path}: {key} must be finite numbers; {wrong} of {array.size} are not")
     return array.astype(np.float32) if array.dtype == np.float16 else array

@@ -59,7 +59,8 @@ def parse_pickle(
     except RecursionError:
         raise FormatError(f"{name} nests too deeply to be a head file") from None
     except Exception as error:  # a malformed stream can make the parser raise almost anything
-        raise FormatError(f"{name} is not a readable pickle ({error}); it may be truncated") from error
+        why = str(error) or "it ends too early"
+        raise FormatError(f"{name} is not a readable pickle ({why}); it may be truncated") from error
 
 
 class Reader:
