@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import os
+import tempfile
 from collections.abc import Iterable
 from fractions import Fraction
 from pathlib import Path
@@ -15,6 +17,8 @@ from flame_tools.errors import InputError, OutputError
 from render.video import checked_frame, frame_rate_of
 
 LONGEST = 20_000  # frames
+DITHER = 5.0  # levels of 255 from the lowest to the highest of the pattern: about a step of the palette
+_BAYER = np.array([[0, 8, 2, 10], [12, 4, 14, 6], [3, 11, 1, 9], [15, 7, 13, 5]]) / 16 - 15 / 32
 
 
 def write_animation(
@@ -24,9 +28,8 @@ def write_animation(
     *,
     quality: int = 80,  # of WebP, 0 to 100
 ) -> int:  # number of frames written
-    """Write an endless loop. GIF has 256 colours, those of its first frame, and shows at most 50 frames a second."""
-    from PIL import Image
-
+    """Write an endless loop. GIF has 256 colours for all frames, times in hundredths of a second and at most 50
+    frames a second."""
     path, rate = Path(path), frame_rate_of(fps)
     kind = path.suffix.lower()
     if kind not in (".webp", ".gif"):
@@ -37,25 +40,56 @@ def write_animation(
     first = next(frames, None)
     if first is None:
         raise InputError(f"{path.name} would have no frame; wanted at least one")
-    first, count = checked_frame(first, None, 0), 1
-    palette = Image.fromarray(first).quantize(256) if kind == ".gif" else None
+    first, count = checked_frame(first, None, 0), 0
 
-    def image(frame):
-        picture = Image.fromarray(np.ascontiguousarray(frame))
-        return picture if palette is None else picture.quantize(palette=palette, dither=Image.Dither.FLOYDSTEINBERG)
-
-    def rest():
+    def checked():
         nonlocal count
-        for frame in itertools.islice(frames, LONGEST - 1):
-            checked = checked_frame(frame, first.shape, count)
+        for frame in itertools.chain([first], itertools.islice(frames, LONGEST - 1)):
+            yield np.ascontiguousarray(checked_frame(frame, first.shape, count))
             count += 1
-            yield image(checked)
 
     # a frame's time is a whole number of milliseconds (GIF: of centiseconds): they add up to the rate
     unit = 10 if kind == ".gif" else 1
     ticks = [int(k * 1000 / (unit * rate)) * unit for k in range(LONGEST + 1)]
     lengths = [after - before for before, after in itertools.pairwise(ticks)]
-    options = {"quality": quality, "method": 2} if kind == ".webp" else {"optimize": False, "disposal": 1}
-    with written_whole(path) as temporary:
-        image(first).save(temporary, kind[1:], save_all=True, append_images=rest(), duration=lengths, loop=0, **options)
+    with written_whole(path) as temporary, contextlib.ExitStack() as stack:
+        if kind == ".webp":
+            images = map(_image, checked())
+            options = {"quality": quality, "method": 2}
+        else:
+            images = _with_palette(stack.enter_context(tempfile.TemporaryFile()), checked(), first.shape)
+            options = {"optimize": False, "disposal": 1}
+        head = next(images)
+        head.save(temporary, kind[1:], save_all=True, append_images=images, duration=lengths, loop=0, **options)
     return count
+
+
+def _image(frame):
+    from PIL import Image
+
+    return Image.fromarray(frame)
+
+
+def _with_palette(file, frames, shape):
+    """Pictures of one palette of all frames, which wait in a file until it is known.
+
+    The same pattern is laid over every frame before each pixel takes its nearest colour: it breaks up bands as
+    error diffusion does, but stands still, so nothing flickers and frames pack well.
+    """
+    from PIL import Image
+
+    samples = []
+    for k, frame in enumerate(frames):
+        file.write(frame)
+        if k & (k - 1) == 0 or k % 8 == 0:
+            samples.append(frame[k % 5 :: 5, k % 3 :: 3].reshape(-1, 3))
+    seen = np.concatenate(samples)
+    seen = seen[:: -(-len(seen) // 1_000_000)]
+    palette = Image.fromarray(seen[None]).quantize(256, kmeans=1)
+    rows, columns = np.indices(shape[:2]) % 4
+    pattern = (_BAYER[rows, columns] * DITHER)[..., None]
+    file.seek(0)
+    while data := file.read(int(np.prod(shape))):
+        frame = np.frombuffer(data, np.uint8).reshape(shape) + pattern
+        frame = np.clip(np.rint(frame), 0, 255).astype(np.uint8)
+        yield Image.fromarray(frame).quantize(palette=palette, dither=Image.Dither.NONE)
