@@ -6,6 +6,7 @@ whose landmarks, taken back to the surface, lie best on the head's own: a hollow
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 from dataclasses import dataclass
 
@@ -121,11 +122,13 @@ def _read_around(canvas: Canvas, to_head: Alignment, turns) -> tuple[np.ndarray,
     flat = np.full((468, 3), np.nan)
     reach = REACH_M / to_head.scale
     centre = to_head.inverse()(np.array([[0.0, -0.01, 0.02]]))[0]
+    mirrored = _mirrored(canvas, to_head)
     stack, weights = [], []
     for yaw, pitch in turns:
         axes = _turn(yaw, pitch) @ rotation_of(to_head)
         seen = view(canvas, axes, centre, reach, READ_PX)
-        readings = read_faces(seen.image)
+        other = view(mirrored, axes, centre, reach, READ_PX)
+        readings = read_faces(np.where(seen.facing[..., None] > 0, seen.image, other.image))
         if not readings:
             continue
         pixels = readings[0].landmarks[:, :2]
@@ -147,6 +150,17 @@ def _read_around(canvas: Canvas, to_head: Alignment, turns) -> tuple[np.ndarray,
     total = given.sum(0)
     trust = np.clip(total / 1.5, 0, 1) * (total > 0.05)
     return np.where((trust > 0)[:, None], mean, np.nan), trust, flat, len(stack)
+
+
+def _mirrored(canvas: Canvas, to_head: Alignment) -> Canvas:
+    """The scan's mirror image in the head's own plane: it completes the picture where a half or a hole is missing."""
+    flip = np.diag([-1.0, 1.0, 1.0])
+    turn = rotation_of(to_head)
+    return dataclasses.replace(
+        canvas,
+        vertices=to_head.inverse()(to_head(canvas.vertices) @ flip),
+        normals=canvas.normals @ (turn.T @ flip @ turn),
+    )
 
 
 def _turn(yaw_deg: float, pitch_deg: float) -> np.ndarray:
