@@ -12,7 +12,7 @@ import numpy as np
 import typer
 
 import emberface
-from emberface_options import HeadName, Json, OwnHead, say_figures
+from emberface_options import Json, OwnHead, say_figures
 from flame_tools.errors import InputError
 
 app = typer.Typer(help="Measure a track.", no_args_is_help=True, rich_markup_mode=None)
@@ -25,15 +25,16 @@ def lips(
     text: Annotated[
         str | None, typer.Option("--text", help="What is said: phone times come from an alignment.")
     ] = None,
-    head: HeadName = "default",
+    head: OwnHead = None,
     json: Json = False,
 ) -> None:
     """Do the lips close, open, round and rest when the sound says so?"""
-    from flame_tools.load import load_head
+    from flame_tools.load import head_of, load_head
 
     if (textgrid is None) == (not text):
         raise InputError("lips are measured against phone times: give either --textgrid FILE or --text TEXT")
-    model, performance = load_head(head), emberface.load(track)
+    performance = emberface.load(track)
+    model = load_head(head) if head else head_of(performance)
     phones = _phones_of_textgrid(textgrid) if textgrid else _phones_of_text(performance, text)
     say_figures(lip_quality(performance, model, phones), json)
 

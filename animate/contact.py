@@ -14,6 +14,7 @@ import torch
 
 from animate.visemes import BILABIAL, LABIODENTAL, OPEN_VOWELS, SILENCE, plain
 from flame_tools.arkit import INDEX, to_params
+from flame_tools.errors import InputError
 from flame_tools.head import Head
 from flame_tools.types import FaceParams, Intervals
 
@@ -41,6 +42,11 @@ class Lips:
 
     def __init__(self, head: Head, shape: torch.Tensor):
         pairs = head.arrays.inner_lip_pairs
+        if not len(pairs):
+            raise InputError(
+                f"head {head.arrays.id!r} has no inner_lip_pairs, so lips cannot be made to meet; "
+                "FLAME gets them from landmark_embedding.npy, a character from a jawOpen that parts its lips"
+            )
         used, rows = np.unique(pairs, return_inverse=True)
         self.head = head.bake(shape).only(torch.as_tensor(used))
         self.pairs = rows.reshape(-1, 2)
@@ -49,7 +55,8 @@ class Lips:
         middle, half = (x.max() + x.min()) / 2, (x.max() - x.min()) / 2
         self.central = np.abs(x - middle) <= CENTRAL * half + 1e-6
         y = rest[self.pairs[self.central], 1]
-        self.aim_mm = float(np.clip(1e3 * np.median(y[:, 0] - y[:, 1]), *_AIM_MM))
+        # As the narrowest place is at rest: lips whose pairs lie unevenly would stay ajar where they are widest.
+        self.aim_mm = float(np.clip(1e3 * (y[:, 0] - y[:, 1]).min(), *_AIM_MM))
 
     def gaps_mm(self, params: FaceParams) -> np.ndarray:
         """Signed vertical distance [T, central pairs] in mm, upper minus lower, in the head's frame."""

@@ -1,3 +1,5 @@
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
@@ -5,7 +7,9 @@ import torch
 from animate.contact import CLOSED_MM, Lips, closures, seal
 from animate.emotion import EMOTIONS, layer
 from animate.textgrid import intervals
+from flame_tools import Head
 from flame_tools.arkit import INDEX, to_params
+from flame_tools.errors import InputError
 
 
 def identity(head, seed: int) -> torch.Tensor:
@@ -88,3 +92,21 @@ def test_every_closure_falls_on_a_frame(fps, length):
 def test_nothing_to_close():
     asked = closures(intervals([("AA", 0.0, 0.3), ("SIL", 0.3, 0.6)]), np.arange(18) / 30)
     assert (asked.hold == 0).all()
+
+
+def test_lips_meet_where_pairs_lie_unevenly_at_rest(head):
+    """As on characters, whose pairs are found by nearness: the middle one is a millimetre wider than its neighbours."""
+    arrays = head.arrays
+    pairs, template = arrays.inner_lip_pairs, arrays.v_template.copy()
+    middle = len(pairs) // 2
+    template[pairs[middle - 1 : middle + 2, 0], 1] += 0.0009
+    lips = Lips(Head(dataclasses.replace(arrays, v_template=template)), torch.zeros(head.shape_size))
+    mouths = np.zeros((1, 52))
+    mouths[:, INDEX["jawOpen"]] = 0.25
+    assert np.abs(lips.gaps_of_weights_mm(seal(mouths, np.ones(1), lips))).max() <= CLOSED_MM
+
+
+def test_a_head_without_inner_lips_is_refused(head):
+    bare = dataclasses.replace(head.arrays, inner_lip_pairs=np.zeros((0, 2), np.int32))
+    with pytest.raises(InputError, match="has no inner_lip_pairs"):
+        Lips(Head(bare), torch.zeros(head.shape_size))
