@@ -102,7 +102,7 @@ def crop(
     sound = augment.stretched(sound, speed / pitch) if speed != pitch else sound
     sound = augment.resampled(sound, pitch, count)
     rows = targets(item, start_s, speed, round(seconds / FRAME_S), np.log2(pitch))
-    sound, noisy = _coloured(sound, pool, config, rng)
+    sound, noisy = coloured(sound, pool, config, rng)
     if noisy:
         phones = rows[0]
         phones[:, _NOISE] += phones[:, _SIL]
@@ -116,7 +116,7 @@ def _cut(item: Item, start_s: float, seconds: float) -> np.ndarray:
     return item.spoken.samples[first : first + round(seconds * RATE)].astype(np.float32) / 32768
 
 
-def _coloured(sound, pool, config, rng) -> tuple[np.ndarray, bool]:
+def coloured(sound, pool, config, rng) -> tuple[np.ndarray, bool]:
     """The sound as it may come, and whether its pauses are full of music."""
     noisy = False
     if rng.random() < config.room:
