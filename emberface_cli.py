@@ -17,6 +17,7 @@ import emberface_heads
 from assets.locate import asset_path
 from emberface_eval import performance_quality, recon_quality
 from emberface_options import (
+    Backend,
     Emotion,
     Formats,
     Fps,
@@ -252,6 +253,9 @@ def render_(
     compare: Annotated[
         Path | None, typer.Option("--compare", help="Another track beside it; on one head, the distances too.")
     ] = None,
+    backend: Annotated[
+        Backend, typer.Option("--backend", help="gl: draw by OpenGL; needs pip install 'emberface[gl]'.")
+    ] = Backend.numba,
     head: OwnHead = None,
     size: Size = "720x720",
     json: Json = False,
@@ -263,6 +267,7 @@ def render_(
         "view": view.value,
         "passes": tuple(name.strip() for name in passes.split(",") if name.strip()),
         "wireframe": wireframe,
+        "backend": backend.value,
     }
     if compare is not None:
         names = tuple(path.name.removesuffix(".face.npz") for path in (track, compare))

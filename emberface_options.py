@@ -40,6 +40,12 @@ class View(StrEnum):
     turntable, sheet = "turntable", "sheet"
 
 
+class Backend(StrEnum):
+    """What `render --backend` takes."""
+
+    numba, gl = "numba", "gl"
+
+
 class Format(StrEnum):
     """What `--format` takes, beside the track itself."""
 

@@ -73,6 +73,7 @@ def film(
     other_head: Head | None = None,  # of the other track, where it is another one
     names: tuple[str, str] = ("first", "second"),  # what the two are called
     turn: int = TURN_S * TURN_FPS,  # frames of a turntable of a still
+    backend: str = "numba",  # or "gl": the shaded pass by OpenGL, see render.gl
     threads: int | None = None,
 ) -> Film:
     """Draw a track, a frame for each of its own; one turn of the camera about a still.
@@ -85,15 +86,17 @@ def film(
     unknown = [name for name in passes if name != "shaded" and name not in PASSES]
     if unknown or not passes:
         raise InputError(f"there is no pass {', '.join(unknown) or 'to draw'}; there are: shaded, {', '.join(PASSES)}")
+    if backend not in ("numba", "gl") or (backend == "gl" and wireframe):
+        raise InputError(f"no backend {backend!r} draws this; there are: numba, and gl without a wireframe")
     turning = view == "turntable"
     still = len(track) == 1 and (other is None or len(other) == 1)
     count = turn if still and turning else len(track)
     own = np.zeros(count, np.int64) if len(track) == 1 else np.arange(count)
-    actors = [_Actor(track, head, own, size)]
+    actors = [_Actor(track, head, own, size, backend)]
     heat = None
     if other is not None:
         there = np.interp(track.time_s[own], other.time_s, np.arange(len(other))).round().astype(np.int64)
-        actors.append(_Actor(other, other_head or head, there, size))
+        actors.append(_Actor(other, other_head or head, there, size, backend))
         if other.head_id == track.head_id and np.array_equal(actors[1].head.arrays.faces, head.arrays.faces):
             actors[1].subject = actors[0].subject  # one camera: what differs is seen to differ
             heat = _heat_limit(actors) if len(passes) == 1 else None
@@ -145,6 +148,7 @@ class _Actor:
     head: Head
     frames: np.ndarray  # which of its frames are shown
     size: tuple[int, int]
+    backend: str
     subject: np.ndarray = None
 
     def __post_init__(self):
@@ -156,6 +160,10 @@ class _Actor:
     def draw(self, vertices, yaw_deg, name, wireframe, threads) -> np.ndarray:
         camera = self.camera(yaw_deg)
         albedo = None if self.track.appearance is None else self.track.appearance.albedo
+        if name == "shaded" and self.backend == "gl":
+            from render.gl import draw_gl
+
+            return draw_gl(self.head, vertices, camera, albedo=albedo)
         if name == "shaded":
             return draw(self.head, vertices, camera, albedo=albedo, wireframe=wireframe, threads=threads)
         span = depth_range(self.subject, camera) if name == "depth" else None  # one for the whole film

@@ -1,89 +1,86 @@
-"""Pictures by OpenGL through pyrender (extra `gl`), offscreen with EGL: a second opinion on `preview.draw`.
+"""The head drawn by OpenGL, through pyrender: a second opinion on what a mesh looks like, on any machine with EGL.
 
-The same camera, materials and lamps, but OpenGL's shading: no shadows, no light through skin, none between the lips.
+Needs `pip install 'emberface[gl]'` and a system library for OpenGL without a window (Debian: libegl1 and
+libgl1-mesa-dri; without a graphics card Mesa draws in software). Materials are plain glTF ones, lamps and camera
+are those of `render.preview`; nothing here is used unless it is called.
 """
 
 from __future__ import annotations
 
 import os
+import sys
+import threading
 
 import numpy as np
 
-from flame_tools.errors import InputError, ShapeError
+from flame_tools.errors import AssetError, ShapeError
 from flame_tools.types import Camera
 from render.camera import FAR_M, NEAR_M
-from render.eyes import EYE_EXTENT
-from render.materials import EYE, SKIN, look_of
-from render.preview import BACKGROUND
+from render.materials import MATERIALS, look_of, srgb_to_linear
+from render.preview import BACKGROUND, plain_vertices
+from render.sheets import overlay
 from render.studio import STUDIO
 
-LAMP = 4.0  # pyrender's intensity of a lamp of strength 1
+_renderers = threading.local()  # an OpenGL context belongs to the thread that made it
 
 
 def draw_gl(
-    head,  # Head, HeadArrays, Mesh or Look
-    vertices,  # [V, 3] metres, world; array or tensor
+    head,  # Head, HeadArrays, Mesh, or a Look
+    vertices,  # [V, 3] metres, world
     camera: Camera,
     *,
-    albedo: np.ndarray | None = None,  # [h, w, 3] uint8 sRGB in UV, row 0 at v = 1
+    albedo: np.ndarray | None = None,  # [h, w, 3] uint8 sRGB in the head's UV, row 0 at v = 1
     background: tuple[int, int, int] = BACKGROUND,
 ) -> np.ndarray:  # [H, W, 3] uint8
-    """Draw one head. A tenth of a second goes into a new context: for films `preview.draw_frames` is faster."""
-    os.environ.setdefault("PYOPENGL_PLATFORM", "egl")  # read when PyOpenGL is first imported
-    try:
-        import pyrender
-    except ImportError:
-        raise InputError("drawing by OpenGL needs pyrender and EGL: pip install 'emberface[gl]'") from None
+    """Draw one head before a plain backdrop."""
+    drawn = draw_gl_rgba(head, vertices, camera, albedo=albedo)
+    plain = np.broadcast_to(np.array(background, np.uint8), (*drawn.shape[:2], 3))
+    return overlay(plain, drawn)
+
+
+def draw_gl_rgba(head, vertices, camera: Camera, *, albedo: np.ndarray | None = None) -> np.ndarray:
+    """Draw one head on nothing: [H, W, 4] uint8, straight alpha."""
+    pyrender = _pyrender()
     look = look_of(head)
-    points = np.asarray(vertices.detach().cpu() if hasattr(vertices, "detach") else vertices, np.float32)
-    if points.shape != (len(look.eye), 3):
-        raise ShapeError(f"vertices are {list(points.shape)}, but the head has [{len(look.eye)}, 3]")
-    _, sky = STUDIO.packed()
-    scene = pyrender.Scene(bg_color=[*(np.asarray(background) / 255), 1.0], ambient_light=0.5 * sky.mean(0))
+    points = plain_vertices(look, vertices)
+    if np.asarray(camera.world_to_camera).shape != (4, 4):
+        raise ShapeError("draw_gl takes one camera; use render.camera.at_frame(camera, i) for a sequence")
     texture = look.skin_texture if albedo is None else albedo
-    parts = [_part(pyrender, look, points, material, texture) for material in np.unique(look.face_material)]
-    scene.add(pyrender.Mesh(parts))
-    pose = _add_camera(pyrender, scene, camera)
-    for lamp in STUDIO.packed()[0]:
-        turn = np.eye(4)
-        turn[:3, :3] = pose[:3, :3] @ _facing(lamp[:3])
-        strength = float(lamp[3:].max())
-        scene.add(pyrender.DirectionalLight(lamp[3:] / strength, LAMP * strength), pose=turn)
-    width, height = camera.size
-    renderer = pyrender.OffscreenRenderer(width, height)
-    try:
-        return renderer.render(scene, pyrender.RenderFlags.SKIP_CULL_FACES)[0].copy()
-    finally:
-        renderer.delete()
+    scene = pyrender.Scene(bg_color=(0.0, 0.0, 0.0, 0.0), ambient_light=(0.25, 0.25, 0.26))
+    scene.add(pyrender.Mesh(list(_primitives(pyrender, look, points, texture))))
+    to_world = np.linalg.inv(np.asarray(camera.world_to_camera, np.float64)) @ np.diag([1.0, -1.0, -1.0, 1.0])
+    scene.add(_camera(pyrender, camera), pose=to_world)
+    lamps, _ = STUDIO.packed()
+    for lamp in lamps[:2].astype(np.float64):
+        shining = pyrender.DirectionalLight(lamp[3:] / lamp[3:].max(), 3.0 * lamp[3:].max())
+        scene.add(shining, pose=to_world @ _towards(lamp[:3]))
+    drawn, _ = _renderer(pyrender, camera.size).render(scene, pyrender.RenderFlags.RGBA)
+    return np.array(drawn)
 
 
-def _part(pyrender, look, points, material, texture):
-    """The faces of one material, their corners parted where UV is."""
-    chosen = look.face_material == material
-    row = look.table[material]
-    textured = row[6] == SKIN and texture is not None and look.has_uv
-    uv_faces = look.uv_faces[chosen] if textured else look.faces[chosen]
-    corners = np.stack([look.faces[chosen], uv_faces], -1).reshape(-1, 2)
-    pairs, index = np.unique(corners, axis=0, return_inverse=True)
-    if textured:
-        uv, image, colour = look.uv[pairs[:, 1]], texture, np.ones(3)
-    elif row[6] == EYE:
-        uv, image, colour = 0.5 + 0.5 / EYE_EXTENT * look.eye[pairs[:, 0]], look.eye_texture, np.ones(3)
-    else:
-        uv, image, colour = None, None, row[:3]
-    return pyrender.Primitive(
-        positions=points[pairs[:, 0]],
-        normals=_normals(points, look.faces)[pairs[:, 0]],
-        texcoord_0=None if uv is None else np.asarray(uv, np.float32),
-        indices=index.reshape(-1, 3).astype(np.uint32),
-        material=pyrender.MetallicRoughnessMaterial(
-            baseColorFactor=[*np.asarray(colour, float), 1.0],
-            baseColorTexture=None if image is None else pyrender.Texture(source=image, source_channels="RGB"),
+def _primitives(pyrender, look, points, texture):
+    """One primitive a material, with corners of their own where UV has seams."""
+    normals = _normals(points, look.faces)
+    for k in np.unique(look.face_material):
+        chosen = look.face_material == k
+        name = look.names[min(k, len(look.names) - 1)] if k < len(look.names) else "skin"
+        corners, uv_corners = look.faces[chosen].ravel(), look.uv_faces[chosen].ravel()
+        plain = MATERIALS.get(name, MATERIALS["other"])
+        skin = look.has_uv and texture is not None and name in ("skin", "lips")
+        colour = [1.0, 1.0, 1.0] if skin else list(srgb_to_linear(np.array(plain.colour) / 255))
+        material = pyrender.MetallicRoughnessMaterial(
+            baseColorFactor=[*colour, 1.0],
+            baseColorTexture=pyrender.Texture(source=texture, source_channels="RGB") if skin else None,
             metallicFactor=0.0,
-            roughnessFactor=float(row[3]),
+            roughnessFactor=plain.roughness,
             doubleSided=True,
-        ),
-    )
+        )
+        yield pyrender.Primitive(
+            positions=points[corners],
+            normals=normals[corners],
+            texcoord_0=look.uv[uv_corners] if skin else None,
+            material=material,
+        )
 
 
 def _normals(points, faces):
@@ -94,23 +91,45 @@ def _normals(points, faces):
     return vertex_normals(torch.from_numpy(points), torch.from_numpy(faces).long()).numpy()
 
 
-def _add_camera(pyrender, scene, camera):
-    """The camera, from OpenCV's axes to OpenGL's; gives its pose [4, 4] in the world."""
-    (fx, fy), (cx, cy), (width, height) = np.asarray(camera.focal), np.asarray(camera.centre), camera.size
-    pose = np.linalg.inv(np.asarray(camera.world_to_camera, np.float64)) @ np.diag([1.0, -1.0, -1.0, 1.0])
-    if camera.orthographic:
-        shift = np.array([(width / 2 - cx) / fx, -(height / 2 - cy) / fy, 0.0])
-        pose[:3, 3] += pose[:3, :3] @ shift
-        lens = pyrender.OrthographicCamera(width / 2 / fx, height / 2 / fy, NEAR_M, FAR_M)
-    else:
-        lens = pyrender.IntrinsicsCamera(fx, fy, cx, cy, NEAR_M, FAR_M)
-    scene.add(lens, pose=pose)
+def _camera(pyrender, camera):
+    (fx, fy), (cx, cy) = np.asarray(camera.focal, np.float64), np.asarray(camera.centre, np.float64)
+    width, height = camera.size
+    if not camera.orthographic:
+        return pyrender.IntrinsicsCamera(fx, fy, cx, cy, znear=NEAR_M, zfar=FAR_M)
+    if abs(cx - width / 2) > 0.01 or abs(cy - height / 2) > 0.01:
+        raise ShapeError("OpenGL draws an orthographic camera only with its centre in the middle of the picture")
+    return pyrender.OrthographicCamera(width / 2 / fx, height / 2 / fy, znear=NEAR_M, zfar=FAR_M)
+
+
+def _towards(direction):
+    """A pose whose +z is `direction`: lamps shine along their -z."""
+    z = direction / np.linalg.norm(direction)
+    x = np.cross([0.0, 1.0, 0.0], z)
+    x /= np.linalg.norm(x)
+    pose = np.eye(4)
+    pose[:3, :3] = np.stack([x, np.cross(z, x), z], 1)
     return pose
 
 
-def _facing(direction):
-    """A rotation [3, 3] whose z axis points along direction: a lamp shines along its -z."""
-    z = np.asarray(direction, np.float64) / np.linalg.norm(direction)
-    x = np.cross([0.0, 1.0, 0.0] if abs(z[1]) < 0.9 else [1.0, 0.0, 0.0], z)
-    x /= np.linalg.norm(x)
-    return np.stack([x, np.cross(z, x), z], 1)
+def _pyrender():
+    if sys.platform == "linux":
+        os.environ.setdefault("PYOPENGL_PLATFORM", "egl")  # read once, when OpenGL is first imported
+    try:
+        import pyrender
+    except ImportError as error:
+        raise AssetError(f"drawing with OpenGL needs pyrender: pip install 'emberface[gl]' ({error})") from error
+    return pyrender
+
+
+def _renderer(pyrender, size):
+    width, height = size
+    known = getattr(_renderers, "renderer", None)
+    if known is None:
+        try:
+            known = _renderers.renderer = pyrender.OffscreenRenderer(width, height)
+        except Exception as error:  # each platform of PyOpenGL fails in its own way
+            raise AssetError(
+                f"OpenGL cannot draw without a window here ({error}); on Debian: apt install libegl1 libgl1-mesa-dri"
+            ) from error
+    known.viewport_width, known.viewport_height = width, height
+    return known

@@ -69,6 +69,30 @@ def test_convert_writes_all_and_a_report(capsys, track_file, tmp_path):
     assert kept == {*(p.name for p in places), "a.report.json"}
 
 
+def test_render_from_a_side_beside_another_as_a_loop(capsys, head, track_file, tmp_path):
+    other = tmp_path / "other.face.npz"
+    save_track(still(head, random_identities(head, 2, 5)[1]).replace(licences=("CC-BY-4.0",)), other)
+    place = tmp_path / "both.gif"
+    arguments = [
+        "render",
+        track_file,
+        "-o",
+        place,
+        "--size",
+        "64x64",
+        "--compare",
+        other,
+        "--view",
+        "profile",
+        "--json",
+    ]
+    assert emberface_cli.run([str(a) for a in arguments]) == 0
+    report = json.loads(capsys.readouterr().out)
+    assert report["inputs"]["compare"] == str(other) and "CC-BY-4.0" in report["licences"]
+    with Image.open(place) as picture:
+        assert picture.size[0] == 8 + 3 * 72  # two heads and their distance
+
+
 def test_convert_at_a_level_of_detail(capsys, track_file, tmp_path):
     out = tmp_path / "low.glb"
     assert emberface_cli.run(["convert", str(track_file), "-o", str(out), "--lod", "0.1", "--json"]) == 0
@@ -128,6 +152,9 @@ def test_nothing_is_computed_for_a_place_that_cannot_be_written(capsys, monkeypa
         (["render", "{track}", "-o", "{tmp}/a.glb"], ".mp4"),
         (["render", "{track}", "-o", "{tmp}/a.png", "--size", "huge"], "WIDTHxHEIGHT"),
         (["render", "{track}", "-o", "{tmp}"], "cannot draw"),
+        (["render", "{track}", "-o", "{tmp}/a.png", "--passes", "shadow"], "there are: shaded"),
+        (["render", "{track}", "-o", "{tmp}/a.png", "--view", "above"], "turntable"),
+        (["render", "{track}", "-o", "{tmp}/a.png", "--compare", "{tmp}/none.face.npz"], "none.face.npz"),
         (["eval", "lips", "{track}"], "--textgrid"),
         (["eval", "lips", "{track}", "--text", "hello"], "no sound"),
         (["head", "info", "{file}"], "not a readable"),
