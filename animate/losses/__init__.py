@@ -1,0 +1,1 @@
+"""What the networks that animate are taught by, an idea a file."""
