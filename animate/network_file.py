@@ -1,0 +1,58 @@
+"""A trained network as a file: its arrays and what it takes to build it again, in an npz."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TypeVar
+
+import torch
+from torch import nn
+
+from animate.model import ModelConfig, SpeechToMotion
+from animate.prior import Prior, PriorConfig
+from flame_tools.archive import read_npz, write_npz
+from flame_tools.errors import FormatError
+
+Network = TypeVar("Network", bound=nn.Module)
+_VERSION = 1
+_PRIOR, _MODEL = "emberface-motion-prior", "emberface-speech-to-motion"
+
+
+def save_prior(prior: Prior, path: Path) -> None:
+    write_npz(path, _arrays(prior), {"format": _PRIOR, "version": _VERSION, "config": vars(prior.config)})
+
+
+def load_prior(path: Path) -> Prior:
+    arrays, header = read_npz(path, _PRIOR, _VERSION)
+    return _filled(Prior(PriorConfig(**header["config"])), arrays, path)
+
+
+def save_model(model: SpeechToMotion, path: Path, *, encoder: str, fps: int, head_id: str) -> None:
+    """`encoder`, `fps` and `head_id` are the corpus's: what the model hears and moves."""
+    header = {
+        "format": _MODEL, "version": _VERSION, "config": vars(model.config), "encoder": encoder, "fps": fps,
+        "head_id": head_id, "prior": None if model.prior is None else vars(model.prior.config),
+    }  # fmt: skip
+    write_npz(path, _arrays(model), header)
+
+
+def load_model(path: Path) -> tuple[SpeechToMotion, dict]:
+    """The model and its header."""
+    arrays, header = read_npz(path, _MODEL, _VERSION)
+    prior = None if header["prior"] is None else Prior(PriorConfig(**header["prior"]))
+    return _filled(SpeechToMotion(ModelConfig(**header["config"]), prior), arrays, path), header
+
+
+def _arrays(network: nn.Module) -> dict:
+    return {name: value.detach().cpu().numpy() for name, value in network.state_dict().items()}
+
+
+def _filled(network: Network, arrays: dict, path: Path) -> Network:
+    """The network with a file's weights, strictly: every array must be there and fit."""
+    wanted = {name: tuple(value.shape) for name, value in network.state_dict().items()}
+    found = {name: value.shape for name, value in arrays.items()}
+    if wanted != found:
+        odd = sorted(name for name in wanted.keys() | found.keys() if wanted.get(name) != found.get(name))
+        raise FormatError(f"{path} does not fit its own config at {', '.join(odd[:4])}; download or train it again")
+    network.load_state_dict({name: torch.from_numpy(value) for name, value in arrays.items()})
+    return network.eval()
