@@ -1,0 +1,111 @@
+"""Trains speech to motion on a corpus (animate.corpus), into the latents of a trained prior or directly.
+
+python -m animate.train.animate CORPUS FOLDER [CONFIG.json] [--overfit N]
+
+FOLDER takes `state.pt`, `log.jsonl` and, at the end, `model.npz`. Run it again with the same words and it goes on.
+"""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from animate.batches import Batch, Crops
+from animate.corpus import Corpus
+from animate.losses.contact import contact_loss, lip_gaps
+from animate.losses.masked import masked_mean
+from animate.losses.velocity import velocity_loss
+from animate.losses.vertices import SparseFace, vertex_loss
+from animate.model import Conditions, ModelConfig, SpeechToMotion
+from animate.network_file import load_prior, save_model
+from animate.train.run import Run, RunConfig, go_on
+from flame_tools.head import Head
+
+
+@dataclass(frozen=True)
+class AnimateTraining:
+    """One training run of speech to motion."""
+
+    prior: str = ""
+    """File of a trained prior; empty: motion is answered directly."""
+    batch: int = 12
+    """Crops a step."""
+    seconds: float = 4.0
+    """Length of a crop."""
+    motion: float = 0.5
+    """Weight of the motion rows' squared error in deviations, beside the vertices' mm^2."""
+    velocity: float = 2.0
+    """Weight of the vertices' steps, mm^2 a frame."""
+    contact: float = 1.0
+    """Weight of the lips' gaps where they are to be small, mm^2."""
+    from_reference: float = 0.4
+    """Share of the crops whose style is taken from another crop of the speaker."""
+    from_nobody: float = 0.2
+    """Share of the crops without a style."""
+    network: dict = field(default_factory=dict)
+    """What differs from ModelConfig."""
+    run: RunConfig = field(default_factory=RunConfig)
+    """How it is updated."""
+
+
+def train_animate(config: AnimateTraining, corpus: Corpus, head: Head, folder: Path) -> SpeechToMotion:
+    """Train, or go on training, in `folder`. Returns the averaged network."""
+    torch.set_num_threads(config.run.threads)
+    torch.manual_seed(config.run.seed)
+    clip = corpus.clips[0]
+    sizes = ModelConfig(clip.features.shape[1], clip.motion.shape[1], len(corpus.speakers), **config.network)
+    model = SpeechToMotion(sizes, load_prior(Path(config.prior)) if config.prior else None)
+    motion = torch.cat([torch.as_tensor(clip.motion).float() for clip in corpus.clips])
+    model.style_encoder.scale.fit(motion)
+    if model.prior is None:
+        model.scale.fit(motion)
+    scale = model.style_encoder.scale
+    crops = Crops(corpus, config.seconds, config.run.seed)
+    face = SparseFace(head)
+
+    def losses(run: Run) -> dict[str, Tensor]:
+        batch = crops.batch(config.batch, run.step).to(config.run.device)
+        rng = np.random.default_rng((config.run.seed, run.step, 2))
+        found = model(batch.features, Conditions(batch.emotion, styles(model, batch, config, rng)))
+        seen, wanted = face(found), face(batch.motion)
+        error = (scale(found) - scale(batch.motion)).square().mean(-1)
+        gaps = lip_gaps(seen, face.pairs), lip_gaps(wanted, face.pairs)
+        parts = {
+            "vertices": vertex_loss(seen, wanted, face.weights, batch.mask),
+            "motion": config.motion * masked_mean(error, batch.mask),
+            "velocity": config.velocity * velocity_loss(seen, wanted, batch.mask),
+            "contact": config.contact * contact_loss(*gaps, batch.mask),
+        }
+        return {**parts, "total": sum(parts.values())}
+
+    run = Run(model, config.run)
+    go_on(run, losses, folder)
+    model.load_state_dict(run.average)
+    save_model(model.eval(), folder / "model.npz", encoder=corpus.encoder, fps=corpus.fps, head_id=corpus.head_id)
+    return model
+
+
+def styles(model: SpeechToMotion, batch: Batch, config: AnimateTraining, rng: np.random.Generator) -> Tensor:
+    """A style [B, 1, 128] for each crop: by name, from a reference, or nobody's."""
+    draw = torch.as_tensor(rng.random(len(batch.speaker)), device=batch.speaker.device)[:, None]
+    named, shown = model.styles(batch.speaker), model.style_encoder(batch.reference)
+    style = torch.where(draw < config.from_reference, shown, named)
+    return torch.where(draw >= 1 - config.from_nobody, torch.zeros_like(style), style)[:, None]
+
+
+def main(arguments: list[str]) -> int:
+    from animate.train.command import asked
+    from flame_tools.load import load_head
+
+    config, corpus, folder = asked(arguments, AnimateTraining(), __doc__)
+    train_animate(config, corpus, load_head(corpus.head_id), folder)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

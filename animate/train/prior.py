@@ -1,0 +1,87 @@
+"""Trains the motion prior on a corpus (animate.corpus).
+
+python -m animate.train.prior CORPUS FOLDER [CONFIG.json] [--overfit N]
+
+FOLDER takes `state.pt`, `log.jsonl` and, at the end, `prior.npz`. Run it again with the same words and it goes on.
+"""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from animate.batches import Crops
+from animate.corpus import Corpus
+from animate.losses.masked import masked_mean
+from animate.losses.velocity import velocity_loss
+from animate.losses.vertices import SparseFace, vertex_loss
+from animate.network_file import save_prior
+from animate.prior import Prior, PriorConfig
+from animate.train.run import Run, RunConfig, go_on
+from flame_tools.head import Head
+
+
+@dataclass(frozen=True)
+class PriorTraining:
+    """One training run of the prior."""
+
+    batch: int = 32
+    """Crops a step."""
+    frames: int = 32
+    """Length of a crop."""
+    cost: float = 1e-3
+    """Weight of the KL divergence, or of the distance to the codes, beside mm^2."""
+    motion: float = 1.0
+    """Weight of the motion rows' squared error in deviations: what vertices do not show (gaze, neck)."""
+    velocity: float = 2.0
+    """Weight of the vertices' steps, mm^2 a frame."""
+    network: dict = field(default_factory=dict)
+    """What differs from PriorConfig."""
+    run: RunConfig = field(default_factory=RunConfig)
+    """How it is updated."""
+
+
+def train_prior(config: PriorTraining, corpus: Corpus, head: Head, folder: Path) -> Prior:
+    """Train, or go on training, in `folder`. Returns the averaged network."""
+    torch.set_num_threads(config.run.threads)
+    torch.manual_seed(config.run.seed)
+    prior = Prior(PriorConfig(motion=corpus.clips[0].motion.shape[1], **config.network))
+    prior.scale.fit(torch.cat([torch.as_tensor(clip.motion).float() for clip in corpus.clips]))
+    crops = Crops(corpus, config.frames / corpus.fps, config.run.seed)
+    face = SparseFace(head)
+
+    def losses(run: Run) -> dict[str, Tensor]:
+        batch = crops.batch(config.batch, run.step).to(config.run.device)
+        back = prior(batch.motion, run.generator())
+        found, wanted = face(back.motion), face(batch.motion)
+        error = (prior.scale(back.motion) - prior.scale(batch.motion)).square().mean(-1)
+        parts = {
+            "vertices": vertex_loss(found, wanted, face.weights, batch.mask),
+            "motion": config.motion * masked_mean(error, batch.mask),
+            "velocity": config.velocity * velocity_loss(found, wanted, batch.mask),
+            "cost": config.cost * back.cost,
+        }
+        return {**parts, "total": sum(parts.values())}
+
+    run = Run(prior, config.run)
+    go_on(run, losses, folder)
+    prior.load_state_dict(run.average)
+    save_prior(prior.eval(), folder / "prior.npz")
+    return prior
+
+
+def main(arguments: list[str]) -> int:
+    from animate.train.command import asked
+    from flame_tools.load import load_head
+
+    config, corpus, folder = asked(arguments, PriorTraining(), __doc__)
+    train_prior(config, corpus, load_head(corpus.head_id), folder)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

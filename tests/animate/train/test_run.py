@@ -1,0 +1,77 @@
+"""A run that is stopped and goes on ends where it would have ended."""
+
+import dataclasses
+import json
+
+import pytest
+import torch
+
+from animate.train.run import Run, RunConfig, go_on, read_config
+from flame_tools.errors import InputError
+
+CONFIG = RunConfig(steps=60, warm=5, decay=10, rate=0.01)
+
+
+def made():
+    torch.manual_seed(0)
+    return Run(torch.nn.Sequential(torch.nn.Linear(3, 4), torch.nn.BatchNorm1d(4), torch.nn.Linear(4, 1)), CONFIG)
+
+
+def losses(run):
+    x = torch.randn(16, 3, generator=run.generator())
+    error = (run.model(x)[:, 0] - x.sum(-1)).square().mean()
+    return {"error": error, "total": error}
+
+
+def test_stopped_and_gone_on_is_the_same(tmp_path):
+    go_on(straight := made(), losses, tmp_path / "straight")
+
+    class Stop(Exception):
+        pass
+
+    def until_23(run):
+        if run.step == 23:
+            run.save(tmp_path / "stopped" / "state.pt")
+        if run.step == 31:
+            raise Stop
+        return losses(run)
+
+    with pytest.raises(Stop):
+        go_on(made(), until_23, tmp_path / "stopped")
+    go_on(again := made(), losses, tmp_path / "stopped")
+    for name, value in straight.model.state_dict().items():
+        assert torch.equal(value, again.model.state_dict()[name]), name
+        assert torch.equal(straight.average[name], again.average[name]), name
+    rows = [json.loads(line) for line in (tmp_path / "straight" / "log.jsonl").read_text().splitlines()]
+    assert [row["step"] for row in rows] == [50, 60] and rows[1]["error"] < rows[0]["error"]
+
+
+def test_the_rate_rises_and_falls():
+    run, rates = made(), []
+    for run.step in range(60):
+        rates.append(run.rate)
+    assert rates[0] == pytest.approx(0.002) and rates[4:51] == pytest.approx([0.01] * 47)
+    assert rates[59] == pytest.approx(0.001) and rates[50:] == sorted(rates[50:], reverse=True)
+
+
+def test_the_average_lags_behind():
+    run = made()
+    for _ in range(30):
+        run.update(losses(run)["total"])
+    start, now, average = made().model[0].weight, run.model[0].weight, run.average["0.weight"]
+    assert 0 < (average - now).norm() < (start - now).norm()
+
+
+@dataclasses.dataclass(frozen=True)
+class Outer:
+    size: tuple[int, ...] = (1,)
+    run: RunConfig = CONFIG
+
+
+def test_a_config_file_sets_what_differs(tmp_path):
+    (tmp_path / "c.json").write_text('{"size": [2, 3], "run": {"steps": 7}}')
+    read = read_config(Outer(), tmp_path / "c.json")
+    assert read == Outer((2, 3), dataclasses.replace(CONFIG, steps=7))
+    (tmp_path / "c.json").write_text('{"run": {"stepz": 7}}')
+    with pytest.raises(InputError, match="stepz"):
+        read_config(Outer(), tmp_path / "c.json")
