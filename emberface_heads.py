@@ -209,9 +209,10 @@ def random(
     json: Json = False,
 ) -> None:
     """People who do not exist: a sheet of them (-o SHEET.png), or their tracks and files (-o FOLDER)."""
-    from flame_tools.identity import random_identities
+    from flame_tools.identity import random_cast
     from flame_tools.load import load_head
     from flame_tools.posing import still
+    from flame_tools.types import Appearance
     from render.performance import film
     from render.preview import contact_sheet
 
@@ -223,16 +224,20 @@ def random(
             model = load_head(head)
         with job.step("draw"):
             shares = _shares(ancestry) if ancestry and ":" in ancestry else ancestry
-            people = random_identities(model, count, seed, age=_years(age), sex=sex, ancestry=shares)
+            cast = random_cast(model, count, seed, age=_years(age), sex=sex, ancestry=shares)
+            people = [
+                still(model, shape).replace(appearance=Appearance(skin=skin))
+                for shape, skin in zip(cast.shapes, cast.skin, strict=True)
+            ]
         if out.suffix == ".png":
             with job.step("png", "drawing the sheet"):
-                pictures = [next(iter(film(still(model, shape), model, size=(320, 400)))) for shape in people]
+                pictures = [next(iter(film(person, model, size=(320, 400)))) for person in people]
                 sheet = contact_sheet(pictures, columns=min(6, count))
-                write_picture(job, sheet, still(model, people[0]), model, out)
+                write_picture(job, sheet, people[0], model, out)
         else:
-            for i, shape in enumerate(people, 1):
+            for i, person in enumerate(people, 1):
                 mine = places if count == 1 else [numbered(place, i) for place in places]
-                write_all(job, still(model, shape), model, mine)
+                write_all(job, person, model, mine)
         say(job.finish(report), json)
 
 

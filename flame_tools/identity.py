@@ -32,6 +32,7 @@ class Cast:
     age_years: np.ndarray  # [n]
     sex: np.ndarray  # [n] -1 female .. +1 male
     ancestry: np.ndarray  # [n, 3] shares in the order of ANCESTRIES
+    skin: np.ndarray  # [n, 3] uint8 sRGB complexions
 
 
 def direction(head: Head, name: str) -> Tensor:
@@ -96,6 +97,7 @@ def random_cast(
     order = random.permutation(n)
     ages, sexes, shares = ages[order], sexes[order], shares[order]
     own = np.clip(random.normal(size=(n, head.shape_size)), -LIMIT, LIMIT)
+    skin = _complexions(shares, random)
     directions = {name: np.asarray(row, np.float64) for name, row in head.arrays.directions.items()}
     if not directions:
         asked = [k for k, v in {"age": age, "sex": sex, "ancestry": ancestry}.items() if v is not None]
@@ -104,7 +106,7 @@ def random_cast(
                 f"head {head.arrays.id!r} has no identity directions, so {' and '.join(asked)} cannot be chosen; "
                 "use the default head, or leave them out"
             )
-        return Cast(_tensor(own, head), np.full(n, np.nan), np.full(n, np.nan), np.full((n, 3), np.nan))
+        return Cast(_tensor(own, head), np.full(n, np.nan), np.full(n, np.nan), np.full((n, 3), np.nan), skin)
     named = np.stack([directions[name] for name in sorted(directions) if name != "weight"], 1)
     basis, _ = np.linalg.qr(named)
     own = own - (own @ basis) @ basis.T
@@ -114,7 +116,17 @@ def random_cast(
     for share, name in zip(shares.T, ANCESTRIES, strict=True):
         if f"ancestry_{name}" in directions:
             shapes = shapes + share[:, None] * directions[f"ancestry_{name}"]
-    return Cast(_tensor(shapes, head), ages, sexes, shares)
+    return Cast(_tensor(shapes, head), ages, sexes, shares, skin)
+
+
+def _complexions(shares: np.ndarray, random: np.random.Generator) -> np.ndarray:  # [n, 3] uint8 sRGB
+    """Skin by how much melanin it has: each channel's light falls exponentially with it (Beer and Lambert)."""
+    melanin = np.array([0.75, 0.2, 0.08])  # of ANCESTRIES, of what the darkest skin has; the middle of a wide range
+    spread = np.array([0.16, 0.09, 0.06])
+    amount = np.clip(shares @ melanin + (shares @ spread) * random.normal(size=len(shares)), 0.0, 1.1)
+    palest, darkest = np.array([0.70, 0.43, 0.32]), np.array([0.11, 0.045, 0.026])  # linear light
+    light = palest * (darkest / palest) ** amount[:, None]
+    return np.rint(255 * (1.055 * light ** (1 / 2.4) - 0.055)).astype(np.uint8)
 
 
 def _age_effect(head: Head, directions: Mapping[str, np.ndarray], years: np.ndarray) -> np.ndarray:

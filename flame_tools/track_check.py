@@ -75,7 +75,13 @@ def _check_camera(camera: Camera, frames: int) -> None:
 
 
 def _check_appearance(appearance: Appearance) -> None:
-    shapes = {"albedo": (None, None, 3), "light": (9, 3), "detail": (None, None), "vertex_offsets": (None, 3)}
+    shapes = {
+        "albedo": (None, None, 3),
+        "light": (9, 3),
+        "detail": (None, None),
+        "vertex_offsets": (None, 3),
+        "skin": (3,),
+    }
     for name, shape in shapes.items():
         if (value := getattr(appearance, name)) is not None:
             _check_array(f"appearance {name}", value, shape)
@@ -83,6 +89,8 @@ def _check_appearance(appearance: Appearance) -> None:
         raise ShapeError(
             f"appearance albedo is {appearance.albedo.dtype} {list(appearance.albedo.shape)}, wanted uint8 [H, W, 3]"
         )
+    if appearance.skin is not None and np.asarray(appearance.skin).dtype != np.uint8:
+        raise ShapeError(f"appearance skin is {np.asarray(appearance.skin).dtype}, wanted uint8 [3]")
 
 
 def _check_array(name: str, value: np.ndarray | torch.Tensor, shape: tuple[int | None, ...], *, nan=False) -> None:

@@ -209,6 +209,7 @@ class Appearance:
     light: np.ndarray | None = None  # [9, 3] SH coefficients
     detail: np.ndarray | None = None  # [H, W] metres along the normal, in UV
     vertex_offsets: np.ndarray | None = None  # [V, 3] metres, added to the identity at rest
+    skin: np.ndarray | None = None  # [3] uint8 sRGB complexion of somebody without an albedo
 
 
 @dataclass(frozen=True)

@@ -159,15 +159,16 @@ class _Actor:
 
     def draw(self, vertices, yaw_deg, name, wireframe, threads) -> np.ndarray:
         camera = self.camera(yaw_deg)
-        albedo = None if self.track.appearance is None else self.track.appearance.albedo
+        worn = self.track.appearance
+        albedo, skin = (None, None) if worn is None else (worn.albedo, worn.skin)
         if name == "shaded" and self.backend == "gl":
             from render.gl import draw_gl
 
-            return draw_gl(self.head, vertices, camera, albedo=albedo)
+            return draw_gl(self.head, vertices, camera, albedo=albedo, skin=skin)
         if name == "shaded":
-            return draw(self.head, vertices, camera, albedo=albedo, wireframe=wireframe, threads=threads)
+            return draw(self.head, vertices, camera, albedo=albedo, skin=skin, wireframe=wireframe, threads=threads)
         span = depth_range(self.subject, camera) if name == "depth" else None  # one for the whole film
-        return draw_pass(self.head, vertices, camera, name, albedo=albedo, depth_m=span, threads=threads)
+        return draw_pass(self.head, vertices, camera, name, albedo=albedo, skin=skin, depth_m=span, threads=threads)
 
 
 def _labels(names, heat: bool, kinds) -> list[str]:

@@ -16,7 +16,7 @@ import numpy as np
 from flame_tools.errors import AssetError, ShapeError
 from flame_tools.types import Camera
 from render.camera import FAR_M, NEAR_M
-from render.materials import MATERIALS, look_of, srgb_to_linear
+from render.materials import MATERIALS, SKIN, look_of, srgb_to_linear
 from render.preview import BACKGROUND, plain_vertices
 from render.sheets import overlay
 from render.studio import STUDIO
@@ -30,15 +30,16 @@ def draw_gl(
     camera: Camera,
     *,
     albedo: np.ndarray | None = None,  # [h, w, 3] uint8 sRGB in the head's UV, row 0 at v = 1
+    skin: tuple[int, int, int] | None = None,  # sRGB complexion; scales the painted skin, or the albedo
     background: tuple[int, int, int] = BACKGROUND,
 ) -> np.ndarray:  # [H, W, 3] uint8
     """Draw one head before a plain backdrop."""
-    drawn = draw_gl_rgba(head, vertices, camera, albedo=albedo)
+    drawn = draw_gl_rgba(head, vertices, camera, albedo=albedo, skin=skin)
     plain = np.broadcast_to(np.array(background, np.uint8), (*drawn.shape[:2], 3))
     return overlay(plain, drawn)
 
 
-def draw_gl_rgba(head, vertices, camera: Camera, *, albedo: np.ndarray | None = None) -> np.ndarray:
+def draw_gl_rgba(head, vertices, camera: Camera, *, albedo: np.ndarray | None = None, skin=None) -> np.ndarray:
     """Draw one head on nothing: [H, W, 4] uint8, straight alpha."""
     pyrender = _pyrender()
     look = look_of(head)
@@ -47,7 +48,7 @@ def draw_gl_rgba(head, vertices, camera: Camera, *, albedo: np.ndarray | None = 
         raise ShapeError("draw_gl takes one camera; use render.camera.at_frame(camera, i) for a sequence")
     texture = look.skin_texture if albedo is None else albedo
     scene = pyrender.Scene(bg_color=(0.0, 0.0, 0.0, 0.0), ambient_light=(0.25, 0.25, 0.26))
-    scene.add(pyrender.Mesh(list(_primitives(pyrender, look, points, texture))))
+    scene.add(pyrender.Mesh(list(_primitives(pyrender, look, points, texture, skin))))
     to_world = np.linalg.inv(np.asarray(camera.world_to_camera, np.float64)) @ np.diag([1.0, -1.0, -1.0, 1.0])
     scene.add(_camera(pyrender, camera), pose=to_world)
     lamps, _ = STUDIO.packed()
@@ -58,7 +59,7 @@ def draw_gl_rgba(head, vertices, camera: Camera, *, albedo: np.ndarray | None = 
     return np.array(drawn)
 
 
-def _primitives(pyrender, look, points, texture):
+def _primitives(pyrender, look, points, texture, complexion):
     """One primitive a material, with corners of their own where UV has seams."""
     normals = _normals(points, look.faces)
     for k in np.unique(look.face_material):
@@ -67,7 +68,10 @@ def _primitives(pyrender, look, points, texture):
         corners, uv_corners = look.faces[chosen].ravel(), look.uv_faces[chosen].ravel()
         plain = MATERIALS.get(name, MATERIALS["other"])
         skin = look.has_uv and texture is not None and name in ("skin", "lips")
-        colour = [1.0, 1.0, 1.0] if skin else list(srgb_to_linear(np.array(plain.colour) / 255))
+        colour = np.ones(3) if skin else srgb_to_linear(np.array(plain.colour) / 255)
+        if complexion is not None and plain.page == SKIN:
+            usual = srgb_to_linear(np.array(MATERIALS["skin"].colour) / 255)
+            colour = np.clip(colour * srgb_to_linear(np.asarray(complexion) / 255) / usual, 0, 1)
         material = pyrender.MetallicRoughnessMaterial(
             baseColorFactor=[*colour, 1.0],
             baseColorTexture=pyrender.Texture(source=texture, source_channels="RGB") if skin else None,

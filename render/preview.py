@@ -89,7 +89,7 @@ def _draw(head, vertices, camera, albedo, background, supersample, wireframe, sk
     texture = np.require(texture, np.uint8, _OWN)
     scale = _pixels_per_metre(camera, clip)
     texture = at_scale(texture, look.uv_per_metre * max(texture.shape[:2]) / scale)
-    eye = look.eye_texture if albedo is None else _eye_like(look, albedo)
+    eye = _eye_of(look, skin) if albedo is None else _eye_like(look, albedo)
     eye_texture = at_scale(eye, look.eye_per_metre * len(eye) / scale)
     backdrop = np.zeros(8, np.float32)
     if background is not None:
@@ -131,6 +131,13 @@ def plain_vertices(look, vertices) -> np.ndarray:  # [V, 3] float32, contiguous
             f"{broken} of {len(points)} vertices are not finite; wanted metres (a parameter is NaN or huge)"
         )
     return np.require(points, np.float32, _OWN)
+
+
+def _eye_of(look, skin) -> np.ndarray:
+    """The usual eye; brown with a dark complexion."""
+    if skin is None or np.dot(skin, (0.3, 0.6, 0.1)) > 150:
+        return look.eye_texture
+    return eye_texture((74, 48, 30), (98, 60, 32))
 
 
 def _eye_like(look, albedo) -> np.ndarray:

@@ -14,7 +14,7 @@ import numpy as np
 
 from flame_tools.archive import written_whole
 from flame_tools.export.corners import Piece, split_by_material
-from flame_tools.export.looks import LOOKS, OTHER, linear, texture_png
+from flame_tools.export.looks import linear, look_of, texture_png
 from flame_tools.export.rig import Rig, make_rig
 from flame_tools.export.surface import normals_of
 from flame_tools.head import Head
@@ -249,7 +249,7 @@ def _materials(track: Track, pieces: list[Piece], buffer: _Buffer) -> dict:
     picture = texture_png(track)
     materials = []
     for piece in pieces:
-        look = LOOKS.get(piece.material, OTHER)
+        look = look_of(piece.material, track)
         surface = {"baseColorFactor": [*linear(look.colour), 1.0], "metallicFactor": 0.0}
         surface["roughnessFactor"] = look.roughness
         if picture is not None and look.textured and piece.uv is not None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -35,6 +35,17 @@ LOOKS = {
     "mouth": Look((120, 52, 48), 0.5),
 }
 OTHER = Look((170, 165, 160), 0.5)
+
+
+def look_of(material: str, track: Track) -> Look:
+    """A material's look on a track: skin and lips follow its complexion."""
+    look = LOOKS.get(material, OTHER)
+    if track.appearance is None or track.appearance.skin is None or material not in ("skin", "lips"):
+        return look
+    share = np.array(linear(track.appearance.skin)) / linear(LOOKS["skin"].colour)
+    light = np.clip(np.array(linear(look.colour)) * share, 0, 1)
+    colour = np.rint(255 * np.where(light <= 0.0031308, 12.92 * light, 1.055 * light ** (1 / 2.4) - 0.055))
+    return replace(look, colour=tuple(colour.astype(int).tolist()))
 
 
 def linear(colour: tuple[int, int, int]) -> list[float]:

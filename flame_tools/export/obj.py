@@ -7,7 +7,7 @@ import os
 import numpy as np
 
 from flame_tools.export.folder import folder_written_whole
-from flame_tools.export.looks import LOOKS, OTHER, linear, texture_png
+from flame_tools.export.looks import linear, look_of, texture_png
 from flame_tools.export.surface import normals_of
 from flame_tools.head import Head
 from flame_tools.licences import licences_of
@@ -28,7 +28,7 @@ def write_obj_sequence(track: Track, head: Head, folder: str | os.PathLike) -> N
     with folder_written_whole(folder) as temporary:
         if texture is not None:
             (temporary / "head.png").write_bytes(texture)
-        (temporary / "head.mtl").write_text(credits + _materials(head.arrays, texture is not None))
+        (temporary / "head.mtl").write_text(credits + _materials(track, head.arrays, texture is not None))
         coordinates = _lines("vt", head.arrays.uv, 6)
         faces = _faces(head.arrays)
         normals_at = normals_of(head.arrays.faces, len(head.arrays.v_template))
@@ -62,10 +62,10 @@ def _faces(arrays: HeadArrays) -> str:
     return "".join(parts)
 
 
-def _materials(arrays: HeadArrays, textured: bool) -> str:
+def _materials(track: Track, arrays: HeadArrays, textured: bool) -> str:
     blocks = []
     for name in arrays.materials:
-        look = LOOKS.get(name, OTHER)
+        look = look_of(name, track)
         picture = textured and look.textured
         colour = [1.0, 1.0, 1.0] if picture else linear(look.colour)
         shine = round(2 / max(look.roughness, 0.05) ** 4 - 2, 1)  # Blinn-Phong exponent of a GGX roughness

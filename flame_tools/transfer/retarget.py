@@ -183,7 +183,7 @@ def _dressed(track: Track, source: Head, target: Head, match: Correspondence | N
     if worn.albedo is not None:
         match = correspond(source.arrays, target.arrays) if match is None else match
         albedo = carried_albedo(worn.albedo, source.arrays, target.arrays, match)
-    return Appearance(albedo=albedo, light=worn.light)
+    return Appearance(albedo=albedo, light=worn.light, skin=worn.skin)
 
 
 def _placed(track: Track, source: Head, target: Head, params: FaceParams) -> torch.Tensor:

@@ -122,6 +122,17 @@ def test_cast_is_balanced(head):
     assert abs(np.corrcoef(cast.age_years, cast.sex)[0, 1]) < 0.1
 
 
+def test_complexions_follow_ancestry_and_differ_between_people(head):
+    cast = random_cast(head, 60, seed=7)
+    assert cast.skin.shape == (60, 3) and cast.skin.dtype == np.uint8
+    light = cast.skin.astype(float).mean(1)
+    african, asian, european = (light[cast.ancestry[:, k] == 1] for k in range(3))
+    assert african.mean() + 50 < asian.mean() < european.mean()
+    assert min(len(np.unique(part)) for part in (african, asian, european)) > 8
+    assert (cast.skin[:, 0] > cast.skin[:, 1]).all() and (cast.skin[:, 1] > cast.skin[:, 2]).all()
+    assert np.array_equal(random_cast(head, 60, seed=7).skin, cast.skin)
+
+
 def test_cast_is_its_seed(head):
     assert torch.equal(random_identities(head, 5, 1), random_identities(head, 5, 1))
     assert not torch.equal(random_identities(head, 5, 1), random_identities(head, 5, 2))
