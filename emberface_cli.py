@@ -283,7 +283,7 @@ def convert(
         str | None, typer.Option("--to", help="Move the performance to this head first: a name, or a head's file.")
     ] = None,
     lod: Annotated[
-        float | None, typer.Option("--lod", min=0.02, max=1.0, help="Share of the triangles, as 0.25 for a game.")
+        float | None, typer.Option("--lod", min=0.05, max=1.0, help="Share of the triangles, as 0.25 for a game.")
     ] = None,
     head: OwnHead = None,
     size: Size = "720x720",
