@@ -213,14 +213,16 @@ def train(config: TrainConfig, folder: Path, *, overfit: int = 0) -> Validation:
     log = (folder / "log.jsonl").open("a", encoding="utf-8")
     saved = time.monotonic()
     sums: dict[str, float] = {}
+    since = run.step
     while run.step < config.steps:
         if run.step == config.steps - config.decay:
             _save(run, folder / "level.pt")
         for name, value in run.advance().items():
             sums[name] = sums.get(name, 0.0) + value
         if run.step % 50 == 0:
-            _write(log, {"step": run.step, **{name: round(value / 50, 4) for name, value in sums.items()}})
-            sums = {}
+            means = {name: round(value / (run.step - since), 4) for name, value in sums.items()}
+            _write(log, {"step": run.step, **means})
+            sums, since = {}, run.step
         if run.step % config.validate_every == 0:
             _write(log, {"step": run.step, **dataclasses.asdict(validate(run.averaged(), kept))})
         if time.monotonic() - saved > config.save_every_s:
