@@ -1,4 +1,4 @@
-"""Two clips of the teacher learnt by heart: the prior, then speech to motion through it and without it; a minute or two..
+"""Two clips of the teacher learnt by heart: the prior, then speech to motion through it and without it. A minute.
 
     python benchmarks/animate_overfit.py [STEPS]
 
