@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import math
 import os
 import tempfile
 from collections.abc import Iterable
@@ -18,6 +19,7 @@ from render.video import checked_frame, frame_rate_of
 
 LONGEST = 20_000  # frames
 DITHER = 5.0  # levels of 255 from the lowest to the highest of the pattern: about a step of the palette
+SAMPLES = 2_000  # pixels of each frame that have a say in the palette
 _BAYER = np.array([[0, 8, 2, 10], [12, 4, 14, 6], [3, 11, 1, 9], [15, 7, 13, 5]]) / 16 - 15 / 32
 
 
@@ -79,10 +81,10 @@ def _with_palette(file, frames, shape):
     from PIL import Image
 
     samples = []
+    step = max(1, round(math.sqrt(shape[0] * shape[1] / SAMPLES)))
     for k, frame in enumerate(frames):
         file.write(frame)
-        if k & (k - 1) == 0 or k % 8 == 0:
-            samples.append(frame[k % 5 :: 5, k % 3 :: 3].reshape(-1, 3))
+        samples.append(frame[k % step :: step, (k // step) % step :: step].reshape(-1, 3))
     seen = np.concatenate(samples)
     seen = seen[:: -(-len(seen) // 1_000_000)]
     palette = Image.fromarray(seen[None]).quantize(256, kmeans=1)

@@ -2,9 +2,13 @@
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
+import emberface
+from flame_tools import load_head
 from flame_tools.errors import InputError, OutputError, ShapeError
+from flame_tools.posing import still
 from flame_tools.types import Mesh
 from render.animation import write_animation
 from render.camera import portrait_camera
@@ -37,6 +41,44 @@ def test_a_loop_has_its_frames_its_length_and_its_pictures(tmp_path, kind):
     first = path.read_bytes()
     write_animation(path, film(14), 30)
     assert path.read_bytes() == first
+
+
+def test_a_gif_knows_colours_that_come_late_and_what_stands_still_does_not_flicker(tmp_path):
+    ramp = np.linspace(30, 90, 64).astype(np.uint8)[None, :, None].repeat(48, 0).repeat(3, 2)
+
+    def frames():
+        for k in range(12):
+            frame = ramp.copy()
+            frame[:12, :12] = (20, 200, 60) if k > 9 else (200, 40, 40)
+            yield frame
+
+    write_animation(tmp_path / "a.gif", frames(), 10)
+    shown, times = [], []
+    with Image.open(tmp_path / "a.gif") as image:
+        for k in range(image.n_frames):
+            image.seek(k)
+            times.append(image.info["duration"])
+            shown.append(np.asarray(image.convert("RGB")).astype(int))
+    assert times == [1000, 200]  # equal pictures are packed as one
+    assert np.abs(shown[1][:12, :12] - (20, 200, 60)).max() < 8
+    assert np.array_equal(shown[0][12:], shown[1][12:])
+    assert np.abs(shown[0][12:] - ramp[12:]).mean() < 2.5
+
+
+def test_a_performance_of_thirty_frames_a_second_becomes_a_gif_of_fifteen(tmp_path):
+    head = load_head()
+    one = still(head, head.v_template.new_zeros(head.shape_size))
+    params = one.params.map(lambda t: t.expand(9, *t.shape[1:]) if t.ndim > 1 else t)
+    jaw = torch.linspace(0, 0.3, 9)[:, None] * torch.eye(3)[0]
+    track = one.replace(params=params.replace(jaw=jaw), time_s=np.arange(9) / 30, fps=(30, 1))
+    emberface.render(track, tmp_path / "a.gif", head=head, size=(48, 48))
+    with Image.open(tmp_path / "a.gif") as image:
+        assert image.n_frames == 5
+        times = []
+        for k in range(5):
+            image.seek(k)
+            times.append(image.info["duration"])
+    assert set(times) == {60, 70} and abs(sum(times) - 5000 / 15) <= 10
 
 
 def test_what_cannot_be_written_is_named_and_leaves_nothing(tmp_path):
