@@ -12,7 +12,6 @@ from render.preview import draw_rgba, head_bounds
 
 @pytest.fixture(scope="module")
 def gl():
-    pytest.importorskip("pyrender", reason="pyrender is not installed (pip install 'emberface[gl]')")
     from render import gl
 
     try:
