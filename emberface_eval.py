@@ -76,7 +76,9 @@ def performance_quality(track, head) -> dict:
 
 
 def recon_quality(track) -> dict:
-    return _plain(track.provenance.get("quality", {}))
+    """The design's recon figures, and where the size of the face comes from."""
+    known = {"metric_scale": track.provenance["metric_scale"]} if "metric_scale" in track.provenance else {}
+    return _plain(track.provenance.get("quality", {}) | known)
 
 
 def _plain(figures) -> dict:

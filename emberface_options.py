@@ -119,6 +119,8 @@ def say(report: dict, as_json: bool) -> None:
     for place in report["outputs"]:
         print(place)
     figures = [f"{k} {v:.3g}" if isinstance(v, float) else f"{k} {v}" for k, v in _flat(report["quality"])]
+    if scale := report["quality"].get("metric_scale"):
+        figures.append(f"size from {scale}")
     print(f"{report['seconds']['total']:.1f} s" + "".join(f", {f}" for f in figures))
     if phones := report["quality"].get("phones"):
         print("phones: " + ", ".join(f"{k} {v}" for k, v in phones.items() if v not in ([], None)))

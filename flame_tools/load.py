@@ -101,10 +101,10 @@ def register_head(arrays: HeadArrays, name: str | None = None, *, replace: bool 
 
 def checked_name(name: str) -> str:
     """`name` where a head may have it."""
-    if not _NAME.fullmatch(name) or _TAKEN.fullmatch(name):
+    if not _NAME.fullmatch(name) or _TAKEN.fullmatch(name) or name.lower().endswith(".npz"):
         raise InputError(
-            f"a head cannot be called {name!r}; wanted letters, digits, dots, dashes and underscores, "
-            "and neither 'default' nor a name that Windows keeps for itself: --name NAME"
+            f"a head cannot be called {name!r}; wanted letters, digits, dots, dashes and underscores, no .npz at the "
+            "end, and neither 'default' nor a name that Windows keeps for itself: --name NAME"
         )
     return name
 

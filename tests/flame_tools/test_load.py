@@ -67,7 +67,7 @@ def test_a_name_is_taken_once(heads):
 
 
 NO_NAMES = (
-    "default", "Default", "default.npz", "../x", "a/b", "a\\b", "/x", "x:y", "", ".", "..", ".hidden", "-x", "a b", "é",
+    "default", "Default", "default.npz", "ict.npz", "../x", "a/b", "a\\b", "/x", "x:y", "", ".", "..", ".hidden", "-x", "a b", "é",
     "a\n", "con", "NUL.x", "com1", "x" * 65,
 )  # fmt: skip
 
