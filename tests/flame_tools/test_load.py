@@ -67,8 +67,8 @@ def test_a_name_is_taken_once(heads):
 
 
 NO_NAMES = (
-    "default", "Default", "default.npz", "ict.npz", "../x", "a/b", "a\\b", "/x", "x:y", "", ".", "..", ".hidden", "-x", "a b",
-    "é", "a\n", "con", "NUL.x", "com1", "x" * 65,
+    "default", "Default", "default.npz", "ict.npz", "../x", "a/b", "a\\b", "/x", "x:y", "", ".", "..", ".hidden", "-x",
+    "a b", "é", "a\n", "con", "NUL.x", "com1", "x" * 65,
 )  # fmt: skip
 
 
