@@ -34,9 +34,10 @@ def person(track: Track, head: Head) -> Head:
 def posed_frames(track: Track, head: Head, *, chunk: int = 32) -> Iterator[np.ndarray]:
     """Yield vertices [V, 3] in metres for every frame of `track`."""
     someone = person(track, head)
-    with torch.no_grad():
-        for start in range(0, len(track), chunk):
-            yield from someone.vertices(track.params.frame(slice(start, start + chunk))).numpy()
+    for start in range(0, len(track), chunk):
+        with torch.no_grad():  # never across a yield: gradients would stay off in whoever reads the frames
+            posed = someone.vertices(track.params.frame(slice(start, start + chunk))).numpy()
+        yield from posed
 
 
 def at_frames(track: Track, frames) -> Track:

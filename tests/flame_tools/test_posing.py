@@ -25,6 +25,12 @@ def test_frames_equal_one_batch_whatever_the_chunk(head, track):
         np.testing.assert_allclose(np.stack(list(posed_frames(track, head, chunk=chunk))), wanted, atol=1e-6)
 
 
+def test_reading_frames_leaves_gradients_on(head, track):
+    frames = posed_frames(track, head)
+    next(frames)
+    assert torch.is_grad_enabled()
+
+
 def test_vertex_offsets_ride_on_the_identity(head, track):
     offsets = np.full((40, 3), 0.01, np.float32)
     rest = person(track.replace(appearance=Appearance(vertex_offsets=offsets)), head).v_template

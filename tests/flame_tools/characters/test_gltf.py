@@ -2,6 +2,7 @@
 
 import base64
 import contextlib
+import copy
 import json
 
 import numpy as np
@@ -247,7 +248,7 @@ def test_any_document_is_read_or_refused(tmp_path_factory, data):
                 holder = holder[key]
                 continue
             if data.draw(st.booleans()):
-                holder[key] = data.draw(WRONG)
+                holder[key] = copy.deepcopy(data.draw(WRONG))  # the drawn one is shared, and may be changed below
             else:
                 del holder[key]
             break
