@@ -69,6 +69,8 @@ class SpeechEncoder(nn.Module):
         self.config = config
         self.register_buffer("mean", torch.zeros(MELS))
         self.register_buffer("sd", torch.ones(MELS))
+        # Log-probability that a frame of one phone (row) is followed by one of another: what decoding goes by.
+        self.register_buffer("changes", torch.zeros(len(PHONES), len(PHONES)))
         self.front = nn.Conv1d(MELS, width, 3)
         self.halve = nn.Conv1d(width, width, 3, stride=STRIDE)
         self.blocks = nn.ModuleList(
