@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import torch
 
@@ -12,12 +14,13 @@ from animate.contact import Lips, closures, seal
 from animate.emotion import during_speech, layer
 from animate.emphasis import find_accents
 from animate.eyes import Blink, brows, gaze, lids, plan_blinks
+from animate.manner import LEAN, Manner
 from animate.phones import Phones
 from animate.speech import Prosody, pauses
 from animate.visemes import CHANNELS
 from flame_tools.arkit import ARKIT_NAMES, INDEX, to_params
 from flame_tools.head import Head
-from flame_tools.types import FaceParams
+from flame_tools.types import FaceParams, Intervals
 
 _CHANNEL = {name: i for i, name in enumerate(CHANNELS)}
 # Articulation channel -> ARKit weights of it; "X*" stands for XLeft and XRight.
@@ -33,8 +36,16 @@ _TO_ARKIT = {
     "forward": {"jawForward": 1.0},
 }
 _TONGUE = {"tongue_up": "tongueUp", "tongue_back": "tongueBack", "tongue_teeth": "tongueBetweenTeeth"}
+TONGUE = tuple(_TONGUE.values())
 _PARTING = ("funnel", "upper", "lower", "spread")  # what would hold lips apart while they close
-_ASYMMETRY = 0.05  # SD of the difference between the mouth's sides
+
+
+@dataclass(frozen=True)
+class Spoken:
+    """What speech and feeling do to a face, before chance adds blinks, glances and nods."""
+
+    weights: np.ndarray  # [T, 52] ARKit weights in [0, 1]
+    tongue: np.ndarray  # [T, 3] in [0, 1]: the tongue's shapes beyond ARKit's one, in the order of TONGUE
 
 
 def perform(
@@ -49,14 +60,29 @@ def perform(
     seed: int | tuple[int, ...] = 0,
 ) -> tuple[FaceParams, tuple[Blink, ...]]:
     """All of a performance at frame times. Returns FaceParams over [T] and the blinks."""
-    mouthed = early_vowels(phones.phones)
-    paths = sample(articulate(mouthed, prosody, duration_s), times)
-    speaking = sample(rest_envelope(mouthed, grid(duration_s))[:, None], times)[:, 0]
-    quiet = pauses(prosody)
-    accents = find_accents(prosody)
+    lean = float(generator(seed, "lean").normal(0.0, LEAN))
+    spoken = speak(
+        phones.phones, prosody, times, duration_s, feelings, lips=Lips(head, shape), manner=Manner(lean=lean)
+    )
+    return enliven(spoken, prosody, times, duration_s, head=head, shape=shape, seed=seed)
 
-    lips_wanted = closures(phones.phones, times)
-    paths = paths.copy()
+
+def speak(
+    phones: Intervals,
+    prosody: Prosody,
+    times: np.ndarray,  # [T] seconds
+    duration_s: float,
+    feelings: np.ndarray,  # [8] or [T, 8] in [0, 1]
+    *,
+    lips: Lips,
+    manner: Manner,
+) -> Spoken:
+    """The mouth that says the phones, and the emotion over it, with lips that meet."""
+    mouthed = early_vowels(phones)
+    paths = sample(articulate(mouthed, prosody, duration_s), times) * manner.gains
+    speaking = sample(rest_envelope(mouthed, grid(duration_s))[:, None], times)[:, 0]
+
+    lips_wanted = closures(phones, times)
     for name in _PARTING:
         paths[:, _CHANNEL[name]] *= 1 - lips_wanted.hold
     closing = np.maximum(np.clip(paths[:, _CHANNEL["close"]], 0, 0.8), lips_wanted.hold)
@@ -64,37 +90,59 @@ def perform(
 
     rounding = paths[:, _CHANNEL["pucker"]] + 0.5 * paths[:, _CHANNEL["funnel"]]
     felt = np.broadcast_to(layer(feelings), (len(times), len(ARKIT_NAMES)))
-    weights = _join(_mouth(paths, seed), during_speech(felt, speaking, rounding))
-    weights = seal(weights, closing, Lips(head, shape))
+    weights = _join(_mouth(paths, manner.lean), during_speech(felt, speaking, rounding))
+    tongue = np.clip(paths[:, [_CHANNEL[channel] for channel in _TONGUE]], 0.0, 1.0)
+    return Spoken(seal(weights, closing, lips), tongue)
 
+
+def enliven(
+    spoken: Spoken,
+    prosody: Prosody,
+    times: np.ndarray,  # [T] seconds
+    duration_s: float,
+    *,
+    head: Head,
+    shape: torch.Tensor,  # [S]
+    seed: int | tuple[int, ...] = 0,
+) -> tuple[FaceParams, tuple[Blink, ...]]:
+    """Blinks, gaze, brow flashes and head motion over what is said. Returns FaceParams over [T] and the blinks."""
+    quiet = pauses(prosody)
+    accents = find_accents(prosody)
     turn = headmotion.neck(times, prosody, accents, seed=seed)
     # Eyes hold their target while the head moves under them, all but a tenth.
     look = gaze(times, quiet, seed=seed) - 0.9 * turn[:, :2]
     blinks = plan_blinks(duration_s, np.array([start for start, _ in quiet]), seed=seed)
     # A lowered gaze has lowered the lids already: they meet a quarter sooner at the lowest.
     lowered = np.clip(look[:, 0] / head.arrays.look_rad[1], 0.0, 1.0)
-    weights = _upper_face(weights, lids(blinks, times), lowered, brows(times, accents, seed=seed))
+    weights = _upper_face(spoken.weights, lids(blinks, times), lowered, brows(times, accents, seed=seed))
 
-    params = to_params(torch.as_tensor(weights, dtype=torch.float32), head)
     eyes = np.zeros((len(times), 2, 3))
     eyes[..., :2] = np.clip(look, -0.35, 0.35)[:, None]
-    return params.replace(
-        shape=shape,
-        global_rotation=torch.zeros(len(times), 3),
-        translation=torch.zeros(len(times), 3),
-        expression=_with_tongue(params.expression, paths, head),
+    return params_of(Spoken(weights, spoken.tongue), head, shape).replace(
         neck=torch.as_tensor(turn, dtype=torch.float32),
         eyes=torch.as_tensor(eyes, dtype=torch.float32),
     ), blinks
+
+
+def params_of(spoken: Spoken, head: Head, shape: torch.Tensor) -> FaceParams:
+    """FaceParams [T] of a face that says this and holds its head and eyes still."""
+    count = len(spoken.weights)
+    params = to_params(torch.as_tensor(spoken.weights, dtype=torch.float32), head)
+    expression = params.expression.clone()
+    for name, column in zip(TONGUE, spoken.tongue.T, strict=True):
+        if name in head.arrays.expression_names:  # a head without them keeps its tongue still
+            at = head.arrays.expression_names.index(name)
+            expression[:, at] = torch.as_tensor(column, dtype=torch.float32)
+    still = torch.zeros(count, 3)
+    return params.replace(shape=shape, global_rotation=still, translation=still, neck=still, expression=expression)
 
 
 def _columns(name: str) -> list[int]:
     return [INDEX[name]] if name in INDEX else [INDEX[name[:-1] + side] for side in ("Left", "Right")]
 
 
-def _mouth(paths: np.ndarray, seed: int | tuple[int, ...]) -> np.ndarray:
+def _mouth(paths: np.ndarray, lean: float) -> np.ndarray:
     """Articulation [T, C] to ARKit weights [T, 52], one side a little ahead of the other as in every speaker."""
-    lean = float(generator(seed, "lean").normal(0.0, _ASYMMETRY))
     weights = np.zeros((len(paths), len(ARKIT_NAMES)))
     for channel, names in _TO_ARKIT.items():
         for name, share in names.items():
@@ -120,13 +168,3 @@ def _upper_face(weights: np.ndarray, shut: np.ndarray, lowered: np.ndarray, flas
 def _join(mouth: np.ndarray, felt: np.ndarray) -> np.ndarray:
     """Speech and emotion [T, 52] together: weights add, and level off towards 1."""
     return 1 - (1 - mouth) * (1 - felt)
-
-
-def _with_tongue(expression: torch.Tensor, paths: np.ndarray, head: Head) -> torch.Tensor:
-    """Set the tongue shapes that a head has beyond ARKit's one; a head without them keeps its tongue still."""
-    expression = expression.clone()
-    for channel, name in _TONGUE.items():
-        if name in head.arrays.expression_names:
-            column = head.arrays.expression_names.index(name)
-            expression[:, column] = torch.as_tensor(np.clip(paths[:, _CHANNEL[channel]], 0, 1), dtype=torch.float32)
-    return expression
