@@ -39,6 +39,37 @@ def lips(
     say_figures(lip_quality(performance, model, phones), json)
 
 
+@app.command()
+def motion(
+    track: Annotated[Path, typer.Argument(help="A NAME.face.npz.")],
+    against: Annotated[Path, typer.Option("--against", help="The track it should be like, as a capture.")],
+    head: OwnHead = None,
+    json: Json = False,
+) -> None:
+    """How near is one performance to another? LVE and its variants, MVE, FDD, lip gap, timing, jitter."""
+    from animate.motion_metrics import motion_report
+    from flame_tools.load import head_of, load_head
+
+    ours, theirs = emberface.load(track), emberface.load(against)
+    model = load_head(head) if head else head_of(theirs)
+    say_figures(_plain(motion_report(ours, theirs, model)), json)
+
+
+@app.command()
+def diversity(
+    tracks: Annotated[list[Path], typer.Argument(help="Takes of one line: two NAME.face.npz or more.")],
+    head: OwnHead = None,
+    json: Json = False,
+) -> None:
+    """How much do takes of one line differ? Mean distance between every two of them, in millimetres."""
+    from animate import motion_metrics
+    from flame_tools.load import head_of, load_head
+
+    takes = [emberface.load(track) for track in tracks]
+    model = load_head(head) if head else head_of(takes[0])
+    say_figures(_plain(motion_metrics.diversity(takes, model)), json)
+
+
 def _phones_of_textgrid(path: Path):
     from animate.textgrid import read_textgrid
 
