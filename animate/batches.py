@@ -49,17 +49,20 @@ class Crops:
     def _order_of(self, epoch: int) -> np.ndarray:
         return np.random.default_rng((self.seed, epoch)).permutation(len(self.windows))
 
-    def batch(self, count: int, step: int) -> Batch:
-        """The `step`-th batch of `count` crops."""
+    def batch(self, count: int, step: int, part: slice = slice(None)) -> Batch:
+        """The `step`-th batch of `count` crops, or a part of its rows (animate.processes.part_of)."""
         rng = np.random.default_rng((self.seed, step, 1))
+        wanted = range(count)[part]
         rows = []
-        for place in range(step * count, (step + 1) * count):
-            epoch, place = divmod(place, len(self.windows))
+        for index in range(count):
+            epoch, place = divmod(step * count + index, len(self.windows))
             number, at = self.windows[self._order(epoch)[place]]
             clip = self.corpus.clips[number]
             at = self._moved(clip, at, rng)
             other = self.corpus.clips[rng.choice(self._of_speaker[clip.speaker])]
             elsewhere = rng.integers(0, max(len(other) - self.length, 0) + 1)
+            if index not in wanted:  # its numbers are drawn all the same: a crop is the same in any part
+                continue
             speaker = np.array(self.corpus.speakers.index(clip.speaker))
             present = np.arange(self.length) < len(clip) - at
             shown = [self._cut(rows, at) for rows in (clip.features, clip.motion, clip.emotion)]

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from animate import processes
 from animate.losses.divergence import kl_divergence
 
 
@@ -24,8 +25,7 @@ class Gaussian(nn.Module):
         cost = kl_divergence(mean, log_variance)
         if generator is None:
             return mean, cost
-        noise = torch.randn(mean.shape, generator=generator, dtype=mean.dtype, device=mean.device)
-        return mean + (0.5 * log_variance).exp() * noise, cost
+        return mean + (0.5 * log_variance).exp() * processes.normal(mean, generator), cost
 
 
 class Codebook(nn.Module):
@@ -50,7 +50,8 @@ class Codebook(nn.Module):
         nearest = torch.cdist(parts.detach().float(), self.codes).argmin(-1)  # [G, n]
         found = torch.stack([own[index] for own, index in zip(self.codes, nearest, strict=True)])
         if self.training and generator is not None:
-            self._follow(parts.detach().float(), nearest, generator)
+            members = processes.gathered(parts.detach().float().transpose(0, 1)).transpose(0, 1)
+            self._follow(members, processes.gathered(nearest.T).T, generator)
         latents = found.transpose(0, 1).reshape(wanted.shape)
         cost = functional.mse_loss(wanted, latents)
         return wanted + (latents - wanted).detach(), cost

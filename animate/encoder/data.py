@@ -161,8 +161,17 @@ def targets(item: Item, start_s: float, speed: float, frames: int, octaves: floa
 
 
 def batch(
-    pool: list[Item], weights: np.ndarray, size: int, seconds: float, config: AugmentConfig, *, seed: int, step: int
+    pool: list[Item],
+    weights: np.ndarray,
+    size: int,
+    seconds: float,
+    config: AugmentConfig,
+    *,
+    seed: int,
+    step: int,
+    part: slice = slice(None),
 ) -> Batch:
-    """The crops of one step."""
-    rows = [crop(pool, weights, seconds, config, np.random.default_rng((seed, step, index))) for index in range(size)]
+    """The crops of one step, or a part of its rows (animate.processes.part_of)."""
+    generators = [np.random.default_rng((seed, step, index)) for index in range(size)[part]]
+    rows = [crop(pool, weights, seconds, config, rng) for rng in generators]
     return Batch(*(torch.from_numpy(np.stack(column)) for column in zip(*rows, strict=True)))

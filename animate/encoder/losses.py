@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor
 from torch.nn import functional
 
 from animate.encoder.data import Batch
 from animate.encoder.model import Heard
+from animate.losses.masked import masked_mean
 
 
 @dataclass(frozen=True)
@@ -30,14 +30,12 @@ def losses(heard: Heard, batch: Batch, config: LossConfig) -> dict[str, Tensor]:
     """Each part and their weighted sum, `total`."""
     wanted = batch.phones * (1 - config.smoothing) + config.smoothing / batch.phones.shape[-1]
     parts = {
-        "phones": _mean(-(wanted * heard.phones).sum(-1), batch.trusted),
+        "phones": masked_mean(-(wanted * heard.phones).sum(-1), batch.trusted),
         "voicing": functional.binary_cross_entropy_with_logits(heard.voicing, batch.voiced),
         "loudness": functional.smooth_l1_loss(heard.loudness, batch.loudness, beta=0.2),
-        "pitch": _mean(functional.smooth_l1_loss(heard.pitch, batch.pitch, reduction="none", beta=0.1), batch.voiced),
+        "pitch": masked_mean(
+            functional.smooth_l1_loss(heard.pitch, batch.pitch, reduction="none", beta=0.1), batch.voiced
+        ),
     }
     rest = sum(getattr(config, name) * parts[name] for name in ("voicing", "loudness", "pitch"))
     return {"total": parts["phones"] + rest, **parts}
-
-
-def _mean(values: Tensor, weights: Tensor) -> Tensor:
-    return (values * weights).sum() / torch.clamp(weights.sum(), min=1)

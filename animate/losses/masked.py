@@ -2,7 +2,12 @@
 
 from torch import Tensor
 
+from animate import processes
+
 
 def masked_mean(values: Tensor, mask: Tensor) -> Tensor:
-    """Mean of values [B, T] where mask [B, T] is set; 0 where it is nowhere."""
-    return (values * mask).sum() / mask.sum().clamp(min=1)
+    """Mean of values [B, T] where mask [B, T] is set, or weighted by it; 0 where it is nowhere.
+
+    Where several processes share a batch, frames count alike in all of it: the mean over them is the batch's mean.
+    """
+    return (values * mask).sum() / processes.mean(mask.sum().to(values)).clamp(min=1 / processes.count())

@@ -21,7 +21,7 @@ _TALKING = 2.0  # weight of the lips beside the rest of the face
 class SparseFace:
     """A head cut down to what the losses look at, in millimetres."""
 
-    def __init__(self, head: Head):
+    def __init__(self, head: Head, device: str | torch.device = "cpu"):
         arrays = head.arrays
         if "468" not in arrays.landmarks or not len(arrays.inner_lip_pairs):
             raise InputError(
@@ -31,10 +31,11 @@ class SparseFace:
         marks = arrays.landmarks["468"]
         near = arrays.faces[marks.faces, marks.barycentrics.argmax(-1)]
         self.vertices = np.unique(np.concatenate([near, arrays.inner_lip_pairs.ravel()]))  # [n] on the head
-        self.pairs = torch.as_tensor(np.searchsorted(self.vertices, arrays.inner_lip_pairs))  # [P, 2] in 0..n
-        self.head = head.bake(head.v_template.new_zeros(head.shape_size)).only(torch.as_tensor(self.vertices))
+        self.pairs = torch.as_tensor(np.searchsorted(self.vertices, arrays.inner_lip_pairs), device=device)  # [P, 2]
+        small = head.bake(head.v_template.new_zeros(head.shape_size)).only(torch.as_tensor(self.vertices))
+        self.head = small.to(device)
         lips = np.isin(self.vertices, arrays.regions.get("lips", arrays.inner_lip_pairs))
-        self.weights = torch.as_tensor(np.where(lips, _TALKING, 1.0), dtype=torch.float32)  # [n]
+        self.weights = torch.as_tensor(np.where(lips, _TALKING, 1.0), dtype=torch.float32, device=device)  # [n]
 
     def __call__(self, motion: Tensor) -> Tensor:
         """Motion [..., D] -> vertices [..., n, 3] in mm, in the head's frame: the neck does not turn them."""

@@ -1,13 +1,10 @@
 """Trains speech to motion on a corpus (animate.corpus), into the latents of a trained prior or directly.
 
-python -m animate.train.animate CORPUS FOLDER [CONFIG.json] [--overfit N]
-
-FOLDER takes `state.pt`, `log.jsonl` and, at the end, `model.npz`. Run it again with the same words and it goes on.
+`emberface train animate` runs it; what it leaves in its folder beside `model.npz` is said in animate.train.run.
 """
 
 from __future__ import annotations
 
-import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -15,6 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from animate import processes
 from animate.batches import Batch, Crops
 from animate.corpus import Corpus
 from animate.losses.contact import contact_loss, lip_gaps
@@ -23,7 +21,9 @@ from animate.losses.velocity import velocity_loss
 from animate.losses.vertices import SparseFace, vertex_loss
 from animate.model import Conditions, ModelConfig, SpeechToMotion
 from animate.network_file import load_prior, save_model
-from animate.train.run import Run, RunConfig, go_on
+from animate.train.config import filled
+from animate.train.run import Progress, Run, RunConfig, go_on
+from animate.train.sheet import frame_sheet
 from flame_tools.head import Head
 
 
@@ -53,12 +53,15 @@ class AnimateTraining:
     """How it is updated."""
 
 
-def train_animate(config: AnimateTraining, corpus: Corpus, head: Head, folder: Path) -> SpeechToMotion:
+def train_animate(
+    config: AnimateTraining, corpus: Corpus, head: Head, folder: Path, *, progress: Progress | None = None
+) -> SpeechToMotion:
     """Train, or go on training, in `folder`. Returns the averaged network."""
     torch.set_num_threads(config.run.threads)
     torch.manual_seed(config.run.seed)
     clip = corpus.clips[0]
-    sizes = ModelConfig(clip.features.shape[1], clip.motion.shape[1], len(corpus.speakers), **config.network)
+    sizes = ModelConfig(clip.features.shape[1], clip.motion.shape[1], len(corpus.speakers))
+    sizes = filled(sizes, config.network, "network")
     model = SpeechToMotion(sizes, load_prior(Path(config.prior)) if config.prior else None)
     motion = torch.cat([torch.as_tensor(clip.motion).float() for clip in corpus.clips])
     model.style_encoder.scale.fit(motion)
@@ -66,12 +69,14 @@ def train_animate(config: AnimateTraining, corpus: Corpus, head: Head, folder: P
         model.scale.fit(motion)
     scale = model.style_encoder.scale
     crops = Crops(corpus, config.seconds, config.run.seed)
-    face = SparseFace(head)
+    face = SparseFace(head, config.run.device)
 
     def losses(run: Run) -> dict[str, Tensor]:
-        batch = crops.batch(config.batch, run.step).to(config.run.device)
-        rng = np.random.default_rng((config.run.seed, run.step, 2))
-        found = model(batch.features, Conditions(batch.emotion, styles(model, batch, config, rng)))
+        part = processes.part_of(config.batch)
+        batch = crops.batch(config.batch, run.step, part).to(config.run.device)
+        draws = np.random.default_rng((config.run.seed, run.step, 2)).random(config.batch)[part]
+        with run.autocast():
+            found = model(batch.features, Conditions(batch.emotion, styles(model, batch, config, draws)))
         seen, wanted = face(found), face(batch.motion)
         error = (scale(found) - scale(batch.motion)).square().mean(-1)
         gaps = lip_gaps(seen, face.pairs), lip_gaps(wanted, face.pairs)
@@ -83,29 +88,27 @@ def train_animate(config: AnimateTraining, corpus: Corpus, head: Head, folder: P
         }
         return {**parts, "total": sum(parts.values())}
 
+    def sheet(run: Run) -> np.ndarray:
+        batch = crops.batch(1, 0).to(config.run.device)
+        found = model(batch.features, Conditions(batch.emotion, model.styles(batch.speaker)[:, None]))
+        return frame_sheet(head, batch.motion[0], found[0])
+
     run = Run(model, config.run)
-    go_on(run, losses, folder)
+    go_on(run, losses, folder, sheet=sheet, progress=progress)
     model.load_state_dict(run.average)
-    save_model(model.eval(), folder / "model.npz", encoder=corpus.encoder, fps=corpus.fps, head_id=corpus.head_id)
-    return model
+    if processes.rank() == 0:
+        save_model(model.eval(), folder / "model.npz", encoder=corpus.encoder, fps=corpus.fps, head_id=corpus.head_id)
+    return model.eval()
 
 
-def styles(model: SpeechToMotion, batch: Batch, config: AnimateTraining, rng: np.random.Generator) -> Tensor:
+def styles(
+    model: SpeechToMotion,
+    batch: Batch,
+    config: AnimateTraining,
+    draws: np.ndarray,  # [B] in [0, 1)
+) -> Tensor:
     """A style [B, 1, 128] for each crop: by name, from a reference, or nobody's."""
-    draw = torch.as_tensor(rng.random(len(batch.speaker)), device=batch.speaker.device)[:, None]
+    draw = torch.as_tensor(draws, device=batch.speaker.device)[:, None]
     named, shown = model.styles(batch.speaker), model.style_encoder(batch.reference)
     style = torch.where(draw < config.from_reference, shown, named)
     return torch.where(draw >= 1 - config.from_nobody, torch.zeros_like(style), style)[:, None]
-
-
-def main(arguments: list[str]) -> int:
-    from animate.train.command import asked
-    from flame_tools.load import load_head
-
-    config, corpus, folder = asked(arguments, AnimateTraining(), __doc__)
-    train_animate(config, corpus, load_head(corpus.head_id), folder)
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

@@ -1,19 +1,18 @@
 """Trains the motion prior on a corpus (animate.corpus).
 
-python -m animate.train.prior CORPUS FOLDER [CONFIG.json] [--overfit N]
-
-FOLDER takes `state.pt`, `log.jsonl` and, at the end, `prior.npz`. Run it again with the same words and it goes on.
+`emberface train prior` runs it; what it leaves in its folder beside `prior.npz` is said in animate.train.run.
 """
 
 from __future__ import annotations
 
-import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import Tensor
 
+from animate import processes
 from animate.batches import Crops
 from animate.corpus import Corpus
 from animate.losses.masked import masked_mean
@@ -21,7 +20,9 @@ from animate.losses.velocity import velocity_loss
 from animate.losses.vertices import SparseFace, vertex_loss
 from animate.network_file import save_prior
 from animate.prior import Prior, PriorConfig
-from animate.train.run import Run, RunConfig, go_on
+from animate.train.config import filled
+from animate.train.run import Progress, Run, RunConfig, go_on
+from animate.train.sheet import frame_sheet
 from flame_tools.head import Head
 
 
@@ -45,18 +46,21 @@ class PriorTraining:
     """How it is updated."""
 
 
-def train_prior(config: PriorTraining, corpus: Corpus, head: Head, folder: Path) -> Prior:
+def train_prior(
+    config: PriorTraining, corpus: Corpus, head: Head, folder: Path, *, progress: Progress | None = None
+) -> Prior:
     """Train, or go on training, in `folder`. Returns the averaged network."""
     torch.set_num_threads(config.run.threads)
     torch.manual_seed(config.run.seed)
-    prior = Prior(PriorConfig(motion=corpus.clips[0].motion.shape[1], **config.network))
+    prior = Prior(filled(PriorConfig(corpus.clips[0].motion.shape[1]), config.network, "network"))
     prior.scale.fit(torch.cat([torch.as_tensor(clip.motion).float() for clip in corpus.clips]))
     crops = Crops(corpus, config.frames / corpus.fps, config.run.seed)
-    face = SparseFace(head)
+    face = SparseFace(head, config.run.device)
 
     def losses(run: Run) -> dict[str, Tensor]:
-        batch = crops.batch(config.batch, run.step).to(config.run.device)
-        back = prior(batch.motion, run.generator())
+        batch = crops.batch(config.batch, run.step, processes.part_of(config.batch)).to(config.run.device)
+        with run.autocast():
+            back = prior(batch.motion, run.generator())
         found, wanted = face(back.motion), face(batch.motion)
         error = (prior.scale(back.motion) - prior.scale(batch.motion)).square().mean(-1)
         parts = {
@@ -67,21 +71,13 @@ def train_prior(config: PriorTraining, corpus: Corpus, head: Head, folder: Path)
         }
         return {**parts, "total": sum(parts.values())}
 
+    def sheet(run: Run) -> np.ndarray:
+        wanted = crops.batch(1, 0).motion.to(config.run.device)
+        return frame_sheet(head, wanted[0], prior(wanted).motion[0])
+
     run = Run(prior, config.run)
-    go_on(run, losses, folder)
+    go_on(run, losses, folder, sheet=sheet, progress=progress)
     prior.load_state_dict(run.average)
-    save_prior(prior.eval(), folder / "prior.npz")
-    return prior
-
-
-def main(arguments: list[str]) -> int:
-    from animate.train.command import asked
-    from flame_tools.load import load_head
-
-    config, corpus, folder = asked(arguments, PriorTraining(), __doc__)
-    train_prior(config, corpus, load_head(corpus.head_id), folder)
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    if processes.rank() == 0:
+        save_prior(prior.eval(), folder / "prior.npz")
+    return prior.eval()

@@ -1,23 +1,30 @@
 """What every training run has: a config, an optimiser whose rate rises and falls, averaged weights, and a way to go on.
 
 A run that is stopped and started again ends with the weights that it would have had: batches and noise come from seed
-and step alone, and a saved state holds everything else.
+and step alone, and a saved state holds everything else. Several processes (animate.processes) may share each batch.
 """
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
+from animate import processes
+from animate.train.board import board_in
 from flame_tools.archive import written_whole
 from flame_tools.errors import InputError
+
+Progress = Callable[[int, dict[str, float]], None]
+"""Told after each step how many are done, and the mean losses that were last logged."""
+
+_LOG_EVERY = 50  # steps
 
 
 @dataclass(frozen=True)
@@ -44,8 +51,26 @@ class RunConfig:
     """Threads of torch: the result depends on their number."""
     device: str = "cpu"
     """Where to train: cpu or cuda."""
+    precision: str = "auto"
+    """Of matrix products: float32, bfloat16, or auto: bfloat16 on CUDA, float32 on the CPU."""
     save_every_s: float = 120.0
     """Seconds between saved states."""
+    sheet_every: int = 500
+    """Steps between pictures of what is learnt, where TensorBoard is installed; 0: none."""
+
+    def __post_init__(self):
+        if self.device not in ("cpu", "cuda"):
+            raise InputError(f"device is {self.device!r}; wanted cpu or cuda")
+        if self.device == "cuda" and not torch.cuda.is_available():
+            raise InputError(
+                "device is cuda, and torch finds no GPU here; set device to cpu, or install torch for CUDA"
+            )
+        if self.precision not in ("auto", "float32", "bfloat16"):
+            raise InputError(f"precision is {self.precision!r}; wanted auto, float32 or bfloat16")
+        if self.steps < 1 or self.threads < 1:
+            raise InputError(f"steps are {self.steps} and threads {self.threads}; wanted at least one of each")
+        if self.rate <= 0 or not 0 <= self.average < 1:
+            raise InputError(f"rate is {self.rate:g} and average {self.average:g}; wanted rate > 0, 0 <= average < 1")
 
 
 class Run:
@@ -70,12 +95,19 @@ class Run:
         """Noise of this step."""
         return torch.Generator(self.config.device).manual_seed((self.config.seed << 32) + self.step)
 
+    def autocast(self) -> torch.autocast:
+        """Within it matrix products have the config's precision. Weights and losses stay float32."""
+        chosen = self.config.precision
+        wanted = chosen == "bfloat16" or (chosen == "auto" and self.config.device == "cuda")
+        return torch.autocast(self.config.device, torch.bfloat16, enabled=wanted)
+
     def update(self, loss: Tensor) -> None:
-        """One step down the gradient of `loss`."""
+        """One step down the gradient of `loss`, the mean one where several processes share the batch."""
         for group in self.optimiser.param_groups:
             group["lr"] = self.rate
         self.optimiser.zero_grad()
         loss.backward()
+        processes.average_gradients(self.model.parameters())
         nn.utils.clip_grad_norm_(self.model.parameters(), self.config.clip)
         self.optimiser.step()
         self.step += 1
@@ -101,46 +133,67 @@ class Run:
         self.optimiser.load_state_dict(state["optimiser"])
 
 
-def go_on(run: Run, losses: Callable[[Run], dict[str, Tensor]], folder: Path) -> None:
+def go_on(
+    run: Run,
+    losses: Callable[[Run], dict[str, Tensor]],
+    folder: Path,
+    *,
+    validate: Callable[[Run], dict] | None = None,
+    validate_every: int = 1000,
+    sheet: Callable[[Run], np.ndarray] | None = None,
+    progress: Progress | None = None,
+) -> None:
     """Train to the end in `folder`, from `state.pt` if it is there; `losses` gives the next step's, with a "total".
 
-    Writes `state.pt` now and then and at the end, and the mean losses of every 50 steps to `log.jsonl`.
+    Writes `state.pt` now and then and at the end, `level.pt` before the rate begins to fall (more steps can be added
+    from there), and to `log.jsonl` the mean losses of every 50 steps and what `validate` finds. TensorBoard's files,
+    where it is installed, go to `tensorboard/`: the same figures, and the pictures [H, W, 3] uint8 that `sheet` draws.
+    Of several processes all train and validate, and the first one writes, draws and reports.
     """
+    config, first = run.config, processes.rank() == 0
     folder.mkdir(parents=True, exist_ok=True)
     if (folder / "state.pt").is_file():
         run.restore(folder / "state.pt")
-    saved, sums = time.monotonic(), {}
-    with (folder / "log.jsonl").open("a", encoding="utf-8") as log:
-        while run.step < run.config.steps:
+    if processes.mean(torch.tensor(float(run.step), device=config.device)).item() != run.step:
+        raise InputError(f"processes do not find the same state.pt in {folder}; it must be a folder that all share")
+    saved, means, sums = time.monotonic(), {}, {}
+    with (folder / "log.jsonl").open("a", encoding="utf-8") as log, board_in(folder, run.step, active=first) as board:
+
+        def write(row: dict) -> None:
+            if first:
+                log.write(json.dumps({"step": run.step, **row}) + "\n")
+                log.flush()
+                board.scalars(run.step, row)
+
+        def save(name: str) -> None:
+            if first:
+                run.save(folder / name)
+
+        while run.step < config.steps:
+            if run.step == config.steps - config.decay:
+                save("level.pt")
             parts = losses(run)
             run.update(parts["total"])
             for name, value in parts.items():
-                sums.setdefault(name, []).append(value.item())
-            if run.step % 50 == 0 or run.step == run.config.steps:
-                means = {name: sum(values) / len(values) for name, values in sums.items()}
-                log.write(json.dumps({"step": run.step, **means}) + "\n")
-                log.flush()
+                sums.setdefault(name, []).append(value.detach())
+            if run.step % _LOG_EVERY == 0 or run.step == config.steps:
+                means = {name: _mean(values) for name, values in sums.items()}
+                write(means)
+                board.scalars(run.step, {"rate": run.rate})
                 sums = {}
-            if time.monotonic() - saved > run.config.save_every_s:
-                run.save(folder / "state.pt")
+            if validate is not None and run.step % validate_every == 0:
+                write(validate(run))
+            if sheet is not None and board.active and config.sheet_every and run.step % config.sheet_every == 0:
+                with torch.no_grad():
+                    board.picture(run.step, sheet(run))
+            if time.monotonic() - saved > config.save_every_s:
+                save("state.pt")
                 saved = time.monotonic()
-    run.save(folder / "state.pt")
+            if progress is not None and first:
+                progress(run.step, means)
+    save("state.pt")
 
 
-def read_config(default, path: Path):
-    """`default`, a dataclass, with the fields that a JSON file sets; unknown ones are refused."""
-    return filled(default, json.loads(path.read_text(encoding="utf-8")), str(path))
-
-
-def filled(default, given: dict, where: str):
-    """`default` with the fields that `given` sets, dataclasses within it likewise."""
-    known = {f.name for f in dataclasses.fields(default)}
-    if unknown := set(given) - known:
-        raise InputError(f"{where} sets {sorted(unknown)}; known here: {', '.join(sorted(known))}")
-    values = {}
-    for name, value in given.items():
-        now = getattr(default, name)
-        if dataclasses.is_dataclass(now):
-            value = filled(now, value, f"{where}: {name}")
-        values[name] = tuple(value) if isinstance(value, list) else value
-    return dataclasses.replace(default, **values)
+def _mean(values: list[Tensor]) -> float:
+    """Of one loss over steps and processes."""
+    return sum(processes.mean(torch.stack(values)).tolist()) / len(values)

@@ -6,7 +6,8 @@ import json
 import pytest
 import torch
 
-from animate.train.run import Run, RunConfig, go_on, read_config
+from animate.train.config import read_config
+from animate.train.run import Run, RunConfig, go_on
 from flame_tools.errors import InputError
 
 CONFIG = RunConfig(steps=60, warm=5, decay=10, rate=0.01)

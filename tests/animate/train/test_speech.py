@@ -12,13 +12,16 @@ from animate.encoder.losses import LossConfig
 from animate.encoder.model import EncoderConfig, listen
 from animate.encoder.validate import validate
 from animate.encoder.weights import load_weights, save_weights
-from animate.train import speech
-from animate.train.speech import TrainConfig, Training, read_config, train
+from animate.train.config import read_config
+from animate.train.run import RunConfig
+from animate.train.speech import TrainConfig, losses_of, started, train
 from flame_tools.errors import FormatError, InputError
 from tests.animate.encoder.test_data import bursts
 
 SMALL = EncoderConfig(width=24, blocks=2, heads=2, back=8, ahead=4, reach=2, live_ahead=(1, 0))
-CONFIG = TrainConfig(steps=6, batch=2, seconds=1.5, warm=2, decay=2, encoder=SMALL, validate_every=1000, bfloat16=False)
+CONFIG = TrainConfig(
+    batch=2, seconds=1.5, encoder=SMALL, run=RunConfig(steps=6, warm=2, decay=2, weight_decay=0.02)
+)
 
 
 @pytest.fixture
@@ -26,42 +29,41 @@ def pool(tmp_path):
     return items([bursts(), bursts("b", 1)], tmp_path / "prosody")
 
 
-def run(pool, config=CONFIG):
-    return Training(config, pool, np.full(len(pool), 1 / len(pool)))
+def even(pool):
+    return np.full(len(pool), 1 / len(pool))
 
 
 def test_going_on_equals_not_having_stopped(pool, tmp_path):
-    straight, first = run(pool), run(pool)
-    for _ in range(6):
-        straight.advance()
-    for _ in range(3):
-        first.advance()
-    torch.save(first.state(), tmp_path / "state.pt")
-    second = run(pool)
-    second.restore(torch.load(tmp_path / "state.pt", weights_only=True))
-    for _ in range(3):
-        second.advance()
+    def advance(run, steps):
+        for _ in range(steps):
+            run.update(losses_of(run, CONFIG, pool, even(pool))["total"])
+
+    straight, first, second = (started(CONFIG, pool, even(pool)) for _ in range(3))
+    advance(straight, 6)
+    advance(first, 3)
+    first.save(tmp_path / "state.pt")
+    second.restore(tmp_path / "state.pt")
+    advance(second, 3)
     assert second.step == straight.step == 6
     for name, value in straight.average.items():
         assert torch.equal(value, second.average[name]), name
-    assert all(map(torch.equal, straight.encoder.parameters(), second.encoder.parameters()))
+    assert all(map(torch.equal, straight.model.parameters(), second.model.parameters()))
 
 
-def test_it_learns_to_tell_sound_from_silence(pool, tmp_path, monkeypatch):
-    monkeypatch.setattr(speech, "corpus_folder", lambda: tmp_path)
+def test_it_learns_to_tell_sound_from_silence(pool, tmp_path):
     for item in pool:
         save(item.spoken, tmp_path / "aligned")
     config = tmp_path / "config.json"
     config.write_text(
         json.dumps(
             {
-                "parts": {"aligned": 1.0}, "steps": 60, "batch": 4, "seconds": 1.5, "warm": 5, "decay": 20,
-                "rate": 5e-3, "average": 0.9, "validate_every": 1000, "bfloat16": False,
+                "parts": {"aligned": 1.0}, "batch": 4, "seconds": 1.5, "validate_every": 1000,
+                "run": {"steps": 60, "warm": 5, "decay": 20, "rate": 5e-3, "average": 0.9, "weight_decay": 0.02},
                 "encoder": {"width": 24, "blocks": 2, "heads": 2, "live_ahead": [1, 0]},
             }
         )
     )  # fmt: skip
-    found = train(read_config(config), tmp_path / "run", overfit=2)
+    found = train(read_config(TrainConfig(), config), tmp_path / "run", corpus=tmp_path, overfit=2)
     assert found.accuracy > 0.9
     encoder = load_weights(tmp_path / "run" / "encoder.npz")
     assert validate(encoder, [item.spoken for item in pool]).accuracy > 0.9
@@ -74,14 +76,14 @@ def test_a_config_says_what_it_does_not_know(tmp_path):
     path = tmp_path / "config.json"
     path.write_text('{"encoder": {"witdh": 3}}')
     with pytest.raises(InputError, match=r"witdh.*known here:.*width"):
-        read_config(path)
+        read_config(TrainConfig(), path)
     path.write_text('{"encoder": {"live_ahead": [1, 0], "blocks": 2}, "loss": {"pitch": 0.5}}')
-    assert read_config(path).encoder.live_ahead == (1, 0)
-    assert read_config(path).loss == LossConfig(pitch=0.5)
+    assert read_config(TrainConfig(), path).encoder.live_ahead == (1, 0)
+    assert read_config(TrainConfig(), path).loss == LossConfig(pitch=0.5)
 
 
 def test_weights_of_another_shape_are_refused(pool, tmp_path):
-    encoder = run(pool).encoder
+    encoder = started(CONFIG, pool, even(pool)).model
     encoder.config.__dict__["width"] = 48  # a file that lies about its own network
     save_weights(encoder, tmp_path / "w.npz")
     with pytest.raises(FormatError, match="does not fit its own config"):

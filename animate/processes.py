@@ -1,0 +1,93 @@
+"""Several processes that train one network: what they share, and which part of a batch is whose.
+
+Every process takes its rows of the batch that one process alone would take, means are taken over all rows, and
+gradients are averaged: up to rounding the network becomes what one process would have made of it. Without
+torch.distributed, or before `joined`, there is one process, and nothing here changes a number.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import datetime
+import os
+from collections.abc import Iterable, Iterator
+
+import torch
+from torch import Tensor, distributed
+
+from flame_tools.errors import InputError
+
+_PATIENCE = datetime.timedelta(minutes=30)  # the longest that one may wait for the others
+
+
+def count() -> int:
+    """How many processes there are."""
+    return distributed.get_world_size() if distributed.is_initialized() else 1
+
+
+def rank() -> int:
+    """Which of them this is; 0 is the one that writes."""
+    return distributed.get_rank() if distributed.is_initialized() else 0
+
+
+@contextlib.contextmanager
+def joined(device: str, *, number: int, total: int, meet: str) -> Iterator[None]:
+    """Be process `number` of `total`, which meet at a URL of torch.distributed: gloo on the CPU, nccl on CUDA."""
+    if device == "cuda":
+        here = int(os.environ.get("LOCAL_RANK", number))
+        if here >= torch.cuda.device_count():
+            raise InputError(f"process {number} has no GPU of its own: there are {torch.cuda.device_count()}")
+        torch.cuda.set_device(here)
+    backend = "nccl" if device == "cuda" else "gloo"
+    distributed.init_process_group(backend, meet, rank=number, world_size=total, timeout=_PATIENCE)
+    try:
+        yield
+    finally:
+        distributed.destroy_process_group()
+
+
+def part_of(batch: int) -> slice:
+    """This process's rows of a batch."""
+    if batch % count():
+        raise InputError(f"a batch of {batch} is not shared evenly by {count()} processes; change one of the two")
+    own = batch // count()
+    return slice(rank() * own, (rank() + 1) * own)
+
+
+def mean(value: Tensor) -> Tensor:
+    """Mean of a tensor over the processes, without gradients; every process must ask."""
+    if count() == 1:
+        return value
+    value = value.detach().clone()
+    distributed.all_reduce(value)
+    return value / count()
+
+
+def gathered(rows: Tensor) -> Tensor:
+    """Rows [n, ...] of all processes [count * n, ...], without gradients, in their order in the whole batch."""
+    if count() == 1:
+        return rows
+    parts = [torch.empty_like(rows) for _ in range(count())]
+    distributed.all_gather(parts, rows.contiguous())
+    return torch.cat(parts)
+
+
+def normal(like: Tensor, generator: torch.Generator) -> Tensor:
+    """Standard normal numbers for rows [n, ...]: this process's rows of what is drawn for the whole batch."""
+    shape = (count() * len(like), *like.shape[1:])
+    noise = torch.randn(shape, generator=generator, dtype=like.dtype, device=like.device)
+    return noise[rank() * len(like) : (rank() + 1) * len(like)]
+
+
+def average_gradients(parameters: Iterable[torch.nn.Parameter]) -> None:
+    """Give every process the mean of all gradients; what none of them used keeps none."""
+    if count() == 1:
+        return
+    chosen = [p for p in parameters if p.requires_grad]
+    used = torch.tensor([p.grad is not None for p in chosen], dtype=torch.float32, device=chosen[0].device)
+    rows = [torch.zeros_like(p) if p.grad is None else p.grad for p in chosen]
+    shared = mean(torch.cat([used, *(row.flatten().float() for row in rows)]))
+    used, *rows = shared.split([len(chosen), *(row.numel() for row in rows)])
+    for parameter, by, row in zip(chosen, used, rows, strict=True):
+        if by > 0:
+            parameter.grad = row.view_as(parameter).to(parameter.dtype)
