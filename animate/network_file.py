@@ -8,6 +8,7 @@ from typing import TypeVar
 import torch
 from torch import nn
 
+from animate.flow import Flow, FlowConfig
 from animate.model import ModelConfig, SpeechToMotion
 from animate.prior import Prior, PriorConfig
 from flame_tools.archive import read_npz, write_npz
@@ -15,7 +16,7 @@ from flame_tools.errors import FormatError
 
 Network = TypeVar("Network", bound=nn.Module)
 _VERSION = 1
-_PRIOR, _MODEL = "emberface-motion-prior", "emberface-speech-to-motion"
+_PRIOR, _MODEL, _FLOW = "emberface-motion-prior", "emberface-speech-to-motion", "emberface-motion-flow"
 
 
 def save_prior(prior: Prior, path: Path) -> None:
@@ -41,6 +42,22 @@ def load_model(path: Path) -> tuple[SpeechToMotion, dict]:
     arrays, header = read_npz(path, _MODEL, _VERSION)
     prior = None if header["prior"] is None else Prior(PriorConfig(**header["prior"]))
     return _filled(SpeechToMotion(ModelConfig(**header["config"]), prior), arrays, path), header
+
+
+def save_flow(flow: Flow, path: Path, *, encoder: str, fps: int, head_id: str) -> None:
+    """As save_model."""
+    header = {
+        "format": _FLOW, "version": _VERSION, "config": vars(flow.config), "encoder": encoder, "fps": fps,
+        "head_id": head_id, "prior": vars(flow.prior.config),
+    }  # fmt: skip
+    write_npz(path, _arrays(flow), header)
+
+
+def load_flow(path: Path) -> tuple[Flow, dict]:
+    """The flow and its header."""
+    arrays, header = read_npz(path, _FLOW, _VERSION)
+    prior = Prior(PriorConfig(**header["prior"]))
+    return _filled(Flow(FlowConfig(**header["config"]), prior), arrays, path), header
 
 
 def _arrays(network: nn.Module) -> dict:
