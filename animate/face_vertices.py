@@ -1,8 +1,8 @@
 """Which vertices a metric looks at, and where they are while the head is held still.
 
-- lips: the head's region "lips"; where it has none, the corners of the triangles that landmarks 48 to 67 of "68" are on.
-- face: the region "face" and the lips; where it has none, every vertex in front of the eye joints that does not turn
-  with an eye.
+- lips: the region "lips"; where a head has none, the corners of the triangles that landmarks 48 to 67 of "68" are on.
+- face: the region "face" and the lips; where a head has none, every vertex in front of the eye joints that does not
+  turn with an eye.
 - upper face: what of the face lies no lower, at rest, than the lowest of the lower lids' landmarks, and is no lip.
 - all: every vertex of the mesh, eyeballs, teeth and tongue included.
 
