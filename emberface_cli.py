@@ -14,6 +14,7 @@ import typer
 import emberface
 import emberface_eval
 import emberface_heads
+import emberface_train
 from assets.locate import asset_path
 from emberface_eval import performance_quality, recon_quality
 from emberface_options import (
@@ -50,6 +51,7 @@ app = typer.Typer(
 )
 app.add_typer(emberface_eval.app, name="eval")
 app.add_typer(emberface_heads.app, name="head")
+app.add_typer(emberface_train.app, name="train")
 
 
 def run(arguments: list[str]) -> int:

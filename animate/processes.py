@@ -9,13 +9,17 @@ from __future__ import annotations
 
 import contextlib
 import datetime
+import multiprocessing
 import os
-from collections.abc import Iterable, Iterator
+import signal
+import sys
+import tempfile
+from collections.abc import Callable, Iterable, Iterator
 
 import torch
 from torch import Tensor, distributed
 
-from flame_tools.errors import InputError
+from flame_tools.errors import FaceError, InputError
 
 _PATIENCE = datetime.timedelta(minutes=30)  # the longest that one may wait for the others
 
@@ -44,6 +48,44 @@ def joined(device: str, *, number: int, total: int, meet: str) -> Iterator[None]
         yield
     finally:
         distributed.destroy_process_group()
+
+
+@contextlib.contextmanager
+def together(total: int, device: str, work: Callable, arguments: tuple) -> Iterator[None]:
+    """Be the first of `total` processes on this machine. The others run `work(*arguments)`, which pickle must know."""
+    if total == 1:
+        yield
+        return
+    spawn = multiprocessing.get_context("spawn")
+    with tempfile.TemporaryDirectory() as folder:
+        meet = f"file://{folder}/meet"
+        others = [
+            spawn.Process(target=_other, args=(work, arguments, device, number, total, meet), daemon=True)
+            for number in range(1, total)
+        ]
+        for other in others:
+            other.start()
+        try:
+            with joined(device, number=0, total=total, meet=meet):
+                yield
+            for other in others:
+                other.join()
+        except RuntimeError as error:  # a connection broke: the other has said why
+            if codes := [other.exitcode for other in others if other.exitcode]:
+                raise InputError(f"another process ended with code {codes[0]}: {error}") from error
+            raise
+        finally:
+            for other in others:
+                other.terminate()
+
+
+def _other(work: Callable, arguments: tuple, device: str, number: int, total: int, meet: str) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the first one hears it, and ends the others
+    try:
+        with joined(device, number=number, total=total, meet=meet):
+            work(*arguments)
+    except FaceError:
+        sys.exit(2)  # the first one meets the same, and says it
 
 
 def part_of(batch: int) -> slice:

@@ -6,8 +6,8 @@ import sys
 
 import pytest
 
-HEAVY = ["ai_edge_litert", "av", "librosa", "lightning", "matplotlib", "numba", "pocketsphinx", "ray", "rich",
-         "sklearn", "soundfile", "transformers", "typer"]  # fmt: skip
+HEAVY = ["ai_edge_litert", "av", "librosa", "matplotlib", "numba", "pocketsphinx", "ray", "rich", "sklearn",
+         "soundfile", "tensorboard", "transformers", "typer"]  # fmt: skip
 PROBE = """
 import json, sys, time, warnings
 import numpy, torch

@@ -1,0 +1,193 @@
+"""`emberface train`: the networks that hear speech and move faces, learnt from a corpus."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import json as json_module
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+import emberface
+from emberface_options import Json, json_text, say
+from flame_tools.errors import InputError
+
+if TYPE_CHECKING:
+    from animate.train.run import Progress
+
+app = typer.Typer(
+    help="Train the networks of speech to motion. The same words again go on where a run was stopped.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+
+Config = Annotated[Path, typer.Argument(help="NAME.json: fields that differ from the defaults; {} for none.")]
+Folder = Annotated[Path, typer.Option("-o", "--out", help="A folder for the state, the log and the trained weights.")]
+Shards = Annotated[Path, typer.Option("--corpus", help="A folder of shards, as animate.corpus makes them.")]
+Speech = Annotated[
+    Path | None, typer.Option("--corpus", help="Folders of utterances; by default where tools.speech_corpus puts them.")
+]
+Overfit = Annotated[int, typer.Option("--overfit", min=0, help="Learn only so many clips, by heart: a smoke test.")]
+Processes = Annotated[
+    int, typer.Option("--processes", min=1, help="Share each batch: one a GPU, or several on the CPU.")
+]
+
+
+@dataclass(frozen=True)
+class Job:
+    """What a training was asked for."""
+
+    kind: str
+    config: Path
+    out: Path
+    corpus: Path | None
+    overfit: int
+
+
+@app.command()
+def prior(
+    config: Config, out: Folder, corpus: Shards, overfit: Overfit = 0, processes: Processes = 1, json: Json = False
+) -> None:
+    """The motion prior: what faces do in a quarter of a second."""
+    _run(Job("prior", config, out, corpus, overfit), processes, json)
+
+
+@app.command()
+def animate(
+    config: Config, out: Folder, corpus: Shards, overfit: Overfit = 0, processes: Processes = 1, json: Json = False
+) -> None:
+    """Speech to motion, through a trained prior or directly."""
+    _run(Job("animate", config, out, corpus, overfit), processes, json)
+
+
+@app.command()
+def speech(
+    config: Config,
+    out: Folder,
+    corpus: Speech = None,
+    overfit: Overfit = 0,
+    processes: Processes = 1,
+    json: Json = False,
+) -> None:
+    """The speech encoder: which phone sounds, how loud, at which pitch."""
+    _run(Job("speech", config, out, corpus, overfit), processes, json)
+
+
+# --- what each is: its config, and how it is trained ----------------------------------------------------------------
+
+
+def _prior() -> tuple[object, Callable]:
+    from animate.train.prior import PriorTraining, train_prior
+
+    return PriorTraining(), lambda config, job, progress: _on_clips(train_prior, config, job, progress)
+
+
+def _animate() -> tuple[object, Callable]:
+    from animate.train.animate import AnimateTraining, train_animate
+
+    return AnimateTraining(), lambda config, job, progress: _on_clips(train_animate, config, job, progress)
+
+
+def _speech() -> tuple[object, Callable]:
+    from animate.train.speech import TrainConfig, train
+
+    return TrainConfig(), lambda config, job, progress: train(
+        config, job.out, corpus=job.corpus, overfit=job.overfit, progress=progress
+    )
+
+
+_KINDS = {"prior": _prior, "animate": _animate, "speech": _speech}
+
+
+def _on_clips(train: Callable, config: object, job: Job, progress: Progress | None) -> None:
+    from animate.corpus import load_corpus
+    from flame_tools.load import load_head
+
+    corpus = load_corpus(job.corpus)
+    if job.overfit:
+        clips = corpus.clips[: job.overfit]
+        corpus = dataclasses.replace(corpus, clips=clips, speakers=tuple(sorted({clip.speaker for clip in clips})))
+    train(config, corpus, load_head(corpus.head_id), job.out, progress=progress)
+
+
+# --- running --------------------------------------------------------------------------------------------------------
+
+
+def _run(job: Job, count: int, json: bool) -> None:
+    """Train in one process, in `count` that are started here, or as one of those that torchrun has started."""
+    from animate import processes
+    from animate.train.config import read_config
+
+    config = read_config(_KINDS[job.kind]()[0], job.config)
+    torchrun = {name: int(os.environ[name]) for name in ("RANK", "WORLD_SIZE") if name in os.environ}
+    if torchrun and count > 1:
+        raise InputError("torchrun starts the processes itself; leave --processes out")
+    total = torchrun.get("WORLD_SIZE", count)
+    if config.batch % total:
+        raise InputError(f"a batch of {config.batch} is not shared evenly by {total} processes; change one of the two")
+    start = time.perf_counter()
+    if torchrun:
+        number = torchrun["RANK"]
+        others = processes.joined(config.run.device, number=number, total=total, meet="env://")
+    else:
+        number, others = 0, processes.together(total, config.run.device, _train, (job,))
+    with others, _bar(config.run.steps, show=not json and number == 0 and sys.stderr.isatty()) as progress:
+        _train(job, progress)
+    if number == 0:
+        report = _report(job, total, time.perf_counter() - start)
+        (job.out / "report.json").write_text(json_text(report) + "\n", encoding="utf-8")
+        say(report, json)
+
+
+def _train(job: Job, progress: Progress | None = None) -> None:
+    from animate.train.config import read_config
+
+    default, train = _KINDS[job.kind]()
+    train(read_config(default, job.config), job, progress)
+
+
+@contextlib.contextmanager
+def _bar(steps: int, *, show: bool) -> Iterator[Progress | None]:
+    """A bar with steps, loss and the time that is left."""
+    if not show:
+        yield None
+        return
+    from rich import progress as rich
+    from rich.console import Console
+
+    columns = (
+        rich.TextColumn("{task.description}"), rich.BarColumn(), rich.MofNCompleteColumn(), rich.TimeElapsedColumn(),
+        rich.TimeRemainingColumn(),
+    )  # fmt: skip
+    with rich.Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("training", total=steps)
+
+        def progress(step: int, losses: dict[str, float]) -> None:
+            loss = f"loss {losses['total']:.4g}" if losses else "training"
+            bar.update(task, completed=step, description=loss)
+
+        yield progress
+
+
+def _report(job: Job, total: int, seconds: float) -> dict:
+    """What other commands report; `quality` are the figures that were logged last."""
+    quality: dict = {}
+    for line in (job.out / "log.jsonl").read_text(encoding="utf-8").splitlines():
+        quality |= json_module.loads(line)
+    return {
+        "command": f"train {job.kind}",
+        "version": emberface.__version__,
+        "inputs": {name: str(value) if isinstance(value, Path) else value for name, value in vars(job).items() if name != "kind"}
+        | {"processes": total},
+        "outputs": [str(path) for path in sorted(job.out.glob("*.npz"))],
+        "licences": [],
+        "seconds": {"total": round(seconds, 3)},
+        "quality": quality,
+    }
