@@ -24,6 +24,7 @@ class Batch:
     speaker: Tensor  # [B] int64 into the corpus's speakers
     reference: Tensor  # [B, T, D] another crop of the same speaker: how they move
     mask: Tensor  # [B, T] bool: False behind the end of a clip shorter than T
+    phones: Tensor  # [B, T] int64 into encoder.corpus.PHONES, -1 unknown
 
     def to(self, device: str) -> Batch:
         return Batch(*(value.to(device) for value in vars(self).values()))
@@ -66,7 +67,8 @@ class Crops:
             speaker = np.array(self.corpus.speakers.index(clip.speaker))
             present = np.arange(self.length) < len(clip) - at
             shown = [self._cut(rows, at) for rows in (clip.features, clip.motion, clip.emotion)]
-            rows.append((*shown, speaker, self._cut(other.motion, elsewhere), present))
+            said = self._cut(clip.phones, at).astype(np.int64)
+            rows.append((*shown, speaker, self._cut(other.motion, elsewhere), present, said))
         return Batch(*(torch.as_tensor(np.stack(column)) for column in zip(*rows, strict=True)))
 
     def _moved(self, clip: Clip, at: int, rng: np.random.Generator) -> int:
@@ -76,7 +78,7 @@ class Crops:
         return int(np.clip(moved, 0, max(len(clip) - self.length, 0)))
 
     def _cut(self, rows: np.ndarray, at: int) -> np.ndarray:
-        """[length, C] float32 from frame `at`; the last row is held beyond the end."""
+        """[length, ...] float32 from frame `at`; the last row is held beyond the end."""
         return rows[np.minimum(np.arange(at, at + self.length), len(rows) - 1)].astype(np.float32)
 
 

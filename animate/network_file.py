@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from typing import TypeVar
 
@@ -9,14 +10,17 @@ import torch
 from torch import nn
 
 from animate.flow import Flow, FlowConfig
+from animate.keys import KeysConfig, KeysToMotion
 from animate.model import ModelConfig, SpeechToMotion
+from animate.moments import Spacing
 from animate.prior import Prior, PriorConfig
 from flame_tools.archive import read_npz, write_npz
 from flame_tools.errors import FormatError
 
 Network = TypeVar("Network", bound=nn.Module)
 _VERSION = 1
-_PRIOR, _MODEL, _FLOW = "emberface-motion-prior", "emberface-speech-to-motion", "emberface-motion-flow"
+_PRIOR, _MODEL = "emberface-motion-prior", "emberface-speech-to-motion"
+_FLOW, _KEYS = "emberface-motion-flow", "emberface-key-motions"
 
 
 def save_prior(prior: Prior, path: Path) -> None:
@@ -58,6 +62,22 @@ def load_flow(path: Path) -> tuple[Flow, dict]:
     arrays, header = read_npz(path, _FLOW, _VERSION)
     prior = Prior(PriorConfig(**header["prior"]))
     return _filled(Flow(FlowConfig(**header["config"]), prior), arrays, path), header
+
+
+def save_keys(network: KeysToMotion, path: Path, *, encoder: str, fps: int, head_id: str) -> None:
+    """As save_model."""
+    header = {
+        "format": _KEYS, "version": _VERSION, "config": dataclasses.asdict(network.config), "encoder": encoder,
+        "fps": fps, "head_id": head_id,
+    }  # fmt: skip
+    write_npz(path, _arrays(network), header)
+
+
+def load_keys(path: Path) -> tuple[KeysToMotion, dict]:
+    """The network and its header."""
+    arrays, header = read_npz(path, _KEYS, _VERSION)
+    sizes = {**header["config"], "spacing": Spacing(**header["config"]["spacing"])}
+    return _filled(KeysToMotion(KeysConfig(**sizes)), arrays, path), header
 
 
 def _arrays(network: nn.Module) -> dict:
