@@ -68,6 +68,22 @@ def animate(
 
 
 @app.command()
+def flow(
+    config: Config, out: Folder, corpus: Shards, overfit: Overfit = 0, processes: Processes = 1, json: Json = False
+) -> None:
+    """Speech to many takes: flow matching in the latents of a trained prior."""
+    _run(Job("flow", config, out, corpus, overfit), processes, json)
+
+
+@app.command()
+def keys(
+    config: Config, out: Folder, corpus: Shards, overfit: Overfit = 0, processes: Processes = 1, json: Json = False
+) -> None:
+    """Speech to key motions at phones, and the frames between them."""
+    _run(Job("keys", config, out, corpus, overfit), processes, json)
+
+
+@app.command()
 def speech(
     config: Config,
     out: Folder,
@@ -95,6 +111,18 @@ def _animate() -> tuple[object, Callable]:
     return AnimateTraining(), lambda config, job, progress: _on_clips(train_animate, config, job, progress)
 
 
+def _flow() -> tuple[object, Callable]:
+    from animate.train.flow import FlowTraining, train_flow
+
+    return FlowTraining(), lambda config, job, progress: _on_clips(train_flow, config, job, progress)
+
+
+def _keys() -> tuple[object, Callable]:
+    from animate.train.keys import KeysTraining, train_keys
+
+    return KeysTraining(), lambda config, job, progress: _on_clips(train_keys, config, job, progress)
+
+
 def _speech() -> tuple[object, Callable]:
     from animate.train.speech import TrainConfig, train
 
@@ -103,7 +131,7 @@ def _speech() -> tuple[object, Callable]:
     )
 
 
-_KINDS = {"prior": _prior, "animate": _animate, "speech": _speech}
+_KINDS = {"prior": _prior, "animate": _animate, "flow": _flow, "keys": _keys, "speech": _speech}
 
 
 def _on_clips(train: Callable, config: object, job: Job, progress: Progress | None) -> None:
