@@ -17,9 +17,9 @@ from animate.emotion import EMOTIONS
 from animate.published.emote import INTENSITIES, Emote, EmoteConfig
 from animate.published.faceformer import FaceFormer, FaceFormerConfig, positions
 from animate.published.flint import JAW, Flint, FlintConfig
-from animate.published.strict import load_strictly
 from flame_tools.errors import FormatError, InputError
-from flame_tools.files.weights import read_weights
+from flame_tools.files.strict import load_strictly
+from flame_tools.files.torch_files import read_weights
 
 # What the authors' training modules register beside their networks.
 _BESIDE = ("preprocessor.", "postprocessor.", "renderer.", "shape_model.", "sequence_decoder.flame.",

@@ -6,8 +6,8 @@ import torch
 from animate.published.checkpoints import load_emote, load_faceformer, load_flint
 from animate.published.faceformer import FaceFormer, FaceFormerConfig
 from animate.published.flint import Flint, FlintConfig
-from animate.published.strict import load_strictly, renamed
 from flame_tools.errors import FormatError, InputError
+from flame_tools.files.strict import load_strictly, renamed
 from tests.animate.published.conftest import SMALL, made_up
 
 OLD = {".parametrizations.weight.original0": ".weight_g", ".parametrizations.weight.original1": ".weight_v"}
@@ -113,6 +113,12 @@ def test_a_tensor_of_another_size_is_named(biwi):
     weights = dict(biwi.state_dict()) | {"vertice_map_r.bias": torch.zeros(7)}
     with pytest.raises(FormatError, match=r"1 of another size: vertice_map_r.bias \[7\] for \[120\]"):
         load_strictly(FaceFormer(biwi.config), weights, "x.pth")
+
+
+def test_numbers_that_are_none_are_refused(flint):
+    weights = dict(flint.state_dict()) | {"motion_encoder.mean.bias": torch.full((128,), float("nan"))}
+    with pytest.raises(FormatError, match=r"NaN or infinite in motion_encoder.mean.bias"):
+        load_strictly(Flint(), weights, "x.ckpt")
 
 
 def test_many_are_counted_and_few_shown(flint):

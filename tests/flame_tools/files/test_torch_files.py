@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from flame_tools.errors import FormatError
-from flame_tools.files.weights import read_weights
+from flame_tools.files.torch_files import read_weights
 
 
 @pytest.fixture

@@ -41,6 +41,9 @@ def load_strictly(network: nn.Module, weights: Mapping[str, Tensor], what: str) 
             f"{what} does not fit {type(network).__name__}: {'; '.join(told)}; wanted its {len(wanted)} tensors and "
             "nothing else: give the published file of this model"
         )
+    bad = {name for name, value in found.items() if value.is_floating_point() and not value.isfinite().all()}
+    if bad:
+        raise FormatError(f"{what} holds numbers that are NaN or infinite in {_named(bad)}; download it again")
     network.load_state_dict(found)
 
 
