@@ -17,7 +17,7 @@ _scratch = threading.local()
 def scratch(name: str, shape: tuple[int, ...], dtype=np.float64) -> np.ndarray:
     """An uninitialised array of this thread, kept between calls: fresh pages cost more than the drawing."""
     store = _scratch.__dict__
-    count = int(np.prod(shape))
+    count = math.prod(shape)
     flat = store.get(name)
     if flat is None or flat.size < count or flat.dtype != dtype:
         flat = store[name] = np.empty(count, dtype)
