@@ -76,14 +76,19 @@ def parse(spec: str | Mapping[str, float] | np.ndarray | None) -> np.ndarray:
             raise InputError(
                 f"emotion is {list(values.shape)}, wanted [8] or [T, 8] in the order {', '.join(EMOTIONS)}"
             )
-        return _checked(values)
+        return checked(values)
     values = np.zeros(len(EMOTIONS))
     for name, intensity in pairs:
-        known = _ALSO.get(str(name).strip().lower(), str(name).strip().lower())
-        if known not in EMOTIONS:
-            raise InputError(f"emotion {name!r} is unknown; there are: {', '.join(EMOTIONS)}")
-        values[EMOTIONS.index(known)] = _number(name, intensity)
-    return _checked(values)
+        values[EMOTIONS.index(emotion_named(name))] = _number(name, intensity)
+    return checked(values)
+
+
+def emotion_named(name: object) -> str:
+    """The one of EMOTIONS that a name stands for, as "joy" for "happy". Raises InputError for an unknown one."""
+    known = _ALSO.get(str(name).strip().lower(), str(name).strip().lower())
+    if known not in EMOTIONS:
+        raise InputError(f"emotion {name!r} is unknown; there are: {', '.join(EMOTIONS)}")
+    return known
 
 
 def _numbers(spec: object) -> np.ndarray:
@@ -118,7 +123,8 @@ def _pair(part: str) -> tuple[str, float]:
         ) from None
 
 
-def _checked(values: np.ndarray) -> np.ndarray:
+def checked(values: np.ndarray) -> np.ndarray:
+    """Intensities as they are. Raises InputError where one is not in [0, 1]."""
     bad = int(np.size(values) - np.isfinite(values).sum())
     if bad:
         raise InputError(f"{bad} of the emotion's intensities are NaN or infinite, wanted [0, 1]")

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from fractions import Fraction
 
 import numpy as np
 import torch
 
 from animate import chance
-from animate.emotion import EMOTIONS
-from animate.emotion import parse as parse_emotion
+from animate.emotion_source import Emotion, feelings_of, source_of
 from animate.perform import perform
 from animate.phones import find_phones
 from animate.speech import at_times, measure, prepare
@@ -28,7 +27,7 @@ def animate(
     *,
     head: Head,
     text: str | None = None,
-    emotion: str | Mapping[str, float] | np.ndarray | None = None,  # "happy:0.8", {...}, [8] or [T, 8]
+    emotion: Emotion = None,  # "happy:0.8", {...}, [8], [T, 8], an EmotionTrack, or "voice" to hear it
     shape: torch.Tensor | None = None,  # [S] identity, the head's mean where None
     fps: Fraction | int = Fraction(30),
     seed: int = 0,
@@ -46,15 +45,16 @@ def animate(
         raise ShapeError(f"shape is {list(shape.shape)}, head {head.arrays.id!r} wants [{head.shape_size}]")
     if text is not None and not isinstance(text, str):
         raise InputError(f"text is a {type(text).__name__}, wanted the spoken words as a string, or None")
-    feelings = parse_emotion(emotion)
+    source = source_of(emotion)
     speech = prepare(audio, rate)
     prosody = measure(speech)
-    phones = find_phones(speech, prosody, text=text, progress=lambda share: progress(0.9 * share))
     times = np.arange(max(int(np.ceil(speech.duration_s * fps)), 1)) * (fps.denominator / fps.numerator)
-    if feelings.ndim == 2 and len(feelings) != len(times):
-        raise ShapeError(f"emotion has {len(feelings)} frames, the recording has {len(times)} at {fps} fps")
+    felt = feelings_of(source, speech, prosody, times)
+    phones = find_phones(speech, prosody, text=text, progress=lambda share: progress(0.9 * share))
     own = chance.of_recording(seed, speech.samples)
-    params, blinks = perform(phones, prosody, times, speech.duration_s, feelings, head=head, shape=shape, seed=own)
+    params, blinks = perform(
+        phones, prosody, times, speech.duration_s, felt.intensities, head=head, shape=shape, seed=own
+    )
     progress(1.0)
     return Track(
         head_id=head.arrays.id,
@@ -68,7 +68,7 @@ def animate(
             "events": intervals(("blink", b.start_s, min(b.end_s, speech.duration_s)) for b in blinks),
         },
         curves={
-            "emotion": Curves(EMOTIONS, np.broadcast_to(feelings, (len(times), 8)).astype(np.float32)),
+            **felt.curves,
             "loudness_db": Curves(("loudness_db",), at_times(prosody.loudness_db, times)[:, None]),
         },
         fps=(fps.numerator, fps.denominator),
