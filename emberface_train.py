@@ -96,42 +96,51 @@ def speech(
     _run(Job("speech", config, out, corpus, overfit), processes, json)
 
 
-# --- what each is: its config, and how it is trained ----------------------------------------------------------------
+# --- what each is: its default config, and what trains it -----------------------------------------------------------
 
 
 def _prior() -> tuple[object, Callable]:
     from animate.train.prior import PriorTraining, train_prior
 
-    return PriorTraining(), lambda config, job, progress: _on_clips(train_prior, config, job, progress)
+    return PriorTraining(), train_prior
 
 
 def _animate() -> tuple[object, Callable]:
     from animate.train.animate import AnimateTraining, train_animate
 
-    return AnimateTraining(), lambda config, job, progress: _on_clips(train_animate, config, job, progress)
+    return AnimateTraining(), train_animate
 
 
 def _flow() -> tuple[object, Callable]:
     from animate.train.flow import FlowTraining, train_flow
 
-    return FlowTraining(), lambda config, job, progress: _on_clips(train_flow, config, job, progress)
+    return FlowTraining(), train_flow
 
 
 def _keys() -> tuple[object, Callable]:
     from animate.train.keys import KeysTraining, train_keys
 
-    return KeysTraining(), lambda config, job, progress: _on_clips(train_keys, config, job, progress)
+    return KeysTraining(), train_keys
 
 
 def _speech() -> tuple[object, Callable]:
     from animate.train.speech import TrainConfig, train
 
-    return TrainConfig(), lambda config, job, progress: train(
-        config, job.out, corpus=job.corpus, overfit=job.overfit, progress=progress
-    )
+    return TrainConfig(), train
 
 
 _KINDS = {"prior": _prior, "animate": _animate, "flow": _flow, "keys": _keys, "speech": _speech}
+
+
+def _train(job: Job, progress: Progress | None = None) -> None:
+    from animate.train.config import read_config
+
+    default, train = _KINDS[job.kind]()
+    config = read_config(default, job.config)
+    if job.kind == "speech":
+        train(config, job.out, corpus=job.corpus, overfit=job.overfit, progress=progress)
+    else:
+        _on_clips(train, config, job, progress)
 
 
 def _on_clips(train: Callable, config: object, job: Job, progress: Progress | None) -> None:
@@ -174,13 +183,6 @@ def _run(job: Job, count: int, json: bool) -> None:
         say(report, json)
 
 
-def _train(job: Job, progress: Progress | None = None) -> None:
-    from animate.train.config import read_config
-
-    default, train = _KINDS[job.kind]()
-    train(read_config(default, job.config), job, progress)
-
-
 @contextlib.contextmanager
 def _bar(steps: int, *, show: bool) -> Iterator[Progress | None]:
     """A bar with steps, loss and the time that is left."""
@@ -212,7 +214,11 @@ def _report(job: Job, total: int, seconds: float) -> dict:
     return {
         "command": f"train {job.kind}",
         "version": emberface.__version__,
-        "inputs": {name: str(value) if isinstance(value, Path) else value for name, value in vars(job).items() if name != "kind"}
+        "inputs": {
+            name: str(value) if isinstance(value, Path) else value
+            for name, value in vars(job).items()
+            if name != "kind"
+        }
         | {"processes": total},
         "outputs": [str(path) for path in sorted(job.out.glob("*.npz"))],
         "licences": [],

@@ -47,10 +47,10 @@ class Codebook(nn.Module):
         """x [..., L, width] -> latents [..., L, size] (gradients pass straight through) and their cost."""
         wanted = self.project(x)
         parts = wanted.unflatten(-1, (len(self.codes), -1)).flatten(0, -3).transpose(0, 1)  # [G, n, size / G]
-        nearest = torch.cdist(parts.detach().float(), self.codes).argmin(-1)  # [G, n]
+        nearest = torch.cdist(parts.detach().to(self.codes), self.codes).argmin(-1)  # [G, n]
         found = torch.stack([own[index] for own, index in zip(self.codes, nearest, strict=True)])
         if self.training and generator is not None:
-            members = processes.gathered(parts.detach().float().transpose(0, 1)).transpose(0, 1)
+            members = processes.gathered(parts.detach().to(self.codes).transpose(0, 1)).transpose(0, 1)
             self._follow(members, processes.gathered(nearest.T).T, generator)
         latents = found.transpose(0, 1).reshape(wanted.shape)
         cost = functional.mse_loss(wanted, latents)

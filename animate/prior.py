@@ -46,6 +46,8 @@ class PriorConfig:
     def __post_init__(self):
         if self.bottleneck not in BOTTLENECKS:
             raise InputError(f"bottleneck is {self.bottleneck!r}, wanted one of: {', '.join(BOTTLENECKS)}")
+        if self.width % self.heads:
+            raise InputError(f"width {self.width} is for {self.heads} heads; wanted a width that the heads divide")
 
 
 @dataclass(frozen=True)

@@ -126,10 +126,10 @@ def average_gradients(parameters: Iterable[torch.nn.Parameter]) -> None:
     if count() == 1:
         return
     chosen = [p for p in parameters if p.requires_grad]
-    used = torch.tensor([p.grad is not None for p in chosen], dtype=torch.float32, device=chosen[0].device)
+    used = chosen[0].new_tensor([p.grad is not None for p in chosen])
     rows = [torch.zeros_like(p) if p.grad is None else p.grad for p in chosen]
-    shared = mean(torch.cat([used, *(row.flatten().float() for row in rows)]))
+    shared = mean(torch.cat([used, *(row.flatten() for row in rows)]))
     used, *rows = shared.split([len(chosen), *(row.numel() for row in rows)])
     for parameter, by, row in zip(chosen, used, rows, strict=True):
         if by > 0:
-            parameter.grad = row.view_as(parameter).to(parameter.dtype)
+            parameter.grad = row.view_as(parameter)
