@@ -25,6 +25,7 @@ from flame_tools.errors import FaceError, InputError
 from flame_tools.types import Track
 
 if TYPE_CHECKING:
+    from animate.emotion_source import Emotion
     from flame_tools.head import Head
 
 __version__ = "0.1.0"
@@ -38,6 +39,7 @@ FORMATS = {
     ".face.npz": "the track itself, to come back to",
     ".glb": "glTF: mesh, 52 named shapes, skin, animation",
     ".csv": "Live Link Face: the 52 weights, head and eye angles",
+    ".emotion.csv": "the emotion over time, to edit and to give back to animate",
     ".wav": "the voice",
     ".mp4": "a film with sound",
     ".png": "a picture of the first frame",
@@ -93,7 +95,7 @@ def animate(
     rate: int | None = None,  # Hz; needed for samples
     *,
     text: str | None = None,
-    emotion: str | dict[str, float] | None = None,  # "happy:0.8", {"happy": 0.5, "surprised": 0.3}
+    emotion: Emotion = None,  # "happy:0.8", {"happy": 0.5, "surprised": 0.3}, "voice", a read_emotion_csv(FILE)
     identity: Track | None = None,
     head: str | Head = "default",
     fps: Fraction | int = 30,
@@ -175,6 +177,10 @@ def export(track: Track, path: PathLike, *, head: str | Head | None = None) -> N
         from flame_tools.export import write_wav
 
         write_wav(track, path)
+    elif kind == ".emotion.csv":
+        from animate.emotion_track import write_emotion_csv
+
+        write_emotion_csv(track, path)
     else:
         from flame_tools.export import write_csv, write_glb, write_obj_sequence
 
@@ -258,8 +264,9 @@ def load(path: PathLike) -> Track:
 def kind_of(path: PathLike) -> str:
     """The entry of FORMATS that a file's name asks for."""
     path = Path(path)
-    if path.name.endswith(".face.npz"):
-        return ".face.npz"
+    for double in (".face.npz", ".emotion.csv"):
+        if path.name.endswith(double):
+            return double
     if names_folder(path):
         return ""
     if path.suffix.lower() in FORMATS:

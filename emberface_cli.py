@@ -20,6 +20,8 @@ from emberface_eval import performance_quality, recon_quality
 from emberface_options import (
     Backend,
     Emotion,
+    EmotionFile,
+    EmotionModel,
     Formats,
     Fps,
     HeadName,
@@ -31,6 +33,7 @@ from emberface_options import (
     Size,
     Text,
     View,
+    emotion_of,
     frame_rate_of,
     numbered,
     places_of,
@@ -129,6 +132,8 @@ def animate_(
     out: Out,
     text: Text = None,
     emotion: Emotion = None,
+    emotion_track: EmotionFile = None,
+    emotion_model: EmotionModel = None,
     identity: Annotated[Path | None, typer.Option("--identity", help="Whose face: a NAME.face.npz.")] = None,
     head: HeadName = "default",
     format: Formats = "glb,csv,mp4",
@@ -143,19 +148,21 @@ def animate_(
     places, report = places_of(out, speech.stem, format)
     rate_of_frames = frame_rate_of(fps)
     inputs = {"speech": str(speech), "text": text, "emotion": emotion, "identity": identity and str(identity)}
-    reads = [speech, *filter(None, [identity])]
+    inputs |= {"emotion_track": emotion_track and str(emotion_track), "emotion_model": emotion_model}
+    reads = [speech, *filter(None, [identity, emotion_track])]
     with Run("animate", inputs | {"head": head, "fps": fps, "seed": seed}, reads=reads, show=not json) as job:
         job.prepare(*places, report)
         with job.step("load"):
             model = load_head(head)
             person = emberface.load(identity) if identity else None
             samples, rate = read_audio(speech)
+            felt = emotion_of(emotion, emotion_track, emotion_model)
         with job.step("animate", "listening to the voice"):
             track = emberface.animate(
                 samples,
                 rate,
                 text=text,
-                emotion=emotion,
+                emotion=felt,
                 identity=person,
                 head=model,
                 fps=rate_of_frames,

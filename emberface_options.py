@@ -21,7 +21,19 @@ Seed = Annotated[int, typer.Option("--seed", min=0, help="Blinks, gaze, brows an
 Text = Annotated[str | None, typer.Option("--text", help="What is said; the lips become exact.")]
 Emotion = Annotated[
     str | None,
-    typer.Option("--emotion", help="Such as happy:0.8 or sad:0.4,anger:0.3; also surprise, fear, disgust, contempt."),
+    typer.Option(
+        "--emotion",
+        help="Such as happy:0.8 or sad:0.4,anger:0.3; also surprise, fear, disgust, contempt. "
+        "voice: as it is heard in the voice; voice:2 twice as strong.",
+    ),
+]
+EmotionFile = Annotated[
+    Path | None,
+    typer.Option("--emotion-track", help="A CSV with time_s and any of the eight, as NAME.emotion.csv has them."),
+]
+EmotionModel = Annotated[
+    str | None,
+    typer.Option("--emotion-model", help="Who hears the voice: a transformers audio classifier's folder or name."),
 ]
 Size = Annotated[str, typer.Option("--size", help="Of the picture, WIDTHxHEIGHT in pixels.")]
 Fps = Annotated[str, typer.Option("--fps", help="Frames per second, 10 to 120: 25, 29.97, 30000/1001.")]
@@ -50,6 +62,7 @@ class Format(StrEnum):
     """What `--format` takes, beside the track itself."""
 
     glb, obj, csv, wav, mp4, png = "glb", "obj", "csv", "wav", "mp4", "png"
+    emotion = "emotion.csv"
 
 
 Formats = Annotated[str, typer.Option("--format", help=f"Any of {', '.join(Format)}, with commas.")]
@@ -80,7 +93,7 @@ def report_beside(place: Path) -> Path:
 
 
 def numbered(place: Path, number: int) -> Path:
-    for ending in (".face.npz", "_obj", place.suffix):
+    for ending in (".face.npz", ".emotion.csv", "_obj", place.suffix):
         if ending and place.name.endswith(ending):
             return place.with_name(f"{place.name.removesuffix(ending)}_{number}{ending}")
     return place.with_name(f"{place.name}_{number}")
@@ -96,6 +109,25 @@ def frame_rate_of(text: str) -> Fraction:
         raise InputError(f"fps {text!r} is no frame rate; wanted 10 to 120, such as 25, 29.97 or 30000/1001")
     ntsc = Fraction(round(rate) * 1000, 1001)
     return ntsc if rate.denominator > 1 and abs(rate - ntsc) < Fraction(1, 200) else rate
+
+
+def emotion_of(words: str | None, track: Path | None, model: str | None):
+    """What `--emotion`, `--emotion-track` and `--emotion-model` ask for together, for emberface.animate."""
+    from animate.emotion_source import FromVoice, source_of
+    from animate.emotion_track import read_emotion_csv
+
+    if track is not None:
+        if words is not None or model is not None:
+            raise InputError(f"--emotion-track {track} says all there is to feel; leave out --emotion and its model")
+        return read_emotion_csv(track)
+    if model is None:
+        return words
+    asked = source_of("voice" if words is None else words)
+    if not isinstance(asked, FromVoice):
+        raise InputError(f"--emotion-model hears the voice, and --emotion {words} does not ask it; say --emotion voice")
+    from animate.emotion_classifier import EmotionClassifier
+
+    return FromVoice(asked.gain, EmotionClassifier(model))
 
 
 def size_of(text: str) -> tuple[int, int]:
