@@ -71,7 +71,7 @@ class EmberfaceSpeech:
 
     def __init__(self, encoder: SpeechEncoder):
         self.encoder = encoder.eval().requires_grad_(False)
-        self.width = encoder.config.width
+        self.width = encoder.config.features
 
     def features(self, samples: np.ndarray, fps: Fraction | int) -> np.ndarray:
         samples = _checked(samples)

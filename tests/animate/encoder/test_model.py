@@ -10,7 +10,7 @@ from animate.encoder.model import FRAME_S, EncoderConfig, Listener, SpeechEncode
 from animate.speech import HOP, RATE
 from flame_tools.errors import InputError
 
-SMALL = EncoderConfig(width=24, blocks=3, heads=2, back=5, ahead=3, reach=2, live_ahead=(1, 0, 0))
+SMALL = EncoderConfig(width=24, features=12, blocks=3, heads=2, back=5, ahead=3, reach=2, live_ahead=(1, 0, 0))
 
 
 @pytest.fixture(scope="module")
