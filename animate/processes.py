@@ -70,7 +70,9 @@ def together(total: int, device: str, work: Callable, arguments: tuple) -> Itera
                 yield
             for other in others:
                 other.join()
-        except RuntimeError as error:  # a connection broke: the other has said why
+        except RuntimeError as error:  # a connection broke, perhaps because another ended: it has said why
+            for other in others:
+                other.join(5.0)
             if codes := [other.exitcode for other in others if other.exitcode]:
                 raise InputError(f"another process ended with code {codes[0]}: {error}") from error
             raise

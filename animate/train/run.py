@@ -7,6 +7,8 @@ and step alone, and a saved state holds everything else. Several processes (anim
 from __future__ import annotations
 
 import json
+import math
+import pickle
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -19,7 +21,7 @@ from torch import Tensor, nn
 from animate import processes
 from animate.train.board import board_in
 from flame_tools.archive import written_whole
-from flame_tools.errors import InputError
+from flame_tools.errors import FormatError, InputError
 
 Progress = Callable[[int, dict[str, float]], None]
 """Told after each step how many are done, and the mean losses that were last logged."""
@@ -127,10 +129,15 @@ class Run:
             torch.save(state, temporary)
 
     def restore(self, path: Path) -> None:
-        state = torch.load(path, map_location=self.config.device, weights_only=True)
-        self.step, self.average = state["step"], state["average"]
-        self.model.load_state_dict(state["model"])
-        self.optimiser.load_state_dict(state["optimiser"])
+        try:
+            state = torch.load(path, map_location=self.config.device, weights_only=True)
+            self.model.load_state_dict(state["model"])
+            self.optimiser.load_state_dict(state["optimiser"])
+            self.step, self.average = state["step"], state["average"]
+        except (RuntimeError, ValueError, KeyError, pickle.UnpicklingError) as error:
+            raise FormatError(
+                f"{path} is no state of this network; go on with the config that it began with, or in another folder"
+            ) from error
 
 
 def go_on(
@@ -178,6 +185,10 @@ def go_on(
                 sums.setdefault(name, []).append(value.detach())
             if run.step % _LOG_EVERY == 0 or run.step == config.steps:
                 means = {name: _mean(values) for name, values in sums.items()}
+                if not math.isfinite(means["total"]):
+                    raise InputError(
+                        f"the loss is {means['total']} at step {run.step}: lower run.rate; state.pt is from before"
+                    )
                 write(means)
                 board.scalars(run.step, {"rate": run.rate})
                 sums = {}
@@ -186,7 +197,7 @@ def go_on(
             if sheet is not None and board.active and config.sheet_every and run.step % config.sheet_every == 0:
                 with torch.no_grad():
                     board.picture(run.step, sheet(run))
-            if time.monotonic() - saved > config.save_every_s:
+            if time.monotonic() - saved > config.save_every_s and parts["total"].isfinite():
                 save("state.pt")
                 saved = time.monotonic()
             if progress is not None and first:

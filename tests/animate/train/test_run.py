@@ -8,14 +8,14 @@ import torch
 
 from animate.train.config import read_config
 from animate.train.run import Run, RunConfig, go_on
-from flame_tools.errors import InputError
+from flame_tools.errors import FormatError, InputError
 
 CONFIG = RunConfig(steps=60, warm=5, decay=10, rate=0.01)
 
 
-def made():
+def made(config=CONFIG):
     torch.manual_seed(0)
-    return Run(torch.nn.Sequential(torch.nn.Linear(3, 4), torch.nn.BatchNorm1d(4), torch.nn.Linear(4, 1)), CONFIG)
+    return Run(torch.nn.Sequential(torch.nn.Linear(3, 4), torch.nn.BatchNorm1d(4), torch.nn.Linear(4, 1)), config)
 
 
 def losses(run):
@@ -45,6 +45,37 @@ def test_stopped_and_gone_on_is_the_same(tmp_path):
         assert torch.equal(straight.average[name], again.average[name]), name
     rows = [json.loads(line) for line in (tmp_path / "straight" / "log.jsonl").read_text().splitlines()]
     assert [row["step"] for row in rows] == [50, 60] and rows[1]["error"] < rows[0]["error"]
+
+
+def test_a_state_of_another_network_is_refused(tmp_path):
+    made().save(tmp_path / "state.pt")
+    other = Run(torch.nn.Linear(3, 1), CONFIG)
+    with pytest.raises(FormatError, match=r"state\.pt is no state of this network; .* another folder"):
+        go_on(other, losses, tmp_path)
+    (tmp_path / "state.pt").write_bytes(b"no state")
+    with pytest.raises(FormatError, match="is no state"):
+        go_on(made(), losses, tmp_path)
+
+
+def test_a_loss_that_is_no_number_ends_the_run_before_it_is_saved(tmp_path):
+    def until_33(run):
+        parts = losses(run)
+        return {**parts, "total": parts["total"] * float("nan")} if run.step == 33 else parts
+
+    config = dataclasses.replace(CONFIG, save_every_s=0.0)
+    with pytest.raises(InputError, match="loss is nan at step 50: lower"):
+        go_on(made(config), until_33, tmp_path)
+    (again := made(config)).restore(tmp_path / "state.pt")
+    assert again.step == 33 and all(value.isfinite().all() for value in again.model.state_dict().values())
+
+
+def test_precision_is_float32_on_the_cpu_unless_asked():
+    x = torch.ones(2, 3)
+    for precision, kind in (("auto", torch.float32), ("float32", torch.float32), ("bfloat16", torch.bfloat16)):
+        run = made(dataclasses.replace(CONFIG, precision=precision))
+        with run.autocast():
+            assert run.model[0](x).dtype == kind
+        assert run.model[0].weight.dtype == torch.float32
 
 
 def test_the_rate_rises_and_falls():
