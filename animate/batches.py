@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import functools
 from dataclasses import dataclass
 
@@ -91,14 +90,3 @@ def derangement(count: int, rng: np.random.Generator) -> np.ndarray:
         other = rng.integers(0, last)
         order[[last, other]] = order[[other, last]]
     return order
-
-
-def exchanged(batch: Batch, rng: np.random.Generator) -> Batch:
-    """The batch [2 B]: itself, then the same speech and speaker with the emotion of another crop (EMOTE's exchange).
-
-    Nobody has seen the second half's true motion: only what is read from a face may judge it. Its `motion` is the
-    first half's.
-    """
-    order = torch.as_tensor(derangement(len(batch.speaker), rng))
-    other = dataclasses.replace(batch, emotion=batch.emotion[order])
-    return Batch(*(torch.cat(pair) for pair in zip(vars(batch).values(), vars(other).values(), strict=True)))

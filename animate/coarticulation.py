@@ -150,9 +150,9 @@ def _solve(target: np.ndarray, weight: np.ndarray, inertia: float) -> np.ndarray
     return solveh_banded(bands, (weight - _FLOOR) * target, check_finite=False)
 
 
-def sample(paths: np.ndarray, times: np.ndarray) -> np.ndarray:
-    """Paths [G, C] on the grid, read at `times` [T] by cubic interpolation."""
-    at = np.clip(times / STEP_S, 0, len(paths) - 1.001)
+def sample(paths: np.ndarray, times: np.ndarray, *, step_s: float = STEP_S) -> np.ndarray:
+    """Paths [G, C], one row every `step_s`, read at `times` [T] by cubic interpolation."""
+    at = np.clip(times / step_s, 0, max(len(paths) - 1.001, 0))
     i = at.astype(int)
     u = (at - i)[:, None]
     a, b, c, d = (paths[np.clip(i + k, 0, len(paths) - 1)] for k in (-1, 0, 1, 2))

@@ -130,6 +130,16 @@ def _smooth(x: np.ndarray) -> np.ndarray:
     return x * x * (3 - 2 * x)
 
 
+def closed_by(weights: np.ndarray, lips: Lips) -> np.ndarray:
+    """How far mouthClose closes what the rest of the weights [T, 52] has opened: [T] in [0, 1], `seal`'s `closing`."""
+    gap = lips.gaps_of_weights_mm(weights).min(1)
+    rest = weights.copy()
+    rest[:, _CLOSE] = 0.0
+    opened = lips.gaps_of_weights_mm(rest).min(1) - lips.aim_mm
+    share = 1 - (gap - lips.aim_mm) / np.maximum(opened, 1e-6)
+    return np.where(opened > _EVEN_MM, np.clip(share, 0.0, 1.0), 0.0)
+
+
 def seal(
     weights: np.ndarray,  # [T, 52] everything that moves the mouth, mouthClose at 0
     closing: np.ndarray,  # [T] in [0, 1] how far lips close what the rest has opened; 1 is shut

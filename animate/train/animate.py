@@ -22,6 +22,7 @@ from animate.losses.vertices import SparseFace, vertex_loss
 from animate.model import Conditions, ModelConfig, SpeechToMotion
 from animate.network_file import load_prior, save_model
 from animate.train.config import filled
+from animate.train.exchange import Exchange, ExchangeConfig
 from animate.train.run import Progress, Run, RunConfig, go_on
 from animate.train.sheet import frame_sheet
 from flame_tools.head import Head
@@ -47,6 +48,8 @@ class AnimateTraining:
     """Share of the crops whose style is taken from another crop of the speaker."""
     from_nobody: float = 0.2
     """Share of the crops without a style."""
+    exchange: ExchangeConfig = field(default_factory=ExchangeConfig)
+    """What readers of faces ask for, and emotions exchanged among crops."""
     network: dict = field(default_factory=dict)
     """What differs from ModelConfig."""
     run: RunConfig = field(default_factory=RunConfig)
@@ -70,13 +73,15 @@ def train_animate(
     scale = model.style_encoder.scale
     crops = Crops(corpus, config.seconds, config.run.seed)
     face = SparseFace(head, config.run.device)
+    exchange = Exchange(head, config.exchange) if config.exchange.looks else None
 
     def losses(run: Run) -> dict[str, Tensor]:
         part = processes.part_of(config.batch)
         batch = crops.batch(config.batch, run.step, part).to(config.run.device)
         draws = np.random.default_rng((config.run.seed, run.step, 2)).random(config.batch)[part]
         with run.autocast():
-            found = model(batch.features, Conditions(batch.emotion, styles(model, batch, config, draws)))
+            style = styles(model, batch, config, draws)
+            found = model(batch.features, Conditions(batch.emotion, style))
         seen, wanted = face(found), face(batch.motion)
         error = (scale(found) - scale(batch.motion)).square().mean(-1)
         gaps = lip_gaps(seen, face.pairs), lip_gaps(wanted, face.pairs)
@@ -86,6 +91,9 @@ def train_animate(
             "velocity": config.velocity * velocity_loss(seen, wanted, batch.mask),
             "contact": config.contact * contact_loss(*gaps, batch.mask),
         }
+        if exchange is not None:
+            rng = np.random.default_rng((config.run.seed, run.step, 3, processes.rank()))
+            parts |= exchange(model, found, batch, style, rng)
         return {**parts, "total": sum(parts.values())}
 
     def sheet(run: Run) -> np.ndarray:

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 import emberface
-from animate.batches import Crops, derangement, exchanged
+from animate.batches import Crops, derangement
 from animate.corpus import Clip, Corpus, build, clip_of, load_corpus, write_shards
 from animate.emotion import EMOTIONS
 from animate.encoder.corpus import PHONE_INDEX
@@ -138,12 +138,3 @@ def test_nobody_keeps_their_own(count):
     assert len(seen) > 1 or count == 2
     with pytest.raises(InputError, match="two or more"):
         derangement(1, np.random.default_rng(0))
-
-
-def test_an_exchange_changes_emotion_alone():
-    batch = Crops(corpus(clip(200)), 1.0, seed=0).batch(4, 0)
-    both = exchanged(batch, np.random.default_rng(0))
-    for name, value in vars(both).items():
-        assert torch.equal(value[:4], getattr(batch, name))
-        assert torch.equal(value[4:], value[:4]) == (name != "emotion")
-    assert all(any(torch.equal(row, own) for own in batch.emotion) for row in both.emotion[4:])
