@@ -28,6 +28,21 @@ _CONVOLUTIONS = 7  # of wav2vec 2.0
 _PRIOR = "sequence_decoder.motion_prior."
 
 
+def load_published(path: str | os.PathLike, *, features: int | None = None) -> Emote | FaceFormer:
+    """Whichever of the two that animate the file holds; `features` as load_faceformer's.
+
+    Raises FormatError where it is neither, or not whole.
+    """
+    weights = read_weights(path)
+    if f"{_PRIOR}motion_decoder.cross_smooth_layer.weight" in weights:
+        return _emote(weights, path)
+    if "vertice_map.weight" in weights:
+        return _faceformer(weights, path, features)
+    if "motion_encoder.mean.weight" in weights:
+        raise FormatError(f"{path} is a FLINT, which hears nothing; give EMOTE's own checkpoint")
+    raise FormatError(f"{path} holds {len(weights)} tensors of no EMOTE and no FaceFormer: {_few(weights)}")
+
+
 def load_flint(path: str | os.PathLike) -> Flint:
     """FLINT or FLINTv2 of the EMOTE download (MotionPrior/models/*/checkpoints/*.ckpt), ready to use.
 
@@ -42,7 +57,11 @@ def load_emote(path: str | os.PathLike) -> Emote:
 
     Raises FormatError for any file whose names or sizes are not exactly an EMOTE's.
     """
-    weights = _without_bystanders(read_weights(path))
+    return _emote(read_weights(path), path)
+
+
+def _emote(weights: Mapping[str, Tensor], path: str | os.PathLike) -> Emote:
+    weights = _without_bystanders(weights)
     condition = _shape(weights, "sequence_decoder.obj_vector.map.weight", 2, path, "EMOTE")
     config = EmoteConfig(
         width=condition[0],
@@ -69,7 +88,10 @@ def load_faceformer(
     Raises FormatError for any file whose names or sizes are not exactly a FaceFormer's, and InputError where the mesh
     is neither dataset's and `features` was not said: the weights do not tell it.
     """
-    weights = read_weights(path)
+    return _faceformer(read_weights(path), path, features)
+
+
+def _faceformer(weights: Mapping[str, Tensor], path: str | os.PathLike, features: int | None) -> FaceFormer:
     width, numbers = _shape(weights, "vertice_map.weight", 2, path, "FaceFormer")
     encoding = weights.get("PPE.pe")
     if encoding is None or encoding.ndim != 3 or encoding.shape[-1] != width:
@@ -105,12 +127,15 @@ def _without_bystanders(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 def _shape(weights: Mapping[str, Tensor], name: str, ndim: int, path: str | os.PathLike, what: str) -> list[int]:
     if name not in weights or weights[name].ndim != ndim:
-        found = ", ".join(sorted(weights)[:3])
         raise FormatError(
             f"{path} has no {name} of {ndim} dimensions, so it is no {what}; it holds {len(weights)} tensors: "
-            f"{found}, ..."
+            f"{_few(weights)}"
         )
     return list(weights[name].shape)
+
+
+def _few(weights: Mapping[str, Tensor]) -> str:
+    return ", ".join(sorted(weights)[:3]) + ", ..." * (len(weights) > 3)
 
 
 def _flint_config(weights: Mapping[str, Tensor], prefix: str, path: str | os.PathLike) -> FlintConfig:

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from animate.published.checkpoints import load_emote, load_faceformer, load_flint
+from animate.published.checkpoints import load_emote, load_faceformer, load_flint, load_published
 from animate.published.faceformer import FaceFormer, FaceFormerConfig
 from animate.published.flint import Flint, FlintConfig
 from flame_tools.errors import FormatError, InputError
@@ -163,6 +163,18 @@ def test_one_models_file_is_not_anothers(tmp_path, emote, flint, biwi):
         for name in wrong:
             with pytest.raises(FormatError, match=r"has no .* so it is no"):
                 load(tmp_path / name)
+
+
+def test_the_file_says_which_model_it_is(tmp_path, emote, flint, biwi):
+    for name, content in (("e", lightning(old_names(emote.state_dict()))), ("f", lightning(flint.state_dict())),
+                          ("b", biwi.state_dict()), ("x", {"a": torch.ones(2), "b": torch.ones(2)})):  # fmt: skip
+        torch.save(content, tmp_path / name)
+    same(load_published(tmp_path / "e"), emote)
+    same(load_published(tmp_path / "b", features=2), biwi)
+    with pytest.raises(FormatError, match="is a FLINT"):
+        load_published(tmp_path / "f")
+    with pytest.raises(FormatError, match=r"2 tensors of no EMOTE and no FaceFormer: a, b$"):
+        load_published(tmp_path / "x")
 
 
 def test_other_conditions_are_refused(tmp_path, emote):
