@@ -28,15 +28,15 @@ from animate.voice_features import FEATURES, VoiceFeatures, voice_features
 # 213 readers of LibriSpeech, one utterance each (tools/voice_norms.py; CC-BY 4.0, Panayotov et al. 2015). Readers'
 # pitch has two heaps, 116 and 191 Hz (119 and 207 Hz: Traunmueller & Eriksson 1995), each with the deviation given.
 NORMS: dict[str, tuple[float, float, float]] = {
-    "pitch": (7.264, 2.29, 0.742),
-    "pitch_spread": (3.12, 0.704, 0.372),
-    "pitch_slope": (-4.157, 2.42, 2.09),
-    "loudness": (-12.15, 2.13, 1.63),
-    "loudness_spread": (10.2, 1.95, 0.984),
-    "tilt": (-14.45, 4.78, 1.07),
-    "rate": (3.094, 0.474, 0.358),
-    "pauses": (0.1006, 0.0643, 0.0697),
-    "harmonicity": (10.08, 2.3, 0.723),
+    "pitch": (7.266, 2.29, 0.636),
+    "pitch_spread": (3.151, 0.709, 0.319),
+    "pitch_slope": (-4.149, 2.42, 1.76),
+    "loudness": (-12.18, 2.14, 1.46),
+    "loudness_spread": (10.24, 1.97, 0.881),
+    "tilt": (-14.45, 4.78, 0.923),
+    "rate": (3.091, 0.474, 0.321),
+    "pauses": (0.1021, 0.0653, 0.0633),
+    "harmonicity": (10.08, 2.3, 0.621),
 }
 # Emotion -> feature -> direction
 DIRECTIONS: dict[str, dict[str, float]] = {
@@ -57,6 +57,8 @@ DIRECTIONS: dict[str, dict[str, float]] = {
     },
     "contempt": {"pitch": -1, "pitch_spread": -0.5, "loudness": -0.5},
 }  # fmt: skip
+# Deviation of calm reading along each direction, by the same readers
+CALM = {"happy": 0.92, "sad": 0.9, "surprise": 0.96, "fear": 0.78, "disgust": 1.09, "anger": 0.86, "contempt": 0.92}
 AROUSAL = {
     "pitch": 1, "pitch_spread": 1, "loudness": 1, "loudness_spread": 0.5, "tilt": 1, "rate": 1, "pauses": -0.5,
 }  # fmt: skip
@@ -67,7 +69,7 @@ _USUAL_PITCH = (2.6, 11.2)
 _FREE = np.array([name == "loudness" for name in FEATURES])  # nor how far away a microphone stood
 _HALF_KNOWN_S = 2.0  # of voice: half of what a recording's mean says is believed
 _FARTHEST = 4.0  # deviations that a single feature may count
-_DEAF, _FULL = 1.5, 3.5  # deviations along an emotion's direction at which it begins, and is felt in full
+_DEAF, _FULL = 1.75, 4.0  # calm deviations along an emotion's direction at which it begins, and is felt in full
 _SHARP = 2.0  # how quickly the emotion that fits best outweighs the others, per deviation
 _AROUSED = 5.0  # deviations at which arousal is tanh(1) = 0.76
 
@@ -99,16 +101,21 @@ def deviations(features: VoiceFeatures) -> np.ndarray:
 
 def read(time_s: np.ndarray, away: np.ndarray) -> HeardEmotion:
     """Emotions and affect of deviations [n, 9] at time_s [n]."""
-    along = away @ np.stack([_unit(DIRECTIONS[name]) for name in _FELT], -1)  # [n, 7]
-    fit = np.exp(_SHARP * (along - along.max(-1, keepdims=True)))
+    reach = along(away) / np.array([CALM[name] for name in _FELT])
+    fit = np.exp(_SHARP * (reach - reach.max(-1, keepdims=True)))
     fit /= fit.sum(-1, keepdims=True)
-    strength = np.clip((along - _DEAF) / (_FULL - _DEAF), 0.0, 1.0)
+    strength = np.clip((reach - _DEAF) / (_FULL - _DEAF), 0.0, 1.0)
     emotion = np.zeros((len(away), len(EMOTIONS)))
     emotion[:, 1:] = strength * fit**2 * np.array([RECOGNISED[name] for name in _FELT])
     emotion = with_neutral(emotion)
     affect = affect_of(emotion)
     affect[:, 1] = np.tanh(away @ _unit(AROUSAL) / _AROUSED)
     return HeardEmotion(time_s, emotion, affect)
+
+
+def along(away: np.ndarray) -> np.ndarray:
+    """How far deviations [n, 9] lie in the direction of each emotion but neutral [n, 7]."""
+    return away @ np.stack([_unit(DIRECTIONS[name]) for name in _FELT], -1)
 
 
 def _unit(direction: dict[str, float]) -> np.ndarray:
