@@ -1,4 +1,4 @@
-"""The published files of the lip reader and the emotion network, read as data and loaded strictly."""
+"""The published files of the lip reader and the emotion networks, read as data and loaded strictly."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from torch import Tensor
 from flame_tools.errors import FormatError, InputError
 from flame_tools.files.strict import load_strictly
 from flame_tools.files.torch_files import read_weights
+from readers.published.emotion_sequence import EmotionSequence
 from readers.published.emotions import FEATURES, EmotionNet
 from readers.published.lips import LipReader, LipsConfig
 
@@ -56,6 +57,18 @@ def load_emotion_net(path: str | os.PathLike) -> EmotionNet:
     if given != FEATURES or said < 3:
         raise FormatError(f"{path} ends in {said} of {given}, wanted classes, valence and arousal of {FEATURES}")
     network = EmotionNet(said - 2)
+    load_strictly(network, weights, str(path))
+    return network.eval().requires_grad_(False)
+
+
+def load_emotion_sequence(path: str | os.PathLike) -> EmotionSequence:
+    """The video emotion classifier of the EMOTE download (VideoEmotionRecognition/models/*/checkpoints/*.ckpt).
+
+    Raises FormatError for any file whose names or sizes are not exactly its.
+    """
+    path = Path(path)
+    weights = read_weights(path)
+    network = EmotionSequence(_shape(weights, "sequence_encoder.pooler.dense.weight", 2, path, "sequence network")[0])
     load_strictly(network, weights, str(path))
     return network.eval().requires_grad_(False)
 

@@ -6,8 +6,9 @@ import pytest
 import torch
 
 from flame_tools.errors import FormatError, InputError, ShapeError
-from readers.published.checkpoints import load_emotion_net, load_lip_reader
+from readers.published.checkpoints import load_emotion_net, load_emotion_sequence, load_lip_reader
 from readers.published.conformer import Attention, _distances, _shifted, position_table
+from readers.published.emotion_sequence import EmotionSequence
 from readers.published.emotions import EmotionNet
 from readers.published.lips import FEATURES, LipReader, LipsConfig, lip_distance
 
@@ -175,6 +176,27 @@ def test_the_emotion_network_and_its_file(tmp_path):
     torch.save({"state_dict": {"linear.weight": torch.zeros(2, 2048)}}, file)
     with pytest.raises(FormatError, match="ends in 2 of 2048"):
         load_emotion_net(file)
+
+
+def test_the_emotion_of_a_sequence_and_its_file(tmp_path):
+    torch.manual_seed(0)
+    network = EmotionSequence().eval().requires_grad_(False)
+    features = torch.rand(2, 9, 2048)
+    said = network(features)
+    assert said.features.shape == (2, 256) and said.features.abs().max() < 1
+    assert said.log_probabilities.shape == (2, 8) and said.intensity_log_probabilities.shape == (2, 3)
+    torch.testing.assert_close(said.log_probabilities.exp().sum(-1), torch.ones(2))
+    turned = torch.cat([features[:, :1], features[:, 1:].flip(1)], 1)
+    torch.testing.assert_close(network(turned).features, said.features, atol=1e-5, rtol=1e-5)
+    assert (network(features.flip(1)).features - said.features).abs().max() > 1e-3
+    with pytest.raises(ShapeError, match="2048"):
+        network(features[..., :100])
+    file, weights = tmp_path / "val.ckpt", network.state_dict()
+    torch.save({"state_dict": weights}, file)
+    assert torch.equal(load_emotion_sequence(file)(features).features, said.features)
+    torch.save({"state_dict": weights | {"feature_model.swin.norm.bias": torch.zeros(2)}}, file)
+    with pytest.raises(FormatError, match=r"1 not of this network: feature_model\.swin\.norm\.bias"):
+        load_emotion_sequence(file)
 
 
 def test_the_published_sizes():
