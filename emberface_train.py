@@ -207,10 +207,12 @@ def _bar(steps: int, *, show: bool) -> Iterator[Progress | None]:
 
 
 def _report(job: Job, total: int, seconds: float) -> dict:
-    """What other commands report; `quality` are the figures that were logged last."""
+    """What other commands report; `quality` are the losses and the figures that were logged last."""
     quality: dict = {}
     for line in (job.out / "log.jsonl").read_text(encoding="utf-8").splitlines():
-        quality |= json_module.loads(line)
+        row = json_module.loads(line)
+        kind = "loss_" if "total" in row else ""
+        quality |= {name if name == "step" else kind + name: value for name, value in row.items()}
     return {
         "command": f"train {job.kind}",
         "version": emberface.__version__,

@@ -12,9 +12,11 @@ from PIL import Image
 import emberface
 import emberface_cli
 from animate.corpus import clip_of, write_shards
+from animate.encoder.corpus import save
 from animate.encoders import LogMel
 from animate.network_file import load_model, load_prior
 from assets.locate import asset_path
+from tests.animate.encoder.test_data import bursts
 from tests.test_command_line import refused
 
 RUN = {"steps": 60, "warm": 5, "decay": 20, "rate": 3e-3, "average": 0.9, "sheet_every": 60}
@@ -39,7 +41,8 @@ def trained(capsys, kind, shards, folder, **config):
     report = json.loads(capsys.readouterr().out)
     assert report == json.loads((folder / "report.json").read_text())
     rows = [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
-    assert report["quality"] == rows[-1] and report["inputs"]["overfit"] == 2
+    assert report["quality"] == {"step": 60} | {f"loss_{k}": v for k, v in rows[-1].items() if k != "step"}
+    assert report["inputs"]["overfit"] == 2
     return report, rows
 
 
@@ -74,6 +77,19 @@ def test_prior_and_speech_to_motion_learn_by_heart(capsys, shards, tmp_path):
     for folder in (prior_at, model_at):
         true, found = sheet_of(folder)
         assert 0 < np.abs(true - found).mean() < 3 and true.std() > 30
+
+
+def test_speech_says_its_losses_and_figures(capsys, tmp_path):
+    for spoken in (bursts(), bursts("b", 1)):
+        save(spoken, tmp_path / "corpus" / "aligned")
+    network = {"width": 16, "heads": 2, "blocks": 1, "live_ahead": [1]}
+    config = {"parts": {"aligned": 1.0}, "batch": 2, "seconds": 1.0, "encoder": network, "validate_every": 2}
+    (tmp_path / "c.json").write_text(json.dumps({**config, "run": {"steps": 2}}))
+    words = ["train", "speech", tmp_path / "c.json", "-o", tmp_path / "run", "--corpus", tmp_path / "corpus"]
+    assert emberface_cli.run([str(word) for word in words]) == 0
+    said = capsys.readouterr().out.splitlines()
+    assert said[0] == str(tmp_path / "run" / "encoder.npz")
+    assert re.search(r"step 2, loss_total \S+, loss_phones .*, accuracy \S+, live_accuracy", said[1])
 
 
 @pytest.mark.parametrize(
