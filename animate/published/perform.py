@@ -94,12 +94,14 @@ def vertex_offsets(model: FaceFormer, audio: np.ndarray, rate: int, *, subject: 
     style = torch.eye(own.subjects)[subject][None]
     samples = _heard(prepare(audio, rate))
     frames, each = len(samples) * own.fps // RATE, RATE / own.fps
-    pieces, begun = [], starts(frames, faceformer.MOST_FRAMES, _OVERLAP)
-    for start in begun:
+    begun = starts(frames, faceformer.MOST_FRAMES, _OVERLAP)
+
+    def said(start: int) -> Tensor:
         first = round(start * each)
         last = len(samples) if start == begun[-1] else first + int(faceformer.MOST_FRAMES * each)
-        pieces.append((start, model(samples[None, first:last], style)))
-    return joined(pieces)
+        return model(samples[None, first:last], style)
+
+    return joined((start, said(start)) for start in begun)
 
 
 def conditions(
@@ -155,13 +157,14 @@ def _emote_frames(speech: Speech) -> int:
 def _emote_motion(model: Emote, speech: Speech, told: Tensor) -> Tensor:
     """[T, expressions + 3]."""
     samples, frames = _heard(speech), _emote_frames(speech)
-    pieces = []
-    for start in starts(frames, emote.MOST_FRAMES, _OVERLAP):
+
+    def said(start: int) -> Tensor:
         stop = min(start + emote.MOST_FRAMES, frames)
         heard = samples[start * emote.SAMPLES : stop * emote.SAMPLES]
         here = told if len(told) == 1 else told[start:stop]
-        pieces.append((start, model(heard[None], here[None])[0]))
-    return joined(pieces)
+        return model(heard[None], here[None])[0]
+
+    return joined((start, said(start)) for start in starts(frames, emote.MOST_FRAMES, _OVERLAP))
 
 
 def _check_head(model: Emote | FaceFormer, head: Head) -> None:

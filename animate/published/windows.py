@@ -6,7 +6,7 @@ alone gives; where two windows overlap, their share changes linearly from one to
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 
 import torch
 from torch import Tensor
@@ -17,12 +17,16 @@ def starts(frames: int, most: int, overlap: int) -> range:
     return range(0, 1 if frames <= most else frames - overlap, most - overlap)
 
 
-def joined(pieces: Sequence[tuple[int, Tensor]]) -> Tensor:
-    """Rows [n, ...] of windows with their first frames, in order -> [T, ...]."""
-    (_, out), *rest = pieces
-    for start, rows in rest:
-        both = len(out) - start
-        share = (torch.arange(both, dtype=out.dtype) + 1) / (both + 1)
-        share = share.to(out.device).view(-1, *[1] * (out.ndim - 1))
-        out = torch.cat([out[:start], torch.lerp(out[start:], rows[:both], share), rows[both:]])
-    return out
+def joined(pieces: Iterable[tuple[int, Tensor]]) -> Tensor:
+    """Rows [n, ...] of windows with their first frames, in order -> [T, ...]; no more than two of them overlap."""
+    done: list[Tensor] = []
+    held, first = None, 0  # rows from `first` on that the next window may still change
+    for start, rows in pieces:
+        if held is not None:
+            both = first + len(held) - start
+            share = (torch.arange(both, dtype=rows.dtype) + 1) / (both + 1)
+            share = share.to(rows.device).view(-1, *[1] * (rows.ndim - 1))
+            done.append(held[: start - first])
+            rows = torch.cat([torch.lerp(held[start - first :], rows[:both], share), rows[both:]])
+        held, first = rows, start
+    return torch.cat([*done, held])
