@@ -51,7 +51,8 @@ class Codebook(nn.Module):
         found = torch.stack([own[index] for own, index in zip(self.codes, nearest, strict=True)])
         if self.training and generator is not None:
             members = processes.gathered(parts.detach().to(self.codes).transpose(0, 1)).transpose(0, 1)
-            self._follow(members, processes.gathered(nearest.T).T, generator)
+            with torch.autocast(x.device.type, enabled=False):  # sums of codes stay exact
+                self._follow(members, processes.gathered(nearest.T).T, generator)
         latents = found.transpose(0, 1).reshape(wanted.shape)
         cost = functional.mse_loss(wanted, latents)
         return wanted + (latents - wanted).detach(), cost

@@ -21,7 +21,7 @@ from torch import Tensor, distributed
 
 from flame_tools.errors import FaceError, InputError
 
-_PATIENCE = datetime.timedelta(minutes=30)  # the longest that one may wait for the others
+_PATIENCE = datetime.timedelta(minutes=10)  # the longest that one may wait for the others
 
 
 def count() -> int:
@@ -38,10 +38,7 @@ def rank() -> int:
 def joined(device: str, *, number: int, total: int, meet: str) -> Iterator[None]:
     """Be process `number` of `total`, which meet at a URL of torch.distributed: gloo on the CPU, nccl on CUDA."""
     if device == "cuda":
-        here = int(os.environ.get("LOCAL_RANK", number))
-        if here >= torch.cuda.device_count():
-            raise InputError(f"process {number} has no GPU of its own: there are {torch.cuda.device_count()}")
-        torch.cuda.set_device(here)
+        torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", number)))
     backend = "nccl" if device == "cuda" else "gloo"
     distributed.init_process_group(backend, meet, rank=number, world_size=total, timeout=_PATIENCE)
     try:
@@ -56,6 +53,8 @@ def together(total: int, device: str, work: Callable, arguments: tuple) -> Itera
     if total == 1:
         yield
         return
+    if device == "cuda" and total > torch.cuda.device_count():
+        raise InputError(f"{total} processes want a GPU each, and there are {torch.cuda.device_count()}")
     spawn = multiprocessing.get_context("spawn")
     with tempfile.TemporaryDirectory() as folder:
         meet = f"file://{folder}/meet"
@@ -74,7 +73,7 @@ def together(total: int, device: str, work: Callable, arguments: tuple) -> Itera
             for other in others:
                 other.join(5.0)
             if codes := [other.exitcode for other in others if other.exitcode]:
-                raise InputError(f"another process ended with code {codes[0]}: {error}") from error
+                raise InputError(f"one of the {total} processes ended with code {codes[0]}") from error
             raise
         finally:
             for other in others:

@@ -1,6 +1,7 @@
 """Each training, stopped anywhere and started again, leaves the file that it would have left."""
 
 import dataclasses
+import json
 
 import numpy as np
 import pytest
@@ -66,6 +67,23 @@ def test_prior(head, corpus, tmp_path, bottleneck):
 def test_speech_to_motion(head, corpus, tmp_path):
     config = AnimateTraining(batch=4, seconds=0.6, network={**SMALL, "blocks": 1}, run=RUN)
     same_when_stopped(lambda at, progress: train_animate(config, corpus, head, at, progress=progress), tmp_path)
+
+
+@pytest.mark.parametrize("bottleneck", ["gaussian", "codebook"])
+def test_bfloat16_is_near(head, corpus, tmp_path, bottleneck):
+    """On the CPU what CUDA does by default: products of three digits, and float32 where it counts."""
+    totals, prior = [], {**SMALL, "latent": 16, "bottleneck": bottleneck}
+    for precision in ("float32", "bfloat16"):
+        run, at = dataclasses.replace(RUN, precision=precision), tmp_path / precision
+        network = train_prior(PriorTraining(batch=2, network=prior, run=run), corpus, head, at)
+        told = AnimateTraining(
+            prior=str(at / "prior.npz"), batch=2, seconds=0.6, network={**SMALL, "blocks": 1}, run=run
+        )
+        train_animate(told, corpus, head, at / "model")
+        assert all(value.dtype == torch.float32 for value in network.state_dict().values())
+        rows = [json.loads((folder / "log.jsonl").read_text()) for folder in (at, at / "model")]
+        totals.append([row["total"] for row in rows])
+    assert totals[0] != totals[1] and totals[1] == pytest.approx(totals[0], rel=0.02)
 
 
 def test_speech(tmp_path):

@@ -56,7 +56,7 @@ def folder(tmp_path_factory):
     """Both bottlenecks trained by two processes; then the second one is killed at step 5 and a new one goes on."""
     folder = tmp_path_factory.mktemp("two")
     with (
-        pytest.raises(InputError, match="another process ended with code -9"),
+        pytest.raises(InputError, match="one of the 2 processes ended with code -9"),
         processes.together(2, "cpu", work, (folder, 5)),
     ):
         work(folder, 5)
