@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -41,10 +42,33 @@ class Performer:
     fps: int
 
 
+def load_performer(path: Path) -> Performer:
+    """The model of a file, on the head that it was trained for."""
+    model, header = load_model(path)
+    return Performer(model, load_head(header["head_id"]), header["fps"])
+
+
 @functools.cache
 def bundled() -> Performer:
-    model, header = load_model(asset_path(MODEL))
-    return Performer(model, load_head(header["head_id"]), header["fps"])
+    return load_performer(asset_path(MODEL))
+
+
+def speak(
+    performer: Performer,
+    hearing: Hearing,
+    phones: Intervals,  # what is said
+    times: np.ndarray,  # [T] seconds
+    duration_s: float,
+    feelings: np.ndarray,  # [8] or [T, 8] in [0, 1]
+    *,
+    lips: Lips,
+    style: np.ndarray | None = None,  # [128]; nobody's where None
+) -> Spoken:
+    """What the model makes of a voice, with the promises kept. As animate.perform.speak by rules."""
+    own = np.arange(len(hearing.at_frames(performer.fps))) / performer.fps
+    felt = feelings if feelings.ndim == 1 else np.stack([np.interp(own, times, f) for f in feelings.T], 1)
+    motion = moved(performer, hearing, felt, style)
+    return kept(performer, motion, phones, times, duration_s, feelings, lips=lips)
 
 
 def moved(
@@ -65,7 +89,7 @@ def moved(
     return np.concatenate(parts)
 
 
-def spoken(
+def kept(
     performer: Performer,
     motion: np.ndarray,  # [F, D] at the performer's frames
     phones: Intervals,  # what was heard

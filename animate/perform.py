@@ -8,13 +8,12 @@ import numpy as np
 import torch
 
 from animate import headmotion
-from animate.chance import generator
 from animate.coarticulation import articulate, early_vowels, grid, rest_envelope, sample
 from animate.contact import Lips, closures, seal
 from animate.emotion import during_speech, layer
 from animate.emphasis import find_accents
 from animate.eyes import Blink, brows, gaze, lids, plan_blinks
-from animate.manner import LEAN, Manner
+from animate.manner import Manner, manner_of_chance
 from animate.phones import Phones
 from animate.speech import Prosody, pauses
 from animate.visemes import CHANNELS
@@ -60,10 +59,8 @@ def perform(
     seed: int | tuple[int, ...] = 0,
 ) -> tuple[FaceParams, tuple[Blink, ...]]:
     """All of a performance at frame times. Returns FaceParams over [T] and the blinks."""
-    lean = float(generator(seed, "lean").normal(0.0, LEAN))
-    spoken = speak(
-        phones.phones, prosody, times, duration_s, feelings, lips=Lips(head, shape), manner=Manner(lean=lean)
-    )
+    lips, manner = Lips(head, shape), manner_of_chance(seed)
+    spoken = speak(phones.phones, prosody, times, duration_s, feelings, lips=lips, manner=manner)
     return enliven(spoken, prosody, times, duration_s, head=head, shape=shape, seed=seed)
 
 

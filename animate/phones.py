@@ -21,6 +21,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from animate.agreement import FITS, TRUSTED, agreement
+from animate.hearing import Hearing
 from animate.letters import pronounce, words_of
 from animate.recognizer import SILENCE, Heard, Recognizer
 from animate.speech import HOP_S, RATE, Prosody, Speech, pieces
@@ -107,6 +108,13 @@ def find_phones(
     asked = [row for row, lower in zip(_rows(aligned.phones), aligned.fallback, strict=True) if not lower]
     share = agreement(intervals(asked), _loop(recognizer, speech, prosody), prosody)
     return replace(aligned, agreement=share, fits=share is not None and share >= FITS)
+
+
+def phones_heard(hearing: Hearing, prosody: Prosody) -> Phones:
+    """What emberface-speech heard; no words."""
+    rows = tuple(_rows(hearing.phones()))
+    found = _join([(0.0, Heard((), rows), False)], prosody, hearing.duration_s, "hear", (), ())
+    return replace(found, agreement=hearing.confidence())
 
 
 def _rows(tier: Intervals) -> list[tuple[str, float, float]]:

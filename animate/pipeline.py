@@ -8,17 +8,25 @@ from fractions import Fraction
 import numpy as np
 import torch
 
-from animate import chance
-from animate.emotion_source import Emotion, feelings_of, source_of
-from animate.perform import perform
-from animate.phones import find_phones
-from animate.speech import at_times, measure, prepare
+from animate import chance, learned
+from animate.contact import Lips
+from animate.emotion_source import Emotion, FromVoice, feelings_of, source_of
+from animate.emotion_track import EmotionTrack
+from animate.hearing import Hearing, hear
+from animate.manner import manner_of_chance
+from animate.perform import enliven, speak
+from animate.phones import Phones, find_phones, phones_heard
+from animate.speech import Prosody, Speech, at_times, measure, prepare
 from animate.textgrid import intervals
 from flame_tools.errors import InputError, ShapeError
 from flame_tools.head import Head
 from flame_tools.types import Curves, Track
 
-_RECOGNIZER_LICENCE = "CMU Sphinx en-us models: BSD-2-Clause"
+_RECOGNIZER = ("CMU Sphinx en-us models: BSD-2-Clause",)
+_LICENCES = {"hear": (), "align": _RECOGNIZER, "decode": _RECOGNIZER, "loop": _RECOGNIZER}
+
+
+METHODS = ("auto", "rules", "learned")
 
 
 def animate(
@@ -31,6 +39,7 @@ def animate(
     shape: torch.Tensor | None = None,  # [S] identity, the head's mean where None
     fps: Fraction | int = Fraction(30),
     seed: int = 0,
+    method: str = "auto",  # one of METHODS: what moves the mouth; auto: rules where the text is known
     progress: Callable[[float], None] = lambda share: None,
 ) -> Track:
     """Speech to a Track: phones, mouth, lips that meet, emotion, blinks, gaze, brows and head motion.
@@ -45,17 +54,52 @@ def animate(
         raise ShapeError(f"shape is {list(shape.shape)}, head {head.arrays.id!r} wants [{head.shape_size}]")
     if text is not None and not isinstance(text, str):
         raise InputError(f"text is a {type(text).__name__}, wanted the spoken words as a string, or None")
+    if method not in METHODS:
+        raise InputError(f"method is {method!r}, wanted one of: {', '.join(METHODS)}")
+    if method == "auto":
+        method = "learned" if text is None else "rules"
     source = source_of(emotion)
     speech = prepare(audio, rate)
     prosody = measure(speech)
+    hearing = hear(speech.analysis) if text is None or method == "learned" else None
+    if text is None:
+        phones = phones_heard(hearing, prosody)
+    else:
+        phones = find_phones(speech, prosody, text=text, progress=lambda share: progress(0.9 * share))
+    track = performance(
+        speech, prosody, phones, source, head=head, shape=shape, fps=fps, seed=seed,
+        hearing=hearing if method == "learned" else None,
+    )  # fmt: skip
+    progress(1.0)
+    return track
+
+
+def performance(
+    speech: Speech,
+    prosody: Prosody,
+    phones: Phones,
+    source: np.ndarray | EmotionTrack | FromVoice,  # of what is felt, see emotion_source.source_of
+    *,
+    head: Head,
+    shape: torch.Tensor,  # [S]
+    fps: Fraction,
+    seed: int = 0,
+    hearing: Hearing | None = None,  # for the learnt model; rules move the mouth where None
+    performer: learned.Performer | None = None,  # the bundled one where None
+) -> Track:
+    """A Track of phones that are known: the second half of `animate`."""
     times = np.arange(max(int(np.ceil(speech.duration_s * fps)), 1)) * (fps.denominator / fps.numerator)
     felt = feelings_of(source, speech, prosody, times)
-    phones = find_phones(speech, prosody, text=text, progress=lambda share: progress(0.9 * share))
     own = chance.of_recording(seed, speech.samples)
-    params, blinks = perform(
-        phones, prosody, times, speech.duration_s, felt.intensities, head=head, shape=shape, seed=own
-    )
-    progress(1.0)
+    duration_s, lips = speech.duration_s, Lips(head, shape)
+    if hearing is None:
+        spoken = speak(
+            phones.phones, prosody, times, duration_s, felt.intensities, lips=lips, manner=manner_of_chance(own)
+        )
+    else:
+        performer = performer or learned.bundled()
+        spoken = learned.speak(performer, hearing, phones.phones, times, duration_s, felt.intensities, lips=lips)
+    params, blinks = enliven(spoken, prosody, times, duration_s, head=head, shape=shape, seed=own)
     return Track(
         head_id=head.arrays.id,
         params=params,
@@ -65,15 +109,20 @@ def animate(
         intervals={
             "phones": phones.phones,
             "words": phones.words,
-            "events": intervals(("blink", b.start_s, min(b.end_s, speech.duration_s)) for b in blinks),
+            "events": intervals(("blink", b.start_s, min(b.end_s, duration_s)) for b in blinks),
         },
         curves={
             **felt.curves,
             "loudness_db": Curves(("loudness_db",), at_times(prosody.loudness_db, times)[:, None]),
         },
         fps=(fps.numerator, fps.denominator),
-        provenance={"made_by": "emberface animate", "phones": phones.report(), "seed": seed},
-        licences=tuple(dict.fromkeys((head.arrays.licence, _RECOGNIZER_LICENCE))),
+        provenance={
+            "made_by": "emberface animate",
+            "method": "rules" if hearing is None else "learned",
+            "phones": phones.report(),
+            "seed": seed,
+        },
+        licences=tuple(dict.fromkeys((head.arrays.licence, *_LICENCES[phones.method]))),
     )
 
 
