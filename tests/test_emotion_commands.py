@@ -24,7 +24,7 @@ def sound(tmp_path_factory):
 
 def test_heard_edited_and_fed_back(sound, tmp_path, capsys):
     out = tmp_path / "out"
-    options = ["--format", "emotion.csv", "--json"]
+    options = ["--text", "But as the riper", "--format", "emotion.csv", "--json"]
     assert run(["animate", str(sound), "-o", str(out), "--emotion", "voice:2", *options]) == 0
     report = json.loads(capsys.readouterr().out)
     assert report["inputs"]["emotion"] == "voice:2"
@@ -36,13 +36,14 @@ def test_heard_edited_and_fed_back(sound, tmp_path, capsys):
 
     edited = tmp_path / "edited.csv"
     edited.write_text("time_s,fear\n0,0\n1.5,1\n")
-    again = ["animate", str(sound), "-o", str(tmp_path / "again.face.npz"), "--emotion-track", str(edited), "--json"]
-    assert run(again) == 0
+    again = tmp_path / "again.face.npz"
+    options = ["--text", "But as the riper", "--emotion-track", str(edited), "--json"]
+    assert run(["animate", str(sound), "-o", str(again), *options]) == 0
     assert json.loads(capsys.readouterr().out)["inputs"]["emotion_track"] == str(edited)
-    fear = emberface.load(tmp_path / "again.face.npz").curves["emotion"].values[:, 4]
+    fear = emberface.load(again).curves["emotion"].values[:, 4]
     np.testing.assert_allclose(fear, np.arange(len(fear)) / 45, atol=1e-6)
 
-    assert run(["convert", str(tmp_path / "again.face.npz"), "-o", str(tmp_path / "c.emotion.csv")]) == 0
+    assert run(["convert", str(again), "-o", str(tmp_path / "c.emotion.csv")]) == 0
     np.testing.assert_allclose(read_emotion_csv(tmp_path / "c.emotion.csv").values[:, 4], fear, atol=6e-4)
 
 

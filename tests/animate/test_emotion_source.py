@@ -107,7 +107,8 @@ def test_gain_is_a_factor(voice):
 def test_hear_edit_feed_back(head, voice, tmp_path):
     """The voice's own emotion leaves as a file and comes back the same, but for what was edited."""
     samples, border_s = stirred(voice[0][: 2 * voice[1]], voice[1])
-    heard = animate(samples, RATE, head=head, emotion="voice:3")
+    text = "But as the riper, but as the riper"
+    heard = animate(samples, RATE, head=head, text=text, emotion="voice:3")
     assert {"emotion", "affect"} <= set(heard.curves) and heard.curves["emotion"].values[:, 1:].sum(1).max() > 0.1
     path = tmp_path / "a.emotion.csv"
     write_emotion_csv(heard, path)
@@ -115,7 +116,7 @@ def test_hear_edit_feed_back(head, voice, tmp_path):
     late = [float(row.split(",")[0]) > border_s for row in rows]
     edited = [",".join([*(cells := row.split(","))[:2], "1.0", *cells[3:]]) for row in rows]
     path.write_text("\n".join([header, *(new if b else old for old, new, b in zip(rows, edited, late, strict=True))]))
-    back = animate(samples, RATE, head=head, emotion=read_emotion_csv(path))
+    back = animate(samples, RATE, head=head, text=text, emotion=read_emotion_csv(path))
     assert "affect" not in back.curves
     apart = np.abs(back.curves["emotion"].values - heard.curves["emotion"].values)
     assert apart[~np.array(late)].max() < 6e-4 and apart[late, HAPPY].min() > 0.5
