@@ -8,7 +8,7 @@ turn, blur, noise) is a `Variation` (readers.variation).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -50,6 +50,10 @@ class Framing:
     centre: Tensor  # [..., 3] metres, head frame
     half: Tensor  # [...] half of the picture's side, metres
 
+    def repeated(self, frames: int) -> Framing:
+        """Of people [B] for B * frames pictures, sequence by sequence."""
+        return Framing(self.centre.repeat_interleave(frames, 0), self.half.repeat_interleave(frames, 0))
+
 
 class Stage:
     """One view of one head.
@@ -57,7 +61,8 @@ class Stage:
     `head` is cut down to the n vertices that the view can show: pose it, `stage(stage.vertices(params), ...)`.
     """
 
-    def __init__(self, head: Head, view: str = "mouth", *, size: int | None = None):
+    def __init__(self, head: Head, view: str = "mouth", *, size: int | None = None, reach: float = 1.0):
+        """`size`: pixels a side, the view's own if not given; `reach`: how much further than the view it sees."""
         if view not in VIEWS:
             raise InputError(f"there is no view {view!r} of a stage; choose {' or '.join(VIEWS)}")
         arrays = head.arrays
@@ -66,7 +71,8 @@ class Stage:
                 f"head {arrays.id!r} lacks the 68 landmarks or inner_lip_pairs that a stage is framed by; "
                 "`emberface head add` gives a FLAME both"
             )
-        self.view, self.name = VIEWS[view], view
+        self.view = replace(VIEWS[view], reach=VIEWS[view].reach * reach)
+        self.name = view
         self.size = self.view.size if size is None else size
         marks = arrays.landmarks["68"]
         self._marks = torch.as_tensor(np.ascontiguousarray(arrays.faces[marks.faces])).long()

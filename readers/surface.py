@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from scipy.ndimage import gaussian_filter
 from torch import Tensor
 
 from flame_tools.types import HeadArrays
@@ -77,4 +78,5 @@ def _layers(arrays: HeadArrays, skin: np.ndarray, of_face: np.ndarray) -> Tensor
     share = {k: (kind == k).reshape(side, 4, side, 4).mean((1, 3)) for k in (0, 1)}
     plain = np.median(grey[share[0] == 1]) if (share[0] == 1).any() else 0.0
     layers = np.stack([(grey - plain) * (share[0] == 1), share[1]], -1)
-    return torch.as_tensor(layers, dtype=torch.float32)[None]
+    # No sharper than pixels of the pictures, which sample it at one point each.
+    return torch.as_tensor(gaussian_filter(layers, (1.2, 1.2, 0)), dtype=torch.float32)[None]

@@ -78,6 +78,11 @@ class Variation:
         tremor = strength * 0.006 * torch.randn(sequences * frames, 2, generator=source)
         return dataclasses.replace(each, shift=each.shift + tremor)
 
+    def clean(self) -> Variation:
+        """The same face, light and camera in pictures of full quality."""
+        one, zero = torch.ones_like(self.zoom), torch.zeros_like(self.zoom)
+        return dataclasses.replace(self, contrast=one, brightness=zero, blur=zero, noise=zero)
+
     def to(self, like: Tensor) -> Variation:
         """In the type and on the device of a tensor."""
         return self._map(lambda value: value.to(like))

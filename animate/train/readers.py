@@ -23,20 +23,19 @@ from animate.emotion import EMOTIONS
 from animate.encoder.corpus import PHONES, corpus_folder, load_corpus
 from animate.train.config import read_config
 from animate.train.performances import Performances, kept
+from animate.train.pictures import Sequences, batch_numbers, drawn_once, shown, wide_stage
 from animate.train.run import Run, RunConfig, go_on
 from assets.locate import cache_folder
 from flame_tools.errors import InputError
 from flame_tools.head import Head
 from flame_tools.load import load_head
-from flame_tools.surface.lod import simplify
 from flame_tools.transfer.motion import params_of
+from readers.coarse import coarse
 from readers.emotion import EmotionConfig, EmotionReader, save_emotion_reader
 from readers.mouth import MouthConfig, MouthReader, save_mouth_reader
 from readers.stage import Stage
 from readers.variation import Variation
 from readers.visemes import viseme_log_probabilities, viseme_table
-
-COARSE = {"mouth": 0.4, "face": 0.4}  # share of the head's triangles that small pictures need
 
 
 @dataclass(frozen=True)
@@ -49,6 +48,10 @@ class ReaderTraining:
     """Pictures a sequence."""
     every: int = 1
     """Frames at 30 a second from one picture to the next."""
+    sequences: int = 2500
+    """Sequences that are drawn; each is shown many times, never twice alike."""
+    held_out: int = 96
+    """Sequences of the voice kept out that figures are told of."""
     validate_every: int = 250
     """Steps between figures on the voice kept out."""
     run: RunConfig = field(default_factory=lambda: RunConfig(steps=1500, rate=2e-3, decay=700, sheet_every=0))
@@ -57,17 +60,15 @@ class ReaderTraining:
 
 DEFAULTS = {
     "mouth": ReaderTraining(),
-    "emotion": ReaderTraining(batch=24, frames=3, every=15),
+    "emotion": ReaderTraining(
+        batch=24,
+        frames=3,
+        every=15,
+        sequences=6000,
+        held_out=320,
+        run=RunConfig(steps=2000, rate=2e-3, decay=900, sheet_every=0),
+    ),
 }
-
-
-@dataclass(frozen=True)
-class Sequences:
-    """Pictures that were drawn, and what is true of them."""
-
-    pictures: Tensor  # [B, T, H, W]
-    phones: Tensor  # [B, T] into PHONES
-    felt: Tensor  # [B, 8]
 
 
 def drawn(
@@ -86,8 +87,7 @@ def drawn(
     shape = torch.as_tensor(takes.shape[numbers]).float()
     with torch.no_grad():
         params = params_of(takes.motion[rows].astype(np.float32), stage.head).replace(shape=shape[:, None])
-        framing = stage.framing(shape)
-        framing = type(framing)(*(value.repeat_interleave(frames, 0) for value in (framing.centre, framing.half)))
+        framing = stage.framing(shape).repeated(frames)
         pictures = stage(stage.vertices(params).flatten(0, 1), framing, variation)
     phones = torch.as_tensor(takes.phones[rows].astype(np.int64))
     return Sequences(
@@ -95,91 +95,111 @@ def drawn(
     )
 
 
-def random_batch(
-    stage: Stage, takes: Performances, config: ReaderTraining, seed: tuple[int, ...], *, strength: float = 1.0
+def random_takes(
+    stage: Stage, takes: Performances, config: ReaderTraining, seed: tuple[int, ...], count: int
 ) -> Sequences:
-    """Sequences from anywhere in the takes, by seed alone."""
+    """`count` sequences from anywhere in the takes, in varied light and clean, by seed alone."""
     random = np.random.default_rng(seed)
-    numbers = random.integers(len(takes), size=config.batch)
+    numbers = random.integers(len(takes), size=count)
     room = np.diff(takes.start)[numbers] - config.every * (config.frames - 1)
-    firsts = (random.random(config.batch) * np.maximum(room, 1)).astype(int)
-    look = None
-    if strength > 0:
-        look = Variation.random(config.batch, config.frames, int(random.integers(1 << 40)), strength=strength)
+    firsts = (random.random(count) * np.maximum(room, 1)).astype(int)
+    look = Variation.random(count, config.frames, int(random.integers(1 << 40))).clean()
     return drawn(stage, takes, numbers, firsts, config.frames, config.every, look)
 
 
 def train_mouth(config: ReaderTraining, folder: Path, head: Head, takes: Performances, held: Performances):
     """Train a MouthReader, or go on. Returns the averaged network."""
-    stage = Stage(Head(simplify(head.arrays, ratio=COARSE["mouth"])), "mouth")
-    reader = MouthReader(MouthConfig(PHONES, size=stage.size))
+    reader = MouthReader(MouthConfig(PHONES))
 
-    def losses(run: Run) -> dict[str, Tensor]:
-        batch = random_batch(stage, takes, config, (config.run.seed, run.step))
+    def losses(batch: Sequences) -> dict[str, Tensor]:
         said = reader(batch.pictures).log_probabilities.flatten(0, 1)
         phones = nll_loss(said, batch.phones.flatten())
         visemes = nll_loss(viseme_log_probabilities(said, PHONES), viseme_table(PHONES)[batch.phones.flatten()])
         return {"phones": phones, "visemes": visemes, "total": phones + visemes}
 
-    figures = partial(mouth_figures, reader, random_batch(stage, held, ReaderTraining(batch=60, frames=40), (7,)))
-    return _trained(reader, config, losses, figures, folder / "mouth_reader.npz", save_mouth_reader)
+    stage = wide_stage(coarse(head), "mouth")
+    stored, kept_out = _stored(stage, config, takes, held)
+    figures = partial(mouth_figures, reader, kept_out)
+    return trained(reader, config, stored, losses, figures, folder / "mouth_reader.npz", save_mouth_reader)
 
 
 def train_emotion(config: ReaderTraining, folder: Path, head: Head, takes: Performances, held: Performances):
     """Train an EmotionReader, or go on. Returns the averaged network."""
-    stage = Stage(Head(simplify(head.arrays, ratio=COARSE["face"])), "face")
-    reader = EmotionReader(EmotionConfig(EMOTIONS, size=stage.size))
+    reader = EmotionReader(EmotionConfig(EMOTIONS))
 
-    def losses(run: Run) -> dict[str, Tensor]:
-        batch = random_batch(stage, takes, config, (config.run.seed, run.step))
+    def losses(batch: Sequences) -> dict[str, Tensor]:
         read = reader(batch.pictures)
         lead = cross_entropy(read.logits, batch.felt / batch.felt.sum(-1, keepdim=True))
-        amount = smooth_l1_loss(read.intensities, batch.felt, beta=0.1)
-        return {"lead": lead, "amount": amount, "total": lead + 5 * amount}
+        amount = 5 * smooth_l1_loss(read.intensities, batch.felt, beta=0.1)
+        return {"lead": lead, "amount": amount, "total": lead + amount}
 
-    shown = random_batch(stage, held, ReaderTraining(batch=240, frames=3, every=15), (7,))
-    figures = partial(emotion_figures, reader, shown)
-    return _trained(reader, config, losses, figures, folder / "emotion_reader.npz", save_emotion_reader)
+    stage = wide_stage(coarse(head), "face")
+    stored, kept_out = _stored(stage, config, takes, held)
+    figures = partial(emotion_figures, reader, kept_out)
+    return trained(reader, config, stored, losses, figures, folder / "emotion_reader.npz", save_emotion_reader)
+
+
+def _stored(stage: Stage, config: ReaderTraining, takes: Performances, held: Performances):
+    """Pictures to learn from, and those of the voice kept out as they are shown for figures."""
+    stored = drawn_once(
+        lambda number, count: random_takes(stage, takes, config, (config.run.seed, number), count), config.sequences
+    )
+    kept_out = drawn_once(lambda number, count: random_takes(stage, held, config, (7, number), count), config.held_out)
+    return stored, shown(kept_out, torch.arange(config.held_out), 7)
 
 
 def mouth_figures(reader: MouthReader, batch: Sequences) -> dict[str, float]:
-    """Shares of frames whose phone and viseme are named."""
+    """`phone_figures` of what a reader says."""
     with torch.no_grad():
-        said = reader(batch.pictures).log_probabilities
+        return phone_figures(reader(batch.pictures).log_probabilities, batch.phones)
+
+
+def phone_figures(said: Tensor, phones: Tensor) -> dict[str, float]:
+    """Shares of frames whose phone and viseme log-probabilities [..., 41] name, of the true phones [...]."""
     visemes = viseme_log_probabilities(said, PHONES).argmax(-1)
     return {
-        "held_out_phones": (said.argmax(-1) == batch.phones).float().mean().item(),
-        "held_out_visemes": (visemes == viseme_table(PHONES)[batch.phones]).float().mean().item(),
+        "held_out_phones": (said.argmax(-1) == phones).float().mean().item(),
+        "held_out_visemes": (visemes == viseme_table(PHONES)[phones]).float().mean().item(),
     }
 
 
 def emotion_figures(reader: EmotionReader, batch: Sequences) -> dict[str, float]:
-    """Share of sequences whose leading emotion is named, and the mean error of intensities."""
+    """`emotion_leads` of what a reader says."""
     with torch.no_grad():
         read = reader(batch.pictures)
+    return emotion_leads(read.logits, read.intensities, batch.felt)
+
+
+def emotion_leads(logits: Tensor, intensities: Tensor, felt: Tensor) -> dict[str, float]:
+    """Share of sequences whose leading emotion is named, and the mean error of intensities [B, 8]."""
     return {
-        "held_out_lead": (read.logits.argmax(-1) == batch.felt.argmax(-1)).float().mean().item(),
-        "held_out_error": (read.intensities - batch.felt).abs().mean().item(),
+        "held_out_lead": (logits.argmax(-1) == felt.argmax(-1)).float().mean().item(),
+        "held_out_error": (intensities - felt).abs().mean().item(),
     }
 
 
-def _trained(reader, config: ReaderTraining, losses, figures, path: Path, save):
-    run = Run(reader, config.run)
+def trained(network, config, stored: Sequences, losses, figures, path: Path, save):
+    """Train a network that looks on stored pictures to its end; its averaged weights are saved at `path`."""
+    run = Run(network, config.run)
+
+    def step(run: Run) -> dict[str, Tensor]:
+        numbers = batch_numbers(len(stored.pictures), config.batch, config.run.seed, run.step)
+        return losses(shown(stored, numbers, (config.run.seed << 32) + run.step))
 
     def validate(run: Run) -> dict[str, float]:
-        young = {name: value.clone() for name, value in reader.state_dict().items()}
-        reader.load_state_dict(run.average)
-        reader.eval()
+        young = {name: value.clone() for name, value in network.state_dict().items()}
+        network.load_state_dict(run.average)
+        network.eval()
         found = figures()
-        reader.load_state_dict(young)
-        reader.train()
+        network.load_state_dict(young)
+        network.train()
         return found
 
-    reader.train()
-    go_on(run, losses, path.parent, validate=validate, validate_every=config.validate_every)
-    reader.load_state_dict(run.average)
-    save(reader.eval(), path)
-    return reader
+    network.train()
+    go_on(run, step, path.parent, validate=validate, validate_every=config.validate_every)
+    network.load_state_dict(run.average)
+    save(network.eval(), path)
+    return network
 
 
 def takes_of(head: Head) -> tuple[Performances, Performances]:

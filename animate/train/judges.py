@@ -1,0 +1,154 @@
+"""Trains the judges (readers.judges) on faces of ICT-FaceKit. No pose and no rule of the teacher's enters.
+
+python -m animate.train.judges lips|emotion ict_facekit.npz FOLDER [CONFIG.json]
+
+The lines that faces say are those of the speech corpus, by their phone times alone. FOLDER takes `state.pt`,
+`log.jsonl` with figures on the voice kept out, and, at the end, `lip_judge.npz` or `emotion_judge.npz`.
+"""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn.functional import cross_entropy, nll_loss, smooth_l1_loss
+
+from animate.encoder.corpus import PHONE_INDEX, PHONES, Utterance, corpus_folder, load_corpus
+from animate.train.config import read_config
+from animate.train.pictures import MARGIN, Sequences, drawn_once, shown, wide_stage
+from animate.train.readers import emotion_leads, phone_figures, trained
+from animate.train.run import RunConfig
+from flame_tools.head import Head
+from readers.judges.faces import Line, acted, params_of_acted
+from readers.judges.head import coarse_judge_head
+from readers.judges.networks import EVERY_S, FPS, EmotionJudge, JudgeConfig, LipJudge, save_judge
+from readers.judges.units import EMOTIONS, Columns
+from readers.stage import Stage
+from readers.variation import Variation
+from readers.visemes import viseme_log_probabilities, viseme_table
+
+_AROUND_S = 0.6  # of a stretch: what is said before and after shapes the mouth
+_LIKENESS = 0.7  # SD of people's components
+
+
+@dataclass(frozen=True)
+class JudgeTraining:
+    """One training run of a judge."""
+
+    batch: int = 8
+    """Sequences a step."""
+    frames: int = 24
+    """Pictures a sequence."""
+    fps: float = FPS
+    """Pictures a second."""
+    sequences: int = 1500
+    """Sequences that are drawn; each is shown many times, never twice alike."""
+    held_out: int = 96
+    """Sequences of the voice kept out that figures are told of."""
+    validate_every: int = 250
+    """Steps between figures on the voice kept out."""
+    width: int = 96
+    """Of the network."""
+    run: RunConfig = field(
+        default_factory=lambda: RunConfig(steps=1000, rate=1.5e-3, decay=450, seed=4711, sheet_every=0)
+    )
+    """How it is updated."""
+
+
+DEFAULTS = {
+    "lips": JudgeTraining(),
+    "emotion": JudgeTraining(batch=20, frames=3, fps=1 / EVERY_S, sequences=4000, held_out=320, width=128),
+}
+
+
+def line_of(spoken: Utterance, start_s: float, end_s: float) -> Line:
+    """The phones of an utterance around a stretch."""
+    near = (spoken.end_s > start_s - _AROUND_S) & (spoken.start_s < end_s + _AROUND_S)
+    near = near if near.any() else np.arange(len(near)) == 0
+    return Line(tuple(PHONES[i] for i in spoken.phones[near]), spoken.start_s[near], spoken.end_s[near])
+
+
+def drawn(stage: Stage, lines: list[Utterance], config: JudgeTraining, seed: tuple[int, ...], count: int) -> Sequences:
+    """`count` sequences by seed alone, in varied light and clean: pictures, phones into PHONES, what is felt."""
+    random = np.random.default_rng(seed)
+    columns = Columns(stage.head.arrays.expression_names)
+    faces, phones = [], []
+    for _ in range(count):
+        spoken = lines[random.integers(len(lines))]
+        times = random.uniform(0, max(spoken.duration_s - config.frames / config.fps, 0.1))
+        times = times + np.arange(config.frames) / config.fps
+        line = line_of(spoken, times[0], times[-1])
+        faces.append(acted(line, times, columns, random))
+        names = np.array([PHONE_INDEX[phone] for phone in line.phones] + [PHONE_INDEX["SIL"]])
+        phones.append(names[faces[-1].spoken])
+    shapes = torch.as_tensor(random.normal(0, _LIKENESS, (count, stage.head.shape_size)).clip(-2, 2)).float()
+    look = Variation.random(count, config.frames, int(random.integers(1 << 40))).clean()
+    with torch.no_grad():
+        params = params_of_acted(faces, stage.head, shapes)
+        framing = stage.framing(shapes).repeated(config.frames)
+        pictures = stage(stage.vertices(params).flatten(0, 1), framing, look)
+    felt = torch.as_tensor(np.stack([face.felt for face in faces])).float()
+    return Sequences(pictures.unflatten(0, (count, config.frames)), torch.as_tensor(np.stack(phones)).long(), felt)
+
+
+def train_judge(kind: str, config: JudgeTraining, folder: Path, head: Head, learnt: list, held: list):
+    """Train the judge of "lips" or "emotion" on a coarse ICT head, or go on. Returns the averaged network."""
+    torch.manual_seed(config.run.seed)
+    stage = wide_stage(head, {"lips": "mouth", "emotion": "face"}[kind])
+    size = stage.size - MARGIN
+    if kind == "lips":
+        judge, name = LipJudge(JudgeConfig(PHONES, size, config.width)), "lip_judge.npz"
+    else:
+        judge, name = EmotionJudge(JudgeConfig(EMOTIONS, size, config.width)), "emotion_judge.npz"
+    seed = config.run.seed
+    stored = drawn_once(lambda number, count: drawn(stage, learnt, config, (seed, number), count), config.sequences)
+    kept_out = drawn_once(lambda number, count: drawn(stage, held, config, (8, number), count), config.held_out)
+    kept_out = shown(kept_out, torch.arange(config.held_out), 8)
+
+    def figures() -> dict[str, float]:
+        with torch.no_grad():
+            said = judge(kept_out.pictures)
+        return phone_figures(said, kept_out.phones) if kind == "lips" else emotion_leads(*said[::-1], kept_out.felt)
+
+    losses = partial({"lips": _lip_losses, "emotion": _emotion_losses}[kind], judge)
+    return trained(judge, config, stored, losses, figures, folder / name, save_judge)
+
+
+def _lip_losses(judge: LipJudge, batch: Sequences) -> dict[str, Tensor]:
+    said, phones = judge(batch.pictures).flatten(0, 1), batch.phones.flatten()
+    parts = {
+        "phones": nll_loss(said, phones),
+        "visemes": nll_loss(viseme_log_probabilities(said, PHONES), viseme_table(PHONES)[phones]),
+    }
+    return {**parts, "total": sum(parts.values())}
+
+
+def _emotion_losses(judge: EmotionJudge, batch: Sequences) -> dict[str, Tensor]:
+    amount, lead = judge(batch.pictures)
+    parts = {
+        "lead": cross_entropy(lead, batch.felt / batch.felt.sum(-1, keepdim=True)),
+        "amount": 5 * smooth_l1_loss(amount, batch.felt, beta=0.1),
+    }
+    return {**parts, "total": sum(parts.values())}
+
+
+def main(arguments: list[str]) -> int:
+    if len(arguments) not in (3, 4) or arguments[0] not in DEFAULTS:
+        sys.exit(__doc__)
+    kind, file, folder = arguments[0], Path(arguments[1]), Path(arguments[2])
+    config = DEFAULTS[kind]
+    if arguments[3:]:
+        config = read_config(config, Path(arguments[3]))
+    torch.set_num_threads(config.run.threads)
+    learnt, held = load_corpus([corpus_folder() / "aligned", corpus_folder() / "synthetic"])
+    train_judge(kind, config, folder, coarse_judge_head(file), learnt, held)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
