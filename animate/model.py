@@ -3,7 +3,8 @@
 A transformer over the frames (animate.encoder.blocks: attention within a window, with a learned bias for each relative
 distance), told at every frame what is felt and by whom. It answers in the latents of a motion prior, or in motion
 directly. Windows make it blind to absolute time: there is no longest recording, and `Stream` gives piece by piece what
-a forward pass over all of it gives, with as much memory in the tenth hour as in the first second.
+a forward pass over all of it gives, with as much memory in the tenth hour as in the first second. The same weights
+serve two bounds: `offline` looks as far ahead as the network can, `live` answers soon.
 """
 
 from __future__ import annotations
@@ -43,6 +44,8 @@ class ModelConfig:
     """Frames that attention looks ahead, a block."""
     reach: int = 3
     """Frames that a convolution looks to either side."""
+    live_ahead: int = 1
+    """Frames that the first block looks ahead when the delay must be short; the others then look at the past alone."""
 
     def __post_init__(self):
         if self.width % self.heads:
@@ -88,11 +91,19 @@ class SpeechToMotion(nn.Module):
         nn.init.zeros_(self.leave.weight)
         nn.init.zeros_(self.leave.bias)
 
-    def forward(self, features: Tensor, conditions: Conditions) -> Tensor:
-        """Features [B, T, C] -> motion [B, T, D]."""
+    @property
+    def offline(self) -> tuple[int, ...]:
+        return (self.config.ahead,) * self.config.blocks
+
+    @property
+    def live(self) -> tuple[int, ...]:
+        return (self.config.live_ahead,) + (0,) * (self.config.blocks - 1)
+
+    def forward(self, features: Tensor, conditions: Conditions, ahead: tuple[int, ...] | None = None) -> Tensor:
+        """Features [B, T, C] -> motion [B, T, D]; `ahead` is how far each block looks, `offline` where None."""
         x = self.enter(features, conditions)
-        for block in self.blocks:
-            x = block(x, self.config.ahead)
+        for block, far in zip(self.blocks, ahead or self.offline, strict=True):
+            x = block(x, far)
         x = self.norm(x)
         if self.prior is None:
             return self.scale.back(self.leave(x))
@@ -105,19 +116,20 @@ class SpeechToMotion(nn.Module):
         told = [value.expand(*features.shape[:2], -1) for value in (conditions.emotion, conditions.style)]
         return self.join(torch.cat([self.hear(features), self.feel(torch.cat(told, -1))], -1))
 
-    @property
-    def ahead_frames(self) -> int:
+    def ahead_frames(self, ahead: tuple[int, ...] | None = None) -> int:
         """How many frames later than its own a frame can be said."""
-        own = sum(block.lookahead(self.config.ahead) for block in self.blocks)
+        own = sum(block.lookahead(far) for block, far in zip(self.blocks, ahead or self.offline, strict=True))
         return own if self.prior is None else own + self.prior.config.frames - 1 + self.prior.decoder.ahead_frames
 
 
 class Stream:
     """A performance as its speech comes: push features, get the motion that is certain."""
 
-    def __init__(self, model: SpeechToMotion):
+    def __init__(self, model: SpeechToMotion, ahead: tuple[int, ...] | None = None):
+        """`ahead` as in a forward pass: `model.offline` where None, `model.live` to answer soon."""
         self.model = model
-        self._delays = [block.delays(model.config.ahead) for block in model.blocks]
+        self.ahead = ahead or model.offline
+        self._delays = [block.delays(far) for block, far in zip(model.blocks, self.ahead, strict=True)]
         self._waiting: Tensor | None = None  # [1, n, width] frames that do not fill a latent yet
         self._prior_delays = None if model.prior is None else model.prior.decoder.delays()
         self._heard = self._said = 0
@@ -127,8 +139,8 @@ class Stream:
         """Features [n, C] and their conditions [1, n or 1, ...] -> motion [m, D]; `last` gives all that is left."""
         self._heard += len(features)
         x = self.model.enter(features[None], conditions)
-        for block, delays in zip(self.model.blocks, self._delays, strict=True):
-            x = block(x, self.model.config.ahead, delays, last)
+        for block, far, delays in zip(self.model.blocks, self.ahead, self._delays, strict=True):
+            x = block(x, far, delays, last)
         x = self.model.norm(x)
         if self.model.prior is None:
             motion = self.model.scale.back(self.model.leave(x))[0]

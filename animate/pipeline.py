@@ -57,7 +57,7 @@ def animate(
     if method not in METHODS:
         raise InputError(f"method is {method!r}, wanted one of: {', '.join(METHODS)}")
     if method == "auto":
-        method = "learned" if text is None else "rules"
+        method = "rules"
     source = source_of(emotion)
     speech = prepare(audio, rate)
     prosody = measure(speech)

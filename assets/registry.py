@@ -60,6 +60,15 @@ _ALL = (
         note="(c) The MediaPipe Authors. Eye contour and iris, 64x64, unchanged.",
     ),
     Asset(
+        name="emberface-speech",
+        file="emberface_speech.npz",
+        sha256="7d749afd7e213ef08a1b0b80615ecf436dd5639bc71497760a290675c5af5e3e",
+        licence="Apache-2.0",
+        source="emberface train speech tools/emberface_speech.json, on the corpus of tools/speech_corpus",
+        note="Speech encoder trained here on LibriSpeech (CC-BY-4.0, Panayotov et al. 2015; recordings from LibriVox in "
+        "the public domain) and on flite's voices awb and rms (Carnegie Mellon University).",
+    ),
+    Asset(
         name="astronaut",
         file="astronaut.png",
         sha256="88431cd9653ccd539741b555fb0a46b61558b301d4110412b5bc28b5e3ea6cb5",

@@ -59,7 +59,8 @@ def looped(sound: Path):
     from animate.recognizer import Recognizer
 
     speech, prosody, aligned = heard_by(_texts[sound], sound)
-    return dataclasses.replace(aligned, phones=_loop(Recognizer(), speech, prosody))
+    found = _loop(Recognizer(), speech, prosody)
+    return dataclasses.replace(aligned, phones=found, fallback=np.zeros(len(found), bool))
 
 
 _texts: dict[Path, str] = {}

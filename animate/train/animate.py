@@ -38,6 +38,8 @@ class AnimateTraining:
     """Crops a step."""
     seconds: float = 4.0
     """Length of a crop."""
+    live: float = 0.25
+    """Share of the steps that look only as far ahead as a stream does."""
     motion: float = 0.5
     """Weight of the motion rows' squared error in deviations, beside the vertices' mm^2."""
     velocity: float = 2.0
@@ -78,10 +80,12 @@ def train_animate(
     def losses(run: Run) -> dict[str, Tensor]:
         part = processes.part_of(config.batch)
         batch = crops.batch(config.batch, run.step, part).to(config.run.device)
-        draws = np.random.default_rng((config.run.seed, run.step, 2)).random(config.batch)[part]
+        rng = np.random.default_rng((config.run.seed, run.step, 2))
+        draws = rng.random(config.batch)[part]
+        ahead = model.live if rng.random() < config.live else None
         with run.autocast():
             style = styles(model, batch, config, draws)
-            found = model(batch.features, Conditions(batch.emotion, style))
+            found = model(batch.features, Conditions(batch.emotion, style), ahead)
         seen, wanted = face(found), face(batch.motion)
         error = (scale(found) - scale(batch.motion)).square().mean(-1)
         gaps = lip_gaps(seen, face.pairs), lip_gaps(wanted, face.pairs)

@@ -28,19 +28,20 @@ def given(frames, count=1):
     )
 
 
+@pytest.mark.parametrize("ahead", [None, (1, 0)])
 @pytest.mark.parametrize("with_prior", [False, True])
 @pytest.mark.parametrize("sizes", [(50,), (1,) * 21, (3, 17, 0, 11, 9), (40, 0), (7, 1)])
-def test_a_stream_equals_the_whole(with_prior, sizes):
+def test_a_stream_equals_the_whole(with_prior, sizes, ahead):
     model = made(with_prior)
     features, conditions = given(sum(sizes))
     with torch.no_grad():
-        whole = model(features, conditions)[0]
-    stream, at, parts = Stream(model), 0, []
+        whole = model(features, conditions, ahead)[0]
+    stream, at, parts = Stream(model, ahead), 0, []
     for i, size in enumerate(sizes):
         part = slice(at, at + size)
         parts.append(stream.push(features[0, part], conditions.rows(part), last=i == len(sizes) - 1))
         at += size
-        assert at - sum(map(len, parts)) <= model.ahead_frames
+        assert at - sum(map(len, parts)) <= model.ahead_frames(ahead)
     torch.testing.assert_close(torch.cat(parts), whole, atol=1e-5, rtol=0)
 
 
@@ -67,8 +68,8 @@ def test_conditions_act_at_their_frames_and_around():
     with torch.no_grad():
         before, after = model(features, conditions), model(features, Conditions(other, conditions.style))
     changed = (before - after)[0].abs().amax(-1) > 1e-6
-    assert changed[40:].all() and not changed[: 40 - model.ahead_frames].any()
-    assert changed[40 - model.ahead_frames : 40].any()
+    assert changed[40:].all() and not changed[: 40 - model.ahead_frames()].any()
+    assert changed[40 - model.ahead_frames() : 40].any()
 
 
 def test_a_style_is_of_the_manner_not_of_the_moment():
