@@ -93,6 +93,23 @@ _ALL = (
         source="Shakespeare, Sonnet I, lines 3 and 4",
         note="What the voice says.",
     ),
+    Asset(
+        name="mouth_reader",
+        file="mouth_reader.npz",
+        sha256="e23a216ab3c35e6f489f1e111f556045a0d7ce637e5dcf89b7d3dda8f17337c6",
+        licence="Apache-2.0",
+        source="python -m animate.train.readers mouth FOLDER",
+        note="Lip reader of drawn mouths (docs/readers.md), learnt from performances of speech of LibriSpeech "
+        "(CC-BY 4.0, Panayotov et al. 2015) and of synthesised voices.",
+    ),
+    Asset(
+        name="emotion_reader",
+        file="emotion_reader.npz",
+        sha256="d6c0bb5308ba4e355aeafd19aa4c059205633fe2b3d3685293b35ca52b7338a4",
+        licence="Apache-2.0",
+        source="python -m animate.train.readers emotion FOLDER",
+        note="Emotion reader of drawn faces (docs/readers.md), learnt as mouth_reader was.",
+    ),
 )
 
 ASSETS: dict[str, Asset] = {asset.name: asset for asset in _ALL}
