@@ -13,8 +13,8 @@ import numpy as np
 import torch
 
 from flame_tools.head import Head
-from flame_tools.transfer import transfer
 from flame_tools.transfer.motion import motion_of, params_of
+from flame_tools.transfer.retarget import transfer
 from flame_tools.types import Track
 from readers.judges.head import NAME, coarse_judge_head, judge_head
 from readers.judges.networks import EVERY_S, FPS, load_judge
