@@ -79,7 +79,7 @@ def moved(
 ) -> np.ndarray:
     """Motion rows [T, D] at the performer's frames, in memory that does not grow but for the rows themselves."""
     features = torch.from_numpy(hearing.at_frames(performer.fps))
-    felt = torch.as_tensor(np.broadcast_to(feelings, (len(features), feelings.shape[-1])), dtype=torch.float32)
+    felt = torch.as_tensor(feelings, dtype=torch.float32).expand(len(features), -1)
     told = torch.zeros(STYLE) if style is None else torch.as_tensor(style, dtype=torch.float32)
     stream, parts = Stream(performer.model), []
     for at in range(0, len(features), _PIECE):
