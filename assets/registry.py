@@ -105,7 +105,7 @@ _ALL = (
     Asset(
         name="emotion_reader",
         file="emotion_reader.npz",
-        sha256="d6c0bb5308ba4e355aeafd19aa4c059205633fe2b3d3685293b35ca52b7338a4",
+        sha256="f776fde35f7e0532c8968280535395b646f6a830a76311487bb1a283f2d291ce",
         licence="Apache-2.0",
         source="python -m animate.train.readers emotion FOLDER",
         note="Emotion reader of drawn faces (docs/readers.md), learnt as mouth_reader was.",
