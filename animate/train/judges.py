@@ -62,7 +62,15 @@ class JudgeTraining:
 
 DEFAULTS = {
     "lips": JudgeTraining(),
-    "emotion": JudgeTraining(batch=20, frames=3, fps=1 / EVERY_S, sequences=4000, held_out=320, width=128),
+    "emotion": JudgeTraining(
+        batch=24,
+        frames=3,
+        fps=1 / EVERY_S,
+        sequences=3200,
+        held_out=320,
+        width=112,
+        run=RunConfig(steps=700, rate=2e-3, decay=350, seed=4711, sheet_every=0),
+    ),
 }
 
 

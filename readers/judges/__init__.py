@@ -16,7 +16,7 @@ from flame_tools.head import Head
 from flame_tools.transfer.motion import motion_of, params_of
 from flame_tools.transfer.retarget import transfer
 from flame_tools.types import Track
-from readers.judges.head import NAME, coarse_judge_head, judge_head
+from readers.judges.head import NAME, judge_head
 from readers.judges.networks import EVERY_S, FPS, load_judge
 from readers.stage import Stage
 from readers.visemes import VISEMES, viseme_log_probabilities
@@ -101,7 +101,7 @@ def judge_lips(track: Track, head: Head, *, judge_file: Path | None = None) -> L
 def _stage(view: str, judge_file: Path | None) -> Stage:
     key = view, str(judge_file)
     if key not in _stages:
-        _stages[key] = Stage(coarse_judge_head(judge_file), view)
+        _stages[key] = Stage(judge_head(judge_file), view)
     return _stages[key]
 
 

@@ -58,7 +58,7 @@ class LipJudge(nn.Module):
 class EmotionJudge(nn.Module):
     """Pictures of a face [B, T, size, size], half a second apart -> intensities [B, C] in [0, 1] and logits [B, C].
 
-    One question an emotion looks over all patches of all pictures (attention), and answers from what it found.
+    One question an emotion chooses among the pictures (attention), and has an answer of its own to what it found.
     """
 
     def __init__(self, config: JudgeConfig):
@@ -67,23 +67,22 @@ class EmotionJudge(nn.Module):
         w = config.width
         self.see = nn.Sequential(
             nn.Conv2d(1, 32, 8, 4, 2), nn.GroupNorm(4, 32), nn.GELU(),
-            nn.Conv2d(32, 64, 3, 2, 1), nn.GroupNorm(4, 64), nn.GELU(),
-            nn.Conv2d(64, w, 3, 2, 1), nn.GELU(),
+            nn.Conv2d(32, 64, 4, 2, 1), nn.GroupNorm(4, 64), nn.GELU(),
+            nn.Conv2d(64, w, 4, 2, 1), nn.GELU(),
         )  # fmt: skip
-        side = -(-config.size // 16)
-        self.place = nn.Parameter(0.02 * torch.randn(side * side, w))
-        self.norm = nn.LayerNorm(w)
+        side = config.size // 16
+        self.enter = nn.Sequential(nn.Linear(w * side * side, w), nn.LayerNorm(w), nn.GELU())
         self.ask = nn.Parameter(0.5 * torch.randn(len(config.names), w))
         self.find = nn.MultiheadAttention(w, 4, batch_first=True)
-        self.digest = nn.Sequential(nn.LayerNorm(w), nn.Linear(w, w), nn.GELU())
-        self.answer = nn.Linear(w, 2)
+        self.answer = nn.Parameter(w**-0.5 * torch.randn(len(config.names), w, 2))
+        self.bias = nn.Parameter(torch.zeros(len(config.names), 2))
 
     def forward(self, pictures: Tensor) -> tuple[Tensor, Tensor]:
-        batch = len(checked_pictures(pictures, self.config.size))
-        x = self.see(standardised(pictures).flatten(0, 1)[:, None])
-        x = self.norm(x.flatten(2).mT + self.place).reshape(batch, -1, self.config.width)
+        batch, count = checked_pictures(pictures, self.config.size).shape[:2]
+        x = self.see(standardised(pictures).flatten(0, 1)[:, None]).flatten(1)
+        x = self.enter(x).unflatten(0, (batch, count))
         found, _ = self.find(self.ask.expand(batch, -1, -1), x, x, need_weights=False)
-        amount, lead = self.answer(self.digest(found)).unbind(-1)
+        amount, lead = (torch.einsum("bcw,cwk->bck", found, self.answer) + self.bias).unbind(-1)
         return amount.sigmoid(), lead
 
 

@@ -1,0 +1,202 @@
+"""What the readers and the judges read, and what the losses that look cost. One JSON object on the last line.
+
+python benchmarks/readers.py [--judge-file ict_facekit.npz] [--clips 8] [--sheet docs/images/readers.png]
+
+The voice is the one kept out of all training where the speech corpus is built, else the bundled one.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from animate.contact import Lips
+from animate.emotion import EMOTIONS, parse
+from animate.encoder.corpus import PHONES, corpus_folder, load_corpus
+from animate.losses.felt import Felt
+from animate.losses.lipread import LipReading
+from animate.manner import Manner
+from animate.perform import enliven, speak
+from animate.speech import RATE, measure, prepare
+from animate.train.performances import phones_at
+from flame_tools.load import load_head
+from flame_tools.types import Intervals, Track
+from readers.coarse import coarse
+from readers.emotion import load_emotion_reader
+from readers.judges import judge_emotion, judge_lips, on_judge_head
+from readers.mouth import load_mouth_reader
+from readers.stage import Stage
+from readers.variation import Variation
+from readers.visemes import viseme_log_probabilities, viseme_table
+
+FPS = 30
+SECONDS = 4.0  # of each clip
+
+
+def clips(head, count: int) -> list[tuple]:
+    """(spoken, prosody, times, phones [T]) of stretches of the voice kept out."""
+    _, held = load_corpus([corpus_folder() / "aligned", corpus_folder() / "synthetic"])
+    held = [spoken for spoken in held if spoken.duration_s > SECONDS + 1.2]
+    found = []
+    for spoken in held[:: max(len(held) // count, 1)][:count]:
+        times = 1.0 + np.arange(round(SECONDS * FPS)) / FPS
+        found.append((spoken, measure(prepare(spoken.samples, RATE)), times, phones_at(spoken, times)))
+    return found
+
+
+def acted(clip, emotion: str, head) -> Track:
+    spoken, prosody, times, _ = clip
+    said = Intervals(tuple(PHONES[i] for i in spoken.phones), spoken.start_s, spoken.end_s)
+    shape = torch.zeros(head.shape_size)
+    everything = np.arange(0, spoken.duration_s, 1 / FPS)
+    mouth = speak(said, prosody, everything, spoken.duration_s, parse(emotion), lips=Lips(head, shape), manner=Manner())
+    params, _ = enliven(mouth, prosody, everything, spoken.duration_s, head=head, shape=shape, seed=1)
+    part = slice(round(times[0] * FPS), round(times[0] * FPS) + len(times))
+    return Track(head.arrays.id, params.frame(part), times)
+
+
+def drawn(stage: Stage, track: Track, looks: Variation | None = None) -> torch.Tensor:
+    with torch.no_grad():
+        return stage(stage.vertices(track.params), stage.framing(track.params.shape), looks)
+
+
+def phone_shares(log_probabilities: torch.Tensor, phones: np.ndarray) -> tuple[float, float]:
+    truth = torch.as_tensor(phones).long()
+    visemes = viseme_log_probabilities(log_probabilities, PHONES).argmax(-1)
+    return (
+        (log_probabilities.argmax(-1) == truth).float().mean().item(),
+        (visemes == viseme_table(PHONES)[truth]).float().mean().item(),
+    )
+
+
+def rank(values: list[float], wanted: list[float]) -> float:
+    """Spearman's correlation."""
+    from scipy.stats import spearmanr
+
+    return float(spearmanr(values, wanted).statistic)
+
+
+def judged(head, stretches, judge_file: Path | None) -> dict:
+    """The judges on the teacher: names at 0.7, intensities in order, phones at every emotion."""
+    named, amounts, wanted, lips = [], [], [], {}
+    for number, clip in enumerate(stretches):
+        for emotion in EMOTIONS:
+            moved = on_judge_head(acted(clip, f"{emotion}:0.7", head), head, judge_file=judge_file)
+            found = judge_emotion(moved, head, judge_file=judge_file)
+            named.append((emotion, found.named))
+            said = judge_lips(moved, head, judge_file=judge_file)
+            shares = phone_shares(torch.as_tensor(said.log_probabilities), clip[3][: len(said.time_s)])
+            lips.setdefault(emotion, []).append(shares)
+            if emotion != "neutral" and number < 2:
+                for intensity in (0.3, 1.0):
+                    track = acted(clip, f"{emotion}:{intensity}", head)
+                    read = judge_emotion(track, head, judge_file=judge_file)
+                    amounts.append((emotion, intensity, float(read.intensities[EMOTIONS.index(emotion)])))
+                amounts.append((emotion, 0.7, float(found.intensities[EMOTIONS.index(emotion)])))
+    of = {e: [(i, a) for name, i, a in amounts if name == e] for e in EMOTIONS[1:]}
+    wanted = {e: rank([a for _, a in rows], [i for i, _ in rows]) for e, rows in of.items() if rows}
+    means = {e: np.mean(rows, 0).round(3).tolist() for e, rows in lips.items()}
+    return {
+        "judge_named": np.mean([a == b for a, b in named]).round(3).item(),
+        "judge_named_each": {e: np.mean([b == e for a, b in named if a == e]).round(3).item() for e in EMOTIONS},
+        "judge_said_instead": sorted({f"{a} as {b}" for a, b in named if a != b}),
+        "judge_rank": {e: round(r, 3) for e, r in wanted.items()},
+        "judge_phones_visemes": means,
+    }
+
+
+def read(head, stages, stretches) -> dict:
+    """The readers on the teacher, plain and in varied light and quality."""
+    mouth, face = load_mouth_reader(), load_emotion_reader()
+    out: dict[str, list] = {}
+    for number, clip in enumerate(stretches):
+        for emotion in EMOTIONS:
+            track = acted(clip, f"{emotion}:0.7", head)
+            for kind, looks in (("plain", None), ("varied", Variation.random(1, len(track), number))):
+                with torch.no_grad():
+                    said = mouth(drawn(stages["mouth"], track, looks)[None]).log_probabilities[0]
+                    felt = face(drawn(stages["face"], track, looks)[None, ::15]).logits[0]
+                phones, visemes = phone_shares(said, clip[3])
+                out.setdefault(f"phones_{kind}", []).append(phones)
+                out.setdefault(f"visemes_{kind}", []).append(visemes)
+                out.setdefault(f"emotion_{kind}", []).append(EMOTIONS[felt.argmax()] == emotion)
+    return {name: round(float(np.mean(values)), 3) for name, values in out.items()}
+
+
+def cost(head) -> dict:
+    """Milliseconds of 8 crops of 30 frames, forward and backward, truth included; of this process alone."""
+    lips, felt = LipReading(head), Felt(head)
+    source = torch.Generator().manual_seed(0)
+    wanted = 0.2 * torch.rand(8, 30, head.expression_size + 14, generator=source)
+    found = (wanted + 0.05).requires_grad_(True)
+    mask = torch.ones(8, 30, dtype=torch.bool)
+
+    def spent(call) -> float:
+        times = []
+        for _ in range(5):
+            start = time.process_time()
+            call().backward()
+            times.append(1e3 * (time.process_time() - start))
+        return round(min(times), 1)
+
+    out = {"lipread_ms": spent(lambda: lips(found, wanted, mask))}
+    lips.frames = 10
+    out["lipread_10_frames_ms"] = spent(lambda: lips(found, wanted, mask))
+    out["felt_4_pictures_ms"] = spent(lambda: felt(found, wanted, mask))
+    out["felt_intensities_ms"] = spent(lambda: felt.intensities(found, torch.zeros(8, 8), mask))
+    return out
+
+
+def sheet(head, stages, clip, path: Path) -> None:
+    """Rows of what the readers see: a line's mouths, then the emotions' faces, plain and varied."""
+    from PIL import Image
+
+    rows = []
+    for seed in (None, 11, 12, 13):
+        track = acted(clip, "neutral" if seed is None else EMOTIONS[seed % 7 + 1], head)
+        looks = None if seed is None else Variation.random(1, len(track), seed)
+        rows.append(torch.cat(list(drawn(stages["mouth"], track, looks)[:48:3]), 1))
+    faces = [acted(clip, f"{emotion}:0.8", head) for emotion in EMOTIONS]
+    shown = [drawn(stages["face"], track)[30:90:40] for track in faces]
+    varied = [drawn(stages["face"], t, Variation.random(1, len(t), 20 + k))[30:90:40] for k, t in enumerate(faces)]
+    rows += [torch.cat([picture for pair in some for picture in pair], 1) for some in (shown, varied)]
+    width = max(row.shape[1] for row in rows)
+    rows = [torch.nn.functional.pad(row, (0, width - row.shape[1])) for row in rows]
+    pixels = (torch.cat(rows) * 255).byte().numpy()
+    Image.fromarray(pixels).save(path, optimize=True)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--judge-file", type=Path)
+    parser.add_argument("--clips", type=int, default=8)
+    parser.add_argument("--sheet", type=Path)
+    parser.add_argument("--only", choices=("read", "judged", "cost", "sheet"))
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    head = load_head()
+    stages = {view: Stage(coarse(head), view) for view in ("mouth", "face")}
+    stretches = clips(head, options.clips)
+    out: dict = {"clips": len(stretches)}
+    if options.only in (None, "read"):
+        out |= read(head, stages, stretches)
+    if options.only in (None, "judged"):
+        out |= judged(head, stretches, options.judge_file)
+    if options.only in (None, "cost"):
+        out |= cost(head)
+    if options.sheet:
+        sheet(head, stages, stretches[0], options.sheet)
+    print(json.dumps(out))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
