@@ -62,7 +62,7 @@ _ALL = (
     Asset(
         name="emberface-speech",
         file="emberface_speech.npz",
-        sha256="7d749afd7e213ef08a1b0b80615ecf436dd5639bc71497760a290675c5af5e3e",
+        sha256="795f489fadc33eb16ee0bc6aaabe20eb904fb1c053f73015fd293bd357fddd6a",
         licence="Apache-2.0",
         source="emberface train speech tools/emberface_speech.json, on the corpus of tools/speech_corpus",
         note="Speech encoder trained here on LibriSpeech (CC-BY-4.0, Panayotov et al. 2015; recordings from LibriVox in "
