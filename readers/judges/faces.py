@@ -34,6 +34,18 @@ class Line:
 
 
 @dataclass(frozen=True)
+class Habits:
+    """How people move the mouth when they speak."""
+
+    reach: float = 0.9
+    """Median of how far, as a share of the full poses."""
+    reach_spread: float = 0.25
+    """SD of its logarithm."""
+    inertia_s: tuple[float, float] = (0.030, 0.030)
+    """Least and largest inertia."""
+
+
+@dataclass(frozen=True)
 class Acted:
     """One face over T frames."""
 
@@ -43,7 +55,7 @@ class Acted:
     spoken: np.ndarray  # [T] index of the line's phone, -1 where the face is silent
 
 
-def acted(line: Line, times: np.ndarray, columns: Columns, random: np.random.Generator) -> Acted:
+def acted(line: Line, times: np.ndarray, columns: Columns, random: np.random.Generator, habits: Habits) -> Acted:
     """A face that feels something at random and says `line`, or nothing, at times [T] seconds."""
     felt = np.zeros(len(EMOTIONS))
     draw = random.random()
@@ -61,8 +73,11 @@ def acted(line: Line, times: np.ndarray, columns: Columns, random: np.random.Gen
     mouth = np.zeros((len(times), columns.count))
     spoken = np.full(len(times), -1)
     if not silent:
-        reach = float(np.exp(random.normal(-0.1, 0.25)))
-        mouth = mouth_of_phones(line.phones, line.start_s, line.end_s, times, columns, reach=reach).clip(0, 1)
+        reach = float(np.exp(random.normal(np.log(habits.reach), habits.reach_spread)))
+        inertia = random.uniform(*habits.inertia_s) if np.ptp(habits.inertia_s) > 0 else habits.inertia_s[0]
+        mouth = mouth_of_phones(
+            line.phones, line.start_s, line.end_s, times, columns, reach=reach, inertia_s=inertia
+        ).clip(0, 1)
         spoken = line.at(times)
         own = [name.startswith(_MOUTH) for name in (*columns.names, "jaw", "lids")]
         emotion = np.where(own, emotion * random.uniform(0.5, 1.0), emotion)  # the mouth is busy

@@ -38,7 +38,6 @@ OF_PHONE: dict[str, tuple[int, ...]] = {
     "EY": (11, 12), "IH": (12,), "IY": (12,), "Y": (12,), "AO": (13,), "OW": (13, 14), "OY": (13, 12), "UH": (14,),
     "UW": (14,), "W": (15,), "AY": (10, 12), "AW": (10, 14), "HH": (), "SIL": (0,), "NOISE": (0,),
 }  # fmt: skip
-_INERTIA_S = 0.030
 _PASSING_S = 0.12  # from silence to a pose and back at the most
 _LIPS_CLOSE_S = 0.05  # how long a closure is held at least
 
@@ -51,6 +50,7 @@ def mouth_of_phones(
     columns: Columns,
     *,
     reach: float = 1.0,  # of all poses: how far somebody moves the mouth
+    inertia_s: float = 0.030,  # SD of the Gaussian over time
 ) -> np.ndarray:  # [T, columns.count]
     """The mouth over time."""
     at, poses = [], []
@@ -77,8 +77,8 @@ def mouth_of_phones(
     share = 0.5 - 0.5 * np.cos(np.pi * share)
     table = _table(columns) * reach
     moved = table[poses[after - 1]] * (1 - share)[:, None] + table[poses[after]] * share[:, None]
-    width = max(round(3 * _INERTIA_S / (fine[1] - fine[0])), 1)
-    taps = np.exp(-0.5 * (np.arange(-width, width + 1) * (fine[1] - fine[0]) / _INERTIA_S) ** 2)
+    width = max(round(3 * inertia_s / (fine[1] - fine[0])), 1)
+    taps = np.exp(-0.5 * (np.arange(-width, width + 1) * (fine[1] - fine[0]) / inertia_s) ** 2)
     taps /= taps.sum()
     smooth = np.stack([np.convolve(np.pad(c, width, mode="edge"), taps, "valid") for c in moved.T], 1)
     return np.stack([np.interp(times, fine, column) for column in smooth.T], 1)
