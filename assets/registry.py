@@ -110,6 +110,23 @@ _ALL = (
         source="python -m animate.train.readers emotion FOLDER",
         note="Emotion reader of drawn faces (docs/readers.md), learnt as mouth_reader was.",
     ),
+    Asset(
+        name="lip_judge",
+        file="lip_judge.npz",
+        sha256="93e1a3305aa89c88fdbd7859fb0836201e17c1d2fa2b2144a82661fe8add8bd7",
+        licence="Apache-2.0",
+        source="python -m animate.train.judges lips ict_facekit.npz FOLDER",
+        note="Lip judge (docs/readers.md), learnt from drawn faces of ICT-FaceKit (MIT, (c) 2020 USC ICT) that say lines "
+        "by the phone times of LibriSpeech (CC-BY 4.0, Panayotov et al. 2015) and of synthesised voices.",
+    ),
+    Asset(
+        name="emotion_judge",
+        file="emotion_judge.npz",
+        sha256="8dd0d215c7e753159efcf9ebb2c57f99229176a4a96c8dcca12c94b65e98cc39",
+        licence="Apache-2.0",
+        source="python -m animate.train.judges emotion ict_facekit.npz FOLDER",
+        note="Emotion judge (docs/readers.md), learnt from faces as lip_judge was.",
+    ),
 )
 
 ASSETS: dict[str, Asset] = {asset.name: asset for asset in _ALL}
