@@ -116,8 +116,8 @@ _ALL = (
         sha256="93e1a3305aa89c88fdbd7859fb0836201e17c1d2fa2b2144a82661fe8add8bd7",
         licence="Apache-2.0",
         source="python -m animate.train.judges lips ict_facekit.npz FOLDER",
-        note="Lip judge (docs/readers.md), learnt from drawn faces of ICT-FaceKit (MIT, (c) 2020 USC ICT) that say lines "
-        "by the phone times of LibriSpeech (CC-BY 4.0, Panayotov et al. 2015) and of synthesised voices.",
+        note="Lip judge (docs/readers.md), learnt from drawn faces of ICT-FaceKit (MIT, (c) 2020 USC ICT) that say "
+        "lines by the phone times of LibriSpeech (CC-BY 4.0, Panayotov et al. 2015) and of synthesised voices.",
     ),
     Asset(
         name="emotion_judge",
