@@ -113,7 +113,7 @@ _ALL = (
     Asset(
         name="lip_judge",
         file="lip_judge.npz",
-        sha256="93e1a3305aa89c88fdbd7859fb0836201e17c1d2fa2b2144a82661fe8add8bd7",
+        sha256="7d4ebdb714b43809d198bb62204d5ec6f8e67c752a599b777b0437776db771e3",
         licence="Apache-2.0",
         source="python -m animate.train.judges lips ict_facekit.npz FOLDER",
         note="Lip judge (docs/readers.md), learnt from drawn faces of ICT-FaceKit (MIT, (c) 2020 USC ICT) that say "

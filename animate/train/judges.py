@@ -72,7 +72,7 @@ DEFAULTS = {
         sequences=3200,
         held_out=320,
         width=112,
-        run=RunConfig(steps=1100, rate=2e-3, decay=450, seed=4711, sheet_every=0),
+        run=RunConfig(steps=1700, rate=2e-3, decay=600, seed=4711, sheet_every=0),
     ),
 }
 
