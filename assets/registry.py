@@ -122,7 +122,7 @@ _ALL = (
     Asset(
         name="emotion_judge",
         file="emotion_judge.npz",
-        sha256="8dd0d215c7e753159efcf9ebb2c57f99229176a4a96c8dcca12c94b65e98cc39",
+        sha256="ee100e7a6248c2629e0e33b0a66f89ca1a1240fd8ab5007c64b99580c1fabed2",
         licence="Apache-2.0",
         source="python -m animate.train.judges emotion ict_facekit.npz FOLDER",
         note="Emotion judge (docs/readers.md), learnt from faces as lip_judge was.",
