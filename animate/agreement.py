@@ -16,10 +16,6 @@ from flame_tools.types import Intervals
 # On 30 LibriSpeech utterances (10 clear, 20 of five hard voices) true texts agree by 0.41 to 0.90, texts of other
 # utterances by 0.31 at most where they can be aligned at all.
 FITS = 0.36
-# English decodes agree by 0.52 to 0.90 (38 recordings), those of the noisiest reader, whose words are wrong, by 0.36 to
-# 0.48; Mandarin heard as English by 0.36 to 0.42; English played backwards by 0.40 to 0.74, 23 of 41 below this. A word
-# that is lost costs less than one that is invented.
-TRUSTED = 0.55
 _LOUD_DB = -20.0
 
 _CLASSES = (

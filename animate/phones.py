@@ -1,15 +1,13 @@
-"""Speech to phones with times: forced alignment where the text is given, recognition where it is not.
+"""Speech to phones with times: forced alignment where the text is given, emberface-speech where it is not.
 
-The ladder, and what the report says of it:
 1. `align`: the text's words, laid onto the sound. Words that the dictionary lacks get a pronunciation by rules
    (`oov`). Long recordings, and short ones that fail, are first cut at places where a quick decode with the text's own
    language model agrees with the text.
-2. `decode`: the bundled language model hears English words and their phones.
-3. `loop`: a phone loop, where no word is understood (other languages, noises that are voiced).
-`fallback_share` is the share of the spoken time that a lower step than the one asked for had to serve.
+2. `hear`: the phones that the speech encoder hears, in any language, and no words.
+`fallback_share` is the share of the spoken time of a text that had to be heard, because it could not be aligned.
 
-What the words ask for is held against a phone loop that knows no words (`agreement`): a text that is not what is said
-is flagged (`fits`), and decoded words that are not confirmed (another language, a voice not understood) are not kept.
+What the words ask for is held against what is heard without them (`agreement`): a text that is not what is said is
+flagged (`fits`).
 """
 
 from __future__ import annotations
@@ -20,8 +18,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from animate.agreement import FITS, TRUSTED, agreement
-from animate.hearing import Hearing
+from animate.agreement import FITS, agreement
+from animate.hearing import Hearing, hear
 from animate.letters import pronounce, words_of
 from animate.recognizer import SILENCE, Heard, Recognizer
 from animate.speech import HOP_S, RATE, Prosody, Speech, pieces
@@ -40,11 +38,11 @@ class Phones:
 
     phones: Intervals  # ARPAbet without stress, SIL between; no gaps, from 0 to the recording's end
     words: Intervals
-    method: str  # "align", "decode" or "loop": the step asked for, or the best that served
+    method: str  # "align" or "hear"
     fallback: np.ndarray  # [n] bool per phone: found by a lower step than asked for
     oov: tuple[str, ...]  # words given a pronunciation by rules
     left_out: tuple[str, ...]  # words of the text that have no English letters
-    agreement: float | None  # in [0, 1], how well a phone loop confirms the words; None where nothing is spoken
+    agreement: float | None  # in [0, 1], how well what is heard confirms the words, or how sure it is without any
     fits: bool | None  # the text is what is said; None where no text was given
 
     @property
@@ -79,12 +77,10 @@ def find_phones(
     text: str | None = None,
     progress: Callable[[float], None] = lambda share: None,
 ) -> Phones:
-    """Phones and words of a recording. `progress` is called with the share done, in (0, 1]."""
-    recognizer = Recognizer()
+    """Phones of a recording, and its words where the text is given. `progress` is told the share done, in (0, 1]."""
     if text is None:
-        parts = _recognise(recognizer, speech, prosody, pieces(prosody, speech.duration_s), progress)
-        used = "decode" if any(heard.words for _, heard, _ in parts) else "loop"
-        return _confirmed(_join(parts, prosody, speech.duration_s, used, (), ()), recognizer, speech, prosody)
+        return phones_heard(hear(speech.analysis, progress=progress), prosody)
+    recognizer = Recognizer()
     words = words_of(text)
     pronunciations = {word: pronounce(word, recognizer.lookup) for word in dict.fromkeys(words)}
     left_out = tuple(word for word, phones in pronunciations.items() if not phones)
@@ -103,83 +99,26 @@ def find_phones(
     for word in oov:
         recognizer.add_word(word, pronunciations[word])
     parts = _align(recognizer, speech, prosody, words, progress)
-    aligned = _join(parts, prosody, speech.duration_s, "align", oov, left_out)
-    # What had to be decoded agrees with the loop but not with the text.
-    asked = [row for row, lower in zip(_rows(aligned.phones), aligned.fallback, strict=True) if not lower]
-    share = agreement(intervals(asked), _loop(recognizer, speech, prosody), prosody)
+    aligned = join(parts, prosody, speech.duration_s, "align", oov, left_out)
+    # What had to be heard agrees with what is heard, but not with the text.
+    asked = [row for row, lower in zip(rows_of(aligned.phones), aligned.fallback, strict=True) if not lower]
+    share = agreement(intervals(asked), hear(speech.analysis).phones(), prosody)
     return replace(aligned, agreement=share, fits=share is not None and share >= FITS)
 
 
 def phones_heard(hearing: Hearing, prosody: Prosody) -> Phones:
     """What emberface-speech heard; no words."""
-    rows = tuple(_rows(hearing.phones()))
-    found = _join([(0.0, Heard((), rows), False)], prosody, hearing.duration_s, "hear", (), ())
+    rows = tuple(rows_of(hearing.phones()))
+    found = join([(0.0, Heard((), rows), False)], prosody, hearing.duration_s, "hear")
     return replace(found, agreement=hearing.confidence())
 
 
-def _rows(tier: Intervals) -> list[tuple[str, float, float]]:
+def rows_of(tier: Intervals) -> list[tuple[str, float, float]]:
     return list(zip(tier.names, tier.start_s.tolist(), tier.end_s.tolist(), strict=True))
 
 
-def _loop(recognizer, speech, prosody) -> Intervals:
-    """Phones of the whole recording as a phone loop hears them."""
-    rows = []
-    for start, end in pieces(prosody, speech.duration_s):
-        heard = recognizer.loop(_cut(speech, start, end))
-        rows += [(name, start + a, start + b) for name, a, b in (heard.phones if heard else ())]
-    return intervals(rows)
-
-
-def _confirmed(found: Phones, recognizer, speech, prosody) -> Phones:
-    """Decoded phones without the words that the phone loop does not confirm, piece by piece."""
-    heard, fallback = _loop(recognizer, speech, prosody), found.fallback.copy()
-    words = _rows(found.words)
-    middles = (found.phones.start_s + found.phones.end_s) / 2
-    for start, end in pieces(prosody, speech.duration_s):
-        share = agreement(found.phones, heard, prosody, within=(start, end))
-        if share is None or share < TRUSTED:
-            words = [row for row in words if not start <= (row[1] + row[2]) / 2 < end]
-            fallback |= (middles >= start) & (middles < end)
-    share = agreement(found.phones, heard, prosody)
-    return replace(found, words=intervals(words), fallback=fallback, agreement=share)
-
-
-def _cut(speech: Speech, start_s: float, end_s: float) -> np.ndarray:
+def cut(speech: Speech, start_s: float, end_s: float) -> np.ndarray:
     return speech.analysis[round(start_s * RATE) : round(end_s * RATE)]
-
-
-# --- without text -----------------------------------------------------------------------------------------------------
-
-
-def _recognise(recognizer, speech, prosody, stretches, progress=lambda share: None) -> list[Part]:
-    parts = []
-    for start, end in stretches:
-        samples = _cut(speech, start, end)
-        heard = recognizer.decode(samples)
-        if heard is not None and heard.words:
-            parts += _fill_noises(recognizer, speech, prosody, start, heard)
-        else:
-            heard = recognizer.loop(samples) if _voiced_share(prosody, start, end) > 0.1 else None
-            parts.append((start, heard or Heard((), ((SILENCE, 0.0, end - start),)), True))
-        progress(min(end / speech.duration_s, 1.0))
-    return parts
-
-
-def _fill_noises(recognizer, speech, prosody, start, heard: Heard) -> list[Part]:
-    """Long stretches that the decode took for noise but that are loud and voiced go to the phone loop."""
-    parts: list[Part] = [(start, heard, False)]
-    for name, a, b in heard.phones:
-        if name == SILENCE and b - a > 0.25 and _voiced_share(prosody, start + a, start + b) > 0.4:
-            found = recognizer.loop(_cut(speech, start + a, start + b))
-            if found is not None and found.spoken:
-                parts.append((start + a, found, True))
-    return parts
-
-
-def _voiced_share(prosody: Prosody, start_s: float, end_s: float) -> float:
-    part = slice(int(start_s / HOP_S), max(int(end_s / HOP_S), int(start_s / HOP_S) + 1))
-    voiced = np.isfinite(prosody.f0_hz[part]) & (prosody.loudness_db[part] > -20)
-    return float(voiced.mean()) if len(voiced) else 0.0
 
 
 # --- with text --------------------------------------------------------------------------------------------------------
@@ -193,27 +132,20 @@ def _align(recognizer, speech, prosody, words, progress) -> list[Part]:
             return [(0.0, heard, False)]
     parts: list[Part] = []
     for start, end, chunk in _chunks(recognizer, speech, prosody, words):
-        heard = recognizer.align(_cut(speech, start, end), chunk) if chunk else None
+        heard = recognizer.align(cut(speech, start, end), chunk) if chunk else None
         if heard is not None:
             parts.append((start, heard, False))
         else:
-            stretches = [(start + a, start + b) for a, b in _even(end - start, 15.0)]
-            parts += [(at, found, True) for at, found, _ in _recognise(recognizer, speech, prosody, stretches)]
+            parts.append((start, Heard((), tuple(rows_of(hear(cut(speech, start, end)).phones()))), True))
         progress(min(end / speech.duration_s, 1.0))
     return parts
-
-
-def _even(length_s: float, longest_s: float) -> list[tuple[float, float]]:
-    count = max(int(np.ceil(length_s / longest_s)), 1)
-    edges = np.linspace(0.0, length_s, count + 1)
-    return list(zip(edges[:-1].tolist(), edges[1:].tolist(), strict=True))
 
 
 def _chunks(recognizer, speech, prosody, words) -> list[tuple[float, float, list[str]]]:
     """Cut sound and text together, where a decode agrees with the text: (start_s, end_s, words) without gaps."""
     heard: list[tuple[str, float, float]] = []
     for start, end in pieces(prosody, speech.duration_s):
-        found = recognizer.decode_biased(_cut(speech, start, end), words)
+        found = recognizer.decode_biased(cut(speech, start, end), words)
         heard += [(w, start + a, start + b) for w, a, b in (found.words if found else ())]
     matcher = difflib.SequenceMatcher(None, words, [row[0] for row in heard], autojunk=len(words) > 5000)
     candidates = [  # (time, how many words before it, pause there)
@@ -237,7 +169,9 @@ def _chunks(recognizer, speech, prosody, words) -> list[tuple[float, float, list
 # --- joining ----------------------------------------------------------------------------------------------------------
 
 
-def _join(parts: list[Part], prosody: Prosody, duration_s: float, method: str, oov, left_out) -> Phones:
+def join(
+    parts: list[Part], prosody: Prosody, duration_s: float, method: str, oov: tuple = (), left_out: tuple = ()
+) -> Phones:
     """Parts to one gapless row of phones; what a later part heard inside an earlier part's silence replaces it."""
     rows: list[tuple[str, float, float, bool]] = []
     words: list[tuple[str, float, float]] = []

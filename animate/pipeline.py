@@ -22,8 +22,8 @@ from flame_tools.errors import InputError, ShapeError
 from flame_tools.head import Head
 from flame_tools.types import Curves, Track
 
-_RECOGNIZER = ("CMU Sphinx en-us models: BSD-2-Clause",)
-_LICENCES = {"hear": (), "align": _RECOGNIZER, "decode": _RECOGNIZER, "loop": _RECOGNIZER}
+# Of who found the phones: emberface-speech is our own.
+_LICENCES = {"hear": (), "align": ("CMU Sphinx en-us models: BSD-2-Clause",)}
 
 
 METHODS = ("auto", "rules", "learned")

@@ -53,13 +53,13 @@ def heard_by(text: str | None, sound: Path):
     return speech, prosody, find_phones(speech, prosody, text=text)
 
 
-def looped(sound: Path):
+def by_loop(sound: Path):
     """Phones as a phone loop hears them."""
-    from animate.phones import _loop
     from animate.recognizer import Recognizer
+    from tools.speech_corpus.decoded import looped
 
     speech, prosody, aligned = heard_by(_texts[sound], sound)
-    found = _loop(Recognizer(), speech, prosody)
+    found = looped(Recognizer(), speech, prosody)
     return dataclasses.replace(aligned, phones=found, fallback=np.zeros(len(found), bool))
 
 
@@ -85,7 +85,7 @@ def track_of(mode: str, sound: Path, text: str, emotion: str, head, options) -> 
         learned = {"hearing": hearing, "performer": options.performer} if mode == "learned" else {}
         track = performance(speech, prosody, phones, felt, **asked, **learned)
     else:
-        phones = looped(sound) if mode == "loop" else aligned
+        phones = by_loop(sound) if mode == "loop" else aligned
         track = performance(speech, prosody, phones, felt, **asked)
     if mode == "still":
         params = track.params

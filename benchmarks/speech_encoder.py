@@ -30,9 +30,9 @@ from animate.encoder.evaluate import Lips  # noqa: E402
 from animate.encoder.model import listen  # noqa: E402
 from animate.encoder.validate import validate  # noqa: E402
 from animate.encoder.weights import load_weights  # noqa: E402
-from animate.phones import find_phones  # noqa: E402
 from animate.speech import RATE, measure, prepare  # noqa: E402
 from animate.textgrid import intervals  # noqa: E402
+from tools.speech_corpus.decoded import decoded  # noqa: E402
 
 
 def main(arguments: list[str]) -> int:
@@ -75,7 +75,7 @@ def recogniser(chosen) -> dict[str, float]:
     lips = Lips()
     for spoken in chosen:
         speech = prepare(spoken.samples, RATE)
-        found = find_phones(speech, measure(speech))
+        found = decoded(speech, measure(speech))
         rows = zip(spoken.phones, spoken.start_s, spoken.end_s, spoken.trusted, strict=True)
         lips.add(intervals((PHONES[p], a, b) for p, a, b, sure in rows if sure), found.phones)
     return lips.figures()

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from animate.agreement import TRUSTED, agreement
+from animate.agreement import agreement
 from animate.audio_file import read_audio
 from animate.speech import Prosody
 from flame_tools.errors import InputError
@@ -61,15 +61,10 @@ def test_the_text_of_another_utterance_is_flagged(name, other):
     assert found(*read_audio(utterance(name)[0]), utterance(other)[2])[0].fits is False
 
 
-def test_english_words_are_kept_and_say_how_sure(voice):
-    report = found(voice[0], voice[1])[0].report()
-    assert report["method"] == "decode" and report["fits"] is None
-    assert report["agreement"] > TRUSTED and report["fallback_share"] < 0.1
-
-
 @pytest.mark.parametrize("name", ["Claire_joy_mandarin", "Claire_outofbreath_mandarin"])
-def test_no_english_words_are_invented_for_mandarin(name):
+def test_mandarin_is_spoken_without_words(name):
     phones, _ = found(*read_audio(shared(f"emotional_a2f/{name}.flac")))
     report = phones.report()
-    assert not len(phones.words) and report["agreement"] < TRUSTED and report["fallback_share"] == 1.0
-    assert any(name != "SIL" for name in phones.phones.names), "the mouth still moves"
+    assert report["method"] == "hear" and report["fits"] is None and not len(phones.words)
+    spoken = [n for n in phones.phones.names if n != "SIL"]
+    assert len(spoken) > 20 and len(set(spoken)) > 10, "the mouth moves"

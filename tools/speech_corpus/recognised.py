@@ -11,12 +11,11 @@ from pathlib import Path
 from animate.agreement import agreement
 from animate.audio_file import read_audio
 from animate.encoder.corpus import PHONES, TEST_SPEAKERS, Utterance, utterance
-from animate.phones import find_phones
 from animate.recognizer import Recognizer
-from animate.speech import RATE, measure, pieces, prepare
-from animate.textgrid import intervals
+from animate.speech import measure, prepare
 from animate.visemes import SILENCE
 from tools.speech_corpus.aligned import SPEAKERS
+from tools.speech_corpus.decoded import decoded, looped
 
 # A word whose phones the loop confirms by less is not learnt from.
 _CONFIRMED = 0.5
@@ -31,12 +30,7 @@ def recognised(speech: Path, done) -> Iterator[Utterance]:
             continue
         audio = prepare(*read_audio(file))
         prosody = measure(audio)
-        found = find_phones(audio, prosody)
-        heard = []
-        for start, end in pieces(prosody, audio.duration_s):
-            phones = loop.loop(audio.analysis[round(start * RATE) : round(end * RATE)])
-            heard += [(name, start + a, start + b) for name, a, b in (phones.phones if phones else ())]
-        heard = intervals(heard)
+        found, heard = decoded(audio, prosody), looped(loop, audio, prosody)
         doubtful = [
             (start, end)
             for start, end in zip(found.words.start_s, found.words.end_s, strict=True)
