@@ -29,7 +29,7 @@ ACTION_UNITS: dict[str, dict[str, float]] = {
     "6": {"cheekSquint*": 0.95, "eyeSquint*": 0.35},
     "7": {"eyeSquint*": 0.85},
     "9": {"noseSneer*": 1.0, "mouthUpperUp*": 0.12},
-    "10": {"mouthUpperUp*": 0.50},
+    "10": {"mouthUpperUp*": 0.65, "mouthShrugUpper": 0.25},
     "12": {"mouthSmile*": 0.95},
     "14": {"mouthDimple*": 0.70},
     "15": {"mouthFrown*": 1.0},
@@ -40,8 +40,10 @@ ACTION_UNITS: dict[str, dict[str, float]] = {
     "26": {"jawOpen": 0.18},
     "29": {"jawForward": 0.50},
     "43": {"eyeBlink*": 0.25},
-    "R12": {"mouthSmileRight": 0.80},
-    "R14": {"mouthDimpleRight": 1.0, "cheekSquintRight": 0.30},
+    "L2": {"browOuterUpLeft": 0.50},
+    "R10": {"mouthUpperUpRight": 0.35, "noseSneerRight": 0.30},
+    "R12": {"mouthSmileRight": 0.95, "mouthRight": 0.22},
+    "R14": {"mouthDimpleRight": 1.0, "cheekSquintRight": 0.45},
 }
 # Emotion -> action units and their strength at intensity 1
 PROTOTYPES: dict[str, dict[str, float]] = {
@@ -49,10 +51,10 @@ PROTOTYPES: dict[str, dict[str, float]] = {
     "happy": {"6": 0.90, "12": 0.95, "1": 0.08, "2": 0.08},
     "sad": {"1": 1.0, "4": 0.45, "15": 1.0, "17": 0.55, "43": 0.65, "7": 0.15},
     "surprise": {"1": 1.0, "2": 1.0, "5": 0.85, "26": 0.80},
-    "fear": {"1": 1.0, "2": 0.50, "4": 0.50, "5": 1.0, "20": 0.85, "16": 0.30, "26": 0.40},
-    "disgust": {"9": 1.0, "10": 0.60, "4": 0.60, "7": 0.50, "15": 0.45, "17": 0.45},
+    "fear": {"1": 1.0, "2": 0.40, "4": 0.75, "5": 1.0, "20": 1.0, "16": 0.40, "26": 0.40},
+    "disgust": {"9": 1.0, "10": 0.90, "4": 0.45, "6": 0.45, "7": 0.60, "15": 0.40, "17": 0.45},
     "anger": {"4": 1.0, "5": 0.45, "7": 0.60, "23": 0.80, "9": 0.45, "15": 0.25, "17": 0.30, "29": 0.40},
-    "contempt": {"R12": 0.85, "R14": 0.85, "4": 0.25, "43": 0.45},
+    "contempt": {"R12": 1.0, "R14": 1.0, "R10": 0.80, "L2": 0.60, "43": 0.50},
 }
 MOUTH = tuple(i for i, name in enumerate(ARKIT_NAMES) if name.startswith(("mouth", "jaw", "tongue", "cheekPuff")))
 
@@ -157,7 +159,7 @@ def during_speech(emotion: np.ndarray, speaking: np.ndarray, rounding: np.ndarra
     speaking: [T] in [0, 1]; rounding: [T] in [0, 1], how round the lips are: round lips cannot smile.
     """
     out = emotion.copy()
-    out[:, MOUTH] *= (1 - 0.30 * speaking)[:, None]
+    out[:, MOUTH] *= (1 - 0.20 * speaking)[:, None]
     for name in ("Smile", "Stretch", "Dimple"):
         for side in ("Left", "Right"):
             out[:, INDEX[f"mouth{name}{side}"]] *= 1 - 0.75 * np.clip(rounding, 0, 1)

@@ -19,9 +19,7 @@ from flame_tools.errors import FormatError, InputError
 from tests.animate.encoder.test_data import bursts
 
 SMALL = EncoderConfig(width=24, blocks=2, heads=2, back=8, ahead=4, reach=2, live_ahead=(1, 0))
-CONFIG = TrainConfig(
-    batch=2, seconds=1.5, encoder=SMALL, run=RunConfig(steps=6, warm=2, decay=2, weight_decay=0.02)
-)
+CONFIG = TrainConfig(batch=2, seconds=1.5, encoder=SMALL, run=RunConfig(steps=6, warm=2, decay=2, weight_decay=0.02))
 
 
 @pytest.fixture
