@@ -100,10 +100,12 @@ def animate(
     head: str | Head = "default",
     fps: Fraction | int = 30,
     seed: int = 0,
+    model: PathLike | None = None,  # a model.npz of `emberface train animate`; rules move the mouth where None
     progress: Callable[[float], None] = lambda share: None,
 ) -> Track:
     """Speech to a performance, on the identity and with the texture of another Track where one is given."""
     from animate.audio_file import read_audio
+    from animate.learned import load_performer
     from animate.pipeline import animate as perform
 
     if isinstance(audio, np.ndarray):
@@ -130,6 +132,7 @@ def animate(
         shape=shape,
         fps=fps,
         seed=seed,
+        performer=None if model is None else load_performer(Path(model)),
         progress=progress,
     )
     return track if identity is None else wear(track, identity)

@@ -135,6 +135,9 @@ def animate_(
     emotion_track: EmotionFile = None,
     emotion_model: EmotionModel = None,
     identity: Annotated[Path | None, typer.Option("--identity", help="Whose face: a NAME.face.npz.")] = None,
+    learnt: Annotated[
+        Path | None, typer.Option("--model", help="What moves the face: a model.npz of `train animate`, not rules.")
+    ] = None,
     head: HeadName = "default",
     format: Formats = "glb,csv,mp4",
     fps: Fps = "30",
@@ -149,7 +152,8 @@ def animate_(
     rate_of_frames = frame_rate_of(fps)
     inputs = {"speech": str(speech), "text": text, "emotion": emotion, "identity": identity and str(identity)}
     inputs |= {"emotion_track": emotion_track and str(emotion_track), "emotion_model": emotion_model}
-    reads = [speech, *filter(None, [identity, emotion_track])]
+    inputs |= {"model": learnt and str(learnt)}
+    reads = [speech, *filter(None, [identity, emotion_track, learnt])]
     with Run("animate", inputs | {"head": head, "fps": fps, "seed": seed}, reads=reads, show=not json) as job:
         job.prepare(*places, report)
         with job.step("load"):
@@ -167,6 +171,7 @@ def animate_(
                 head=model,
                 fps=rate_of_frames,
                 seed=seed,
+                model=learnt,
                 progress=job.share,
             )
         write_all(job, track, model, places)

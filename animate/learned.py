@@ -7,7 +7,6 @@ none was, and in silence the mouth rests as the emotion in force rests.
 
 from __future__ import annotations
 
-import functools
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,19 +16,19 @@ import torch
 from animate.coarticulation import grid, rest_envelope, sample
 from animate.contact import Lips, closed_by, closures, seal
 from animate.emotion import MOUTH, layer
+from animate.encoders import EmberfaceSpeech
 from animate.hearing import Hearing
 from animate.model import Conditions, SpeechToMotion, Stream
 from animate.motion import face_of
 from animate.network_file import load_model
 from animate.perform import TONGUE, Spoken
 from animate.style import STYLE
-from assets.locate import asset_path
 from flame_tools.arkit import from_params
+from flame_tools.errors import InputError
 from flame_tools.head import Head
 from flame_tools.load import load_head
 from flame_tools.types import Intervals
 
-MODEL = "emberface-performance"  # the bundled one, among the assets
 _PIECE = 900  # frames that go through the network together
 
 
@@ -43,14 +42,17 @@ class Performer:
 
 
 def load_performer(path: Path) -> Performer:
-    """The model of a file, on the head that it was trained for."""
+    """The model of a file that `emberface train animate` made, on the head that it was trained for.
+
+    Raises InputError where it hears with another encoder than the bundled one.
+    """
     model, header = load_model(path)
+    if header["encoder"] != EmberfaceSpeech.name:
+        raise InputError(
+            f"{path} hears with {header['encoder']!r}; emberface animate hears with {EmberfaceSpeech.name!r}: "
+            "train it on a corpus that the bundled encoder has heard"
+        )
     return Performer(model, load_head(header["head_id"]), header["fps"])
-
-
-@functools.cache
-def bundled() -> Performer:
-    return load_performer(asset_path(MODEL))
 
 
 def speak(

@@ -13,6 +13,7 @@ from animate.contact import Lips
 from animate.emotion_source import Emotion, FromVoice, feelings_of, source_of
 from animate.emotion_track import EmotionTrack
 from animate.hearing import Hearing, hear
+from animate.learned import Performer
 from animate.manner import manner_of_chance
 from animate.perform import enliven, speak
 from animate.phones import Phones, find_phones, phones_heard
@@ -26,9 +27,6 @@ from flame_tools.types import Curves, Track
 _LICENCES = {"hear": (), "align": ("CMU Sphinx en-us models: BSD-2-Clause",)}
 
 
-METHODS = ("auto", "rules", "learned")
-
-
 def animate(
     audio: np.ndarray,  # [N] or [C, N], float in [-1, 1] or integers
     rate: int,  # Hz
@@ -39,7 +37,7 @@ def animate(
     shape: torch.Tensor | None = None,  # [S] identity, the head's mean where None
     fps: Fraction | int = Fraction(30),
     seed: int = 0,
-    method: str = "auto",  # one of METHODS: what moves the mouth; auto: rules where the text is known
+    performer: Performer | None = None,  # a learnt model that moves mouth and emotion; rules do where None
     progress: Callable[[float], None] = lambda share: None,
 ) -> Track:
     """Speech to a Track: phones, mouth, lips that meet, emotion, blinks, gaze, brows and head motion.
@@ -54,22 +52,16 @@ def animate(
         raise ShapeError(f"shape is {list(shape.shape)}, head {head.arrays.id!r} wants [{head.shape_size}]")
     if text is not None and not isinstance(text, str):
         raise InputError(f"text is a {type(text).__name__}, wanted the spoken words as a string, or None")
-    if method not in METHODS:
-        raise InputError(f"method is {method!r}, wanted one of: {', '.join(METHODS)}")
-    if method == "auto":
-        method = "rules"
     source = source_of(emotion)
     speech = prepare(audio, rate)
     prosody = measure(speech)
-    hearing = hear(speech.analysis) if text is None or method == "learned" else None
+    hearing = hear(speech.analysis) if text is None or performer is not None else None
     if text is None:
         phones = phones_heard(hearing, prosody)
     else:
         phones = find_phones(speech, prosody, text=text, progress=lambda share: progress(0.9 * share))
-    track = performance(
-        speech, prosody, phones, source, head=head, shape=shape, fps=fps, seed=seed,
-        hearing=hearing if method == "learned" else None,
-    )  # fmt: skip
+    learnt = None if performer is None else (performer, hearing)
+    track = performance(speech, prosody, phones, source, head=head, shape=shape, fps=fps, seed=seed, learnt=learnt)
     progress(1.0)
     return track
 
@@ -84,21 +76,19 @@ def performance(
     shape: torch.Tensor,  # [S]
     fps: Fraction,
     seed: int = 0,
-    hearing: Hearing | None = None,  # for the learnt model; rules move the mouth where None
-    performer: learned.Performer | None = None,  # the bundled one where None
+    learnt: tuple[Performer, Hearing] | None = None,  # a model and what it hears; rules move the mouth where None
 ) -> Track:
     """A Track of phones that are known: the second half of `animate`."""
     times = np.arange(max(int(np.ceil(speech.duration_s * fps)), 1)) * (fps.denominator / fps.numerator)
     felt = feelings_of(source, speech, prosody, times)
     own = chance.of_recording(seed, speech.samples)
     duration_s, lips = speech.duration_s, Lips(head, shape)
-    if hearing is None:
+    if learnt is None:
         spoken = speak(
             phones.phones, prosody, times, duration_s, felt.intensities, lips=lips, manner=manner_of_chance(own)
         )
     else:
-        performer = performer or learned.bundled()
-        spoken = learned.speak(performer, hearing, phones.phones, times, duration_s, felt.intensities, lips=lips)
+        spoken = learned.speak(*learnt, phones.phones, times, duration_s, felt.intensities, lips=lips)
     params, blinks = enliven(spoken, prosody, times, duration_s, head=head, shape=shape, seed=own)
     return Track(
         head_id=head.arrays.id,
@@ -118,7 +108,7 @@ def performance(
         fps=(fps.numerator, fps.denominator),
         provenance={
             "made_by": "emberface animate",
-            "method": "rules" if hearing is None else "learned",
+            "method": "rules" if learnt is None else "learned",
             "phones": phones.report(),
             "seed": seed,
         },

@@ -2,7 +2,7 @@
 
 The noise of latent i is drawn from (seed, take, i) and nothing else, and every step of the solver sees a bounded way
 back and ahead. So a recording can go through whole or in pieces of any size, with the memory of a few seconds, and
-becomes the same motion up to rounding (1e-5); `perform` cuts it in one way always, so that its bytes repeat.
+becomes the same motion up to rounding (2e-5); `perform` cuts it in one way always, so that its bytes repeat.
 
 Guidance (classifier-free, Ho & Salimans 2022), one weight w a condition, all told in the first term and each left out
 in its own:

@@ -65,7 +65,7 @@ _ALL = (
         sha256="795f489fadc33eb16ee0bc6aaabe20eb904fb1c053f73015fd293bd357fddd6a",
         licence="Apache-2.0",
         source="emberface train speech tools/emberface_speech.json, on the corpus of tools/speech_corpus",
-        note="Trained on LibriSpeech (CC-BY-4.0, Panayotov et al. 2015; recordings from LibriVox, in the public domain) "
+        note="Trained on LibriSpeech (CC-BY-4.0, Panayotov et al. 2015; recordings from LibriVox in the public domain) "
         "and on flite's voices awb and rms (Carnegie Mellon University).",
     ),
     Asset(

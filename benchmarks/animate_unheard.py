@@ -5,8 +5,8 @@
 Voices: LibriSpeech test-other 1688, 1998, 2033, 2414, 2609, LJSpeech and ARCTIC (../shared/data); every N-th recording
 of each. Truth is the recogniser's alignment of the text; segments that needed a fallback are left out. Modes: `text`
 the teacher with its text, `loop` the teacher with a phone loop, `still` a face that never moves, `heard` the teacher
-with the phones that emberface-speech hears, `learned` the learnt model. --encoder and --model are files, the bundled
-ones by default. The last line is one JSON object: for each mode and emotion (at full intensity) the pooled figures of
+with the phones that emberface-speech hears, `learned` the model of --model FILE. --encoder is a file, the bundled one
+by default. The last line is one JSON object: for each mode and emotion (at full intensity) the pooled figures of
 `eval lips`.
 """
 
@@ -82,8 +82,8 @@ def track_of(mode: str, sound: Path, text: str, emotion: str, head, options) -> 
     if mode in ("heard", "learned"):
         hearing = hear(speech.analysis, options.ear)
         phones = phones_heard(hearing, prosody)
-        learned = {"hearing": hearing, "performer": options.performer} if mode == "learned" else {}
-        track = performance(speech, prosody, phones, felt, **asked, **learned)
+        learnt = (options.performer, hearing) if mode == "learned" else None
+        track = performance(speech, prosody, phones, felt, **asked, learnt=learnt)
     else:
         phones = by_loop(sound) if mode == "loop" else aligned
         track = performance(speech, prosody, phones, felt, **asked)
@@ -96,7 +96,7 @@ def track_of(mode: str, sound: Path, text: str, emotion: str, head, options) -> 
 
 def main() -> None:
     parser = argparse.ArgumentParser()
-    parser.add_argument("--modes", default="text,loop,heard,learned")
+    parser.add_argument("--modes", default="text,loop,heard")
     parser.add_argument("--every", type=int, default=1)
     parser.add_argument("--emotions", default="neutral")
     parser.add_argument("--fps", type=Fraction, default=Fraction(30))
