@@ -20,7 +20,7 @@ LONG_SILENCE_S = 0.25
 _RELEASE_S = 0.11  # lips meet within this at a silence
 # What does not hold the lips apart relaxes slowly: muscles let go of a rounding in about a quarter of a second.
 _EASED, _EASED_RELEASE_S = ("pucker", "spread"), 0.30
-_EARLY_S = 0.035  # mouth before voice
+_EARLY_S = 0.055  # mouth before voice; aligners too disagree by about this much on where a soft vowel starts
 
 
 def grid(duration_s: float) -> np.ndarray:
@@ -111,7 +111,7 @@ def rest_envelope(phones: Intervals, times: np.ndarray, *, release_s: float = _R
         opens, ends = start <= 1e-6, end >= last - 1e-6  # of the recording: nothing to close from, or to open for
         if end - start >= LONG_SILENCE_S or ((opens or ends) and end - start >= 0.06):
             close = np.zeros(len(times)) if opens else 1 - _step((times - (start - 0.09)) / release_s)
-            open_ = np.zeros(len(times)) if ends else _step((times - (end - 0.02)) / 0.10)
+            open_ = np.zeros(len(times)) if ends else _step((times - (end - 0.03)) / 0.10)
             envelope = np.minimum(envelope, np.maximum(close, open_))
     return envelope
 

@@ -27,7 +27,7 @@ from flame_tools.types import Intervals
 ENCODER = "emberface-speech"  # the bundled one, among the assets
 _PIECE = 30 * RATE
 _CHANGES = 0.6  # how much the pairs of phones count beside what each frame sounds like
-_LABIAL = 0.5  # added to the log-probability of P B M: a closure that is missed shows more than one too many
+_LABIAL = 1.0  # added to the log-probability of P B M: a closure that is missed shows more than one too many
 
 
 @dataclass(frozen=True)

@@ -112,7 +112,7 @@ def kept(
     weights, tongue = rows[:, : -len(TONGUE)], rows[:, -len(TONGUE) :]
 
     rest = np.broadcast_to(layer(feelings), weights.shape)[:, MOUTH]
-    speaking = sample(rest_envelope(phones, grid(duration_s))[:, None], times)
+    speaking = np.clip(sample(rest_envelope(phones, grid(duration_s))[:, None], times), 0.0, 1.0)
     weights[:, MOUTH] = rest + speaking * (weights[:, MOUTH] - rest)
     wanted = closures(phones, times)
     closing = np.minimum(np.maximum(closed_by(weights, lips), wanted.hold), wanted.limit)
