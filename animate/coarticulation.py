@@ -20,7 +20,7 @@ LONG_SILENCE_S = 0.25
 _RELEASE_S = 0.11  # lips meet within this at a silence
 # What does not hold the lips apart relaxes slowly: muscles let go of a rounding in about a quarter of a second.
 _EASED, _EASED_RELEASE_S = ("pucker", "spread"), 0.30
-_EARLY_S = 0.055  # mouth before voice; aligners too disagree by about this much on where a soft vowel starts
+EARLY_S = 0.055  # mouth before voice; aligners too disagree by about this much on where a soft vowel starts
 
 
 def grid(duration_s: float) -> np.ndarray:
@@ -28,13 +28,13 @@ def grid(duration_s: float) -> np.ndarray:
     return np.arange(int(np.ceil(duration_s / STEP_S)) + 3) * STEP_S
 
 
-def early_vowels(phones: Intervals) -> Intervals:
+def early_vowels(phones: Intervals, early_s: float = EARLY_S) -> Intervals:
     """The same phones, with vowels after a pause begun early: lips open before the voice sets in."""
     start, end = phones.start_s.copy(), phones.end_s.copy()
     for i in range(1, len(phones)):
         room = end[i - 1] - start[i - 1] - 0.06
         if plain(phones.names[i - 1]) == SILENCE and plain(phones.names[i]) in VOWELS and room > 0:
-            start[i] = end[i - 1] = start[i] - min(_EARLY_S, room)
+            start[i] = end[i - 1] = start[i] - min(early_s, room)
     return Intervals(phones.names, start, end)
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from animate import headmotion
-from animate.coarticulation import articulate, early_vowels, grid, rest_envelope, sample
+from animate.coarticulation import EARLY_S, articulate, early_vowels, grid, rest_envelope, sample
 from animate.contact import Lips, closures, seal
 from animate.emotion import during_speech, layer
 from animate.emphasis import find_accents
@@ -73,9 +73,10 @@ def speak(
     *,
     lips: Lips,
     manner: Manner,
+    early_s: float = EARLY_S,  # by which vowels after a pause open the mouth before they begin
 ) -> Spoken:
     """The mouth that says the phones, and the emotion over it, with lips that meet."""
-    mouthed = early_vowels(phones)
+    mouthed = early_vowels(phones, early_s)
     paths = sample(articulate(mouthed, prosody, duration_s), times) * manner.gains
     speaking = sample(rest_envelope(mouthed, grid(duration_s))[:, None], times)[:, 0]
 

@@ -22,7 +22,7 @@ from animate.agreement import FITS, agreement
 from animate.hearing import Hearing, hear
 from animate.letters import pronounce, words_of
 from animate.recognizer import SILENCE, Heard, Recognizer
-from animate.speech import HOP_S, RATE, Prosody, Speech, pieces
+from animate.speech import HOP_S, RATE, Prosody, Speech, pauses, pieces
 from animate.textgrid import intervals
 from flame_tools.errors import InputError
 from flame_tools.types import Intervals
@@ -66,6 +66,7 @@ class Phones:
 _LOUD_DB = -22.0  # below the loud parts of the speech: louder than this is no silence
 _KEPT_S = 0.03  # of a silence that is never given away
 _STEP = 1
+_PAUSE_S, _EDGE_S = 0.3, 0.04  # stops are silent for less, and words ring on for about the edge
 
 Part = tuple[float, Heard, bool]  # start_s, what was heard there, by a fallback or not
 
@@ -107,9 +108,12 @@ def find_phones(
 
 
 def phones_heard(hearing: Hearing, prosody: Prosody) -> Phones:
-    """What emberface-speech heard; no words."""
-    rows = tuple(rows_of(hearing.phones()))
-    found = join([(0.0, Heard((), rows), False)], prosody, hearing.duration_s, "hear")
+    """What emberface-speech heard; no words. Where nothing sounds for long, nothing was said: a breath is no phone."""
+    rows = rows_of(hearing.phones())
+    for start, end in pauses(prosody, shortest_s=_PAUSE_S):
+        inside = (start + _EDGE_S, end - _EDGE_S)
+        rows = [(*part[:3],) for row in rows for part in _outside((*row, False), *inside)]
+    found = join([(0.0, Heard((), tuple(rows)), False)], prosody, hearing.duration_s, "hear")
     return replace(found, agreement=hearing.confidence())
 
 

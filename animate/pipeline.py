@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from animate import chance, learned
+from animate.coarticulation import EARLY_S
 from animate.contact import Lips
 from animate.emotion_source import Emotion, FromVoice, feelings_of, source_of
 from animate.emotion_track import EmotionTrack
@@ -23,6 +24,8 @@ from flame_tools.errors import InputError, ShapeError
 from flame_tools.head import Head
 from flame_tools.types import Curves, Track
 
+# The encoder hears a vowel begin some 30 ms before the aligner does.
+_EARLY_S = {"hear": 0.02, "align": EARLY_S}
 # Of who found the phones: emberface-speech is our own.
 _LICENCES = {"hear": (), "align": ("CMU Sphinx en-us models: BSD-2-Clause",)}
 
@@ -85,8 +88,9 @@ def performance(
     duration_s, lips = speech.duration_s, Lips(head, shape)
     if learnt is None:
         spoken = speak(
-            phones.phones, prosody, times, duration_s, felt.intensities, lips=lips, manner=manner_of_chance(own)
-        )
+            phones.phones, prosody, times, duration_s, felt.intensities,
+            lips=lips, manner=manner_of_chance(own), early_s=_EARLY_S[phones.method],
+        )  # fmt: skip
     else:
         spoken = learned.speak(*learnt, phones.phones, times, duration_s, felt.intensities, lips=lips)
     params, blinks = enliven(spoken, prosody, times, duration_s, head=head, shape=shape, seed=own)
