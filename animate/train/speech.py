@@ -24,8 +24,9 @@ from animate.encoder.features import log_mel
 from animate.encoder.losses import LossConfig, losses
 from animate.encoder.model import EncoderConfig, SpeechEncoder
 from animate.encoder.validate import Validation, validate
-from animate.encoder.weights import save_weights
+from animate.encoder.weights import load_weights, save_weights
 from animate.train.run import Progress, Run, RunConfig, go_on
+from flame_tools.errors import InputError
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,8 @@ class TrainConfig:
     """Stretches of bands and of time that are hidden from each crop (SpecAugment, Park et al. 2019)."""
     validate_every: int = 200
     """Steps between validations."""
+    start: str = ""
+    """File of weights to begin with, such as an encoder.npz that is to learn more; empty: from nothing."""
     encoder: EncoderConfig = field(default_factory=EncoderConfig)
     """The network."""
     augment: AugmentConfig = field(default_factory=AugmentConfig)
@@ -58,6 +61,11 @@ def started(config: TrainConfig, pool: list[Item], weights: np.ndarray) -> Run:
     """A run at step 0: bands of log-mel come to mean 0 and deviation 1 over the first crops."""
     torch.set_num_threads(config.run.threads)
     torch.manual_seed(config.run.seed)
+    if config.start:
+        encoder = load_weights(Path(config.start)).train()
+        if encoder.config != config.encoder:
+            raise InputError(f"{config.start} is of a network {encoder.config}, the config asks for {config.encoder}")
+        return Run(encoder, config.run)
     encoder = SpeechEncoder(config.encoder)
     first = batch(pool, weights, 32, config.seconds, config.augment, seed=config.run.seed, step=0)
     mel = log_mel(first.samples).flatten(0, 1)

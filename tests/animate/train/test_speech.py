@@ -1,5 +1,6 @@
 """Training goes on to the bit where it stopped, and learns."""
 
+import dataclasses
 import json
 
 import numpy as np
@@ -86,3 +87,16 @@ def test_weights_of_another_shape_are_refused(pool, tmp_path):
     save_weights(encoder, tmp_path / "w.npz")
     with pytest.raises(FormatError, match="does not fit its own config"):
         load_weights(tmp_path / "w.npz")
+
+
+def test_it_goes_on_from_weights_that_are_there(pool, tmp_path):
+    first = started(CONFIG, pool, even(pool))
+    save_weights(first.model, tmp_path / "encoder.npz")
+    more = dataclasses.replace(CONFIG, start=str(tmp_path / "encoder.npz"))
+    second = started(more, pool, even(pool))
+    for before, after in zip(first.model.parameters(), second.model.parameters(), strict=True):
+        assert torch.equal(before.half().float(), after)
+    second.update(losses_of(second, more, pool, even(pool))["total"])
+    other = dataclasses.replace(more, encoder=dataclasses.replace(SMALL, width=32))
+    with pytest.raises(InputError, match="width=24.*the config asks for.*width=32"):
+        started(other, pool, even(pool))
