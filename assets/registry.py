@@ -62,7 +62,7 @@ _ALL = (
     Asset(
         name="emberface-speech",
         file="emberface_speech.npz",
-        sha256="795f489fadc33eb16ee0bc6aaabe20eb904fb1c053f73015fd293bd357fddd6a",
+        sha256="8b1334cd2c6a6fa7308258f367801026301b2c30cc05d698dc76d24039b87b4a",
         licence="Apache-2.0",
         source="emberface train speech tools/emberface_speech.json, on the corpus of tools/speech_corpus",
         note="Trained on LibriSpeech (CC-BY-4.0, Panayotov et al. 2015; recordings from LibriVox in the public domain) "
