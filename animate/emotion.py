@@ -1,7 +1,8 @@
 """Emotions as layers of facial action: the eight that EMOTE knows, any intensity, any mix, constant or over time.
 
 Each emotion is the set of action units that FACS research finds in its prototype (Ekman & Friesen 1978; Du, Tao &
-Martinez 2014, table 1), and each action unit is the ARKit weights that show it. Mixes join by 1 - (1 - a)(1 - b), so
+Martinez 2014, table 1), and each action unit is the ARKit weights that show it. Contempt's brow on the other side is an
+animator's habit, not a finding: it keeps a smirk from being read as a smile. Mixes join by 1 - (1 - a)(1 - b), so
 that two emotions which share a unit strengthen it and never exceed it.
 """
 
