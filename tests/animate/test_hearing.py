@@ -43,15 +43,15 @@ def test_pieces_give_what_the_whole_gives(voice, monkeypatch):
     assert shares == sorted(shares) and shares[-1] == 1.0 and len(shares) > 5
 
 
-@pytest.mark.parametrize("name", ["8226-274369-0002", "8226-274371-0005"])
-def test_a_voice_that_nothing_learnt_from(name):
-    sound, grid, _ = utterance(name)
-    found, prosody = heard(*read_audio(sound))
-    truth = read_textgrid(grid)["phones"]
+def test_a_voice_that_nothing_learnt_from():
     lips = Lips()
-    lips.add(truth, phones_heard(found, prosody).phones)
-    figures = lips.figures()
-    assert figures["bilabial_closure"] > 0.85 and figures["false_closure_other"] < 0.08, figures
+    for name in ("8226-274369-0002", "8226-274369-0005", "8226-274371-0001", "8226-274371-0005"):
+        sound, grid, _ = utterance(name)
+        found, prosody = heard(*read_audio(sound))
+        lips.add(read_textgrid(grid)["phones"], phones_heard(found, prosody).phones)
+    figures = lips.figures()  # of 42 P B M, 39 are found; 2.6 % of open vowels and 4.7 % of the others are taken for one
+    assert figures["bilabial_closure"] > 0.85, figures
+    assert figures["false_closure"] < 0.06 and figures["false_closure_other"] < 0.08, figures
 
 
 def test_noise_without_a_voice_says_nothing_for_sure():
