@@ -49,7 +49,7 @@ def test_a_voice_that_nothing_learnt_from():
         sound, grid, _ = utterance(name)
         found, prosody = heard(*read_audio(sound))
         lips.add(read_textgrid(grid)["phones"], phones_heard(found, prosody).phones)
-    figures = lips.figures()  # of 42 P B M, 39 are found; 2.6 % of open vowels and 4.7 % of the others are taken for one
+    figures = lips.figures()  # 39 of 42 P B M are found; 2.6 % of open vowels and 4.7 % of the others are taken for one
     assert figures["bilabial_closure"] > 0.85, figures
     assert figures["false_closure"] < 0.06 and figures["false_closure_other"] < 0.08, figures
 
