@@ -82,5 +82,3 @@ def _confirmed(found: Phones, recognizer, speech, prosody) -> Phones:
             fallback |= (middles >= start) & (middles < end)
     share = agreement(found.phones, heard, prosody)
     return replace(found, words=intervals(words), fallback=fallback, agreement=share)
-
-
