@@ -1,17 +1,17 @@
 #!/usr/bin/env bash
-# What only tests need: Blender 3.4 (Debian 12) and Khronos' glTF validator, which our files are held against, and the
-# source meshes of the default head, from which a test builds it anew.
+# What only tests need: Blender 3.4 (Debian 12) and Khronos' glTF validator, which our files are held against, flite, whose
+# voices the speech encoder learns from, and the source meshes of the default head, from which a test builds it anew.
 # Does nothing where they are already there. Needs root, or sudo, for Debian packages.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-if ! command -v blender >/dev/null || ! dpkg -s python3-numpy >/dev/null 2>&1; then
+if ! command -v blender >/dev/null || ! command -v flite >/dev/null || ! dpkg -s python3-numpy >/dev/null 2>&1; then
     as_root=""
     [ "$(id -u)" = 0 ] || as_root="sudo"
     export DEBIAN_FRONTEND=noninteractive
     $as_root apt-get -qq update
     # python3-numpy: Debian's Blender runs Debian's Python, and its glTF importer needs numpy there.
-    $as_root apt-get -qq install -y --no-install-recommends blender python3-numpy >/dev/null
+    $as_root apt-get -qq install -y --no-install-recommends blender flite python3-numpy >/dev/null
 fi
 blender --version | head -n 1
 
