@@ -13,8 +13,7 @@ from animate.contact import Lips, closures, seal
 from animate.emotion import during_speech, layer
 from animate.emphasis import find_accents
 from animate.eyes import Blink, brows, gaze, lids, plan_blinks
-from animate.manner import Manner, manner_of_chance
-from animate.phones import Phones
+from animate.manner import Manner
 from animate.speech import Prosody, pauses
 from animate.visemes import CHANNELS
 from flame_tools.arkit import ARKIT_NAMES, INDEX, to_params
@@ -45,23 +44,6 @@ class Spoken:
 
     weights: np.ndarray  # [T, 52] ARKit weights in [0, 1]
     tongue: np.ndarray  # [T, 3] in [0, 1]: the tongue's shapes beyond ARKit's one, in the order of TONGUE
-
-
-def perform(
-    phones: Phones,
-    prosody: Prosody,
-    times: np.ndarray,  # [T] seconds
-    duration_s: float,
-    feelings: np.ndarray,  # [8] or [T, 8] in [0, 1]
-    *,
-    head: Head,
-    shape: torch.Tensor,  # [S]
-    seed: int | tuple[int, ...] = 0,
-) -> tuple[FaceParams, tuple[Blink, ...]]:
-    """All of a performance at frame times. Returns FaceParams over [T] and the blinks."""
-    lips, manner = Lips(head, shape), manner_of_chance(seed)
-    spoken = speak(phones.phones, prosody, times, duration_s, feelings, lips=lips, manner=manner)
-    return enliven(spoken, prosody, times, duration_s, head=head, shape=shape, seed=seed)
 
 
 def speak(

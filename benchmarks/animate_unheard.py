@@ -1,6 +1,7 @@
 """The lips of voices that nothing learnt from, without a text, against an alignment of their text.
 
-    python benchmarks/animate_unheard.py [--modes text,loop,heard,learned] [--every 1] [--emotions neutral] [--jobs 1]
+    python benchmarks/animate_unheard.py [--modes text,loop,heard] [--every 1] [--emotions neutral]
+        [--encoder ENCODER.npz] [--model MODEL.npz]
 
 Voices: LibriSpeech test-other 1688, 1998, 2033, 2414, 2609, LJSpeech and ARCTIC (../shared/data); every N-th recording
 of each. Truth is the recogniser's alignment of the text; segments that needed a fallback are left out. Modes: `text`
@@ -103,6 +104,8 @@ def main() -> None:
     parser.add_argument("--encoder", type=Path)
     parser.add_argument("--model", type=Path)
     options = parser.parse_args()
+    if "learned" in options.modes.split(",") and options.model is None:
+        parser.error("the mode learned needs --model FILE")
 
     import torch
 

@@ -13,23 +13,23 @@ import itertools
 import json
 import time
 from collections.abc import Iterator
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
 import torch
 
-from animate import chance
 from animate.corpus import clip_of, write_shards
 from animate.emotion import EMOTIONS
 from animate.encoder.corpus import PHONES, Utterance, corpus_folder, load_corpus
 from animate.encoders import LogMel
-from animate.perform import perform
 from animate.phones import Phones
+from animate.pipeline import performance
 from animate.speech import RATE, measure, prepare
 from animate.textgrid import intervals
 from flame_tools.head import Head
 from flame_tools.load import load_head
-from flame_tools.types import Curves, Intervals, Track
+from flame_tools.types import Intervals, Track
 
 FPS = 30
 
@@ -60,14 +60,8 @@ def performed(spoken: Utterance, head: Head, felt: np.ndarray, seed: int) -> Tra
     prosody = measure(speech)
     tier = phones_of(spoken)
     truth = Phones(tier, tier, "align", np.zeros(len(tier), bool), (), (), 1.0, True)
-    times = np.arange(max(int(np.ceil(speech.duration_s * FPS)), 1)) / FPS
-    own = chance.of_recording(seed, speech.samples)
     shape = torch.zeros(head.shape_size)
-    params, _ = perform(truth, prosody, times, speech.duration_s, felt, head=head, shape=shape, seed=own)
-    return Track(
-        head.arrays.id, params, times, audio=speech.samples, audio_rate=RATE, intervals={"phones": tier},
-        curves={"emotion": Curves(EMOTIONS, np.tile(felt, (len(times), 1)).astype(np.float32))}, fps=(FPS, 1),
-    )  # fmt: skip
+    return performance(speech, prosody, truth, felt, head=head, shape=shape, fps=Fraction(FPS), seed=seed)
 
 
 def main() -> None:

@@ -4,9 +4,11 @@ import numpy as np
 import pytest
 import torch
 
+from animate.contact import Lips
 from animate.emotion import EMOTIONS, parse
 from animate.encoder.corpus import PHONE_INDEX, PHONES
-from animate.perform import perform
+from animate.manner import manner_of_chance
+from animate.perform import enliven, speak
 from animate.phones import find_phones
 from animate.speech import measure, prepare
 from assets.locate import asset_path
@@ -120,7 +122,9 @@ def line():
 def acted(line, head, stage, emotion, times, looks=None):
     phones, prosody, duration = line
     shape = torch.zeros(head.shape_size)
-    params, _ = perform(phones, prosody, times, duration, parse(emotion), head=head, shape=shape, seed=3)
+    lips, manner = Lips(head, shape), manner_of_chance(3)
+    said = speak(phones.phones, prosody, times, duration, parse(emotion), lips=lips, manner=manner)
+    params, _ = enliven(said, prosody, times, duration, head=head, shape=shape, seed=3)
     with torch.no_grad():
         return stage(stage.vertices(params), stage.framing(shape), looks)[None]
 
