@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -26,6 +26,7 @@ from flame_tools.types import Track
 
 if TYPE_CHECKING:
     from animate.emotion_source import Emotion
+    from animate.takes import Sampling
     from flame_tools.head import Head
 
 __version__ = "0.1.0"
@@ -100,10 +101,16 @@ def animate(
     head: str | Head = "default",
     fps: Fraction | int = 30,
     seed: int = 0,
-    model: PathLike | None = None,  # a model.npz of `emberface train animate`; rules move the mouth where None
+    takes: int | None = None,  # how many ways to say it; None: one, and it is the result
+    model: PathLike | None = None,  # a network of `emberface train animate`, `flow` or `keys`; rules where None
+    sampling: Sampling | None = None,  # how a flow is followed, as Sampling(guidance=Guidance(emotion=1.5))
     progress: Callable[[float], None] = lambda share: None,
-) -> Track:
-    """Speech to a performance, on the identity and with the texture of another Track where one is given."""
+) -> Track | Iterator[Track]:
+    """Speech to a performance, on the identity and with the texture of another Track where one is given.
+
+    With `takes` an iterator of Tracks, each made as it is asked for: the rules' takes by seeds seed, seed + 1, ..., a
+    flow's drawn from what it has learnt.
+    """
     from animate.audio_file import read_audio
     from animate.learned import load_performer
     from animate.pipeline import animate as perform
@@ -123,7 +130,9 @@ def animate(
                 "use one head for both, or emberface.transfer(identity, head) first"
             )
         shape = identity.params.shape
-    track = perform(
+    if sampling is not None and model is None:
+        raise InputError("guidance and sampling are of a flow, and none was given; give the file of one as the model")
+    made = perform(
         samples,
         rate,
         head=head,
@@ -132,10 +141,13 @@ def animate(
         shape=shape,
         fps=fps,
         seed=seed,
-        performer=None if model is None else load_performer(Path(model)),
+        takes=takes,
+        performer=None if model is None else load_performer(Path(model), sampling=sampling),
         progress=progress,
     )
-    return track if identity is None else wear(track, identity)
+    if identity is None:
+        return made
+    return wear(made, identity) if takes is None else (wear(track, identity) for track in made)
 
 
 def wear(performance: Track, identity: Track) -> Track:

@@ -5,6 +5,7 @@ Exit codes: 0 all outputs stand, 2 something was refused (one line on stderr say
 
 from __future__ import annotations
 
+import itertools
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -16,7 +17,7 @@ import emberface_eval
 import emberface_heads
 import emberface_train
 from assets.locate import asset_path
-from emberface_eval import performance_quality, recon_quality
+from emberface_eval import performance_quality, recon_quality, takes_quality
 from emberface_options import (
     Backend,
     Emotion,
@@ -24,20 +25,25 @@ from emberface_options import (
     EmotionModel,
     Formats,
     Fps,
+    Guided,
     HeadName,
     Json,
+    Model,
     Out,
     OwnHead,
     Registered,
     Seed,
     Size,
+    Takes,
     Text,
     View,
     emotion_of,
     frame_rate_of,
     numbered,
+    of_take,
     places_of,
     report_beside,
+    sampling_of,
     say,
     size_of,
 )
@@ -135,34 +141,38 @@ def animate_(
     emotion_track: EmotionFile = None,
     emotion_model: EmotionModel = None,
     identity: Annotated[Path | None, typer.Option("--identity", help="Whose face: a NAME.face.npz.")] = None,
-    learnt: Annotated[
-        Path | None, typer.Option("--model", help="What moves the face: a model.npz of `train animate`, not rules.")
-    ] = None,
+    learnt: Model = None,
+    audio_guidance: Annotated[Guided, typer.Option(help="How strongly a flow heeds the voice; 1: as learnt.")] = None,
+    emotion_guidance: Annotated[Guided, typer.Option(help="The same of the emotion.")] = None,
+    style_guidance: Annotated[Guided, typer.Option(help="The same of the style.")] = None,
     head: HeadName = "default",
     format: Formats = "glb,csv,mp4",
     fps: Fps = "30",
     seed: Seed = 0,
+    takes: Takes = 1,
     json: Json = False,
 ) -> None:
-    """Speech to a performance."""
+    """Speech to a performance, or to several."""
     from animate.audio_file import read_audio
     from flame_tools.load import load_head
 
     places, report = places_of(out, speech.stem, format)
+    each = [[of_take(place, number) for place in places] for number in range(1, takes + 1)]
     rate_of_frames = frame_rate_of(fps)
+    sampling = sampling_of(audio_guidance, emotion_guidance, style_guidance)
     inputs = {"speech": str(speech), "text": text, "emotion": emotion, "identity": identity and str(identity)}
     inputs |= {"emotion_track": emotion_track and str(emotion_track), "emotion_model": emotion_model}
-    inputs |= {"model": learnt and str(learnt)}
+    inputs |= {"model": learnt and str(learnt), "guidance": sampling and vars(sampling.guidance), "takes": takes}
     reads = [speech, *filter(None, [identity, emotion_track, learnt])]
     with Run("animate", inputs | {"head": head, "fps": fps, "seed": seed}, reads=reads, show=not json) as job:
-        job.prepare(*places, report)
+        job.prepare(*itertools.chain(*each), report)
         with job.step("load"):
             model = load_head(head)
             person = emberface.load(identity) if identity else None
             samples, rate = read_audio(speech)
             felt = emotion_of(emotion, emotion_track, emotion_model)
         with job.step("animate", "listening to the voice"):
-            track = emberface.animate(
+            made = emberface.animate(
                 samples,
                 rate,
                 text=text,
@@ -171,12 +181,20 @@ def animate_(
                 head=model,
                 fps=rate_of_frames,
                 seed=seed,
+                takes=takes,
                 model=learnt,
+                sampling=sampling,
                 progress=job.share,
             )
-        write_all(job, track, model, places)
+        tracks = []  # parameters alone: what is made of them is written take by take
+        for number, mine in enumerate(each, 1):
+            with job.step("animate", f"take {number} of {takes}"):
+                tracks.append(next(made))
+            write_all(job, tracks[-1], model, mine)
         with job.step("measure"):
-            job.quality = performance_quality(track, model)
+            job.quality = performance_quality(tracks[0], model)
+            if takes > 1:
+                job.quality |= takes_quality(tracks, model, each)
         say(job.finish(report), json)
 
 

@@ -106,6 +106,21 @@ def performance_quality(track, head) -> dict:
     return lip_quality(track, head) | {"phones": track.provenance["phones"]}
 
 
+def takes_quality(tracks, head, outputs: list[list[Path]]) -> dict:
+    """How much takes of one line differ, and of each one its seed, its files and its lip figures."""
+    from animate.motion_metrics import diversity
+
+    def again(track) -> dict:
+        return {name: track.provenance[name] for name in ("seed", "take") if name in track.provenance}
+
+    each = [
+        again(track) | {"outputs": [str(place) for place in places]} | lip_quality(track, head)
+        for track, places in zip(tracks, outputs, strict=True)
+    ]
+    apart = {name: value for name, value in _plain(diversity(tracks, head)).items() if name.startswith("diversity")}
+    return apart | {"takes": each}
+
+
 def recon_quality(track) -> dict:
     """The design's recon figures, and where the size of the face comes from."""
     known = {"metric_scale": track.provenance["metric_scale"]} if "metric_scale" in track.provenance else {}

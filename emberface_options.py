@@ -18,6 +18,12 @@ Json = Annotated[bool, typer.Option("--json", help="Print the report as JSON on 
 HeadName = Annotated[str, typer.Option("--head", help="'default', a head that was added, or a head's file.")]
 OwnHead = Annotated[str | None, typer.Option("--head", help="A head's name or file, where it is not the track's own.")]
 Seed = Annotated[int, typer.Option("--seed", min=0, help="Blinks, gaze, brows and head motion follow it.")]
+Takes = Annotated[int, typer.Option("--takes", min=1, help="Ways to say it: NAME, NAME-take2, ... by seed.")]
+Guided = float | None
+Model = Annotated[
+    Path | None,
+    typer.Option("--model", help="What moves the face instead of rules: an npz of `train animate`, `flow` or `keys`."),
+]
 Text = Annotated[str | None, typer.Option("--text", help="What is said; the lips become exact.")]
 Emotion = Annotated[
     str | None,
@@ -93,10 +99,19 @@ def report_beside(place: Path) -> Path:
 
 
 def numbered(place: Path, number: int) -> Path:
+    return _marked(place, f"_{number}")
+
+
+def of_take(place: Path, number: int) -> Path:
+    """Where take `number`, from 1, of what belongs at `place` goes: take 1 stays."""
+    return place if number == 1 else _marked(place, f"-take{number}")
+
+
+def _marked(place: Path, mark: str) -> Path:
     for ending in (".face.npz", ".emotion.csv", "_obj", place.suffix):
         if ending and place.name.endswith(ending):
-            return place.with_name(f"{place.name.removesuffix(ending)}_{number}{ending}")
-    return place.with_name(f"{place.name}_{number}")
+            return place.with_name(f"{place.name.removesuffix(ending)}{mark}{ending}")
+    return place.with_name(f"{place.name}{mark}")
 
 
 def frame_rate_of(text: str) -> Fraction:
@@ -128,6 +143,15 @@ def emotion_of(words: str | None, track: Path | None, model: str | None):
     from animate.emotion_classifier import EmotionClassifier
 
     return FromVoice(asked.gain, EmotionClassifier(model))
+
+
+def sampling_of(audio: float | None, emotion: float | None, style: float | None):
+    """What the guidance options ask of a flow, for emberface.animate; None where none was given."""
+    from animate.takes import Guidance, Sampling
+
+    given = {"audio": audio, "emotion": emotion, "style": style}
+    given = {name: weight for name, weight in given.items() if weight is not None}
+    return Sampling(guidance=Guidance(**given)) if given else None
 
 
 def size_of(text: str) -> tuple[int, int]:

@@ -1,58 +1,82 @@
-"""What the learnt model makes of a voice: motion from features, emotion and style, and lips that keep their promises.
+"""What a trained network makes of a voice: motion from features, emotion and style, and lips that keep their promises.
 
-The network (animate.model) says how the face moves. Three things it need not learn to the last millimetre are made sure
-of afterwards, on the very head that will be seen: lips meet at every P, B and M that was heard, they do not meet where
-none was, and in silence the mouth rests as the emotion in force rests.
+A network of any of three kinds says how the face moves: a model (animate.model), a flow (animate.takes: many ways to
+say a line), key motions (animate.keys). Some things it need not learn to the last millimetre are made sure of
+afterwards, on the very head that will be seen: lips meet at every P, B and M that was heard, they do not meet where
+none was, in silence the mouth rests as the emotion in force rests, and lids do not blink twice: blinks are added to
+every performance (animate.perform.enliven), so that those a network has learnt are left out.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from itertools import repeat
 from pathlib import Path
 
 import numpy as np
 import torch
+from torch import Tensor
 
+from animate import keys as key_motions
+from animate import takes as flow_takes
 from animate.coarticulation import grid, rest_envelope, sample
 from animate.contact import Lips, closed_by, closures, seal
 from animate.emotion import MOUTH, layer
 from animate.encoders import EmberfaceSpeech
+from animate.flow import Flow
 from animate.hearing import Hearing
+from animate.keys import KeysToMotion
 from animate.model import Conditions, SpeechToMotion, Stream
 from animate.motion import face_of
-from animate.network_file import load_model
+from animate.network_file import load_network
 from animate.perform import TONGUE, Spoken
 from animate.style import STYLE
-from flame_tools.arkit import from_params
+from animate.takes import Sampling
+from flame_tools.arkit import INDEX, LID_OWNED, from_params
 from flame_tools.errors import InputError
 from flame_tools.head import Head
 from flame_tools.load import load_head
 from flame_tools.types import Intervals
 
-_PIECE = 900  # frames that go through the network together
+_LIDS = [INDEX[name] for name in LID_OWNED]
+_PIECE = 900  # frames that go through a model together
 
 
 @dataclass(frozen=True)
 class Performer:
-    """A trained model and the head that it moves."""
+    """A trained network and the head that it moves."""
 
-    model: SpeechToMotion
+    network: SpeechToMotion | Flow | KeysToMotion
     head: Head
     fps: int
+    sampling: Sampling = field(default_factory=Sampling)
+    """How a flow is followed."""
+
+    @property
+    def has_takes(self) -> bool:
+        """Whether there are many answers to one line, as a flow has."""
+        return isinstance(self.network, Flow)
 
 
-def load_performer(path: Path) -> Performer:
-    """The model of a file that `emberface train animate` made, on the head that it was trained for.
+def load_performer(path: Path, *, sampling: Sampling | None = None) -> Performer:
+    """The network of a file that `emberface train animate`, `flow` or `keys` made, on the head it was trained for.
 
-    Raises InputError where it hears with another encoder than the bundled one.
+    Raises InputError where it hears with another encoder than the bundled one, and where `sampling` is given for a
+    network that is no flow.
     """
-    model, header = load_model(path)
+    network, header = load_network(path)
     if header["encoder"] != EmberfaceSpeech.name:
         raise InputError(
             f"{path} hears with {header['encoder']!r}; emberface animate hears with {EmberfaceSpeech.name!r}: "
             "train it on a corpus that the bundled encoder has heard"
         )
-    return Performer(model, load_head(header["head_id"]), header["fps"])
+    if sampling is not None and not isinstance(network, Flow):
+        raise InputError(
+            f"guidance is for a flow, which has many answers, and {path} has one; leave it out, or train a flow "
+            "(emberface train flow)"
+        )
+    return Performer(network, load_head(header["head_id"]), header["fps"], sampling or Sampling())
 
 
 def speak(
@@ -65,30 +89,52 @@ def speak(
     *,
     lips: Lips,
     style: np.ndarray | None = None,  # [128]; nobody's where None
-) -> Spoken:
-    """What the model makes of a voice, with the promises kept. As animate.perform.speak by rules."""
+    seed: int | tuple[int, ...] = 0,
+    takes: int = 1,
+) -> Iterator[Spoken]:
+    """What the network makes of a voice, `takes` times, with the promises kept. As animate.perform.speak by rules.
+
+    Takes of a flow are made as they are asked for. A network with one answer gives it every time.
+    """
     own = np.arange(len(hearing.at_frames(performer.fps))) / performer.fps
     felt = feelings if feelings.ndim == 1 else np.stack([np.interp(own, times, f) for f in feelings.T], 1)
-    motion = moved(performer, hearing, felt, style)
-    return kept(performer, motion, phones, times, duration_s, feelings, lips=lips)
+    motions = moved(performer, hearing, phones, felt, style, seed=seed, takes=takes)
+    spoken = (kept(performer, motion, phones, times, duration_s, feelings, lips=lips) for motion in motions)
+    return spoken if performer.has_takes else repeat(next(spoken), takes)
 
 
 def moved(
     performer: Performer,
     hearing: Hearing,
+    phones: Intervals,  # where the key moments of key motions come from
     feelings: np.ndarray,  # [8] or [T, 8] at the performer's frames
     style: np.ndarray | None = None,  # [128]; nobody's where None
-) -> np.ndarray:
-    """Motion rows [T, D] at the performer's frames, in memory that does not grow but for the rows themselves."""
+    *,
+    seed: int | tuple[int, ...] = 0,
+    takes: int = 1,
+) -> Iterator[np.ndarray]:
+    """Motion rows [T, D] at the performer's frames: `takes` times of a flow, once of a network with one answer."""
+    network = performer.network
     features = torch.from_numpy(hearing.at_frames(performer.fps))
-    felt = torch.as_tensor(feelings, dtype=torch.float32).expand(len(features), -1)
+    felt = torch.as_tensor(feelings, dtype=torch.float32).expand(len(features), -1)[None]
     told = torch.zeros(STYLE) if style is None else torch.as_tensor(style, dtype=torch.float32)
-    stream, parts = Stream(performer.model), []
+    conditions = Conditions(felt, told[None, None])
+    if isinstance(network, Flow):
+        drawn = flow_takes.perform(network, features, conditions, seed=seed, takes=takes, sampling=performer.sampling)
+    elif isinstance(network, KeysToMotion):
+        drawn = iter([key_motions.perform(network, features, conditions, phones, fps=performer.fps)[0]])
+    else:
+        drawn = iter([_streamed(network, features, conditions)])
+    return (motion.numpy() for motion in drawn)
+
+
+def _streamed(model: SpeechToMotion, features: Tensor, conditions: Conditions) -> Tensor:
+    """Motion [T, D] piece by piece, in memory that does not grow but for the rows themselves."""
+    stream, parts = Stream(model), []
     for at in range(0, len(features), _PIECE):
         part = slice(at, at + _PIECE)
-        conditions = Conditions(felt[None, part], told[None, None])
-        parts.append(stream.push(features[part], conditions, last=at + _PIECE >= len(features)).numpy())
-    return np.concatenate(parts)
+        parts.append(stream.push(features[part], conditions.rows(part), last=at + _PIECE >= len(features)))
+    return torch.cat(parts)
 
 
 def kept(
@@ -114,6 +160,7 @@ def kept(
     rest = np.broadcast_to(layer(feelings), weights.shape)[:, MOUTH]
     speaking = np.clip(sample(rest_envelope(phones, grid(duration_s))[:, None], times), 0.0, 1.0)
     weights[:, MOUTH] = rest + speaking * (weights[:, MOUTH] - rest)
+    weights[:, _LIDS] = layer(feelings)[..., _LIDS]
     wanted = closures(phones, times)
     closing = np.minimum(np.maximum(closed_by(weights, lips), wanted.hold), wanted.limit)
     return Spoken(seal(weights, closing, lips), tongue)

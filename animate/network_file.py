@@ -14,7 +14,7 @@ from animate.keys import KeysConfig, KeysToMotion
 from animate.model import ModelConfig, SpeechToMotion
 from animate.moments import Spacing
 from animate.prior import Prior, PriorConfig
-from flame_tools.archive import read_npz, write_npz
+from flame_tools.archive import read_kind, read_npz, write_npz
 from flame_tools.errors import FormatError
 
 Network = TypeVar("Network", bound=nn.Module)
@@ -78,6 +78,18 @@ def load_keys(path: Path) -> tuple[KeysToMotion, dict]:
     arrays, header = read_npz(path, _KEYS, _VERSION)
     sizes = {**header["config"], "spacing": Spacing(**header["config"]["spacing"])}
     return _filled(KeysToMotion(KeysConfig(**sizes)), arrays, path), header
+
+
+def load_network(path: Path) -> tuple[SpeechToMotion | Flow | KeysToMotion, dict]:
+    """A network that moves a face, of whichever kind the file holds, and its header."""
+    loaders = {_MODEL: load_model, _FLOW: load_flow, _KEYS: load_keys}
+    kind = read_kind(path)
+    if kind not in loaders:
+        raise FormatError(
+            f"{path} holds {kind!r}, and no network that moves a face: wanted a model.npz, flow.npz or keys.npz, as "
+            "`emberface train animate`, `train flow` and `train keys` make them"
+        )
+    return loaders[kind](path)
 
 
 def _arrays(network: nn.Module) -> dict:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from fractions import Fraction
 
 import numpy as np
@@ -16,13 +16,13 @@ from animate.emotion_track import EmotionTrack
 from animate.hearing import Hearing, hear
 from animate.learned import Performer
 from animate.manner import manner_of_chance
-from animate.perform import enliven, speak
+from animate.perform import Spoken, enliven, speak
 from animate.phones import Phones, find_phones, phones_heard
 from animate.speech import Prosody, Speech, at_times, measure, prepare
 from animate.textgrid import intervals
 from flame_tools.errors import InputError, ShapeError
 from flame_tools.head import Head
-from flame_tools.types import Curves, Track
+from flame_tools.types import Curves, Intervals, Track
 
 # The encoder hears a vowel begin some 30 ms before the aligner does.
 _EARLY_S = {"hear": 0.02, "align": EARLY_S}
@@ -40,15 +40,18 @@ def animate(
     shape: torch.Tensor | None = None,  # [S] identity, the head's mean where None
     fps: Fraction | int = Fraction(30),
     seed: int = 0,
-    performer: Performer | None = None,  # a learnt model that moves mouth and emotion; rules do where None
+    takes: int | None = None,  # how many ways to say it; None: one, and it is the result
+    performer: Performer | None = None,  # a network that moves mouth and emotion; rules do where None
     progress: Callable[[float], None] = lambda share: None,
-) -> Track:
+) -> Track | Iterator[Track]:
     """Speech to a Track: phones, mouth, lips that meet, emotion, blinks, gaze, brows and head motion.
 
     The same input, seed and versions give the same Track; another recording moves otherwise under the same seed.
-    `progress` is called with the share done.
+    With `takes` it is heard once, and the result is an iterator of Tracks (see `performances`). `progress` is called
+    with the share of the listening done.
     """
-    seed = chance.checked(seed)
+    seed, count = chance.checked(seed), _take_count(takes)
+    chance.checked(seed + count - 1)
     fps = _frame_rate(fps)
     shape = torch.zeros(head.shape_size) if shape is None else torch.as_tensor(shape, dtype=torch.float32)
     if tuple(shape.shape) != (head.shape_size,):
@@ -64,12 +67,33 @@ def animate(
     else:
         phones = find_phones(speech, prosody, text=text, progress=lambda share: progress(0.9 * share))
     learnt = None if performer is None else (performer, hearing)
-    track = performance(speech, prosody, phones, source, head=head, shape=shape, fps=fps, seed=seed, learnt=learnt)
+    made = performances(
+        speech, prosody, phones, source, head=head, shape=shape, fps=fps, seed=seed, takes=count, learnt=learnt
+    )
+    track = next(made) if takes is None else None
     progress(1.0)
-    return track
+    return made if track is None else track
 
 
 def performance(
+    speech: Speech,
+    prosody: Prosody,
+    phones: Phones,
+    source: np.ndarray | EmotionTrack | FromVoice,
+    *,
+    head: Head,
+    shape: torch.Tensor,
+    fps: Fraction,
+    seed: int = 0,
+    learnt: tuple[Performer, Hearing] | None = None,
+) -> Track:
+    """The first of `performances`."""
+    return next(
+        performances(speech, prosody, phones, source, head=head, shape=shape, fps=fps, seed=seed, learnt=learnt)
+    )
+
+
+def performances(
     speech: Speech,
     prosody: Prosody,
     phones: Phones,
@@ -79,45 +103,87 @@ def performance(
     shape: torch.Tensor,  # [S]
     fps: Fraction,
     seed: int = 0,
-    learnt: tuple[Performer, Hearing] | None = None,  # a model and what it hears; rules move the mouth where None
-) -> Track:
-    """A Track of phones that are known: the second half of `animate`."""
+    takes: int = 1,
+    learnt: tuple[Performer, Hearing] | None = None,  # a network and what it hears; rules move the mouth where None
+) -> Iterator[Track]:
+    """Takes of a line whose phones are known, made as they are asked for: the second half of `animate`.
+
+    Blinks, gaze, brows, head motion and the rules' mouth of take k (from 1) are those of seed + k - 1. A flow's takes
+    move the whole face otherwise; a network with one answer has the same mouth in all of them. The first takes are the
+    same however many there are.
+    """
     times = np.arange(max(int(np.ceil(speech.duration_s * fps)), 1)) * (fps.denominator / fps.numerator)
     felt = feelings_of(source, speech, prosody, times)
-    own = chance.of_recording(seed, speech.samples)
     duration_s, lips = speech.duration_s, Lips(head, shape)
+    said = phones.phones, times, duration_s, felt.intensities
+
+    def own(take: int) -> tuple[int, int]:  # seed of this recording
+        return chance.of_recording(seed + take, speech.samples)
+
     if learnt is None:
-        spoken = speak(
-            phones.phones, prosody, times, duration_s, felt.intensities,
-            lips=lips, manner=manner_of_chance(own), early_s=_EARLY_S[phones.method],
-        )  # fmt: skip
+        early_s = _EARLY_S[phones.method]
+        mouths = (_by_rules(*said, prosody, lips=lips, own=own(take), early_s=early_s) for take in range(takes))
     else:
-        spoken = learned.speak(*learnt, phones.phones, times, duration_s, felt.intensities, lips=lips)
-    params, blinks = enliven(spoken, prosody, times, duration_s, head=head, shape=shape, seed=own)
-    return Track(
-        head_id=head.arrays.id,
-        params=params,
-        time_s=times,
-        audio=speech.samples,
-        audio_rate=speech.rate,
-        intervals={
-            "phones": phones.phones,
-            "words": phones.words,
-            "events": intervals(("blink", b.start_s, min(b.end_s, duration_s)) for b in blinks),
-        },
-        curves={
-            **felt.curves,
-            "loudness_db": Curves(("loudness_db",), at_times(prosody.loudness_db, times)[:, None]),
-        },
-        fps=(fps.numerator, fps.denominator),
-        provenance={
-            "made_by": "emberface animate",
-            "method": "rules" if learnt is None else "learned",
-            "phones": phones.report(),
-            "seed": seed,
-        },
-        licences=tuple(dict.fromkeys((head.arrays.licence, *_LICENCES[phones.method]))),
-    )
+        performer, hearing = learnt
+        mouths = learned.speak(performer, hearing, *said, lips=lips, seed=own(0), takes=takes)
+
+    def made(take: int, spoken: Spoken) -> Track:
+        params, blinks = enliven(spoken, prosody, times, duration_s, head=head, shape=shape, seed=own(take))
+        # What gives this take again: a flow's needs its number, all others are the first of a seed of their own.
+        again = {"seed": seed, "take": 1 + take} if _has_takes(learnt) else {"seed": seed + take}
+        return Track(
+            head_id=head.arrays.id,
+            params=params,
+            time_s=times,
+            audio=speech.samples,
+            audio_rate=speech.rate,
+            intervals={
+                "phones": phones.phones,
+                "words": phones.words,
+                "events": intervals(("blink", b.start_s, min(b.end_s, duration_s)) for b in blinks),
+            },
+            curves={
+                **felt.curves,
+                "loudness_db": Curves(("loudness_db",), at_times(prosody.loudness_db, times)[:, None]),
+            },
+            fps=(fps.numerator, fps.denominator),
+            provenance={
+                "made_by": "emberface animate",
+                "method": "rules" if learnt is None else "learned",
+                "phones": phones.report(),
+                **again,
+            },
+            licences=tuple(dict.fromkeys((head.arrays.licence, *_LICENCES[phones.method]))),
+        )
+
+    return (made(take, spoken) for take, spoken in enumerate(mouths))
+
+
+def _by_rules(
+    phones: Intervals,
+    times: np.ndarray,
+    duration_s: float,
+    feelings: np.ndarray,
+    prosody: Prosody,
+    *,
+    lips: Lips,
+    own: tuple[int, int],  # seed of this recording
+    early_s: float,
+) -> Spoken:
+    manner = manner_of_chance(own)
+    return speak(phones, prosody, times, duration_s, feelings, lips=lips, manner=manner, early_s=early_s)
+
+
+def _has_takes(learnt: tuple[Performer, Hearing] | None) -> bool:
+    return learnt is not None and learnt[0].has_takes
+
+
+def _take_count(takes: object) -> int:
+    if takes is None:
+        return 1
+    if isinstance(takes, bool) or not isinstance(takes, (int, np.integer)) or takes < 1:
+        raise InputError(f"takes is {takes!r}, wanted a whole number from 1 up, such as 5; or None for one Track")
+    return int(takes)
 
 
 def _frame_rate(fps: object) -> Fraction:

@@ -16,6 +16,7 @@ At weights of 1 that is v(a, e, s), no guidance, and costs one evaluation; each 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
@@ -43,6 +44,11 @@ class Guidance:
     """What is felt."""
     style: float = 1.0
     """By whom."""
+
+    def __post_init__(self):
+        if not all(math.isfinite(weight) and weight >= 0 for weight in vars(self).values()):
+            found = ", ".join(f"{name} {weight:g}" for name, weight in vars(self).items())
+            raise InputError(f"guidance is {found}; wanted weights of 0 or more, 1 for no guidance")
 
     def terms(self) -> tuple[tuple[Told, float], ...]:
         """The velocities that are asked for, and their weights, which add up to 1."""

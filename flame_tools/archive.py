@@ -69,9 +69,7 @@ def read_npz(
 
     Raises FormatError for anything else: not a zip, no header, another format, a newer version, object arrays.
     """
-    path = Path(path)
-    if not path.is_file():
-        raise FormatError(f"{path} is not a file; check the name")
+    path = _there(path)
     with opened_zip(path, f"{kind} file", max_bytes) as archive:
         header = _read_header(archive, path)
         if header.get("format") != kind:
@@ -89,6 +87,20 @@ def read_npz(
             if info.filename != "header.npy"
         }
     return arrays, header
+
+
+def read_kind(path: str | os.PathLike, *, max_bytes: int = MAX_BYTES) -> str:
+    """The format that a file of ours says it has, its arrays unread. Raises FormatError where it is no such file."""
+    path = _there(path)
+    with opened_zip(path, "file of emberface", max_bytes, only=("header",)) as archive:
+        return str(_read_header(archive, path).get("format"))
+
+
+def _there(path: str | os.PathLike) -> Path:
+    path = Path(path)
+    if not path.is_file():
+        raise FormatError(f"{path} is not a file; check the name")
+    return path
 
 
 @contextlib.contextmanager

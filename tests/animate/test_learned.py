@@ -1,4 +1,4 @@
-"""Whatever a model moves, lips meet where they must, do not where they must not, and silence rests."""
+"""Whatever a network moves, lips meet where they must, do not where they must not, and silence rests."""
 
 import numpy as np
 import pytest
@@ -7,10 +7,13 @@ import torch
 from animate.contact import Lips, closed_by, seal
 from animate.emotion import EMOTIONS, layer, parse
 from animate.encoder.corpus import PHONES
+from animate.flow import Flow, FlowConfig
 from animate.hearing import Hearing
+from animate.keys import KeysConfig, KeysToMotion
 from animate.learned import Performer, kept, moved, speak
 from animate.model import Conditions, ModelConfig, SpeechToMotion
 from animate.motion import NECK
+from animate.prior import Prior, PriorConfig
 from animate.textgrid import intervals
 from flame_tools.arkit import ARKIT_NAMES, INDEX
 from flame_tools.transfer.motion import OTHERS
@@ -22,16 +25,34 @@ SAID = intervals(
 )  # fmt: skip
 
 
+def restless(kind, head, features=FEATURES):
+    """A tiny network of a kind that says nothing sensible, and moves a lot."""
+    torch.manual_seed(0)
+    columns, small = len(head.arrays.expression_names) + OTHERS + NECK, {"width": 16, "heads": 2}
+    if kind == "model":
+        network = SpeechToMotion(ModelConfig(features, columns, blocks=2, **small))
+        scale, last = network.scale, [network.leave]
+    elif kind == "keys":
+        network = KeysToMotion(KeysConfig(features, columns, predicting=1, completing=1, **small))
+        scale, last = network.scale, [network.answer[-1], network.leave[-1]]
+    else:
+        network = Flow(FlowConfig(features, hearing=1, blocks=1, **small), Prior(PriorConfig(columns, 8, **small)))
+        scale, last = network.prior.scale, [network.leave, network.clock[-1]]
+    for layer_ in last:
+        torch.nn.init.normal_(layer_.weight, std=0.2)
+    scale.mean.fill_(0.1)
+    scale.sd.fill_(0.15)
+    return network.eval()
+
+
+@pytest.fixture(scope="module", params=["model", "flow", "keys"])
+def any_performer(head, request):
+    return Performer(restless(request.param, head), head, 30)
+
+
 @pytest.fixture(scope="module")
 def performer(head):
-    """A model that says nothing sensible, and moves a lot."""
-    torch.manual_seed(0)
-    columns = len(head.arrays.expression_names) + OTHERS + NECK
-    model = SpeechToMotion(ModelConfig(FEATURES, columns, width=16, heads=2, blocks=2))
-    torch.nn.init.normal_(model.leave.weight, std=0.2)
-    model.scale.mean.fill_(0.1)
-    model.scale.sd.fill_(0.15)
-    return Performer(model.eval(), head, 30)
+    return Performer(restless("model", head), head, 30)
 
 
 def hearing(seed=0):
@@ -43,10 +64,10 @@ def hearing(seed=0):
 
 @pytest.mark.parametrize("fps", [24, 30, 60])
 @pytest.mark.parametrize("emotion", [None, "happy", "fear:1,anger:1", "disgust"])
-def test_lips_keep_their_promises(performer, head, emotion, fps):
+def test_lips_keep_their_promises(any_performer, head, emotion, fps):
     lips, times = Lips(head, torch.zeros(head.shape_size)), np.arange(round(DURATION_S * fps)) / fps
     felt = parse(emotion)
-    said = speak(performer, hearing(), SAID, times, DURATION_S, felt, lips=lips)
+    (said,) = speak(any_performer, hearing(), SAID, times, DURATION_S, felt, lips=lips)
     assert said.weights.shape == (len(times), 52) and (said.weights >= 0).all() and (said.weights <= 1).all()
     gaps = lips.gaps_of_weights_mm(said.weights)
     closed = (np.abs(gaps) <= 1.0).all(1)
@@ -55,6 +76,20 @@ def test_lips_keep_their_promises(performer, head, emotion, fps):
     rest = lips.gaps_of_weights_mm(layer(felt)[None])
     silent = (times > 2.15) | (times < 0.6)
     assert (np.abs(gaps - rest)[silent] < 1.5).all()
+    lids = [INDEX["eyeBlinkLeft"], INDEX["eyeBlinkRight"]]
+    np.testing.assert_array_equal(said.weights[:, lids], np.broadcast_to(layer(felt)[lids], (len(times), 2)))
+
+
+def test_takes_of_a_flow_differ_and_those_of_the_others_do_not(any_performer, head):
+    lips, times = Lips(head, torch.zeros(head.shape_size)), np.arange(90) / 30
+    asked = any_performer, hearing(), SAID, times, DURATION_S, np.zeros(8)
+    one, two, three = (said.weights for said in speak(*asked, lips=lips, seed=5, takes=3))
+    apart = [np.abs(a - b).max() for a, b in ((one, two), (two, three), (one, three))]
+    assert min(apart) > 0.05 if any_performer.has_takes else max(apart) == 0
+    first = next(speak(*asked, lips=lips, seed=5, takes=10**9))  # takes that nobody asks for are not made
+    np.testing.assert_array_equal(first.weights, one)
+    other = next(speak(*asked, lips=lips, seed=6))
+    assert np.array_equal(other.weights, one) != any_performer.has_takes
 
 
 def test_a_closed_mouth_that_the_model_asks_for_stays(head):
@@ -72,9 +107,10 @@ def test_pieces_move_as_the_whole(performer, monkeypatch):
     features = torch.from_numpy(heard.at_frames(30))
     with torch.no_grad():
         told = Conditions(torch.as_tensor(felt, dtype=torch.float32)[None], torch.zeros(1, 1, 128))
-        whole = performer.model(features[None], told)[0].numpy()
+        whole = performer.network(features[None], told)[0].numpy()
     monkeypatch.setattr("animate.learned._PIECE", 13)
-    np.testing.assert_allclose(moved(performer, heard, felt), whole, atol=2e-5)
+    (found,) = moved(performer, heard, SAID, felt)
+    np.testing.assert_allclose(found, whole, atol=2e-5)
     assert felt.shape[1] == len(EMOTIONS)
 
 
@@ -82,9 +118,9 @@ def test_feelings_that_change_move_the_face_when_they_do(performer, head):
     lips, times = Lips(head, torch.zeros(head.shape_size)), np.arange(90) / 30
     felt = np.zeros((90, 8))
     felt[45:, EMOTIONS.index("anger")] = 1.0
-    motion = moved(performer, hearing(), felt)
-    changed = np.abs(motion - moved(performer, hearing(), np.zeros(8))).max(1) > 1e-6
-    reach = performer.model.ahead_frames()
+    (motion,), (calm,) = (moved(performer, hearing(), SAID, feelings) for feelings in (felt, np.zeros(8)))
+    changed = np.abs(motion - calm).max(1) > 1e-6
+    reach = performer.network.ahead_frames()
     assert not changed[: 45 - reach].any() and changed[45:].all()
     face = kept(performer, motion, SAID, times, DURATION_S, felt, lips=lips)
     brow = face.weights[:, INDEX["browDownLeft"]]
