@@ -144,7 +144,6 @@ def animate_(
     learnt: Model = None,
     audio_guidance: Annotated[Guided, typer.Option(help="How strongly a flow heeds the voice; 1: as learnt.")] = None,
     emotion_guidance: Annotated[Guided, typer.Option(help="The same of the emotion.")] = None,
-    style_guidance: Annotated[Guided, typer.Option(help="The same of the style.")] = None,
     head: HeadName = "default",
     format: Formats = "glb,csv,mp4",
     fps: Fps = "30",
@@ -159,7 +158,7 @@ def animate_(
     places, report = places_of(out, speech.stem, format)
     each = [[of_take(place, number) for place in places] for number in range(1, takes + 1)]
     rate_of_frames = frame_rate_of(fps)
-    sampling = sampling_of(audio_guidance, emotion_guidance, style_guidance)
+    sampling = sampling_of(audio_guidance, emotion_guidance)
     inputs = {"speech": str(speech), "text": text, "emotion": emotion, "identity": identity and str(identity)}
     inputs |= {"emotion_track": emotion_track and str(emotion_track), "emotion_model": emotion_model}
     inputs |= {"model": learnt and str(learnt), "guidance": sampling and vars(sampling.guidance), "takes": takes}

@@ -145,11 +145,11 @@ def emotion_of(words: str | None, track: Path | None, model: str | None):
     return FromVoice(asked.gain, EmotionClassifier(model))
 
 
-def sampling_of(audio: float | None, emotion: float | None, style: float | None):
+def sampling_of(audio: float | None, emotion: float | None):
     """What the guidance options ask of a flow, for emberface.animate; None where none was given."""
     from animate.takes import Guidance, Sampling
 
-    given = {"audio": audio, "emotion": emotion, "style": style}
+    given = {"audio": audio, "emotion": emotion}
     given = {name: weight for name, weight in given.items() if weight is not None}
     return Sampling(guidance=Guidance(**given)) if given else None
 

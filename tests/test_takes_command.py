@@ -78,15 +78,15 @@ def test_takes_by_rules_are_those_of_the_seeds_that_follow(sound, tmp_path, caps
 def test_takes_of_a_flow(sound, files, tmp_path, capsys):
     head = load_head()
     asked = ["animate", str(sound), "--model", str(files / "flow.npz"), "--takes", "2", "--json"]
-    guided = ["--emotion", "happy:0.5", "--emotion-guidance", "2", "--style-guidance", "0"]
+    guided = ["--emotion", "happy:0.5", "--emotion-guidance", "2", "--audio-guidance", "0.5"]
     one, two = tmp_path / "a" / "x.face.npz", tmp_path / "a" / "x-take2.face.npz"
     assert run([*asked, *guided, "-o", str(one)]) == 0
     report = json.loads(capsys.readouterr().out)
     assert report["outputs"] == [str(one), str(two)]
-    assert report["inputs"]["guidance"] == {"audio": 1.0, "emotion": 2.0, "style": 0.0}
+    assert report["inputs"]["guidance"] == {"audio": 0.5, "emotion": 2.0, "style": 1.0}
     assert [(take["seed"], take["take"]) for take in report["quality"]["takes"]] == [(0, 1), (0, 2)]
     assert report["quality"]["diversity_lips_mm"] > 0.1
-    sampling = Sampling(guidance=Guidance(emotion=2.0, style=0.0))
+    sampling = Sampling(guidance=Guidance(audio=0.5, emotion=2.0))
     asked = {"emotion": "happy:0.5", "model": files / "flow.npz", "head": head}
     made = emberface.animate(sound, takes=10**6, sampling=sampling, **asked)
     for path in (one, two):  # the million is not made
@@ -128,7 +128,7 @@ def test_what_cannot_be_taken_is_said(sound, files, tmp_path, capsys):
     assert "guidance is for a flow" in refused(capsys, *asked, "--model", files / "keys.npz", "--audio-guidance", "2")
     assert "guidance and sampling are of a flow" in refused(capsys, *asked, "--audio-guidance", "2")
     flow = ["--model", files / "flow.npz"]
-    assert "wanted weights of 0 or more" in refused(capsys, *asked, *flow, "--style-guidance", "nan")
+    assert "wanted weights of 0 or more" in refused(capsys, *asked, *flow, "--audio-guidance", "nan")
     assert "hears with 'log-mel'" in refused(capsys, *asked, "--model", files / "deaf.npz")
     assert "seed is 18446744073709551616" in refused(capsys, *asked, "--seed", 2**64 - 1, "--takes", "2")
     assert not list(tmp_path.iterdir())
