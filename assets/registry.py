@@ -122,7 +122,7 @@ _ALL = (
     Asset(
         name="emotion_judge",
         file="emotion_judge.npz",
-        sha256="ee100e7a6248c2629e0e33b0a66f89ca1a1240fd8ab5007c64b99580c1fabed2",
+        sha256="60c0e1cb3c09d3dae9260fa09b4349b9cb2a6150a416777fcf8dc5667de3d3ad",
         licence="Apache-2.0",
         source="python -m animate.train.judges emotion ict_facekit.npz FOLDER",
         note="Emotion judge (docs/readers.md), learnt from faces as lip_judge was.",

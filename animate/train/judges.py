@@ -69,10 +69,10 @@ DEFAULTS = {
         batch=24,
         frames=3,
         fps=1 / EVERY_S,
-        sequences=3200,
+        sequences=8000,
         held_out=320,
         width=112,
-        run=RunConfig(steps=1700, rate=2e-3, decay=600, seed=4711, sheet_every=0),
+        run=RunConfig(steps=7000, rate=2e-3, decay=3500, seed=4711, sheet_every=0),
     ),
 }
 
