@@ -95,7 +95,7 @@ def train_animate(
             "velocity": config.velocity * velocity_loss(seen, wanted, batch.mask),
             "contact": config.contact * contact_loss(*gaps, batch.mask),
         }
-        if exchange is not None:
+        if exchange is not None and run.step >= config.exchange.begin:
             rng = np.random.default_rng((config.run.seed, run.step, 3, processes.rank()))
             parts |= exchange(model, found, batch, style, rng)
         return {**parts, "total": sum(parts.values())}

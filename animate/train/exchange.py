@@ -35,6 +35,8 @@ class ExchangeConfig:
     """Frames of a crop that lips are read in."""
     pictures: int = 4
     """Frames of a crop that emotions are seen in."""
+    begin: int = 0
+    """Step from which somebody looks: pictures tell little of a face that does not yet move with the words."""
 
     @property
     def looks(self) -> bool:
