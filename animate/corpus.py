@@ -102,6 +102,7 @@ def write_shards(
     head_id: str,
     encoder: str,
     frames: int = 100_000,  # a shard
+    share: str = "",  # names the shards of one process among several that write into a folder
 ) -> int:
     """Write clips as they come, one shard in memory at a time. Returns how many clips there were."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -115,7 +116,7 @@ def write_shards(
             "speakers": [c.speaker for c in held],
         }  # fmt: skip
         arrays = {row: np.concatenate([getattr(clip, row) for clip in held]) for row in _ROWS}
-        write_npz(folder / f"shard-{shards:05d}.npz", arrays, header)
+        write_npz(folder / f"shard-{share}{shards:05d}.npz", arrays, header)
 
     for clip in clips:
         held.append(clip)
@@ -129,7 +130,7 @@ def write_shards(
 
 
 def load_corpus(folder: Path) -> Corpus:
-    """All shards of a folder; they must agree on head, encoder, rate and columns."""
+    """All shards of a folder, clips by name; they must agree on head, encoder, rate and columns."""
     clips, said = [], set()
     for path in sorted(folder.glob("shard-*.npz")):
         arrays, header = read_npz(path, _KIND, _VERSION)
@@ -144,6 +145,7 @@ def load_corpus(folder: Path) -> Corpus:
     if len(said) > 1:
         raise FormatError(f"{folder} mixes shards of {sorted(said)}; keep one head, encoder and rate a folder")
     ((fps, head_id, encoder),) = said
+    clips.sort(key=lambda clip: (clip.speaker, clip.name))
     return Corpus(tuple(clips), fps, head_id, encoder, tuple(sorted({clip.speaker for clip in clips})))
 
 

@@ -3,8 +3,9 @@
 python -m tools.performances takes FOLDER [--share I/N]        hours of motion, the sound beside it
 python -m tools.performances hear FOLDER SHARDS ENCODER.npz    their features: the shards that trainings take
 
-The speech corpus (tools.speech_corpus) comes first. Running `takes` again goes on where it stopped; --share 0/2 and 1/2
-let two processes work at once. `hear` plays every version of a sound in a room, with noise or through a codec.
+The speech corpus (tools.speech_corpus) comes first. Running `takes` again goes on where it stopped. With --share 0/2
+and 1/2 two processes do half of either step each, and it comes to the same. `hear` plays the versions of a sound in a
+room, with noise or through a codec, all but the first.
 """
 
 from __future__ import annotations
@@ -50,10 +51,10 @@ def make(folder: Path, share: tuple[int, int]) -> None:
         done.touch()
 
 
-def heard(folder: Path, encoder: EmberfaceSpeech, held_out: bool) -> Iterator[Clip]:
+def heard(folder: Path, encoder: EmberfaceSpeech, held_out: bool, share: tuple[int, int]) -> Iterator[Clip]:
     learnt, _ = load_corpus([corpus_folder() / part for part in PARTS])
     pool = [Item(spoken, np.zeros(1), np.zeros(1)) for spoken in learnt]
-    for number, path in enumerate(sorted(folder.glob("*.npz"))):
+    for number, path in list(enumerate(sorted(folder.glob("*.npz"))))[share[0] :: share[1]]:
         arrays, header = read_npz(path, _KIND, _VERSION)
         if header["held_out"] != held_out:
             continue
@@ -76,13 +77,14 @@ def main() -> None:
     parser.add_argument("encoder", type=Path, nargs="?")
     parser.add_argument("--share", default="0/1")
     options = parser.parse_args()
+    share = tuple(int(x) for x in options.share.split("/"))
     if options.step == "takes":
-        make(options.folder, tuple(int(x) for x in options.share.split("/")))
+        make(options.folder, share)
         return
     encoder = EmberfaceSpeech(load_weights(options.encoder))
-    said = {"fps": FPS, "head_id": "default", "encoder": encoder.name}
+    said = {"fps": FPS, "head_id": "default", "encoder": encoder.name, "share": f"{share[0]}-"}
     counts = {
-        name: write_shards(heard(options.folder, encoder, held_out), options.shards / name, **said)
+        name: write_shards(heard(options.folder, encoder, held_out, share), options.shards / name, **said)
         for name, held_out in (("learnt", False), ("kept", True))
     }
     print(json.dumps(counts))
