@@ -64,7 +64,7 @@ _ALL = (
         file="emberface_speech.npz",
         sha256="8b1334cd2c6a6fa7308258f367801026301b2c30cc05d698dc76d24039b87b4a",
         licence="Apache-2.0",
-        source="emberface train speech tools/emberface_speech.json, on the corpus of tools/speech_corpus",
+        source="emberface train speech tools/trainings/speech.json, on the corpus of tools/speech_corpus",
         note="Trained on LibriSpeech (CC-BY-4.0, Panayotov et al. 2015; recordings from LibriVox in the public domain) "
         "and on flite's voices awb and rms (Carnegie Mellon University).",
     ),

@@ -117,7 +117,7 @@ def clip(seconds: float) -> np.ndarray:
 
 def sized_encoder() -> SpeechEncoder:
     """emberface-speech in the size that is trained, random."""
-    config = json.loads((ROOT / "tools" / "emberface_speech.json").read_text(encoding="utf-8"))
+    config = json.loads((ROOT / "tools" / "trainings" / "speech.json").read_text(encoding="utf-8"))
     return SpeechEncoder(EncoderConfig(**config["encoder"]))
 
 
