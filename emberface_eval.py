@@ -70,6 +70,64 @@ def diversity(
     say_figures(_plain(motion_metrics.diversity(takes, model)), json)
 
 
+JudgeFile = Annotated[
+    Path | None,
+    typer.Option("--judge-file", help="ICT-FaceKit, the judges' head; the one registered as ict_facekit by default."),
+]
+
+
+@app.command()
+def emotion(
+    track: Annotated[Path, typer.Argument(help="A NAME.face.npz.")],
+    said: Annotated[str | None, typer.Option("--said", help="What it should feel, as happy:0.7.")] = None,
+    judge_file: JudgeFile = None,
+    head: OwnHead = None,
+    json: Json = False,
+) -> None:
+    """Which emotion does a judge read that never saw what moves the face? What is named, the top two, intensities."""
+    from animate.emotion import parse
+    from animate.read_metrics import emotion_reading
+    from flame_tools.load import head_of, load_head
+    from readers.judges import judge_emotion
+
+    wanted = None if said is None else parse(said)  # refused before anything is drawn
+    performance = emberface.load(track)
+    model = load_head(head) if head else head_of(performance)
+    found = dataclasses.asdict(emotion_reading(judge_emotion(performance, model, judge_file=judge_file), wanted))
+    amounts = {name: _plain(found.pop(name)) for name in ("intensities", "shares")}
+    top_two = list(found.pop("top_two"))
+    figures = {"named": found.pop("named"), "top_two": top_two, **amounts}
+    say_figures(figures | ({} if said is None else _plain(found)), json)
+
+
+@app.command()
+def leakage(
+    neutral: Annotated[Path, typer.Argument(help="A NAME.face.npz without emotion.")],
+    others: Annotated[list[Path], typer.Argument(help="The same line with emotion, one NAME.face.npz or more.")],
+    judge_file: JudgeFile = None,
+    head: OwnHead = None,
+    json: Json = False,
+) -> None:
+    """Does emotion change what the mouth is read to say? Phones and visemes of an independent lip reader."""
+    from animate import read_metrics
+    from flame_tools.load import head_of, load_head
+    from readers.judges import judge_lips
+
+    def read(path: Path) -> tuple:
+        track = emberface.load(path)
+        model = load_head(head) if head else head_of(track)
+        return judge_lips(track, model, judge_file=judge_file), track.intervals.get("phones")
+
+    calm, calm_phones = read(neutral)
+    accuracy = read_metrics.accuracy_of(calm, calm_phones)
+    figures = {"neutral_phone_accuracy": accuracy.phones, "neutral_viseme_accuracy": accuracy.visemes}
+    each = {}
+    for path in others:
+        felt, phones = read(path)
+        each[str(path)] = _plain(read_metrics.leakage(calm, felt, neutral_phones=calm_phones, other_phones=phones))
+    say_figures(_plain(figures) | (each if not json else {"others": each}), json)
+
+
 def _phones_of_textgrid(path: Path):
     from animate.textgrid import read_textgrid
 

@@ -1,4 +1,4 @@
-"""`emberface eval motion` and `eval diversity` as a user runs them."""
+"""`emberface eval motion`, `diversity`, `emotion` and `leakage` as a user runs them."""
 
 import json
 
@@ -6,8 +6,11 @@ import numpy as np
 import pytest
 import torch
 
+from animate.emotion import EMOTIONS, layer, parse
 from emberface_cli import run
-from flame_tools import FaceParams, Track, load_head, save_track
+from flame_tools import FaceParams, Intervals, Track, load_head, save_track
+from flame_tools.arkit import to_params
+from tests.shared_data import shared_file
 
 
 @pytest.fixture(scope="module")
@@ -51,3 +54,33 @@ def test_diversity(takes, capsys):
     assert found["diversity_upper_mm"] < 0.05, "the jaw hardly moves what lies above the lower lids"
     assert run(["eval", "diversity", takes[0]]) == 2
     assert "at least two tracks" in capsys.readouterr().err
+
+
+def test_what_judges_read(takes, tmp_path, capsys):
+    file, head = str(shared_file("heads/ict_facekit.npz")), load_head()
+    weights = torch.as_tensor(layer(parse("surprise:0.8"))).float().expand(31, -1)
+    params = to_params(weights, head).replace(shape=torch.zeros(head.shape_size))
+    phones = Intervals(("SIL",), np.zeros(1), np.ones(1))
+    track = Track(head.arrays.id, params, np.arange(31) / 30, intervals={"phones": phones})
+    astonished = str(tmp_path / "astonished.face.npz")
+    save_track(track, astonished)
+    found = figures(capsys, "emotion", astonished, "--said", "surprise:0.8", "--judge-file", file)
+    assert found["named"] == found["asked"] == found["top_two"][0] == "surprise" and found["named_right"]
+    assert found["intensity_read"] == found["intensities"]["surprise"] > 0.2 and set(found["shares"]) == set(EMOTIONS)
+    assert "asked" not in figures(capsys, "emotion", takes[0], "--judge-file", file)
+
+    read = figures(capsys, "leakage", takes[0], takes[0], astonished, "--judge-file", file)
+    assert read["neutral_phone_accuracy"] is None  # its track has no phones
+    same, other = read["others"][takes[0]], read["others"][astonished]
+    assert same["visemes_changed"] == same["viseme_divergence_bits"] == 0.0 and same["frames"] == 30
+    assert other["viseme_divergence_bits"] > 0.02 and 0 <= other["viseme_accuracy"] <= 1
+    assert other["viseme_accuracy_fall"] is None
+
+
+def test_judges_say_what_they_miss(takes, tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("EMBERFACE_HEADS", str(tmp_path))
+    for command in (["emotion", takes[0]], ["leakage", takes[0], takes[1]]):
+        assert run(["eval", *command]) == 2
+        assert "emberface head add FILE --name ict_facekit" in capsys.readouterr().err
+    assert run(["eval", "emotion", takes[0], "--said", "glee"]) == 2
+    assert "glee" in capsys.readouterr().err
