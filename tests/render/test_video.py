@@ -104,9 +104,9 @@ def test_long_clips_need_no_more_memory(tmp_path):
     def peak_mb():
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
-    write_video(tmp_path / "short.mp4", flashes(120, (), (480, 640)), 30)
+    write_video(tmp_path / "short.mp4", flashes(80, (), (480, 640)), 30)
     before = peak_mb()
-    write_video(tmp_path / "long.mp4", flashes(600, (), (480, 640)), 30)  # 553 MB of frames
+    write_video(tmp_path / "long.mp4", flashes(280, (), (480, 640)), 30)  # 258 MB of frames
     assert peak_mb() - before < 60
 
 
