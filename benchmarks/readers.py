@@ -25,6 +25,7 @@ from animate.losses.felt import Felt
 from animate.losses.lipread import LipReading
 from animate.manner import Manner
 from animate.perform import enliven, speak
+from animate.read_metrics import intensity_rank, leakage, reading_accuracy
 from animate.speech import RATE, measure, prepare
 from animate.train.performances import phones_at
 from flame_tools.load import load_head
@@ -35,7 +36,6 @@ from readers.judges import judge_emotion, judge_lips, on_judge_head
 from readers.mouth import load_mouth_reader
 from readers.stage import Stage
 from readers.variation import Variation
-from readers.visemes import viseme_log_probabilities, viseme_table
 
 FPS = 30
 SECONDS = 4.0  # of each clip
@@ -68,33 +68,20 @@ def drawn(stage: Stage, track: Track, looks: Variation | None = None) -> torch.T
         return stage(stage.vertices(track.params), stage.framing(track.params.shape), looks)
 
 
-def phone_shares(log_probabilities: torch.Tensor, phones: np.ndarray) -> tuple[float, float]:
-    truth = torch.as_tensor(phones).long()
-    visemes = viseme_log_probabilities(log_probabilities, PHONES).argmax(-1)
-    return (
-        (log_probabilities.argmax(-1) == truth).float().mean().item(),
-        (visemes == viseme_table(PHONES)[truth]).float().mean().item(),
-    )
-
-
-def rank(values: list[float], wanted: list[float]) -> float:
-    """Spearman's correlation."""
-    from scipy.stats import spearmanr
-
-    return float(spearmanr(values, wanted).statistic)
-
-
 def judged(head, stretches, judge_file: Path | None) -> dict:
-    """The judges on the teacher: names at 0.7, intensities in order, phones at every emotion."""
-    named, amounts, wanted, lips = [], [], [], {}
+    """The judges on the teacher: names at 0.7, intensities in order, phones and leakage at every emotion."""
+    named, amounts, lips, leaked = [], [], {}, {}
     for number, clip in enumerate(stretches):
+        calm = None
         for emotion in EMOTIONS:
             moved = on_judge_head(acted(clip, f"{emotion}:0.7", head), head, judge_file=judge_file)
             found = judge_emotion(moved, head, judge_file=judge_file)
             named.append((emotion, found.named))
             said = judge_lips(moved, head, judge_file=judge_file)
-            shares = phone_shares(torch.as_tensor(said.log_probabilities), clip[3][: len(said.time_s)])
-            lips.setdefault(emotion, []).append(shares)
+            calm = calm or said  # neutral comes first
+            right = reading_accuracy(said.log_probabilities, said.phones, clip[3][: len(said.time_s)])
+            lips.setdefault(emotion, []).append((right.phones, right.visemes))
+            leaked.setdefault(emotion, []).append(leakage(calm, said).viseme_divergence_bits)
             if emotion != "neutral" and number < 2:
                 for intensity in (0.3, 1.0):
                     track = acted(clip, f"{emotion}:{intensity}", head)
@@ -102,14 +89,15 @@ def judged(head, stretches, judge_file: Path | None) -> dict:
                     amounts.append((emotion, intensity, float(read.intensities[EMOTIONS.index(emotion)])))
                 amounts.append((emotion, 0.7, float(found.intensities[EMOTIONS.index(emotion)])))
     of = {e: [(i, a) for name, i, a in amounts if name == e] for e in EMOTIONS[1:]}
-    wanted = {e: rank([a for _, a in rows], [i for i, _ in rows]) for e, rows in of.items() if rows}
+    ranks = {e: intensity_rank([i for i, _ in rows], [a for _, a in rows]) for e, rows in of.items() if rows}
     means = {e: np.mean(rows, 0).round(3).tolist() for e, rows in lips.items()}
     return {
         "judge_named": np.mean([a == b for a, b in named]).round(3).item(),
         "judge_named_each": {e: np.mean([b == e for a, b in named if a == e]).round(3).item() for e in EMOTIONS},
         "judge_said_instead": sorted({f"{a} as {b}" for a, b in named if a != b}),
-        "judge_rank": {e: round(r, 3) for e, r in wanted.items()},
+        "judge_rank": {e: None if r is None else round(r, 3) for e, r in ranks.items()},
         "judge_phones_visemes": means,
+        "judge_viseme_divergence_bits": {e: round(float(np.mean(bits)), 4) for e, bits in leaked.items()},
     }
 
 
@@ -124,9 +112,9 @@ def read(head, stages, stretches) -> dict:
                 with torch.no_grad():
                     said = mouth(drawn(stages["mouth"], track, looks)[None]).log_probabilities[0]
                     felt = face(drawn(stages["face"], track, looks)[None, ::15]).logits[0]
-                phones, visemes = phone_shares(said, clip[3])
-                out.setdefault(f"phones_{kind}", []).append(phones)
-                out.setdefault(f"visemes_{kind}", []).append(visemes)
+                right = reading_accuracy(said.numpy(), PHONES, clip[3])
+                out.setdefault(f"phones_{kind}", []).append(right.phones)
+                out.setdefault(f"visemes_{kind}", []).append(right.visemes)
                 out.setdefault(f"emotion_{kind}", []).append(EMOTIONS[felt.argmax()] == emotion)
     return {name: round(float(np.mean(values)), 3) for name, values in out.items()}
 

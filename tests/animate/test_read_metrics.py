@@ -36,7 +36,7 @@ def test_what_is_read_against_what_was_said():
     assert mixed.intensity_asked == 0.7 and mixed.intensity_read == pytest.approx(0.15)
     assert not emotion_reading(judged, "happy:0.6,contempt:0.5").in_top_two
     assert emotion_reading(judged, "happy:0.6").named_right
-    calm = emotion_reading(face(neutral=0.9, sad=0.1), "")
+    calm = emotion_reading(face(neutral=0.9, sad=0.1), np.zeros(8))
     assert calm.asked == "neutral" and calm.named_right
     with pytest.raises(InputError, match="wanted one emotion for the whole track"):
         emotion_reading(judged, np.zeros((4, 8)))
