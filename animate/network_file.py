@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
-from typing import TypeVar
 
-import torch
-from torch import nn
+import numpy as np
 
 from animate.flow import Flow, FlowConfig
 from animate.keys import KeysConfig, KeysToMotion
@@ -16,20 +14,20 @@ from animate.moments import Spacing
 from animate.prior import Prior, PriorConfig
 from flame_tools.archive import read_kind, read_npz, write_npz
 from flame_tools.errors import FormatError
+from flame_tools.weights import arrays_of, filled
 
-Network = TypeVar("Network", bound=nn.Module)
 _VERSION = 1
 _PRIOR, _MODEL = "emberface-motion-prior", "emberface-speech-to-motion"
 _FLOW, _KEYS = "emberface-motion-flow", "emberface-key-motions"
 
 
 def save_prior(prior: Prior, path: Path) -> None:
-    write_npz(path, _arrays(prior), {"format": _PRIOR, "version": _VERSION, "config": vars(prior.config)})
+    write_npz(path, arrays_of(prior, np.float32), {"format": _PRIOR, "version": _VERSION, "config": vars(prior.config)})
 
 
 def load_prior(path: Path) -> Prior:
     arrays, header = read_npz(path, _PRIOR, _VERSION)
-    return _filled(Prior(PriorConfig(**header["config"])), arrays, path)
+    return filled(Prior(PriorConfig(**header["config"])), arrays, path)
 
 
 def save_model(model: SpeechToMotion, path: Path, *, encoder: str, fps: int, head_id: str) -> None:
@@ -38,14 +36,14 @@ def save_model(model: SpeechToMotion, path: Path, *, encoder: str, fps: int, hea
         "format": _MODEL, "version": _VERSION, "config": vars(model.config), "encoder": encoder, "fps": fps,
         "head_id": head_id, "prior": None if model.prior is None else vars(model.prior.config),
     }  # fmt: skip
-    write_npz(path, _arrays(model), header)
+    write_npz(path, arrays_of(model, np.float32), header)
 
 
 def load_model(path: Path) -> tuple[SpeechToMotion, dict]:
     """The model and its header."""
     arrays, header = read_npz(path, _MODEL, _VERSION)
     prior = None if header["prior"] is None else Prior(PriorConfig(**header["prior"]))
-    return _filled(SpeechToMotion(ModelConfig(**header["config"]), prior), arrays, path), header
+    return filled(SpeechToMotion(ModelConfig(**header["config"]), prior), arrays, path), header
 
 
 def save_flow(flow: Flow, path: Path, *, encoder: str, fps: int, head_id: str) -> None:
@@ -54,14 +52,14 @@ def save_flow(flow: Flow, path: Path, *, encoder: str, fps: int, head_id: str) -
         "format": _FLOW, "version": _VERSION, "config": vars(flow.config), "encoder": encoder, "fps": fps,
         "head_id": head_id, "prior": vars(flow.prior.config),
     }  # fmt: skip
-    write_npz(path, _arrays(flow), header)
+    write_npz(path, arrays_of(flow, np.float32), header)
 
 
 def load_flow(path: Path) -> tuple[Flow, dict]:
     """The flow and its header."""
     arrays, header = read_npz(path, _FLOW, _VERSION)
     prior = Prior(PriorConfig(**header["prior"]))
-    return _filled(Flow(FlowConfig(**header["config"]), prior), arrays, path), header
+    return filled(Flow(FlowConfig(**header["config"]), prior), arrays, path), header
 
 
 def save_keys(network: KeysToMotion, path: Path, *, encoder: str, fps: int, head_id: str) -> None:
@@ -70,14 +68,14 @@ def save_keys(network: KeysToMotion, path: Path, *, encoder: str, fps: int, head
         "format": _KEYS, "version": _VERSION, "config": dataclasses.asdict(network.config), "encoder": encoder,
         "fps": fps, "head_id": head_id,
     }  # fmt: skip
-    write_npz(path, _arrays(network), header)
+    write_npz(path, arrays_of(network, np.float32), header)
 
 
 def load_keys(path: Path) -> tuple[KeysToMotion, dict]:
     """The network and its header."""
     arrays, header = read_npz(path, _KEYS, _VERSION)
     sizes = {**header["config"], "spacing": Spacing(**header["config"]["spacing"])}
-    return _filled(KeysToMotion(KeysConfig(**sizes)), arrays, path), header
+    return filled(KeysToMotion(KeysConfig(**sizes)), arrays, path), header
 
 
 def load_network(path: Path) -> tuple[SpeechToMotion | Flow | KeysToMotion, dict]:
@@ -90,18 +88,3 @@ def load_network(path: Path) -> tuple[SpeechToMotion | Flow | KeysToMotion, dict
             "`emberface train animate`, `train flow` and `train keys` make them"
         )
     return loaders[kind](path)
-
-
-def _arrays(network: nn.Module) -> dict:
-    return {name: value.detach().cpu().numpy() for name, value in network.state_dict().items()}
-
-
-def _filled(network: Network, arrays: dict, path: Path) -> Network:
-    """The network with a file's weights, strictly: every array must be there and fit."""
-    wanted = {name: tuple(value.shape) for name, value in network.state_dict().items()}
-    found = {name: value.shape for name, value in arrays.items()}
-    if wanted != found:
-        odd = sorted(name for name in wanted.keys() | found.keys() if wanted.get(name) != found.get(name))
-        raise FormatError(f"{path} does not fit its own config at {', '.join(odd[:4])}; download or train it again")
-    network.load_state_dict({name: torch.from_numpy(value) for name, value in arrays.items()})
-    return network.eval()

@@ -85,7 +85,7 @@ def test_weights_of_another_shape_are_refused(pool, tmp_path):
     encoder = started(CONFIG, pool, even(pool)).model
     encoder.config = dataclasses.replace(SMALL, width=48)  # a file that lies about its own network
     save_weights(encoder, tmp_path / "w.npz")
-    with pytest.raises(FormatError, match="does not fit its own config"):
+    with pytest.raises(FormatError, match="does not fit SpeechEncoder"):
         load_weights(tmp_path / "w.npz")
 
 
