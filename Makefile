@@ -16,7 +16,7 @@ demo: $(INSTALLED)
 	$(BIN)/emberface demo -o $(OUT)
 
 test: $(INSTALLED)
-	$(BIN)/python -m pytest -n $(WORKERS)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check .
