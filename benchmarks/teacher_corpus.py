@@ -21,15 +21,14 @@ import torch
 
 from animate.corpus import clip_of, write_shards
 from animate.emotion import EMOTIONS
-from animate.encoder.corpus import PHONES, Utterance, corpus_folder, load_corpus
+from animate.encoder.corpus import Utterance, corpus_folder, load_corpus
 from animate.encoders import LogMel
 from animate.phones import Phones
 from animate.pipeline import performance
 from animate.speech import RATE, measure, prepare
-from animate.textgrid import intervals
 from flame_tools.head import Head
 from flame_tools.load import load_head
-from flame_tools.types import Intervals, Track
+from flame_tools.types import Track
 
 FPS = 30
 
@@ -38,10 +37,6 @@ def in_turn(spoken: list[Utterance]) -> Iterator[Utterance]:
     """One of each voice, then the next of each."""
     of_voice = [list(group) for _, group in itertools.groupby(spoken, lambda u: u.speaker)]
     return (u for row in itertools.zip_longest(*of_voice) for u in row if u is not None)
-
-
-def phones_of(spoken: Utterance) -> Intervals:
-    return intervals(zip((PHONES[i] for i in spoken.phones), spoken.start_s, spoken.end_s, strict=True))
 
 
 def feeling(number: int) -> np.ndarray:
@@ -58,7 +53,7 @@ def performed(spoken: Utterance, head: Head, felt: np.ndarray, seed: int) -> Tra
     """The teacher's performance of true phones."""
     speech = prepare(spoken.samples, RATE)
     prosody = measure(speech)
-    tier = phones_of(spoken)
+    tier = spoken.said
     truth = Phones(tier, tier, "align", np.zeros(len(tier), bool), (), (), 1.0, True)
     shape = torch.zeros(head.shape_size)
     return performance(speech, prosody, truth, felt, head=head, shape=shape, fps=Fraction(FPS), seed=seed)

@@ -16,6 +16,7 @@ from animate.visemes import SILENCE, VOWELS
 from assets.locate import cache_folder
 from flame_tools.archive import read_npz, write_npz
 from flame_tools.errors import FormatError, InputError
+from flame_tools.types import Intervals
 
 NOISE = "NOISE"
 _CONSONANTS = "B CH D DH F G HH JH K L M N NG P R S SH T TH V W Y Z ZH"
@@ -43,6 +44,15 @@ class Utterance:
     @property
     def duration_s(self) -> float:
         return len(self.samples) / RATE
+
+    @property
+    def said(self) -> Intervals:
+        """The phones by name."""
+        return Intervals(tuple(PHONES[i] for i in self.phones), self.start_s, self.end_s)
+
+    def at(self, times: np.ndarray) -> np.ndarray:
+        """Which of the n phones is said at times [...] seconds; before the first and after the last, that one."""
+        return np.clip(np.searchsorted(self.start_s, times, "right") - 1, 0, len(self.phones) - 1)
 
     @property
     def held_out(self) -> bool:

@@ -148,7 +148,7 @@ def targets(item: Item, start_s: float, speed: float, frames: int, octaves: floa
     spoken = item.spoken
     middles = np.arange(frames) * FRAME_S
     times = start_s + (middles[:, None] + _PARTS_S) * speed
-    which = np.clip(np.searchsorted(spoken.start_s, times, "right") - 1, 0, len(spoken.phones) - 1)
+    which = spoken.at(times)
     phones = np.zeros((frames, len(PHONES)), np.float32)
     np.add.at(phones, (np.arange(frames)[:, None], spoken.phones[which]), 1 / len(_PARTS_S))
     at = start_s + middles * speed

@@ -34,7 +34,7 @@ def validate(encoder: SpeechEncoder, kept: list[Utterance], *, most: int = 30, p
         sound = torch.from_numpy(spoken.samples.astype(np.float32) / 32768)
         offline, short = (listen(encoder, sound, ahead).phones.numpy() for ahead in (None, encoder.config.live_ahead))
         times = np.minimum(np.arange(len(offline)) * FRAME_S, spoken.duration_s - 1e-6)
-        which = np.clip(np.searchsorted(spoken.start_s, times, "right") - 1, 0, len(spoken.phones) - 1)
+        which = spoken.at(times)
         trusted, true = spoken.trusted[which], spoken.phones[which]
         right += int((offline.argmax(-1) == true)[trusted].sum())
         live += int((short.argmax(-1) == true)[trusted].sum())

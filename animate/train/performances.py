@@ -24,7 +24,6 @@ from flame_tools.errors import FormatError
 from flame_tools.head import Head
 from flame_tools.identity import random_identities
 from flame_tools.transfer.motion import motion_of
-from flame_tools.types import Intervals
 
 FPS = 30
 _KIND, _VERSION = "emberface-readers-performances", 1
@@ -60,8 +59,7 @@ def drawn_feelings(random: np.random.Generator) -> np.ndarray:
 
 def phones_at(spoken: Utterance, times: np.ndarray) -> np.ndarray:
     """Index into PHONES of what is said at times [T] seconds."""
-    at = np.searchsorted(spoken.start_s, times, side="right") - 1
-    return spoken.phones[np.clip(at, 0, len(spoken.phones) - 1)].astype(np.int8)
+    return spoken.phones[spoken.at(times)].astype(np.int8)
 
 
 def performed(
@@ -71,10 +69,8 @@ def performed(
     times = np.arange(0, spoken.duration_s, 1 / FPS)
     feelings = felt.copy()
     feelings[0] = 0.0  # neutral adds nothing to a face
-    said = Intervals(tuple(PHONES[i] for i in spoken.phones), spoken.start_s, spoken.end_s)
-    mouth = speak(
-        said, prosody, times, spoken.duration_s, feelings, lips=Lips(head, shape), manner=manner_of(f"take {seed}")
-    )
+    lips, manner = Lips(head, shape), manner_of(f"take {seed}")
+    mouth = speak(spoken.said, prosody, times, spoken.duration_s, feelings, lips=lips, manner=manner)
     params, _ = enliven(mouth, prosody, times, spoken.duration_s, head=head, shape=shape, seed=seed)
     return motion_of(params)
 

@@ -17,7 +17,7 @@ import torch
 from animate.contact import Lips
 from animate.emotion import EMOTIONS
 from animate.encoder.augment import resampled, stretched
-from animate.encoder.corpus import PHONES, Utterance
+from animate.encoder.corpus import Utterance
 from animate.manner import manner_of
 from animate.motion import NECK
 from animate.perform import params_of, speak
@@ -25,7 +25,6 @@ from animate.speech import RATE, measure, prepare
 from flame_tools.errors import FaceError
 from flame_tools.head import Head
 from flame_tools.transfer.motion import motion_of
-from flame_tools.types import Intervals
 
 FPS = 30
 _SHORTEST_S = 2.0  # of a stretch worth performing
@@ -99,20 +98,18 @@ def varied(spoken: Utterance, rng: np.random.Generator) -> Utterance:
 def _performed(spoken: Utterance, head: Head, lips: Lips, feelings: int, rng, name: str) -> Takes:
     prosody = measure(prepare(spoken.samples, RATE))
     times = np.arange(int(np.ceil(len(spoken.samples) * FPS / RATE))) / FPS
-    said = Intervals(tuple(PHONES[i] for i in spoken.phones), spoken.start_s, spoken.end_s)
     manner = manner_of(spoken.speaker)
     felt = [drawn_feelings(times, rng) for _ in range(feelings)]
     motion = []
     for feeling in felt:
-        made = speak(said, prosody, times, spoken.duration_s, feeling, lips=lips, manner=manner)
+        made = speak(spoken.said, prosody, times, spoken.duration_s, feeling, lips=lips, manner=manner)
         rows = motion_of(params_of(made, head, torch.zeros(head.shape_size)))
         motion.append(np.concatenate([rows, np.zeros((len(times), NECK))], 1).astype(np.float16))
-    which = np.clip(np.searchsorted(spoken.start_s, times, "right") - 1, 0, len(spoken.phones) - 1)
     return Takes(
         spoken.samples,
         np.stack(motion),
         np.stack(felt).astype(np.float16),
-        spoken.phones[which].astype(np.int8),
+        spoken.phones[spoken.at(times)].astype(np.int8),
         spoken.speaker,
         name,
     )
