@@ -59,7 +59,10 @@ def test_diversity(takes, capsys):
 def test_what_judges_read(takes, tmp_path, capsys):
     file, head = str(shared_file("heads/ict_facekit.npz")), load_head()
     weights = torch.as_tensor(layer(parse("surprise:0.8"))).float().expand(31, -1)
-    params = to_params(weights, head).replace(shape=torch.zeros(head.shape_size))
+    still = torch.zeros(31, 3)
+    params = to_params(weights, head).replace(
+        shape=torch.zeros(head.shape_size), neck=still, global_rotation=still, translation=still
+    )
     phones = Intervals(("SIL",), np.zeros(1), np.ones(1))
     track = Track(head.arrays.id, params, np.arange(31) / 30, intervals={"phones": phones})
     astonished = str(tmp_path / "astonished.face.npz")
