@@ -62,7 +62,7 @@ _ALL = (
     Asset(
         name="emberface-speech",
         file="emberface_speech.npz",
-        sha256="8b1334cd2c6a6fa7308258f367801026301b2c30cc05d698dc76d24039b87b4a",
+        sha256="2d8b3e918c767054d559b53e8e29f4399df107942d2e814eb19f1607297f6c73",
         licence="Apache-2.0",
         source="emberface train speech tools/trainings/speech.json, on the corpus of tools/speech_corpus",
         note="Trained on LibriSpeech (CC-BY-4.0, Panayotov et al. 2015; recordings from LibriVox in the public domain) "
