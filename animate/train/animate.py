@@ -15,10 +15,8 @@ from torch import Tensor
 from animate import processes
 from animate.batches import Batch, Crops
 from animate.corpus import Corpus
-from animate.losses.contact import contact_loss, lip_gaps
-from animate.losses.masked import masked_mean
-from animate.losses.velocity import velocity_loss
-from animate.losses.vertices import SparseFace, vertex_loss
+from animate.losses.motion import motion_losses
+from animate.losses.vertices import SparseFace
 from animate.model import Conditions, ModelConfig, SpeechToMotion
 from animate.network_file import load_prior, save_model
 from animate.train.config import filled
@@ -86,15 +84,7 @@ def train_animate(
         with run.autocast():
             style = styles(model, batch, config, draws)
             found = model(batch.features, Conditions(batch.emotion, style), ahead)
-        seen, wanted = face(found), face(batch.motion)
-        error = (scale(found) - scale(batch.motion)).square().mean(-1)
-        gaps = lip_gaps(seen, face.pairs), lip_gaps(wanted, face.pairs)
-        parts = {
-            "vertices": vertex_loss(seen, wanted, face.weights, batch.mask),
-            "motion": config.motion * masked_mean(error, batch.mask),
-            "velocity": config.velocity * velocity_loss(seen, wanted, batch.mask),
-            "contact": config.contact * contact_loss(*gaps, batch.mask),
-        }
+        parts = motion_losses(found, batch.motion, batch.mask, face, scale, config)
         if exchange is not None and run.step >= config.exchange.begin:
             rng = np.random.default_rng((config.run.seed, run.step, 3, processes.rank()))
             parts |= exchange(model, found, batch, style, rng)

@@ -16,10 +16,8 @@ from animate import processes
 from animate.batches import Batch, Crops
 from animate.corpus import Corpus
 from animate.keys import KeysConfig, KeysToMotion
-from animate.losses.contact import contact_loss, lip_gaps
-from animate.losses.masked import masked_mean
-from animate.losses.velocity import velocity_loss
-from animate.losses.vertices import SparseFace, vertex_loss
+from animate.losses.motion import motion_losses
+from animate.losses.vertices import SparseFace
 from animate.model import Conditions
 from animate.moments import Spacing, moments, tier_of
 from animate.network_file import save_keys
@@ -84,25 +82,14 @@ def losses(
     given = torch.where(pinned[..., None], batch.motion, torch.nan)
     conditions = Conditions(batch.emotion, style)
     predicted, state = network.predict(batch.features, conditions, batch.phones, keys, given)
-    true = (draw[:, 1] < config.true_keys)[:, None, None]
-    completed = network.complete(state, keys, torch.where(true, batch.motion, predicted))
-    wanted = face(batch.motion)
-    whole = _parts(network, completed.float(), batch.motion, face, wanted, batch.mask, config)
-    at_keys = _parts(network, predicted.float(), batch.motion, face, wanted, batch.mask & keys, config)
+    from_true = (draw[:, 1] < config.true_keys)[:, None, None]
+    completed = network.complete(state, keys, torch.where(from_true, batch.motion, predicted))
+    true, measured = batch.motion, (face, network.scale, config)
+    shown = face(true)
+    whole = motion_losses(completed.float(), true, batch.mask, *measured, shown=shown)
+    at_keys = motion_losses(predicted.float(), true, batch.mask & keys, *measured, shown=shown)
     parts = {f"keys_{name}": config.keys * value for name, value in at_keys.items() if name != "velocity"} | whole
     return {**parts, "total": sum(parts.values())}
-
-
-def _parts(network, found, motion, face, wanted, mask, config) -> dict[str, Tensor]:
-    seen = face(found)
-    error = (network.scale(found) - network.scale(motion)).square().mean(-1)
-    gaps = lip_gaps(seen, face.pairs), lip_gaps(wanted, face.pairs)
-    return {
-        "vertices": vertex_loss(seen, wanted, face.weights, mask),
-        "motion": config.motion * masked_mean(error, mask),
-        "velocity": config.velocity * velocity_loss(seen, wanted, mask),
-        "contact": config.contact * contact_loss(*gaps, mask),
-    }
 
 
 def started(config: KeysTraining, corpus: Corpus) -> KeysToMotion:
