@@ -32,7 +32,7 @@ ENCODER = "emberface-speech"  # the bundled one, among the assets
 _PIECE = 30 * RATE
 _SIZES = (0.9, 1.1)  # how fast the sound is played for other ears: with its pitch, a mouth's resonances go up and down
 _CHANGES = 0.6  # how much the pairs of phones count beside what each frame sounds like
-_LABIAL = 1.0  # added to the log-probability of P B M: a closure that is missed shows more than one too many
+_LABIAL = 3.0  # added to the log-probability of each P, B and M: a closure that is missed shows more than one too many
 
 
 @dataclass(frozen=True)
@@ -46,8 +46,9 @@ class Hearing:
 
     def phones(self) -> Intervals:
         """The likeliest row of phones, ARPAbet without stress, SIL where nobody speaks, from 0 to the end."""
-        scores = self.log_phones + _LABIAL * np.isin(PHONES, list(BILABIAL))
-        found = phones_of(best_path(scores, self.changes, weight=_CHANGES), self.duration_s)
+        labial = np.isin(PHONES, list(BILABIAL))
+        changes = self.changes + _LABIAL / _CHANGES * np.outer(~labial, labial).astype(np.float32)
+        found = phones_of(best_path(self.log_phones, changes, weight=_CHANGES), self.duration_s)
         return intervals(
             (SILENCE if name == NOISE else name, start, end)
             for name, start, end in zip(found.names, found.start_s, found.end_s, strict=True)
