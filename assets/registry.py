@@ -64,7 +64,7 @@ _ALL = (
         file="emberface_speech.npz",
         sha256="2d8b3e918c767054d559b53e8e29f4399df107942d2e814eb19f1607297f6c73",
         licence="Apache-2.0",
-        source="emberface train speech tools/trainings/speech.json, then speech_more.json, on the corpus of tools/speech_corpus",
+        source="emberface train speech with tools/trainings/speech.json, then speech_more.json (tools/speech_corpus)",
         note="Trained on LibriSpeech (CC-BY-4.0, Panayotov et al. 2015; recordings from LibriVox in the public domain) "
         "and on flite's voices awb and rms (Carnegie Mellon University).",
     ),
