@@ -22,6 +22,7 @@ CENTRAL = 0.6  # share of the mouth's width in which lips must meet; corners tou
 CLOSED_MM = 1.0
 _AIM_MM = (-0.5, 0.3)  # a closure aims at the gap of the face at rest, as far as that lies in here
 _EVEN_MM = 0.7  # widest gap that a closure may leave anywhere; above it, what holds the lips apart fades
+_APART_MM = 1.5  # mean central gap that what is said with open lips keeps in its middle half
 _BLOCK = 4096  # frames posed together
 _BEFORE_S, _AFTER_S = 0.065, 0.050  # closing and release
 # Shapes that open lips unevenly along their width, or hold them apart
@@ -159,6 +160,26 @@ def seal(
             break
         fade[shut[uneven]] *= 0.55
     return sealed
+
+
+def part(
+    weights: np.ndarray,  # [T, 52] of `seal`
+    wanted: Closures,
+    lips: Lips,
+) -> np.ndarray:  # [T, 52]
+    """Open lips by mouthLowerDown where they must not meet and are all but shut, as a Z between closed teeth may be."""
+    apart = np.flatnonzero((wanted.limit < 1) & (wanted.hold < 0.5))
+    if not len(apart):
+        return weights
+    out, lack = weights.copy(), np.zeros(len(weights))
+    for _ in range(2):
+        lack[apart] = np.maximum(_APART_MM - lips.gaps_of_weights_mm(out[apart]).mean(1), 0.0)
+        if not lack.any():
+            break
+        # About 4 mm a unit of both sides. Neighbours follow in part, but where they are to be shut.
+        more = (1 - _spread(np.clip(1 - lack / 4.0, 0.0, 1.0))) * (1 - wanted.hold)
+        out[:, _LOWER] = np.minimum(out[:, _LOWER] + more[:, None], 1.0)
+    return out
 
 
 def _spread(fade: np.ndarray) -> np.ndarray:

@@ -9,7 +9,7 @@ import torch
 
 from animate import headmotion
 from animate.coarticulation import EARLY_S, articulate, early_vowels, grid, rest_envelope, sample
-from animate.contact import Lips, closures, seal
+from animate.contact import Lips, closures, part, seal
 from animate.emotion import during_speech, layer
 from animate.emphasis import find_accents
 from animate.eyes import Blink, brows, gaze, lids, plan_blinks
@@ -72,7 +72,7 @@ def speak(
     felt = np.broadcast_to(layer(feelings), (len(times), len(ARKIT_NAMES)))
     weights = _join(_mouth(paths, manner.lean), during_speech(felt, speaking, rounding))
     tongue = np.clip(paths[:, [_CHANNEL[channel] for channel in _TONGUE]], 0.0, 1.0)
-    return Spoken(seal(weights, closing, lips), tongue)
+    return Spoken(part(seal(weights, closing, lips), lips_wanted, lips), tongue)
 
 
 def enliven(

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from animate.contact import CLOSED_MM, Lips, closures, seal
+from animate.contact import CLOSED_MM, Lips, closures, part, seal
 from animate.emotion import EMOTIONS, layer
 from animate.textgrid import intervals
 from flame_tools import Head
@@ -87,6 +87,22 @@ def test_every_closure_falls_on_a_frame(fps, length):
         assert asked.hold[near].max() == 1.0, f"no frame is shut at {start:.3f} s"
         middle = (times > start - 0.15) & (times < start - 0.05)
         assert np.minimum(asked.hold, asked.limit)[middle].max() < 0.5
+
+
+def test_what_is_said_with_open_lips_keeps_them_apart(head):
+    lips, times = Lips(head, torch.zeros(head.shape_size)), np.arange(30) / 30
+    wanted = closures(intervals([("Z", 0.0, 0.4), ("M", 0.4, 0.5), ("Z", 0.5, 0.7), ("SIL", 0.7, 1.0)]), times)
+    mouths = np.zeros((30, 52))
+    mouths[:, INDEX["jawOpen"]] = 0.02
+    shut = seal(mouths, wanted.hold, lips)
+    open_ = part(shut, wanted, lips)
+    before, after = (np.abs(lips.gaps_of_weights_mm(weights)).max(1) for weights in (shut, open_))
+    apart = (wanted.limit < 1) & (wanted.hold < 0.5)
+    assert apart.sum() >= 6 and before[apart].max() <= CLOSED_MM < after[apart].min()
+    np.testing.assert_array_equal(open_[wanted.hold == 1], shut[wanted.hold == 1])
+    np.testing.assert_array_equal(open_[times > 0.8], shut[times > 0.8])
+    steps = np.abs(np.diff(open_ - shut, axis=0)).max()
+    assert steps < 0.3  # nothing snaps
 
 
 def test_nothing_to_close():
