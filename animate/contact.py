@@ -22,7 +22,7 @@ CENTRAL = 0.6  # share of the mouth's width in which lips must meet; corners tou
 CLOSED_MM = 1.0
 _AIM_MM = (-0.5, 0.3)  # a closure aims at the gap of the face at rest, as far as that lies in here
 _EVEN_MM = 0.7  # widest gap that a closure may leave anywhere; above it, what holds the lips apart fades
-_APART_MM = 1.5  # mean central gap that what is said with open lips keeps in its middle half
+_APART_MM = 1.5  # mean central gap that is left at least where lips must not meet
 _BLOCK = 4096  # frames posed together
 _BEFORE_S, _AFTER_S = 0.065, 0.050  # closing and release
 # Shapes that open lips unevenly along their width, or hold them apart
@@ -94,11 +94,12 @@ class Closures:
 
     hold: np.ndarray  # [T] in [0, 1]; 1 at frames where lips must be shut, ramps around them
     limit: np.ndarray  # [T] in [0, 1]; how far closing may go where lips must not meet
+    apart: np.ndarray  # [T] bool; where they must not meet, whatever moves them
 
 
 def closures(phones: Intervals, times: np.ndarray) -> Closures:
     """Closing demands of /p b m/ at frame times [T]; each gets at least the frame nearest to its middle."""
-    hold, limit = np.zeros(len(times)), np.ones(len(times))
+    hold, limit, apart = np.zeros(len(times)), np.ones(len(times)), np.zeros(len(times), bool)
     names = [plain(name) for name in phones.names]
     for i, (name, start, end) in enumerate(zip(names, phones.start_s, phones.end_s, strict=True)):
         if name in BILABIAL:
@@ -117,7 +118,9 @@ def closures(phones: Intervals, times: np.ndarray) -> Closures:
             quarter = (end - start) / 4
             rows = slice(np.searchsorted(times, start + quarter), np.searchsorted(times, end - quarter, "right"))
             limit[rows] = np.minimum(limit[rows], 0.45 if name in OPEN_VOWELS else 0.60)
-    return Closures(hold, limit)
+            edge = 0.1 * (end - start)
+            apart[np.searchsorted(times, start + edge) : np.searchsorted(times, end - edge, "right")] = True
+    return Closures(hold, limit, apart & (hold < 0.5))
 
 
 def _ramp(phones: Intervals, names: list[str], i: int, wanted: float) -> float:
@@ -168,7 +171,7 @@ def part(
     lips: Lips,
 ) -> np.ndarray:  # [T, 52]
     """Open lips by mouthLowerDown where they must not meet and are all but shut, as a Z between closed teeth may be."""
-    apart = np.flatnonzero((wanted.limit < 1) & (wanted.hold < 0.5))
+    apart = np.flatnonzero(wanted.apart)
     if not len(apart):
         return weights
     out, lack = weights.copy(), np.zeros(len(weights))
