@@ -161,8 +161,9 @@ def animate_(
     sampling = sampling_of(audio_guidance, emotion_guidance)
     inputs = {"speech": str(speech), "text": text, "emotion": emotion, "identity": identity and str(identity)}
     inputs |= {"emotion_track": emotion_track and str(emotion_track), "emotion_model": emotion_model}
-    inputs |= {"model": learnt and str(learnt), "guidance": sampling and vars(sampling.guidance), "takes": takes}
-    reads = [speech, *filter(None, [identity, emotion_track, learnt])]
+    inputs |= {"model": learnt, "guidance": sampling and vars(sampling.guidance), "takes": takes}
+    network = None if learnt in (None, "rules") else Path(learnt)
+    reads = [speech, *filter(None, [identity, emotion_track, network])]
     with Run("animate", inputs | {"head": head, "fps": fps, "seed": seed}, reads=reads, show=not json) as job:
         job.prepare(*itertools.chain(*each), report)
         with job.step("load"):

@@ -21,8 +21,12 @@ Seed = Annotated[int, typer.Option("--seed", min=0, help="Blinks, gaze, brows an
 Takes = Annotated[int, typer.Option("--takes", min=1, help="Ways to say it: NAME, NAME-take2, ... by seed.")]
 Guided = float | None
 Model = Annotated[
-    Path | None,
-    typer.Option("--model", help="What moves the face instead of rules: an npz of `train animate`, `flow` or `keys`."),
+    str | None,
+    typer.Option(
+        "--model",
+        help="What moves the face: rules, or an npz of `train animate`, `flow` or `keys`. By default rules where there "
+        "is a text, else the bundled network.",
+    ),
 ]
 Text = Annotated[str | None, typer.Option("--text", help="What is said; the lips become exact.")]
 Emotion = Annotated[

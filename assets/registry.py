@@ -69,6 +69,14 @@ _ALL = (
         "and on flite's voices awb and rms (Carnegie Mellon University).",
     ),
     Asset(
+        name="emberface-motion",
+        file="emberface_motion.npz",
+        sha256="f555ed53ff56d73bcd55af9b30511f0409fc32c1852e1eb835126f4a27bb1b4a",
+        licence="Apache-2.0",
+        source="emberface train animate tools/trainings/animate.json, on the corpus of tools/performances",
+        note="Learnt from rules (animate.perform) that say the speech which emberface-speech learnt from.",
+    ),
+    Asset(
         name="astronaut",
         file="astronaut.png",
         sha256="88431cd9653ccd539741b555fb0a46b61558b301d4110412b5bc28b5e3ea6cb5",
