@@ -121,7 +121,7 @@ _ALL = (
     Asset(
         name="lip_judge",
         file="lip_judge.npz",
-        sha256="7d4ebdb714b43809d198bb62204d5ec6f8e67c752a599b777b0437776db771e3",
+        sha256="bd6db31773fa9e0cb9005d5a502e3ab9ed15b65f7b731558db5249a9d32d2b08",
         licence="Apache-2.0",
         source="python -m animate.train.judges lips ict_facekit.npz FOLDER",
         note="Lip judge (docs/readers.md), learnt from drawn faces of ICT-FaceKit (MIT, (c) 2020 USC ICT) that say "

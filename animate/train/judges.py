@@ -46,7 +46,7 @@ class JudgeTraining:
     """Pictures a sequence."""
     fps: float = FPS
     """Pictures a second."""
-    sequences: int = 1500
+    sequences: int = 3000
     """Sequences that are drawn; each is shown many times, never twice alike."""
     held_out: int = 96
     """Sequences of the voice kept out that figures are told of."""
@@ -57,7 +57,7 @@ class JudgeTraining:
     width: int = 96
     """Of the network."""
     run: RunConfig = field(
-        default_factory=lambda: RunConfig(steps=1000, rate=1.5e-3, decay=450, seed=4711, sheet_every=0)
+        default_factory=lambda: RunConfig(steps=4000, rate=1.5e-3, decay=1800, seed=4711, sheet_every=0)
     )
     """How it is updated."""
 
