@@ -1,6 +1,6 @@
 """What parts of the training do: trained models side by side, on the voice that nothing learnt from.
 
-    python benchmarks/animate_ablation.py NAME=MODEL.npz ... [--lines 12] [--judge-file ict_facekit.npz]
+    python benchmarks/animate_ablation.py [teacher] [still] NAME=MODEL.npz ... [--lines 12] [--judge-file FILE]
 
 Every model hears the same lines, at every emotion at 0.7, and moves the face as it is: no promise is kept for it
 (animate.learned.kept). Against the teacher's performance of the true phones with the same emotion: vertices in mm, and
@@ -71,17 +71,18 @@ class Line:
         made = speak(self.said, self.prosody, self.times, self.speech.duration_s, felt, lips=lips, manner=Manner())
         return self.track(head, params_of(made, head, torch.zeros(head.shape_size)))
 
-    def by_model(self, performer, felt: np.ndarray) -> Track:
+    def by_model(self, performer, felt: np.ndarray, teacher: Track) -> Track:
         motion = next(iter(moved(performer, self.hearing, self.said, felt)))
         short = max(len(self.times) - len(motion), 0)
         motion = np.concatenate([motion, motion[-1:].repeat(short, 0)])[: len(self.times)]
-        with torch.no_grad():
-            return self.track(performer.head, face_of(torch.from_numpy(motion), performer.head))
+        face = face_of(torch.from_numpy(motion), performer.head)
+        moving = {name: getattr(face, name).detach() for name in ("expression", "jaw", "eyelids")}
+        return teacher.replace(params=teacher.params.replace(**moving))
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("models", nargs="+", metavar="NAME=MODEL.npz")
+    parser.add_argument("rows", nargs="+", metavar="teacher, still or NAME=MODEL.npz")
     parser.add_argument("--lines", type=int, default=12)
     parser.add_argument("--judge-file", type=Path)
     options = parser.parse_args()
@@ -89,7 +90,8 @@ def main() -> int:
     head = load_head()
     lips, stage, reader = Lips(head, torch.zeros(head.shape_size)), Stage(coarse(head), "face"), load_emotion_reader()
     heard = [Line(spoken) for spoken in lines(options.lines)]
-    performers = {name: load_performer(Path(file)) for name, file in (pair.split("=", 1) for pair in options.models)}
+    models = dict(pair.split("=", 1) for pair in options.rows if "=" in pair)
+    performers = {name: load_performer(Path(file)) for name, file in models.items()}
 
     def named(track: Track) -> str:
         with torch.no_grad():
@@ -102,7 +104,7 @@ def main() -> int:
         for emotion in EMOTIONS
     }
     result: dict = {"lines": len(heard), "seconds": round(sum(line.speech.duration_s for line in heard), 1)}
-    for name in ("teacher", "still", *performers):
+    for name in (row.split("=")[0] for row in options.rows):
         reports, errors, right, judged = [], [], [], []
         for (k, emotion), wanted in teacher.items():
             if name == "teacher":
@@ -112,7 +114,7 @@ def main() -> int:
                 still = wanted.params.replace(expression=rest, jaw=torch.zeros_like(wanted.params.jaw))
                 track = wanted.replace(params=still)
             else:
-                track = heard[k].by_model(performers[name], parse(f"{emotion}:{INTENSITY}"))
+                track = heard[k].by_model(performers[name], parse(f"{emotion}:{INTENSITY}"), wanted)
             if emotion == "neutral":
                 reports.append(lip_report(track, head, heard[k].said))
             errors.append(motion_report(track, wanted, head))

@@ -1,8 +1,10 @@
 """What the readers and the judges read, and what the losses that look cost. One JSON object on the last line.
 
 python benchmarks/readers.py [--judge-file ict_facekit.npz] [--clips 8] [--sheet docs/images/readers.png]
+    [--only judged] [--model assets/data/emberface_motion.npz]
 
-The voice is the one kept out of all training where the speech corpus is built, else the bundled one.
+The voice is the one kept out of all training. Its faces are the teacher's with true phones, or with --model those of a
+trained network that hears the voice.
 """
 
 from __future__ import annotations
@@ -11,6 +13,7 @@ import argparse
 import json
 import sys
 import time
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -21,10 +24,14 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from animate.contact import Lips
 from animate.emotion import EMOTIONS, parse
 from animate.encoder.corpus import PHONES, corpus_folder, load_corpus
+from animate.hearing import hear
+from animate.learned import load_performer
 from animate.losses.felt import Felt
 from animate.losses.lipread import LipReading
 from animate.manner import Manner
 from animate.perform import enliven, speak
+from animate.phones import phones_heard
+from animate.pipeline import performance
 from animate.read_metrics import intensity_rank, leakage, reading_accuracy
 from animate.speech import RATE, measure, prepare
 from animate.train.performances import phones_at
@@ -39,6 +46,7 @@ from readers.variation import Variation
 
 FPS = 30
 SECONDS = 4.0  # of each clip
+MIXES = (("happy", "surprise"), ("sad", "fear"), ("anger", "disgust"), ("contempt", "anger"), ("surprise", "fear"))
 
 
 def clips(head, count: int) -> list[tuple]:
@@ -52,15 +60,31 @@ def clips(head, count: int) -> list[tuple]:
     return found
 
 
-def acted(clip, emotion: str, head) -> Track:
+def acted(clip, emotion: str, head, performer=None) -> Track:
+    """A clip's face: the teacher's with true phones, or a performer's that hears it."""
     spoken, prosody, times, _ = clip
-    said = Intervals(tuple(PHONES[i] for i in spoken.phones), spoken.start_s, spoken.end_s)
     shape = torch.zeros(head.shape_size)
+    part = slice(round(times[0] * FPS), round(times[0] * FPS) + len(times))
+    if performer is not None:
+        speech, hearing = heard(spoken)
+        how = {"head": head, "shape": shape, "fps": Fraction(FPS), "seed": 1, "learnt": (performer, hearing)}
+        track = performance(speech, prosody, phones_heard(hearing, prosody), parse(emotion), **how)
+        return Track(head.arrays.id, track.params.frame(part), times)
+    said = Intervals(tuple(PHONES[i] for i in spoken.phones), spoken.start_s, spoken.end_s)
     everything = np.arange(0, spoken.duration_s, 1 / FPS)
     mouth = speak(said, prosody, everything, spoken.duration_s, parse(emotion), lips=Lips(head, shape), manner=Manner())
     params, _ = enliven(mouth, prosody, everything, spoken.duration_s, head=head, shape=shape, seed=1)
-    part = slice(round(times[0] * FPS), round(times[0] * FPS) + len(times))
     return Track(head.arrays.id, params.frame(part), times)
+
+
+_voices: dict[str, tuple] = {}
+
+
+def heard(spoken) -> tuple:
+    if spoken.name not in _voices:
+        speech = prepare(spoken.samples, RATE)
+        _voices[spoken.name] = speech, hear(speech.analysis)
+    return _voices[spoken.name]
 
 
 def drawn(stage: Stage, track: Track, looks: Variation | None = None) -> torch.Tensor:
@@ -68,13 +92,13 @@ def drawn(stage: Stage, track: Track, looks: Variation | None = None) -> torch.T
         return stage(stage.vertices(track.params), stage.framing(track.params.shape), looks)
 
 
-def judged(head, stretches, judge_file: Path | None) -> dict:
-    """The judges on the teacher: names at 0.7, intensities in order, phones and leakage at every emotion."""
-    named, amounts, lips, leaked = [], [], {}, {}
+def judged(head, stretches, judge_file: Path | None, performer=None) -> dict:
+    """The judges: names at 0.7, intensities in order, mixes, phones and leakage at every emotion."""
+    named, amounts, lips, leaked, mixed = [], [], {}, {}, []
     for number, clip in enumerate(stretches):
         calm = None
         for emotion in EMOTIONS:
-            moved = on_judge_head(acted(clip, f"{emotion}:0.7", head), head, judge_file=judge_file)
+            moved = on_judge_head(acted(clip, f"{emotion}:0.7", head, performer), head, judge_file=judge_file)
             found = judge_emotion(moved, head, judge_file=judge_file)
             named.append((emotion, found.named))
             said = judge_lips(moved, head, judge_file=judge_file)
@@ -84,10 +108,13 @@ def judged(head, stretches, judge_file: Path | None) -> dict:
             leaked.setdefault(emotion, []).append(leakage(calm, said).viseme_divergence_bits)
             if emotion != "neutral" and number < 2:
                 for intensity in (0.3, 1.0):
-                    track = acted(clip, f"{emotion}:{intensity}", head)
+                    track = acted(clip, f"{emotion}:{intensity}", head, performer)
                     read = judge_emotion(track, head, judge_file=judge_file)
                     amounts.append((emotion, intensity, float(read.intensities[EMOTIONS.index(emotion)])))
                 amounts.append((emotion, 0.7, float(found.intensities[EMOTIONS.index(emotion)])))
+        one, other = MIXES[number % len(MIXES)]
+        track = acted(clip, f"{one}:0.6,{other}:0.6", head, performer)
+        mixed.append((one, other, judge_emotion(track, head, judge_file=judge_file).order[:2]))
     of = {e: [(i, a) for name, i, a in amounts if name == e] for e in EMOTIONS[1:]}
     ranks = {e: intensity_rank([i for i, _ in rows], [a for _, a in rows]) for e, rows in of.items() if rows}
     means = {e: np.mean(rows, 0).round(3).tolist() for e, rows in lips.items()}
@@ -95,6 +122,8 @@ def judged(head, stretches, judge_file: Path | None) -> dict:
         "judge_named": np.mean([a == b for a, b in named]).round(3).item(),
         "judge_named_each": {e: np.mean([b == e for a, b in named if a == e]).round(3).item() for e in EMOTIONS},
         "judge_said_instead": sorted({f"{a} as {b}" for a, b in named if a != b}),
+        "judge_mixes_in_top_two": np.mean([{a, b} == set(top) for a, b, top in mixed]).round(3).item(),
+        "judge_mixes": [f"{a} and {b}: {' and '.join(top)}" for a, b, top in mixed],
         "judge_rank": {e: None if r is None else round(r, 3) for e, r in ranks.items()},
         "judge_phones_visemes": means,
         "judge_viseme_divergence_bits": {e: round(float(np.mean(bits)), 4) for e, bits in leaked.items()},
@@ -167,17 +196,19 @@ def main() -> int:
     parser.add_argument("--judge-file", type=Path)
     parser.add_argument("--clips", type=int, default=8)
     parser.add_argument("--sheet", type=Path)
+    parser.add_argument("--model", type=Path)
     parser.add_argument("--only", choices=("read", "judged", "cost", "sheet"))
     options = parser.parse_args()
     torch.set_num_threads(1)
     head = load_head()
     stages = {view: Stage(coarse(head), view) for view in ("mouth", "face")}
     stretches = clips(head, options.clips)
+    performer = load_performer(options.model) if options.model else None
     out: dict = {"clips": len(stretches)}
     if options.only in (None, "read"):
         out |= read(head, stages, stretches)
     if options.only in (None, "judged"):
-        out |= judged(head, stretches, options.judge_file)
+        out |= judged(head, stretches, options.judge_file, performer)
     if options.only in (None, "cost"):
         out |= cost(head)
     if options.sheet:
