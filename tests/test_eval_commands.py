@@ -72,11 +72,16 @@ def test_what_judges_read(takes, tmp_path, capsys):
     assert found["intensity_read"] == found["intensities"]["surprise"] > 0.2 and set(found["shares"]) == set(EMOTIONS)
     assert "asked" not in figures(capsys, "emotion", takes[0], "--judge-file", file)
 
-    read = figures(capsys, "leakage", takes[0], takes[0], astonished, "--judge-file", file)
+    chewing = torch.zeros(31, 3)
+    chewing[:, 0] = 0.2 * torch.sin(torch.arange(31) / 30 * 8 * torch.pi).square()
+    talking = str(tmp_path / "talking.face.npz")
+    save_track(track.replace(params=params.replace(jaw=chewing)), talking)
+    read = figures(capsys, "leakage", takes[0], takes[0], talking, astonished, "--judge-file", file)
     assert read["neutral_phone_accuracy"] is None  # its track has no phones
     same, other = read["others"][takes[0]], read["others"][astonished]
     assert same["visemes_changed"] == same["viseme_divergence_bits"] == 0.0 and same["frames"] == 30
-    assert other["viseme_divergence_bits"] > 0.02 and 0 <= other["viseme_accuracy"] <= 1
+    assert read["others"][talking]["viseme_divergence_bits"] > 0.02 and read["others"][talking]["visemes_changed"] > 0.1
+    assert other["viseme_divergence_bits"] > 0 and 0 <= other["viseme_accuracy"] <= 1
     assert other["viseme_accuracy_fall"] is None
 
 
