@@ -3,8 +3,8 @@
     python -m benchmarks.animate_takes [--flow FLOW.npz] [--keys KEYS.npz] [--encoder ENCODER.npz] [--clips 8]
         [--takes 5] [--steps 8] [--method euler] [--audio 1] [--emotion 1] [--style 1] [--sheet SHEET.png]
 
-The held-out voice of the aligned speech (animate.encoder.corpus) is performed by the teacher with its true phones,
-emotions and seeds as benchmarks/teacher_corpus.py gives them. Styles are nobody's. Of the flow's takes and the keys:
+The held-out voice of the aligned speech (animate.encoder.corpus) is performed by the teacher with its true phones, one
+or two emotions, and seeds. Styles are nobody's. Of the flow's takes and the keys:
 
 - `vertices_mm`, `gap_mm`: root mean square distance to the teacher on the sparse face, and of the lips' gaps. No take
   can know the teacher's dice (blinks, gaze, brows): `another_seed` is what the teacher itself gets with another seed,
@@ -21,6 +21,7 @@ import argparse
 import itertools
 import json
 import time
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -29,7 +30,8 @@ from torch import Tensor
 
 from animate import keys as key_motions
 from animate import takes as flow_takes
-from animate.encoder.corpus import corpus_folder, load_corpus
+from animate.emotion import EMOTIONS
+from animate.encoder.corpus import Utterance, corpus_folder, load_corpus
 from animate.encoder.weights import load_weights
 from animate.encoders import EmberfaceSpeech, LogMel
 from animate.losses.contact import lip_gaps
@@ -38,15 +40,37 @@ from animate.metrics import lip_report
 from animate.model import Conditions
 from animate.motion import face_of, rows_of
 from animate.network_file import load_flow, load_keys
-from animate.speech import prepare
+from animate.phones import Phones
+from animate.pipeline import performance
+from animate.speech import RATE, measure, prepare
 from animate.style import STYLE
 from benchmarks.animate_lips import pooled
-from benchmarks.teacher_corpus import FPS, feeling, performed
 from flame_tools.head import Head
 from flame_tools.load import load_head
 from flame_tools.types import Track
 
+FPS = 30
 _LIPS = ("bilabial_closure", "false_closure", "false_closure_other", "open_gap_mm", "silence_rest", "open_closed_auc")
+
+
+def feeling(number: int) -> np.ndarray:
+    """Intensities [8]: nothing for one in six, else one or two emotions."""
+    rng = np.random.default_rng((5, number))
+    felt = np.zeros(len(EMOTIONS))
+    if rng.random() > 1 / 6:
+        for which, share in zip(rng.permutation(np.arange(1, 8))[: rng.integers(1, 3)], (1.0, 0.5), strict=False):
+            felt[which] = share * rng.uniform(0.3, 1.0)
+    return felt
+
+
+def performed(spoken: Utterance, head: Head, felt: np.ndarray, seed: int) -> Track:
+    """The teacher's performance of true phones."""
+    speech = prepare(spoken.samples, RATE)
+    prosody = measure(speech)
+    tier = spoken.said
+    truth = Phones(tier, tier, "align", np.zeros(len(tier), bool), (), (), 1.0, True)
+    shape = torch.zeros(head.shape_size)
+    return performance(speech, prosody, truth, felt, head=head, shape=shape, fps=Fraction(FPS), seed=seed)
 
 
 class Errors:
