@@ -77,6 +77,7 @@ def hear(
     *,
     progress: Callable[[float], None] = lambda share: None,
 ) -> Hearing:
+    """A recording of any length, its phones heard three times. `progress` is called with the share done."""
     encoder = encoder or bundled()
     duration_s = len(samples) / RATE
     ears = 1 + len(_SIZES)
