@@ -4,22 +4,10 @@ import json
 
 import numpy as np
 import pytest
-import soundfile
 
 import emberface
-from animate.audio_file import read_audio
 from animate.emotion_track import read_emotion_csv
-from assets.locate import asset_path
 from emberface_cli import run
-
-
-@pytest.fixture(scope="module")
-def sound(tmp_path_factory):
-    """A second and a half of the bundled voice."""
-    samples, rate = read_audio(asset_path("voice"))
-    path = tmp_path_factory.mktemp("sound") / "word.wav"
-    soundfile.write(path, samples[: 3 * rate // 2], rate)
-    return path
 
 
 def test_heard_edited_and_fed_back(sound, tmp_path, capsys):

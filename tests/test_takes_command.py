@@ -4,14 +4,11 @@ import json
 
 import numpy as np
 import pytest
-import soundfile
 
 import emberface
-from animate.audio_file import read_audio
 from animate.hearing import bundled
 from animate.network_file import load_network, save_flow, save_keys, save_model, save_prior
 from animate.takes import Guidance, Sampling
-from assets.locate import asset_path
 from emberface_cli import run
 from flame_tools import load_head
 from flame_tools.archive import read_kind
@@ -19,15 +16,6 @@ from flame_tools.errors import FormatError, InputError
 from tests.animate.test_learned import restless
 
 PARAMS = ("expression", "jaw", "neck", "eyes", "eyelids")
-
-
-@pytest.fixture(scope="module")
-def sound(tmp_path_factory):
-    """A second of the bundled voice."""
-    samples, rate = read_audio(asset_path("voice"))
-    path = tmp_path_factory.mktemp("sound") / "word.wav"
-    soundfile.write(path, samples[: 3 * rate // 2], rate)
-    return path
 
 
 @pytest.fixture(scope="module")
