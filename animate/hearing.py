@@ -48,7 +48,8 @@ class Hearing:
         """The likeliest row of phones, ARPAbet without stress, SIL where nobody speaks, from 0 to the end."""
         labial = np.isin(PHONES, list(BILABIAL))
         changes = self.changes + _LABIAL / _CHANGES * np.outer(~labial, labial).astype(np.float32)
-        found = phones_of(best_path(self.log_phones, changes, weight=_CHANGES), self.duration_s)
+        path = best_path(self.log_phones, changes, weight=_CHANGES)
+        found = phones_of(path, self.log_phones, self.duration_s)
         return intervals(
             (SILENCE if name == NOISE else name, start, end)
             for name, start, end in zip(found.names, found.start_s, found.end_s, strict=True)

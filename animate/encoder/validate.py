@@ -41,5 +41,5 @@ def validate(encoder: SpeechEncoder, kept: list[Utterance], *, most: int = 30, p
         count += int(trusted.sum())
         rows = zip(spoken.phones, spoken.start_s, spoken.end_s, strict=True)
         known = [(PHONES[p], a, b) for (p, a, b), sure in zip(rows, spoken.trusted, strict=True) if sure]
-        lips.add(intervals(known), phones_of(path(offline), spoken.duration_s))
+        lips.add(intervals(known), phones_of(path(offline), offline, spoken.duration_s))
     return Validation(right / max(count, 1), live / max(count, 1), **lips.figures())

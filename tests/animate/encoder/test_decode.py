@@ -38,11 +38,23 @@ def test_the_path_is_the_likeliest_of_all():
     np.testing.assert_array_equal(best_path(scores, changes), grid[total.argmax()])
 
 
-def test_borders_lie_between_frames():
-    found = phones_of(np.array([SIL, SIL, AA, AA, AA]), 0.095)
+@pytest.mark.parametrize("odds, border", [((2.0, -2.0), 0.03), ((3.0, -1.0), 0.035), ((1.0, -3.0), 0.025)])
+def test_borders_lie_where_the_odds_are_even(odds, border):
+    path = np.array([SIL, SIL, AA, AA, AA])
+    scores = posteriors(path)
+    scores[1:3, SIL] = scores[1:3, AA] + odds
+    found = phones_of(path, scores, 0.095)
     assert found.names == ("SIL", "AA")
-    assert found.start_s.tolist() == [0.0, pytest.approx(0.03)]
-    assert found.end_s.tolist() == [pytest.approx(0.03), 0.095]
+    assert found.start_s.tolist() == [0.0, pytest.approx(border)]
+    assert found.end_s.tolist() == [pytest.approx(border), 0.095]
+
+
+def test_borders_of_a_path_against_all_odds_are_in_order():
+    path = np.array([AA, SIL, AA, M])
+    found = phones_of(path, np.full((4, len(PHONES)), -np.log(len(PHONES))), 0.055)
+    assert found.names == ("AA", "SIL", "AA", "M")
+    np.testing.assert_allclose(found.start_s, [0.0, 0.01, 0.03, 0.05])
+    assert found.end_s[-1] == 0.055
 
 
 def test_lips_are_judged_as_the_design_says():
