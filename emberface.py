@@ -102,13 +102,13 @@ def animate(
     fps: Fraction | int = 30,
     seed: int = 0,
     takes: int | None = None,  # how many ways to say it; None: one, and it is the result
-    model: PathLike | None = None,  # "rules", or a file of `emberface train animate`, `flow` or `keys`; None: see below
+    model: PathLike | None = None,  # "rules", "motion", "flow", "keys", or a file of `emberface train`; None: see below
     sampling: Sampling | None = None,  # how a flow is followed, as Sampling(guidance=Guidance(emotion=1.5))
     progress: Callable[[float], None] = lambda share: None,
 ) -> Track | Iterator[Track]:
     """Speech to a performance, on the identity and with the texture of another Track where one is given.
 
-    Where no `model` is given, rules move the face by a `text`, and the bundled network does without one.
+    Where no `model` is given, rules move the face by a `text`, and a bundled network ("motion") does without one.
 
     With `takes` an iterator of Tracks, each made as it is asked for: the rules' takes by seeds seed, seed + 1, ..., a
     flow's drawn from what it has learnt.
@@ -116,7 +116,6 @@ def animate(
     from animate.audio_file import read_audio
     from animate.learned import load_performer
     from animate.pipeline import animate as perform
-    from assets.locate import asset_path
 
     if isinstance(audio, np.ndarray):
         if rate is None:
@@ -134,9 +133,9 @@ def animate(
             )
         shape = identity.params.shape
     if sampling is not None and model in (None, "rules"):
-        raise InputError("guidance and sampling are of a flow, and none was given; give the file of one as the model")
+        raise InputError("guidance and sampling are of a flow, and none was given; the model may be 'flow' or a file")
     if model is None and text is None:
-        model = asset_path("emberface-motion")
+        model = "motion"
     made = perform(
         samples,
         rate,
@@ -147,7 +146,7 @@ def animate(
         fps=fps,
         seed=seed,
         takes=takes,
-        performer=None if model in (None, "rules") else load_performer(Path(model), sampling=sampling),
+        performer=None if model in (None, "rules") else load_performer(model, sampling=sampling),
         progress=progress,
     )
     if identity is None:

@@ -153,6 +153,7 @@ def animate_(
 ) -> None:
     """Speech to a performance, or to several."""
     from animate.audio_file import read_audio
+    from animate.learned import BUNDLED
     from flame_tools.load import load_head
 
     places, report = places_of(out, speech.stem, format)
@@ -162,7 +163,7 @@ def animate_(
     inputs = {"speech": str(speech), "text": text, "emotion": emotion, "identity": identity and str(identity)}
     inputs |= {"emotion_track": emotion_track and str(emotion_track), "emotion_model": emotion_model}
     inputs |= {"model": learnt, "guidance": sampling and vars(sampling.guidance), "takes": takes}
-    network = None if learnt in (None, "rules") else Path(learnt)
+    network = None if learnt in (None, "rules", *BUNDLED) else Path(learnt)
     reads = [speech, *filter(None, [identity, emotion_track, network])]
     with Run("animate", inputs | {"head": head, "fps": fps, "seed": seed}, reads=reads, show=not json) as job:
         job.prepare(*itertools.chain(*each), report)

@@ -33,12 +33,14 @@ from animate.network_file import load_network
 from animate.perform import TONGUE, Spoken
 from animate.style import STYLE
 from animate.takes import Sampling
+from assets.locate import asset_path
 from flame_tools.arkit import INDEX, LID_OWNED, from_params
 from flame_tools.errors import InputError
 from flame_tools.head import Head
 from flame_tools.load import load_head
 from flame_tools.types import Intervals
 
+BUNDLED = ("motion", "flow", "keys")
 _LIDS = [INDEX[name] for name in LID_OWNED]
 _PIECE = 900  # frames that go through a model together
 
@@ -59,12 +61,18 @@ class Performer:
         return isinstance(self.network, Flow)
 
 
-def load_performer(path: Path, *, sampling: Sampling | None = None) -> Performer:
-    """The network of a file that `emberface train animate`, `flow` or `keys` made, on the head it was trained for.
+def network_file(model: str | Path) -> Path:
+    """The file of a bundled network, or `model` itself where it is none of BUNDLED."""
+    return asset_path(f"emberface-{model}") if str(model) in BUNDLED else Path(model)
+
+
+def load_performer(model: str | Path, *, sampling: Sampling | None = None) -> Performer:
+    """A bundled network, or that of a file of `emberface train animate`, `flow` or `keys`, on the head it is for.
 
     Raises InputError where it hears with another encoder than the bundled one, and where `sampling` is given for a
     network that is no flow.
     """
+    path = network_file(model)
     network, header = load_network(path)
     if header["encoder"] != EmberfaceSpeech.name:
         raise InputError(

@@ -130,7 +130,7 @@ _ALL = (
     Asset(
         name="emotion_judge",
         file="emotion_judge.npz",
-        sha256="60c0e1cb3c09d3dae9260fa09b4349b9cb2a6150a416777fcf8dc5667de3d3ad",
+        sha256="06cb3cf5041fa373afef15ac67652646b42dc116ee1238d058e5903693ea3d4c",
         licence="Apache-2.0",
         source="python -m animate.train.judges emotion ict_facekit.npz FOLDER",
         note="Emotion judge (docs/readers.md), learnt from faces as lip_judge was.",

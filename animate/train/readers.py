@@ -10,6 +10,7 @@ again with the same words and it goes on.
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -120,7 +121,8 @@ def train_mouth(config: ReaderTraining, folder: Path, head: Head, takes: Perform
     stage = wide_stage(coarse(head), "mouth")
     stored, kept_out = _stored(stage, config, takes, held)
     figures = partial(mouth_figures, reader, kept_out)
-    return trained(reader, config, stored, losses, figures, folder / "mouth_reader.npz", save_mouth_reader)
+    path = folder / "mouth_reader.npz"
+    return trained(reader, config, pictured(stored, config), losses, figures, path, save_mouth_reader)
 
 
 def train_emotion(config: ReaderTraining, folder: Path, head: Head, takes: Performances, held: Performances):
@@ -136,7 +138,8 @@ def train_emotion(config: ReaderTraining, folder: Path, head: Head, takes: Perfo
     stage = wide_stage(coarse(head), "face")
     stored, kept_out = _stored(stage, config, takes, held)
     figures = partial(emotion_figures, reader, kept_out)
-    return trained(reader, config, stored, losses, figures, folder / "emotion_reader.npz", save_emotion_reader)
+    path = folder / "emotion_reader.npz"
+    return trained(reader, config, pictured(stored, config), losses, figures, path, save_emotion_reader)
 
 
 def _stored(stage: Stage, config: ReaderTraining, takes: Performances, held: Performances):
@@ -178,13 +181,22 @@ def emotion_leads(logits: Tensor, intensities: Tensor, felt: Tensor) -> dict[str
     }
 
 
-def trained(network, config, stored: Sequences, losses, figures, path: Path, save):
-    """Train a network that looks on stored pictures to its end; its averaged weights are saved at `path`."""
+def pictured(stored: Sequences, config) -> Callable[[int], Sequences]:
+    """The batch of a step: stored pictures as cameras deliver them."""
+
+    def batch(step: int) -> Sequences:
+        numbers = batch_numbers(len(stored.pictures), config.batch, config.run.seed, step)
+        return shown(stored, numbers, (config.run.seed << 32) + step)
+
+    return batch
+
+
+def trained(network, config, batch: Callable[[int], Sequences], losses, figures, path: Path, save):
+    """Train a network on the batches of its steps to its end; its averaged weights are saved at `path`."""
     run = Run(network, config.run)
 
     def step(run: Run) -> dict[str, Tensor]:
-        numbers = batch_numbers(len(stored.pictures), config.batch, config.run.seed, run.step)
-        return losses(shown(stored, numbers, (config.run.seed << 32) + run.step))
+        return losses(batch(run.step))
 
     def validate(run: Run) -> dict[str, float]:
         young = {name: value.clone() for name, value in network.state_dict().items()}

@@ -1,11 +1,14 @@
 """Judges: what somebody who never saw the teacher reads off a performance, emotion and phones.
 
-A track is transferred to ICT-FaceKit's head and drawn there; the judges have learnt that head's faces alone, posed from
-published tables (see `units` and `mouths`). They are kept out of every training.
+A track is transferred to ICT-FaceKit's head; there the lip judge sees pictures of the mouth, the emotion judge how
+points of the skin move. They have learnt that head's faces alone, posed from published tables (see `units` and
+`mouths`), and are kept out of every training.
 """
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,16 +18,18 @@ import torch
 from flame_tools.head import Head
 from flame_tools.transfer.motion import motion_of, params_of
 from flame_tools.transfer.retarget import transfer
-from flame_tools.types import Track
+from flame_tools.types import FaceParams, Track
 from readers.judges.head import NAME, judge_head
 from readers.judges.networks import EVERY_S, FPS, load_judge
+from readers.judges.points import Points
 from readers.stage import Stage
 from readers.visemes import VISEMES, viseme_log_probabilities
 
 __all__ = ["EmotionJudgement", "LipJudgement", "judge_emotion", "judge_lips", "on_judge_head"]
 
-_TOGETHER = 4  # pictures the emotion judge looks at in one go: 2 s
-_CHUNK = 600  # frames the lip judge reads at once
+_TOGETHER = 4  # moments the emotion judge looks at in one go: 2 s
+_CHUNK = 600  # moments that are read at once
+_DRAWN = 64  # frames that are drawn at once
 
 
 @dataclass(frozen=True)
@@ -77,35 +82,35 @@ def judge_emotion(track: Track, head: Head, *, judge_file: Path | None = None) -
     Raises AssetError where ICT-FaceKit is not at hand (`judge_file`, or registered as "ict_facekit").
     """
     judge = load_judge("emotion")
-    stage = _stage("face", judge_file)
-    moved = on_judge_head(track, head, judge_file=judge_file)
-    pictures = _drawn(stage, moved, 1 / EVERY_S)
-    short = -len(pictures) % min(_TOGETHER, len(pictures))
-    pictures = torch.cat([pictures, pictures[len(pictures) - short :]])  # the last ones stand in for what is missing
+    acted = on_judge_head(track, head, judge_file=judge_file)
+    points = Points(judge_head(judge_file), judge.config.points)
     with torch.no_grad():
-        amount, lead = judge(pictures.unflatten(0, (-1, min(_TOGETHER, len(pictures)))))
+        times = _times(acted, 1 / EVERY_S)
+        parts = _at_moments(acted, times, points.head, at_once=_CHUNK)
+        moved = torch.cat([points.moved(part) for part in parts])
+        together = min(_TOGETHER, len(moved))
+        short = -len(moved) % together
+        moved = torch.cat([moved, moved[len(moved) - short :]])  # the last ones stand in for what is missing
+        amount, lead = judge(moved.unflatten(0, (-1, together)))
     return EmotionJudgement(judge.config.names, amount.mean(0).numpy(), lead.softmax(-1).mean(0).numpy())
 
 
 def judge_lips(track: Track, head: Head, *, judge_file: Path | None = None) -> LipJudgement:
     """What the mouth of `track`, made on `head`, says. Raises as `judge_emotion` does."""
     judge = load_judge("lips")
-    stage = _stage("mouth", judge_file)
+    stage = _stage(judge_file)
     moved = on_judge_head(track, head, judge_file=judge_file)
-    pictures = _drawn(stage, moved, FPS)
     with torch.no_grad():
+        framing = stage.framing(moved.params.shape)
+        parts = _at_moments(moved, _times(moved, FPS), stage.head, at_once=_DRAWN)
+        pictures = torch.cat([stage(stage.vertices(part), framing) for part in parts])
         said = torch.cat([judge(part[None])[0] for part in pictures.split(_CHUNK)])
     return LipJudgement(judge.config.names, _times(moved, FPS), said.numpy())
 
 
-def _stage(view: str, judge_file: Path | None) -> Stage:
-    key = view, str(judge_file)
-    if key not in _stages:
-        _stages[key] = Stage(judge_head(judge_file), view)
-    return _stages[key]
-
-
-_stages: dict[tuple[str, str], Stage] = {}
+@functools.cache
+def _stage(judge_file: Path | None) -> Stage:
+    return Stage(judge_head(judge_file), "mouth")
 
 
 def _times(track: Track, rate: float) -> np.ndarray:
@@ -114,14 +119,9 @@ def _times(track: Track, rate: float) -> np.ndarray:
     return track.time_s[0] + np.arange(count) / rate
 
 
-def _drawn(stage: Stage, track: Track, rate: float) -> torch.Tensor:
-    """Canonical pictures [n, H, W] of a track on the judges' head."""
+def _at_moments(track: Track, times: np.ndarray, head: Head, *, at_once: int) -> Iterator[FaceParams]:
+    """Parameters of a track on the judges' head (whole or cut down) at `times`, some at once."""
     own = motion_of(track.params)
-    rows = np.stack([np.interp(_times(track, rate), track.time_s, column) for column in own.T], 1)
-    with torch.no_grad():
-        framing = stage.framing(track.params.shape)
-        parts = []
-        for part in np.array_split(rows, -(-len(rows) // 64)):
-            params = params_of(part, stage.head).replace(shape=track.params.shape.to(stage.head.v_template))
-            parts.append(stage(stage.vertices(params), framing))
-    return torch.cat(parts)
+    rows = np.stack([np.interp(times, track.time_s, column) for column in own.T], 1)
+    for at in range(0, len(rows), at_once):
+        yield params_of(rows[at : at + at_once], head).replace(shape=track.params.shape.to(head.v_template))

@@ -11,10 +11,11 @@ from torch import Tensor
 from flame_tools.head import Head
 from flame_tools.types import FaceParams
 from readers.judges.mouths import mouth_of_phones
-from readers.judges.units import EMOTIONS, Columns, drawn_units, face_of_units
+from readers.judges.units import EMOTIONS, UNITS, Columns, drawn_units, face_of_units
 
-_NEUTRAL, _SINGLE = 0.2, 0.8  # shares of faces that feel nothing, and at most one emotion
 _FAINTEST = 0.1
+_ANY = sorted(unit for unit in UNITS if not unit.startswith("R"))
+_STRAY = 0.4  # most of a unit that somebody shows for no reason: the tables leave out what fewer than one in five do
 _SILENT = 0.15  # share of faces that say nothing
 _BLINK_S = 0.22
 _MOUTH = ("mouth", "jaw")
@@ -35,7 +36,7 @@ class Line:
 
 @dataclass(frozen=True)
 class Habits:
-    """How people move the mouth when they speak."""
+    """How people move the mouth when they speak, and how often they feel what."""
 
     reach: float = 0.9
     """Median of how far, as a share of the full poses."""
@@ -43,6 +44,10 @@ class Habits:
     """SD of its logarithm."""
     inertia_s: tuple[float, float] = (0.030, 0.030)
     """Least and largest inertia."""
+    neutral: float = 0.2
+    """Share of faces that feel nothing."""
+    mixed: float = 0.2
+    """Share of faces that feel two things."""
 
 
 @dataclass(frozen=True)
@@ -59,8 +64,8 @@ def acted(line: Line, times: np.ndarray, columns: Columns, random: np.random.Gen
     """A face that feels something at random and says `line`, or nothing, at times [T] seconds."""
     felt = np.zeros(len(EMOTIONS))
     draw = random.random()
-    if draw >= _NEUTRAL:
-        count = 1 if draw < _SINGLE else 2
+    if draw >= habits.neutral:
+        count = 1 if draw < 1 - habits.mixed else 2
         chosen = random.choice(np.arange(1, len(EMOTIONS)), count, replace=False)
         felt[chosen] = random.uniform(_FAINTEST, 1.0 if count == 1 else 0.8, count)
     felt[0] = 1 - felt[1:].max()
@@ -68,6 +73,8 @@ def acted(line: Line, times: np.ndarray, columns: Columns, random: np.random.Gen
     for emotion, intensity in zip(EMOTIONS[1:], felt[1:], strict=True):
         if intensity > 0:
             left *= 1 - face_of_units(drawn_units(emotion, intensity, random), columns)
+    for unit in random.choice(_ANY, random.binomial(2, 0.4), replace=False):
+        left *= 1 - face_of_units({unit: random.uniform(0, _STRAY)}, columns)
     emotion = 1 - left
     silent = random.random() < _SILENT
     mouth = np.zeros((len(times), columns.count))

@@ -10,12 +10,20 @@ from animate.emotion import layer, parse
 from animate.encoder.corpus import PHONES
 from assets.errors import AssetError
 from flame_tools.arkit import to_params
-from flame_tools.errors import FormatError
-from flame_tools.types import Track
+from flame_tools.errors import FormatError, ShapeError
+from flame_tools.types import FaceParams, Track
 from readers.judges import judge_emotion, judge_lips
 from readers.judges.head import judge_head_file
 from readers.judges.mouths import OF_PHONE, POSES, mouth_of_phones
-from readers.judges.networks import EmotionJudge, JudgeConfig, LipJudge, load_judge, save_judge
+from readers.judges.networks import (
+    EmotionJudge,
+    EmotionJudgeConfig,
+    LipJudge,
+    LipJudgeConfig,
+    load_judge,
+    save_judge,
+)
+from readers.judges.points import Points, points_of
 from readers.judges.units import DU_2014, EMOTIONS, GUIDE_2002, UNITS, Columns, drawn_units, face_of_units
 from tests.shared_data import shared_file
 
@@ -74,23 +82,46 @@ def test_a_mouth_says_its_phones():
     assert np.allclose(far, 1.3 * mouth)
 
 
-@pytest.mark.parametrize(("kind", "judge"), [("lips", LipJudge), ("emotion", EmotionJudge)])
-def test_files_are_small_and_strict(kind, judge, tmp_path):
+JUDGES = {
+    "lips": (LipJudge, LipJudgeConfig(PHONES, 48, 96), (2, 3, 48, 48)),
+    "emotion": (EmotionJudge, EmotionJudgeConfig(EMOTIONS, tuple(range(200)), 96), (2, 3, 200, 3)),
+}
+
+
+@pytest.mark.parametrize("kind", JUDGES)
+def test_files_are_small_and_strict(kind, tmp_path):
     torch.manual_seed(0)
-    names, size = (PHONES, 48) if kind == "lips" else (EMOTIONS, 64)
-    made = judge(JudgeConfig(names, size, 96)).eval()
+    judge, config, sizes = JUDGES[kind]
+    made = judge(config).eval()
     save_judge(made, tmp_path / "judge.npz")
     again = load_judge(kind, tmp_path / "judge.npz")
     assert (tmp_path / "judge.npz").stat().st_size < 1 << 20
     assert again.config == made.config
-    pictures = torch.rand(2, 3, size, size)
+    seen = torch.rand(sizes)
     with torch.no_grad():
-        found, wanted = again(pictures), made(pictures)
+        found, wanted = again(seen), made(seen)
     for a, b in zip(found if kind == "emotion" else [found], wanted if kind == "emotion" else [wanted], strict=True):
         assert torch.allclose(a, b, atol=0.02)  # half precision
     other = "emotion" if kind == "lips" else "lips"
     with pytest.raises(FormatError, match="judge"):
         load_judge(other, tmp_path / "judge.npz")
+    with pytest.raises(ShapeError, match="wanted"):
+        again(seen[..., :-1])
+
+
+def test_points_are_of_the_skin_and_move_with_the_face_alone(head):
+    index = points_of(head, 60)
+    assert len(set(index)) == 60
+    points = Points(head, index)
+    params = FaceParams.neutral(head).replace(
+        shape=torch.randn(head.shape_size, generator=torch.Generator().manual_seed(0)),
+        neck=torch.tensor([0.2, 0.1, 0.0]), translation=torch.ones(3),
+    )  # fmt: skip
+    assert points.moved(params).abs().max() < 1e-3
+    places = points.head.v_template.numpy()
+    assert min(np.linalg.norm(places[i] - np.delete(places, i, 0), axis=1).min() for i in range(60)) > 0.005
+    smile = to_params(torch.as_tensor(layer(parse("happy:1"))).float(), head)
+    assert 2 < points.moved(smile).norm(dim=-1).max() < 30
 
 
 def test_without_the_head_the_way_out_is_told(tmp_path, monkeypatch):

@@ -1,0 +1,41 @@
+"""What the emotion judge reads: how far points of the skin have moved from the face at rest, as in motion capture."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from flame_tools.head import Head
+from flame_tools.types import FaceParams
+from readers.stage import Stage
+
+_SKIN_MM = 1.0  # skin is what some component of the expression moves further than this: no eyeball, no tooth
+
+
+class Points:
+    """Some points of a head's face."""
+
+    def __init__(self, head: Head, index: tuple[int, ...]):
+        self.head = head.only(torch.as_tensor(index).long())
+
+    def moved(self, params: FaceParams) -> Tensor:
+        """[..., N, 3] mm from where the points of the same person rest, in the head's own frame."""
+        names = ("neck", "global_rotation", "translation")
+        still = params.replace(**{name: torch.zeros_like(getattr(params, name)) for name in names})
+        rest = FaceParams.neutral(self.head).replace(shape=params.shape)
+        return 1e3 * (self.head.vertices(still) - self.head.vertices(rest))
+
+
+def points_of(head: Head, count: int) -> tuple[int, ...]:
+    """`count` vertices of the skin that a picture of the face shows, each as far from the ones before as can be."""
+    seen = Stage(head, "face").index.numpy()
+    reach = np.linalg.norm(head.arrays.expressiondirs[seen], axis=1).max(-1)
+    skin = seen[1e3 * reach > _SKIN_MM]
+    places = np.asarray(head.arrays.v_template)[skin]
+    chosen = [int(places[:, 2].argmax())]  # the tip of the nose
+    distance = np.full(len(skin), np.inf)
+    while len(chosen) < min(count, len(skin)):
+        distance = np.minimum(distance, np.linalg.norm(places - places[chosen[-1]], axis=1))
+        chosen.append(int(distance.argmax()))
+    return tuple(sorted(int(i) for i in skin[chosen]))
