@@ -104,7 +104,7 @@ _ALL = (
     Asset(
         name="mouth_reader",
         file="mouth_reader.npz",
-        sha256="e23a216ab3c35e6f489f1e111f556045a0d7ce637e5dcf89b7d3dda8f17337c6",
+        sha256="0731e681620de7b648c52243cc47a789cea72a22b478f5cd450d5d52bce3e4c7",
         licence="Apache-2.0",
         source="python -m animate.train.readers mouth FOLDER",
         note="Lip reader of drawn mouths (docs/readers.md), learnt from performances of speech of LibriSpeech "
@@ -113,7 +113,7 @@ _ALL = (
     Asset(
         name="emotion_reader",
         file="emotion_reader.npz",
-        sha256="f776fde35f7e0532c8968280535395b646f6a830a76311487bb1a283f2d291ce",
+        sha256="554e619a12586716fc9068e3cc897fb4e4e6b2b309e245edc7ebefc4e3edfcd8",
         licence="Apache-2.0",
         source="python -m animate.train.readers emotion FOLDER",
         note="Emotion reader of drawn faces (docs/readers.md), learnt as mouth_reader was.",
@@ -130,7 +130,7 @@ _ALL = (
     Asset(
         name="emotion_judge",
         file="emotion_judge.npz",
-        sha256="06cb3cf5041fa373afef15ac67652646b42dc116ee1238d058e5903693ea3d4c",
+        sha256="d62c3040af60649175da6b2ec26f790cb986fb37ff49d263e3329e98a5eca914",
         licence="Apache-2.0",
         source="python -m animate.train.judges emotion ict_facekit.npz FOLDER",
         note="Emotion judge (docs/readers.md), learnt from faces as lip_judge was.",

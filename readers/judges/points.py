@@ -8,9 +8,8 @@ from torch import Tensor
 
 from flame_tools.head import Head
 from flame_tools.types import FaceParams
-from readers.stage import Stage
 
-_SKIN_MM = 1.0  # skin is what some component of the expression moves further than this: no eyeball, no tooth
+_MOVED_MM = 1.0  # by some component of the expression
 
 
 class Points:
@@ -28,10 +27,10 @@ class Points:
 
 
 def points_of(head: Head, count: int) -> tuple[int, ...]:
-    """`count` vertices of the skin that a picture of the face shows, each as far from the ones before as can be."""
-    seen = Stage(head, "face").index.numpy()
-    reach = np.linalg.norm(head.arrays.expressiondirs[seen], axis=1).max(-1)
-    skin = seen[1e3 * reach > _SKIN_MM]
+    """`count` vertices of the face's skin that expressions move, each as far from the ones before as can be."""
+    face = head.arrays.regions["face"]
+    reach = np.linalg.norm(head.arrays.expressiondirs[face], axis=1).max(-1)
+    skin = face[1e3 * reach > _MOVED_MM]
     places = np.asarray(head.arrays.v_template)[skin]
     chosen = [int(places[:, 2].argmax())]  # the tip of the nose
     distance = np.full(len(skin), np.inf)
