@@ -71,7 +71,7 @@ _ALL = (
     Asset(
         name="emberface-motion",
         file="emberface_motion.npz",
-        sha256="f555ed53ff56d73bcd55af9b30511f0409fc32c1852e1eb835126f4a27bb1b4a",
+        sha256="bd464120d6c094c6313ed3b094989afdd5c675a35644a8355af53451cf50cf6a",
         licence="Apache-2.0",
         source="emberface train animate tools/trainings/animate.json, on the corpus of tools/performances",
         note="Learnt from rules (animate.perform) that say the speech which emberface-speech learnt from.",

@@ -54,7 +54,7 @@ def make(folder: Path, share: tuple[int, int]) -> None:
 def heard(folder: Path, encoder: EmberfaceSpeech, held_out: bool, share: tuple[int, int]) -> Iterator[Clip]:
     learnt, _ = load_corpus([corpus_folder() / part for part in PARTS])
     pool = [Item(spoken, np.zeros(1), np.zeros(1)) for spoken in learnt]
-    for number, path in list(enumerate(sorted(folder.glob("*.npz"))))[share[0] :: share[1]]:
+    for number, path in list(enumerate(sorted(folder.glob("[!.]*.npz"))))[share[0] :: share[1]]:
         arrays, header = read_npz(path, _KIND, _VERSION)
         if header["held_out"] != held_out:
             continue
