@@ -24,8 +24,8 @@ Model = Annotated[
     str | None,
     typer.Option(
         "--model",
-        help="What moves the face: rules, a bundled network (motion; flow: many takes; keys), or an npz of `train`. By "
-        "default rules where there is a text, else motion.",
+        help="What moves the face: rules, a bundled network (motion, or flow, which has many takes), or an npz of "
+        "`train`. By default rules where there is a text, else motion.",
     ),
 ]
 Text = Annotated[str | None, typer.Option("--text", help="What is said; the lips become exact.")]

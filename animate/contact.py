@@ -95,11 +95,13 @@ class Closures:
     hold: np.ndarray  # [T] in [0, 1]; 1 at frames where lips must be shut, ramps around them
     limit: np.ndarray  # [T] in [0, 1]; how far closing may go where lips must not meet
     apart: np.ndarray  # [T] bool; where they must not meet, whatever moves them
+    silent: np.ndarray  # [T] bool; where nothing is said
 
 
 def closures(phones: Intervals, times: np.ndarray) -> Closures:
     """Closing demands of /p b m/ at frame times [T]; each gets at least the frame nearest to its middle."""
-    hold, limit, apart = np.zeros(len(times)), np.ones(len(times)), np.zeros(len(times), bool)
+    hold, limit = np.zeros(len(times)), np.ones(len(times))
+    apart, silent = np.zeros((2, len(times)), bool)
     names = [plain(name) for name in phones.names]
     for i, (name, start, end) in enumerate(zip(names, phones.start_s, phones.end_s, strict=True)):
         if name in BILABIAL:
@@ -114,13 +116,15 @@ def closures(phones: Intervals, times: np.ndarray) -> Closures:
             rise = np.clip((t - first + before + 1e-9) / before, 0, 1)
             fall = np.clip((last + after - t + 1e-9) / after, 0, 1)
             hold[rows] = np.maximum(hold[rows], _smooth(np.minimum(rise, fall)))
-        elif name != SILENCE and name not in LABIODENTAL and end - start >= 0.055:
+        elif name != SILENCE and name not in LABIODENTAL:
             quarter = (end - start) / 4
-            rows = slice(np.searchsorted(times, start + quarter), np.searchsorted(times, end - quarter, "right"))
-            limit[rows] = np.minimum(limit[rows], 0.45 if name in OPEN_VOWELS else 0.60)
-            edge = 0.1 * (end - start)
-            apart[np.searchsorted(times, start + edge) : np.searchsorted(times, end - edge, "right")] = True
-    return Closures(hold, limit, apart & (hold < 0.5))
+            if end - start >= 0.055:
+                rows = slice(np.searchsorted(times, start + quarter), np.searchsorted(times, end - quarter, "right"))
+                limit[rows] = np.minimum(limit[rows], 0.45 if name in OPEN_VOWELS else 0.60)
+            apart[np.searchsorted(times, start) : np.searchsorted(times, end)] = True
+        elif name == SILENCE:
+            silent[np.searchsorted(times, start) : np.searchsorted(times, end)] = True
+    return Closures(hold, limit, apart & (hold < 0.5), silent)
 
 
 def _ramp(phones: Intervals, names: list[str], i: int, wanted: float) -> float:
@@ -179,8 +183,9 @@ def part(
         lack[apart] = np.maximum(_APART_MM - lips.gaps_of_weights_mm(out[apart]).mean(1), 0.0)
         if not lack.any():
             break
-        # About 4 mm a unit of both sides. Neighbours follow in part, but where they are to be shut.
+        # About 4 mm a unit of both sides. Neighbours follow in part: less in silence, not where they are to be shut.
         more = (1 - _spread(np.clip(1 - lack / 4.0, 0.0, 1.0))) * (1 - wanted.hold)
+        more[wanted.silent] *= 0.4
         out[:, _LOWER] = np.minimum(out[:, _LOWER] + more[:, None], 1.0)
     return out
 
