@@ -117,8 +117,8 @@ def closures(phones: Intervals, times: np.ndarray) -> Closures:
             fall = np.clip((last + after - t + 1e-9) / after, 0, 1)
             hold[rows] = np.maximum(hold[rows], _smooth(np.minimum(rise, fall)))
         elif name != SILENCE and name not in LABIODENTAL:
-            quarter = (end - start) / 4
             if end - start >= 0.055:
+                quarter = (end - start) / 4
                 rows = slice(np.searchsorted(times, start + quarter), np.searchsorted(times, end - quarter, "right"))
                 limit[rows] = np.minimum(limit[rows], 0.45 if name in OPEN_VOWELS else 0.60)
             apart[np.searchsorted(times, start) : np.searchsorted(times, end)] = True

@@ -102,6 +102,10 @@ def test_what_is_said_with_open_lips_keeps_them_apart(head):
     np.testing.assert_array_equal(open_[times > 0.8], shut[times > 0.8])
     steps = np.abs(np.diff(open_ - shut, axis=0)).max()
     assert steps < 0.3  # nothing snaps
+    last = np.flatnonzero(times < 0.7)[-1]
+    assert wanted.apart[last] and wanted.silent[last + 1 :].all()  # to the edge of the silence, which follows a little
+    opened = (open_ - shut)[:, INDEX["mouthLowerDownLeft"]]
+    assert 0 < opened[last + 1] < 0.4 * opened[last]
 
 
 def test_nothing_to_close():
