@@ -98,7 +98,7 @@ class _Frames:
             "property list uchar int vertex_indices",
             "end_header",
         ]
-        self.header = "".join(f"{line}\n" for line in lines).encode()
+        self.header = "".join(f"{line}\n" for line in lines).encode("ascii", "replace")  # a PLY header is ASCII
 
     def file(self, vertices: np.ndarray) -> bytes:
         rows = self.corners.vertices

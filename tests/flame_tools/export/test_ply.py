@@ -73,6 +73,17 @@ def test_more_frames_are_a_sequence(arrays, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+def test_a_header_stays_a_header(arrays, tmp_path):
+    """A name in another script or a licence of several lines breaks no reader."""
+    head = Head(dataclasses.replace(arrays, id="tête", licence="line one\nproperty float w\nline two"))
+    track = lively_track(head, 1)
+    write_ply(track, head, tmp_path / "x.ply")
+    np.testing.assert_array_equal(
+        np.float32(read(tmp_path / "x.ply").vertices[: len(arrays.v_template)]), next(posed_frames(track, head))
+    )
+    assert b"comment head t?te\n" in (tmp_path / "x.ply").read_bytes()
+
+
 def test_same_bytes(arrays, tmp_path):
     head = Head(arrays)
     for name in "ab":
