@@ -1,8 +1,28 @@
 """Writers: one format a file, each whole or not at all, the same bytes for the same track."""
 
+from flame_tools.export.curves import write_curve_csv, write_curve_json
 from flame_tools.export.gltf import write_glb
 from flame_tools.export.livelink import write_csv
 from flame_tools.export.obj import write_obj_sequence
+from flame_tools.export.ply import write_ply, write_ply_sequence
+from flame_tools.export.pointcache import write_mdd, write_pc2
 from flame_tools.export.sound import write_wav
+from flame_tools.export.stl import write_stl
+from flame_tools.export.visemes import write_visemes
+from flame_tools.export.vrm import write_vrm_json
 
-__all__ = ["write_csv", "write_glb", "write_obj_sequence", "write_wav"]
+__all__ = [
+    "write_csv",
+    "write_curve_csv",
+    "write_curve_json",
+    "write_glb",
+    "write_mdd",
+    "write_obj_sequence",
+    "write_pc2",
+    "write_ply",
+    "write_ply_sequence",
+    "write_stl",
+    "write_visemes",
+    "write_vrm_json",
+    "write_wav",
+]

@@ -37,13 +37,22 @@ assert sorted(_ORDER) == list(range(len(ARKIT_NAMES)))
 
 def write_csv(track: Track, head: Head, path: str | os.PathLike) -> None:
     """Write one row a frame. Weights are clipped to [0, 1], which is all that the format knows."""
-    weights = from_params(track.params, head).detach().cpu().double().clamp(0, 1).numpy()[:, _ORDER]
-    rows = np.concatenate([weights, head_and_eye_angles(track)], 1)
+    rows = weights_and_angles(track, head)
     codes = timecodes(track)
     with written_whole(path) as temporary, open(temporary, "w", newline="") as file:
         file.write(",".join(HEADER) + "\r\n")
         for code, row in zip(codes, rows, strict=True):
             file.write(f"{code},{len(row)},{','.join(f'{x:.6f}' for x in row)}\r\n")
+
+
+def weights_and_angles(track: Track, head: Head) -> np.ndarray:
+    """The app's columns but the first two, [T, 61] float64: weights in [0, 1] in the order of COLUMNS, then ANGLES."""
+    return np.concatenate([arkit_weights(track, head)[:, _ORDER], head_and_eye_angles(track)], 1)
+
+
+def arkit_weights(track: Track, head: Head) -> np.ndarray:
+    """[T, 52] float64 weights in the order of ARKIT_NAMES, clipped to [0, 1]."""
+    return from_params(track.params, head).detach().cpu().double().clamp(0, 1).numpy()
 
 
 def timecodes(track: Track) -> list[str]:

@@ -1,0 +1,52 @@
+"""Curve tables for Unreal: the 52 ARKit weights and the angles of head and eyes, by time.
+
+Both forms are what the engine's UCurveTable imports (CreateTableFromCSVString, CreateTableFromJSONString): one row a
+curve, one column or key a moment. Names, clipping and angles (radians) are those of the Live Link Face CSV, so that a
+MetaHuman's own ARKit mapping knows them; times are `time_s` in seconds.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+import numpy as np
+
+from flame_tools.archive import written_whole
+from flame_tools.export.livelink import ANGLES, COLUMNS, weights_and_angles
+from flame_tools.head import Head
+from flame_tools.types import Track
+
+
+def write_curve_csv(track: Track, head: Head, path: str | os.PathLike) -> None:
+    """Write a CSV whose first line holds the times, and each of 61 further lines a curve's name and its values.
+
+    Import it as a CurveTable with linear interpolation. The format has no place for licences.
+    """
+    with written_whole(path) as temporary, open(temporary, "w", newline="") as file:
+        file.write(",".join(["---", *_seconds(track)]) + "\r\n")
+        for name, values in _curves(track, head):
+            file.write(",".join([name, *values]) + "\r\n")
+
+
+def write_curve_json(track: Track, head: Head, path: str | os.PathLike) -> None:
+    """Write a JSON list of 61 objects: "Name", and each time as a key to its value.
+
+    Import it as a CurveTable. The format has no place for licences.
+    """
+    seconds = _seconds(track)
+    with written_whole(path) as temporary, open(temporary, "w", newline="\n") as file:
+        file.write("[")
+        for i, (name, values) in enumerate(_curves(track, head)):
+            pairs = "".join(f', "{time}": {value}' for time, value in zip(seconds, values, strict=True))
+            file.write(f'{"," if i else ""}\n{{"Name": "{name}"{pairs}}}')
+        file.write("\n]\n")
+
+
+def _seconds(track: Track) -> list[str]:
+    return [f"{t:.6f}" for t in np.asarray(track.time_s, np.float64)]
+
+
+def _curves(track: Track, head: Head) -> Iterator[tuple[str, list[str]]]:
+    for name, values in zip((*COLUMNS, *ANGLES), weights_and_angles(track, head).T, strict=True):
+        yield name, [f"{value:.6f}" for value in values]
