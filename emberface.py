@@ -35,11 +35,20 @@ __all__ = [
 ]  # fmt: skip
 
 PathLike = str | os.PathLike
+DOUBLE_ENDINGS = (".face.npz", ".emotion.csv", ".curves.csv", ".curves.json", ".vrm.json", ".visemes.json")
 DRAWN = (".mp4", ".png", ".webp", ".gif")
 FORMATS = {
     ".face.npz": "the track itself, to come back to",
     ".glb": "glTF: mesh, 52 named shapes, skin, animation",
     ".csv": "Live Link Face: the 52 weights, head and eye angles",
+    ".curves.csv": "a curve table for Unreal, the same columns as rows",
+    ".curves.json": "the same as JSON",
+    ".vrm.json": "expressions for VRM and Unity avatars",
+    ".visemes.json": "what is said, as visemes with times",
+    ".mdd": "a vertex cache: every vertex of every frame",
+    ".pc2": "the same for 3ds Max",
+    ".ply": "the mesh of a single frame",
+    ".stl": "the same for printers, in mm",
     ".emotion.csv": "the emotion over time, to edit and to give back to animate",
     ".wav": "the voice",
     ".mp4": "a film with sound",
@@ -201,10 +210,9 @@ def export(track: Track, path: PathLike, *, head: str | Head | None = None) -> N
 
         write_emotion_csv(track, path)
     else:
-        from flame_tools.export import write_csv, write_glb, write_obj_sequence
+        from flame_tools.export import WRITERS
 
-        writer = {".glb": write_glb, ".csv": write_csv, "": write_obj_sequence}[kind]
-        writer(track, _head(head, track), path)
+        WRITERS[kind](track, _head(head, track), path)
 
 
 def render(
@@ -283,7 +291,7 @@ def load(path: PathLike) -> Track:
 def kind_of(path: PathLike) -> str:
     """The entry of FORMATS that a file's name asks for."""
     path = Path(path)
-    for double in (".face.npz", ".emotion.csv"):
+    for double in DOUBLE_ENDINGS:
         if path.name.endswith(double):
             return double
     if names_folder(path):

@@ -72,7 +72,9 @@ class Format(StrEnum):
     """What `--format` takes, beside the track itself."""
 
     glb, obj, csv, wav, mp4, png = "glb", "obj", "csv", "wav", "mp4", "png"
-    emotion = "emotion.csv"
+    mdd, pc2, ply, stl = "mdd", "pc2", "ply", "stl"
+    emotion, curves, curve_table = "emotion.csv", "curves.csv", "curves.json"
+    vrm, visemes = "vrm.json", "visemes.json"
 
 
 Formats = Annotated[str, typer.Option("--format", help=f"Any of {', '.join(Format)}, with commas.")]
@@ -98,7 +100,9 @@ def places_of(out: Path, name: str, formats: str) -> tuple[list[Path], Path]:
 
 
 def report_beside(place: Path) -> Path:
-    name = place.name.removesuffix(".face.npz") if place.name.endswith(".face.npz") else place.stem
+    name = place.stem
+    for ending in emberface.DOUBLE_ENDINGS:
+        name = place.name.removesuffix(ending) if place.name.endswith(ending) else name
     return place.with_name(f"{name}.report.json")
 
 
@@ -112,7 +116,7 @@ def of_take(place: Path, number: int) -> Path:
 
 
 def _marked(place: Path, mark: str) -> Path:
-    for ending in (".face.npz", ".emotion.csv", "_obj", place.suffix):
+    for ending in (*emberface.DOUBLE_ENDINGS, "_obj", place.suffix):
         if ending and place.name.endswith(ending):
             return place.with_name(f"{place.name.removesuffix(ending)}{mark}{ending}")
     return place.with_name(f"{place.name}{mark}")

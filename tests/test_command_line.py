@@ -69,6 +69,23 @@ def test_convert_writes_all_and_a_report(capsys, track_file, tmp_path):
     assert kept == {*(p.name for p in places), "a.report.json"}
 
 
+def test_convert_names_every_kind_of_file(capsys, track_file, tmp_path):
+    kinds = [
+        kind
+        for kind in emberface.FORMATS
+        if kind not in ("", ".wav", ".emotion.csv", ".visemes.json", *emberface.DRAWN)
+    ]
+    places = [tmp_path / f"a{kind}" for kind in kinds]
+    arguments = [x for place in places for x in ("-o", str(place))]
+    assert emberface_cli.run(["convert", str(track_file), *arguments, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["outputs"] == [str(p) for p in places]
+    assert {p.name for p in tmp_path.iterdir()} == {*(p.name for p in places), "a.report.json"}
+    assert all(place.stat().st_size > 500 for place in places)
+    assert {f".{name}" for name in emberface_options.Format} - {".obj"} <= set(emberface.FORMATS)
+    line = refused(capsys, tmp_path, "convert", track_file, "-o", tmp_path / "b.visemes.json")
+    assert "no phones" in line
+
+
 def test_render_from_a_side_beside_another_as_a_loop(capsys, head, track_file, tmp_path):
     other = tmp_path / "other.face.npz"
     save_track(still(head, random_identities(head, 2, 5)[1]).replace(licences=("CC-BY-4.0",)), other)
@@ -143,7 +160,7 @@ def test_nothing_is_computed_for_a_place_that_cannot_be_written(capsys, monkeypa
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["convert", "{track}", "-o", "{tmp}/a.fbx"], "no writer"),
+        (["convert", "{track}", "-o", "{tmp}/a.x3d"], "no writer"),
         (["convert", "{track}", "-o", "{tmp}/a.obj"], "folder"),
         (["convert", "{tmp}/none.face.npz", "-o", "{tmp}/a.glb"], "none.face.npz"),
         (["convert", "{track}", "-o", "{tmp}/a.glb", "--head", "{tmp}/none.npz"], "none.npz"),

@@ -12,6 +12,7 @@ from flame_tools.export.visemes import write_visemes
 from flame_tools.export.vrm import write_vrm_json
 
 __all__ = [
+    "WRITERS",
     "write_csv",
     "write_curve_csv",
     "write_curve_json",
@@ -26,3 +27,18 @@ __all__ = [
     "write_vrm_json",
     "write_wav",
 ]
+
+# What the ending of a file's name asks for; a folder of OBJ files has none.
+WRITERS = {
+    ".glb": write_glb,
+    ".csv": write_csv,
+    ".curves.csv": write_curve_csv,
+    ".curves.json": write_curve_json,
+    ".vrm.json": write_vrm_json,
+    ".visemes.json": write_visemes,
+    ".mdd": write_mdd,
+    ".pc2": write_pc2,
+    ".ply": write_ply,
+    ".stl": write_stl,
+    "": write_obj_sequence,
+}
