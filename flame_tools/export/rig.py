@@ -49,6 +49,13 @@ class Rig:
     rest_joints: np.ndarray  # [J, 3] metres, where the joints are bound
     rotations: np.ndarray  # [T, J, 4] local quaternions (x, y, z, w), continuous in time
     translations: np.ndarray  # [T, J, 3] metres, of each joint in its parent's axes
+    times_s: np.ndarray  # [T] float64; files know no time below 0, so a track that starts there starts at 0
+
+    @property
+    def rest_translations(self) -> np.ndarray:
+        """Where each joint is bound, from its parent, [J, 3] metres."""
+        above = np.array(self.parents)
+        return self.rest_joints - np.where(above[:, None] >= 0, self.rest_joints[above], 0)
 
 
 def make_rig(track: Track, head: Head) -> Rig:
@@ -72,6 +79,7 @@ def make_rig(track: Track, head: Head) -> Rig:
             rest_joints=joints.numpy().copy(),
             rotations=_continuous(quaternion_from_matrix(local)).numpy(),
             translations=translations.numpy(),
+            times_s=np.asarray(track.time_s, np.float64) - min(track.time_s[0], 0.0),
         )
 
 
