@@ -29,7 +29,7 @@ points = rows(mesh.vertices)
 weights = np.zeros((len(points), len(clusters)))
 world = np.zeros((len(points), 4, 3))
 for i, (_, vertices, shares, matrix) in enumerate(parts):
-    at, share = np.array(list(vertices)), np.array(list(shares))
+    at, share = np.array(list(vertices), int), np.array(list(shares))
     weights[at, i] = share
     world[at] += share[:, None, None] * columns(matrix)
 world /= np.maximum(weights.sum(1), 1e-9)[:, None, None] if clusters else 1.0
