@@ -1,6 +1,6 @@
 """A head's mesh in FBX: geometry, materials with the embedded texture, blend shapes.
 
-Vertices stay as they are in the head: FBX gives UV and normals to the corners of polygons, so nothing is split at seams.
+Vertices keep the head's own order: FBX gives UV and normals to the corners of polygons, so none is split at a seam.
 """
 
 from __future__ import annotations

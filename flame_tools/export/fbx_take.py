@@ -72,9 +72,7 @@ def _changes(values: np.ndarray) -> np.ndarray:
     return (keys != keys[:1]).any(0)
 
 
-def add_take(
-    objects: Objects, rig: Rig, channels: list[np.int64], joints: list[np.int64], degrees: np.ndarray
-) -> None:
+def add_take(objects: Objects, rig: Rig, channels: list[np.int64], joints: list[np.int64], degrees: np.ndarray) -> None:
     """Curves for the weights of `channels`, and the rotations (`degrees` [T, J, 3]) and places of `joints`."""
     times = ticks(rig.times_s)
     span = [

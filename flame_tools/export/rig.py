@@ -30,6 +30,7 @@ from flame_tools.head import Head
 from flame_tools.posing import person
 from flame_tools.rotations import matrix_from_axis_angle, quaternion_from_matrix
 from flame_tools.skinning import joint_transforms
+from flame_tools.track_check import check_track
 from flame_tools.types import JOINTS, PARENTS, FaceParams, Track
 
 NEGLIGIBLE_M = 1e-7  # a target that never moves a vertex further is left out
@@ -59,7 +60,11 @@ class Rig:
 
 
 def make_rig(track: Track, head: Head) -> Rig:
-    """Take a track apart into base, targets, weights and joints."""
+    """Take a track apart into base, targets, weights and joints.
+
+    Raises ShapeError where the track does not fit together (NaN frames among it) or was made on another head.
+    """
+    check_track(track)
     with torch.no_grad():
         someone = person(track, head)
         params = track.params.map(lambda tensor: tensor.to(head.v_template))

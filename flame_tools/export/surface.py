@@ -28,9 +28,7 @@ def normals_of(faces: np.ndarray, count: int) -> Callable[[np.ndarray], np.ndarr
     return normals
 
 
-def base_and_turns(
-    faces: np.ndarray, base: np.ndarray
-) -> tuple[np.ndarray, Callable[[np.ndarray], np.ndarray]]:
+def base_and_turns(faces: np.ndarray, base: np.ndarray) -> tuple[np.ndarray, Callable[[np.ndarray], np.ndarray]]:
     """Unit normals [V, 3] of a base mesh, and how a target [V, 3] at weight 1 changes them, [V, 3].
 
     A vertex that no face touches has no direction; formats want a unit vector all the same, and it never turns.

@@ -48,8 +48,12 @@ def test_ufbx_sees_mesh_channels_skin_and_take(tmp_path):
     track = performance(head, 8)
     write_fbx(track, head, tmp_path / "head.fbx")
     assert_sees_the_same(tmp_path / "head.fbx", tmp_path)
-    seen = ufbx_sees(tmp_path / "head.fbx", tmp_path / "again.npz")
-    assert seen["metres"] == 1
+    seen = ufbx_sees(tmp_path / "head.fbx", tmp_path / "again.npz", 0.0, *track.time_s[[3, 7]])
+    assert seen["metres"] == 1 and seen["fps"] == 30 and seen["warnings"] == 0
+    assert seen["takes"].tolist() == ["performance"]
+    np.testing.assert_allclose(seen["span_s"], [track.time_s[[0, 7]]], atol=1e-9)
+    weights = from_params(track.params, head).numpy()
+    np.testing.assert_allclose(seen["played"][:, :52], weights[[0, 3, 7]], atol=1e-6)
     assert tuple(seen["bones"]) == JOINTS
     shapes = [name.removeprefix("shape.") for name in seen if name.startswith("shape.")]
     assert tuple(shapes[:52]) == ARKIT_NAMES
