@@ -52,15 +52,15 @@ def _document(track: Track, head: Head, rig: Rig) -> Node:
     arrays = head.arrays
     licences = ", ".join(licences_of(track, arrays))
     still = len(track) == 1
-    degrees = euler_degrees(rig.rotations)
+    degrees, percents = euler_degrees(rig.rotations), 100 * rig.weights.astype(np.float64)
     objects = Objects()
     mesh, geometry = add_mesh(objects, rig, track, arrays, licences)
-    channels = add_shapes(objects, geometry, rig, arrays.faces, rest_of(rig.weights, np.zeros(len(rig.target_names))))
+    channels = add_shapes(objects, geometry, rig, arrays.faces, rest_of(percents, np.zeros(len(rig.target_names))))
     places = rest_of(rig.translations, rig.rest_translations)
     joints = add_joints(objects, rig, places, rest_of(degrees, np.zeros(degrees.shape[1:])))
     add_skin(objects, geometry, mesh, joints, rig)
     if not still:
-        add_take(objects, rig, channels, joints, degrees)
+        add_take(objects, rig, channels, percents, joints, degrees)
     takes = [] if still else [TAKE]
     return Node(
         "",

@@ -165,15 +165,14 @@ def _add_texture(objects: Objects, picture: bytes) -> np.int64:
 
 
 def add_shapes(
-    objects: Objects, geometry: np.int64, rig: Rig, faces: np.ndarray, weights: np.ndarray
+    objects: Objects, geometry: np.int64, rig: Rig, faces: np.ndarray, percents: np.ndarray
 ) -> list[np.int64]:
-    """The ids of one channel for each target, at `weights` [N] in [0, 1] where nothing drives it."""
+    """The ids of one channel for each target, at `percents` [N] in [0, 100] where nothing drives it."""
     deformer = objects.add("Deformer", "head", "Deformer", "BlendShape", [Node("Version", [_SHAPE_VERSION])])
     objects.link(deformer, geometry)
     _, turn_of = base_and_turns(faces, rig.base)
     channels = []
-    for name, target, weight in zip(rig.target_names, rig.targets, weights, strict=True):
-        percent = 100 * float(weight)
+    for name, target, percent in zip(rig.target_names, rig.targets, percents.tolist(), strict=True):
         channel = objects.add(
             "Deformer",
             name,

@@ -72,8 +72,15 @@ def _changes(values: np.ndarray) -> np.ndarray:
     return (keys != keys[:1]).any(0)
 
 
-def add_take(objects: Objects, rig: Rig, channels: list[np.int64], joints: list[np.int64], degrees: np.ndarray) -> None:
-    """Curves for the weights of `channels`, and the rotations (`degrees` [T, J, 3]) and places of `joints`."""
+def add_take(
+    objects: Objects,
+    rig: Rig,
+    channels: list[np.int64],
+    percents: np.ndarray,
+    joints: list[np.int64],
+    degrees: np.ndarray,
+) -> None:
+    """Curves for the channels' `percents` [T, N], and for the joints' places and angles (`degrees` [T, J, 3])."""
     times = ticks(rig.times_s)
     span = [
         (f"{kind}{end}", "KTime", "Time", "", times[at])
@@ -97,8 +104,8 @@ def add_take(objects: Objects, rig: Rig, channels: list[np.int64], joints: list[
             curve = objects.add("AnimationCurve", "", "AnimCurve", "", _curve(times, values[:, k]))
             objects.link(curve, node, f"d|{parts[k]}")
 
-    for channel, weights in zip(channels, rig.weights.T, strict=True):
-        animate(channel, "DeformPercent", "DeformPercent", 100 * weights[:, None], ("DeformPercent",))
+    for channel, percent in zip(channels, percents.T, strict=True):
+        animate(channel, "DeformPercent", "DeformPercent", percent[:, None], ("DeformPercent",))
     for j, joint in enumerate(joints):
         animate(joint, "Lcl Translation", "T", rig.translations[:, j], ("X", "Y", "Z"))
         animate(joint, "Lcl Rotation", "R", degrees[:, j], ("X", "Y", "Z"))
