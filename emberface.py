@@ -40,6 +40,7 @@ DRAWN = (".mp4", ".png", ".webp", ".gif")
 FORMATS = {
     ".face.npz": "the track itself, to come back to",
     ".glb": "glTF: mesh, 52 named shapes, skin, animation",
+    ".fbx": "the same for Maya, Unreal and Unity",
     ".csv": "Live Link Face: the 52 weights, head and eye angles",
     ".curves.csv": "a curve table for Unreal, the same columns as rows",
     ".curves.json": "the same as JSON",

@@ -71,7 +71,7 @@ class Backend(StrEnum):
 class Format(StrEnum):
     """What `--format` takes, beside the track itself."""
 
-    glb, obj, csv, wav, mp4, png = "glb", "obj", "csv", "wav", "mp4", "png"
+    glb, fbx, obj, csv, wav, mp4, png = "glb", "fbx", "obj", "csv", "wav", "mp4", "png"
     mdd, pc2, ply, stl = "mdd", "pc2", "ply", "stl"
     emotion, curves, curve_table = "emotion.csv", "curves.csv", "curves.json"
     vrm, visemes = "vrm.json", "visemes.json"

@@ -31,7 +31,7 @@ DEFLATE_FROM = 128  # bytes; shorter arrays are written as they are
 
 @dataclass(frozen=True, eq=False)
 class Node:
-    """One record. Properties are int, float, bool, str, bytes or arrays."""
+    """One record. Properties are int, float, bool, str, bytes or arrays; a numpy.int64 is written with 64 bits."""
 
     name: str
     properties: list = field(default_factory=list)
@@ -183,6 +183,8 @@ def _write(node: Node, out: bytearray, head: struct.Struct) -> None:
 
 
 def _property(value) -> bytes:
+    if isinstance(value, np.int64):  # ids and times: the same width whatever their value
+        return struct.pack("<cq", b"L", value)
     if isinstance(value, (bool, np.bool_)):
         return b"C" + struct.pack("<?", value)
     if isinstance(value, (int, np.integer)):

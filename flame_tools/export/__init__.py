@@ -1,6 +1,7 @@
 """Writers: one format a file, each whole or not at all, the same bytes for the same track."""
 
 from flame_tools.export.curves import write_curve_csv, write_curve_json
+from flame_tools.export.fbx import write_fbx
 from flame_tools.export.gltf import write_glb
 from flame_tools.export.livelink import write_csv
 from flame_tools.export.obj import write_obj_sequence
@@ -16,6 +17,7 @@ __all__ = [
     "write_csv",
     "write_curve_csv",
     "write_curve_json",
+    "write_fbx",
     "write_glb",
     "write_mdd",
     "write_obj_sequence",
@@ -31,6 +33,7 @@ __all__ = [
 # What the ending of a file's name asks for; a folder of OBJ files has none.
 WRITERS = {
     ".glb": write_glb,
+    ".fbx": write_fbx,
     ".csv": write_csv,
     ".curves.csv": write_curve_csv,
     ".curves.json": write_curve_json,

@@ -16,7 +16,7 @@ from flame_tools.archive import written_whole
 from flame_tools.export.corners import Piece, split_by_material
 from flame_tools.export.looks import linear, look_of, texture_png
 from flame_tools.export.rig import Rig, make_rig
-from flame_tools.export.surface import normals_of
+from flame_tools.export.surface import SMALLEST_M, SMALLEST_TURN, base_and_turns
 from flame_tools.head import Head
 from flame_tools.licences import licences_of
 from flame_tools.types import HeadArrays, Track
@@ -25,8 +25,6 @@ _FLOAT, _U8, _U16, _U32 = 5126, 5121, 5123, 5125
 _COMPONENT = {"f4": _FLOAT, "u1": _U8, "u2": _U16, "u4": _U32}
 _KIND = {1: "SCALAR", 2: "VEC2", 3: "VEC3", 4: "VEC4", 16: "MAT4"}
 _ARRAY_BUFFER, _ELEMENT_BUFFER = 34962, 34963
-_SMALLEST_M = 1e-8  # a vertex that a target moves less is left out of its sparse list
-_SMALLEST_TURN = 0.005  # the same for normals, as the length of their change
 
 
 def write_glb(track: Track, head: Head, path: str | os.PathLike) -> None:
@@ -146,8 +144,7 @@ def _document(track: Track, head: Head, rig: Rig, buffer: _Buffer) -> dict:
     joints = len(rig.joint_names)
     nodes = [{"name": "head", "mesh": 0, "skin": 0}]
     for j, name in enumerate(rig.joint_names):
-        rest = rig.rest_joints[j] - (rig.rest_joints[rig.parents[j]] if rig.parents[j] >= 0 else 0)
-        node = {"name": name, "translation": (rig.translations[0, j] if still else rest).tolist()}
+        node = {"name": name, "translation": (rig.translations[0, j] if still else rig.rest_translations[j]).tolist()}
         if still:
             node["rotation"] = rig.rotations[0, j].tolist()
         children = [1 + c for c in range(joints) if rig.parents[c] == j]
@@ -162,7 +159,7 @@ def _document(track: Track, head: Head, rig: Rig, buffer: _Buffer) -> dict:
         **_materials(track, pieces, buffer),
     }
     if not still:
-        document["animations"] = [_animation(track, rig, buffer)]
+        document["animations"] = [_animation(rig, buffer)]
     return document
 
 
@@ -171,7 +168,8 @@ def _credits(track: Track, arrays: HeadArrays) -> dict:
 
 
 def _mesh(rig: Rig, pieces: list[Piece], head: Head, buffer: _Buffer, still: bool) -> dict:
-    normals, turns = _normals(rig, head)
+    normals, turn_of = base_and_turns(head.arrays.faces, rig.base)
+    turns = [turn_of(target) for target in rig.targets]
     sparse = _Sparse(buffer)
     primitives = []
     for m, piece in enumerate(pieces):
@@ -193,7 +191,7 @@ def _mesh(rig: Rig, pieces: list[Piece], head: Head, buffer: _Buffer, still: boo
                 "indices": buffer.add(indices, target=_ELEMENT_BUFFER),
                 "material": m,
                 "targets": [
-                    {"POSITION": sparse.add(shape[v], _SMALLEST_M), "NORMAL": sparse.add(turn[v], _SMALLEST_TURN)}
+                    {"POSITION": sparse.add(shape[v], SMALLEST_M), "NORMAL": sparse.add(turn[v], SMALLEST_TURN)}
                     for shape, turn in zip(rig.targets, turns, strict=True)
                 ],
             }
@@ -206,18 +204,6 @@ def _mesh(rig: Rig, pieces: list[Piece], head: Head, buffer: _Buffer, still: boo
         "weights": weights.tolist(),
         "extras": {"targetNames": list(rig.target_names)},
     }
-
-
-def _normals(rig: Rig, head: Head) -> tuple[np.ndarray, np.ndarray]:
-    """Unit normals [V, 3] of the base, and how each target at weight 1 changes them, [N, V, 3]."""
-    normals_at = normals_of(head.arrays.faces, len(rig.base))
-    normals = normals_at(rig.base)
-    turns = np.stack([normals_at(rig.base + target) - normals for target in rig.targets])
-    # A vertex that no face touches has no direction; the format wants a unit vector all the same.
-    lost = np.linalg.norm(normals, axis=1) < 0.5
-    normals[lost] = [0.0, 0.0, 1.0]
-    turns[:, lost] = 0
-    return normals, turns
 
 
 def _influences(weights: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
@@ -267,9 +253,8 @@ def _materials(track: Track, pieces: list[Piece], buffer: _Buffer) -> dict:
     return document
 
 
-def _animation(track: Track, rig: Rig, buffer: _Buffer) -> dict:
-    seconds = np.asarray(track.time_s, np.float64)
-    times = buffer.add((seconds - min(seconds[0], 0.0)).astype("<f4"), bounds=True)
+def _animation(rig: Rig, buffer: _Buffer) -> dict:
+    times = buffer.add(rig.times_s.astype("<f4"), bounds=True)
     channels, samplers = [], []
 
     def animate(node: int, path: str, values: np.ndarray) -> None:
@@ -280,7 +265,6 @@ def _animation(track: Track, rig: Rig, buffer: _Buffer) -> dict:
     animate(0, "weights", rig.weights.reshape(-1))
     for j in range(len(rig.joint_names)):
         animate(1 + j, "rotation", rig.rotations[:, j])
-        rest = rig.rest_joints[j] - (rig.rest_joints[rig.parents[j]] if rig.parents[j] >= 0 else 0)
-        if np.abs(rig.translations[:, j] - rest).max() > _SMALLEST_M:
+        if np.abs(rig.translations[:, j] - rig.rest_translations[j]).max() > SMALLEST_M:
             animate(1 + j, "translation", rig.translations[:, j])
     return {"name": "performance", "channels": channels, "samplers": samplers}

@@ -30,6 +30,7 @@ from flame_tools.head import Head
 from flame_tools.posing import person
 from flame_tools.rotations import matrix_from_axis_angle, quaternion_from_matrix
 from flame_tools.skinning import joint_transforms
+from flame_tools.track_check import check_track
 from flame_tools.types import JOINTS, PARENTS, FaceParams, Track
 
 NEGLIGIBLE_M = 1e-7  # a target that never moves a vertex further is left out
@@ -49,10 +50,21 @@ class Rig:
     rest_joints: np.ndarray  # [J, 3] metres, where the joints are bound
     rotations: np.ndarray  # [T, J, 4] local quaternions (x, y, z, w), continuous in time
     translations: np.ndarray  # [T, J, 3] metres, of each joint in its parent's axes
+    times_s: np.ndarray  # [T] float64; files know no time below 0, so a track that starts there starts at 0
+
+    @property
+    def rest_translations(self) -> np.ndarray:
+        """Where each joint is bound, from its parent, [J, 3] metres."""
+        above = np.array(self.parents)
+        return self.rest_joints - np.where(above[:, None] >= 0, self.rest_joints[above], 0)
 
 
 def make_rig(track: Track, head: Head) -> Rig:
-    """Take a track apart into base, targets, weights and joints."""
+    """Take a track apart into base, targets, weights and joints.
+
+    Raises ShapeError where the track does not fit together (NaN frames among it) or was made on another head.
+    """
+    check_track(track)
     with torch.no_grad():
         someone = person(track, head)
         params = track.params.map(lambda tensor: tensor.to(head.v_template))
@@ -72,6 +84,7 @@ def make_rig(track: Track, head: Head) -> Rig:
             rest_joints=joints.numpy().copy(),
             rotations=_continuous(quaternion_from_matrix(local)).numpy(),
             translations=translations.numpy(),
+            times_s=np.asarray(track.time_s, np.float64) - min(track.time_s[0], 0.0),
         )
 
 

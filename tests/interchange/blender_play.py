@@ -1,6 +1,6 @@
-"""Runs inside Blender: import a GLB, play it, and report what Blender sees.
+"""Runs inside Blender: import a GLB or FBX, play it, and report what Blender sees.
 
-blender -b --factory-startup --python blender_play.py -- FILE.glb OUT.npz FPS FRAME...
+blender -b --factory-startup --python blender_play.py -- FILE.glb|FILE.fbx OUT.npz FPS FRAME...
 """
 
 import sys
@@ -14,7 +14,10 @@ path, out, fps, *frames = sys.argv[sys.argv.index("--") + 1 :]
 bpy.ops.wm.read_factory_settings(use_empty=True)
 scene = bpy.context.scene
 scene.render.fps = int(fps)  # before the import, which turns seconds into frames
-bpy.ops.import_scene.gltf(filepath=path)
+if path.endswith(".fbx"):
+    bpy.ops.import_scene.fbx(filepath=path, anim_offset=0)
+else:
+    bpy.ops.import_scene.gltf(filepath=path)
 meshes = [o for o in bpy.data.objects if o.type == "MESH" and o.data.shape_keys]
 (head,) = meshes
 positions = []
@@ -39,5 +42,8 @@ numpy.savez(
     values=numpy.array(values, numpy.float32),
     bones=numpy.array([b.name for o in bpy.data.objects if o.type == "ARMATURE" for b in o.data.bones]),
     materials=numpy.array([m.name for m in head.data.materials]),
+    fps=scene.render.fps / scene.render.fps_base,
+    span=numpy.array([a.frame_range for a in bpy.data.actions]).reshape(-1, 2),
+    actions=numpy.array([a.name for a in bpy.data.actions]),
     images=numpy.array([i.name for i in bpy.data.images if i.size[0]]),
 )

@@ -46,19 +46,23 @@ def performance(head, frames=30):
     return Track(head.arrays.id, params, np.arange(frames) / 30, fps=(30, 1), appearance=Appearance(albedo=albedo))
 
 
+def blender_sees(path: Path, out: Path, *, fps: int = 30, frames=FRAMES) -> dict[str, np.ndarray]:
+    """What Blender makes of a file of ours: see blender_play.py."""
+    done = subprocess.run(
+        [BLENDER, "-b", "--factory-startup", "--python-exit-code", "1", "--python",
+         Path(__file__).with_name("blender_play.py"), "--", path, out, str(fps), *map(str, frames)],
+        capture_output=True, text=True, timeout=300, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
+    return dict(np.load(out))
+
+
 @needs_blender
 def test_blender_moves_the_head_as_we_do(tmp_path):
     head = load_head()
     track = performance(head)
     write_glb(track, head, tmp_path / "head.glb")
-    done = subprocess.run(
-        [BLENDER, "-b", "--factory-startup", "--python-exit-code", "1", "--python",
-         Path(__file__).with_name("blender_play.py"), "--", tmp_path / "head.glb", tmp_path / "seen.npz", "30",
-         *map(str, FRAMES)],
-        capture_output=True, text=True, timeout=300, check=False,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
-    seen = np.load(tmp_path / "seen.npz")
+    seen = blender_sees(tmp_path / "head.glb", tmp_path / "seen.npz")
 
     # vertices, to a tenth of a millimetre
     order = np.concatenate([piece.vertices for piece in split_by_material(head.arrays)])

@@ -20,11 +20,12 @@ from tests.interchange.test_blender_glb import BLENDER, needs_blender
 HERE = Path(__file__).parent
 
 
-def ufbx_sees(path: Path, out: Path) -> dict[str, np.ndarray]:
+def ufbx_sees(path: Path, out: Path, *times_s: float) -> dict[str, np.ndarray]:
     pytest.importorskip("ufbx")
     done = subprocess.run(
-        [sys.executable, HERE / "ufbx_see.py", path, out], capture_output=True, text=True, timeout=120, check=False
-    )
+        [sys.executable, HERE / "ufbx_see.py", path, out, *map(str, times_s)],
+        capture_output=True, text=True, timeout=120, check=False,
+    )  # fmt: skip
     assert out.exists(), done.stderr[-2000:]  # not the exit status: the bindings may crash after the work
     return dict(np.load(out))
 

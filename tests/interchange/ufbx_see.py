@@ -1,6 +1,8 @@
 """Runs in a process of its own, since ufbx's bindings may crash as they end: what ufbx sees in an FBX file of one mesh.
 
-python ufbx_see.py FILE.fbx OUT.npz
+Where TIMEs in seconds are given: the names and spans of its takes, and the weight of every channel at each TIME.
+
+python ufbx_see.py FILE.fbx OUT.npz [TIME...]
 """
 
 import os
@@ -9,11 +11,12 @@ import sys
 import numpy as np
 import ufbx
 
-path, out = sys.argv[1:]
+path, out, *times = sys.argv[1:]
 scene = ufbx.load_file(path)
 mesh = scene.meshes[0]
 clusters = list(scene.skin_clusters)
 # All of these are kept: the bindings may crash where one is let go.
+kept = []
 parts = [(c.bone_node, c.vertices, c.weights, c.geometry_to_world) for c in clusters]
 
 
@@ -29,7 +32,7 @@ points = rows(mesh.vertices)
 weights = np.zeros((len(points), len(clusters)))
 world = np.zeros((len(points), 4, 3))
 for i, (_, vertices, shares, matrix) in enumerate(parts):
-    at, share = np.array(list(vertices)), np.array(list(shares))
+    at, share = np.array(list(vertices), int), np.array(list(shares))
     weights[at, i] = share
     world[at] += share[:, None, None] * columns(matrix)
 world /= np.maximum(weights.sum(1), 1e-9)[:, None, None] if clusters else 1.0
@@ -40,12 +43,29 @@ for channel, shape in zip(scene.blend_channels, scene.blend_shapes, strict=True)
     offsets = np.zeros_like(points)
     offsets[np.array(list(shape.offset_vertices), int)] = rows(shape.position_offsets)
     shapes[f"shape.{channel.name}"] = np.einsum("vi,vij->vj", offsets, world[:, :3])
+take = {}
+anim = scene.anim
+for t in times:
+    moment = scene.evaluate(anim, float(t))
+    channels = list(moment.blend_channels)
+    kept += [moment, channels]
+    take.setdefault("played", []).append([channel.weight for channel in channels])
+if times:
+    stacks = list(scene.anim_stacks)
+    kept += stacks
+    take |= {
+        "takes": [stack.name for stack in stacks],
+        "span_s": [(stack.time_begin, stack.time_end) for stack in stacks],
+    }
 np.savez(
     out,
     positions=np.einsum("vi,vij->vj", points, world[:, :3]) + world[:, 3],
     weights=weights,
     bones=np.array([bone.name for bone, *_ in parts], dtype=str),
     metres=scene.settings.unit_meters,
+    fps=scene.settings.frames_per_second,
+    warnings=len(scene.metadata.warnings),
+    **take,
     **shapes,
 )
 os._exit(0)
