@@ -32,7 +32,7 @@ ENCODER = "emberface-speech"  # the bundled one, among the assets
 _PIECE = 30 * RATE
 _SIZES = (0.9, 1.1)  # how fast the sound is played for other ears: with its pitch, a mouth's resonances go up and down
 _CHANGES = 0.6  # how much the pairs of phones count beside what each frame sounds like
-_LABIAL = 3.0  # added to the log-probability of each P, B and M: a closure that is missed shows more than one too many
+_LABIAL = 2.25  # added to the log-probability of each P, B and M: a closure that is missed shows more than one too many
 
 
 @dataclass(frozen=True)

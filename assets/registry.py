@@ -77,6 +77,14 @@ _ALL = (
         note="Learnt from rules (animate.perform) that say the speech which emberface-speech learnt from.",
     ),
     Asset(
+        name="emberface-flow",
+        file="emberface_flow.npz",
+        sha256="1e75e461a414f0cb449f98076b349b0e7ac836340b7fc15253b1d1293c2485af",
+        licence="Apache-2.0",
+        source="emberface train prior, then flow, by tools/trainings/prior.json and flow.json, on the same corpus",
+        note="Learnt as emberface-motion was.",
+    ),
+    Asset(
         name="astronaut",
         file="astronaut.png",
         sha256="88431cd9653ccd539741b555fb0a46b61558b301d4110412b5bc28b5e3ea6cb5",

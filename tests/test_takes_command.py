@@ -7,6 +7,7 @@ import pytest
 
 import emberface
 from animate.hearing import bundled
+from animate.metrics import lip_report
 from animate.network_file import load_network, save_flow, save_keys, save_model, save_prior
 from animate.takes import Guidance, Sampling
 from emberface_cli import run
@@ -93,6 +94,15 @@ def test_a_network_with_one_answer_keeps_its_mouth_and_looks_elsewhere(kind, sou
     assert (one.params.jaw - ruled.params.jaw).abs().max() > 0.02, "the network moves the jaw, not the rules"
     blinks = one.intervals["events"]
     np.testing.assert_array_equal(blinks.start_s, ruled.intervals["events"].start_s)
+
+
+def test_bundled_networks_go_by_name(sound):
+    np.testing.assert_array_equal(rows(emberface.animate(sound, model="motion")), rows(emberface.animate(sound)))
+    takes = list(emberface.animate(sound, model="flow", takes=2, seed=3))
+    assert np.abs(rows(takes[0]) - rows(takes[1])).max() > 0.01
+    for track in takes:
+        report = lip_report(track, load_head())
+        assert report.bilabial_closure == 1 and report.false_closure == 0 and report.open_gap_mm > 4
 
 
 def test_what_a_file_holds_is_found_out(files, tmp_path):
