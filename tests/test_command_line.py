@@ -386,7 +386,7 @@ def test_sounds_without_usable_speech_are_refused(make, capsys, tmp_path):
     refused(capsys, tmp_path, "animate", tmp_path / "voice.wav", "-o", tmp_path / "out")
 
 
-@pytest.mark.parametrize("options", [["--emotion", "hungry:1"], ["--emotion", "happy:very"], ["--format", "fbx"]])
+@pytest.mark.parametrize("options", [["--emotion", "hungry:1"], ["--emotion", "happy:very"], ["--format", "x3d"]])
 def test_options_that_mean_nothing_are_refused(options, capsys, tmp_path):
     refused(capsys, tmp_path, "animate", asset_path("voice"), "-o", tmp_path / "out", *options)
 
