@@ -34,7 +34,7 @@ def test_numba_equals_its_definition(kind, seed, height, width, wide):
         grads = torch.autograd.grad((smooth * weights).sum(), inputs, allow_unused=True)
         grads = [torch.zeros_like(x) if g is None else g for g, x in zip(grads, inputs, strict=True)]
         outcomes.append([smooth.detach(), *grads])
-    # Sums of a few terms in another order, over corners of any depth; triangles that reach far out of the picture cancel.
+    # Sums of a few terms in another order, over corners of any depth; what reaches far out of the picture cancels.
     tolerance = 1e-9 if wide else 1e-4
     for wanted, found in zip(*outcomes, strict=True):
         assert torch.isfinite(wanted).all() and wanted.dtype == found.dtype
