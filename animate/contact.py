@@ -72,11 +72,7 @@ class Lips:
         return 1e3 * np.linalg.norm(left - right, axis=-1)
 
     def _posed(self, params: FaceParams) -> np.ndarray:
-        still = params.replace(
-            global_rotation=torch.zeros_like(params.global_rotation),
-            neck=torch.zeros_like(params.neck),
-            translation=torch.zeros_like(params.translation),
-        )
+        still = params.in_head_frame()
         if not len(still.expression):
             return np.zeros((0, len(self.head.v_template), 3), np.float32)
         with torch.no_grad():

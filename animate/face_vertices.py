@@ -98,7 +98,7 @@ def still_blocks(
     someone = head.bake(shape.to(head.v_template))
     if vertices is not None:
         someone = someone.only(torch.as_tensor(vertices))
-    still = held_still(track.params)
+    still = track.params.in_head_frame()
     at = np.clip(np.interp(times, track.time_s, np.arange(len(track))), 0, len(track) - 1)
     low = np.floor(at + 1e-9).astype(np.int64)
     share = np.maximum(at - low, 0.0)
@@ -116,15 +116,6 @@ def rest_mm(head: Head, shape: torch.Tensor) -> np.ndarray:
     """Vertices [V, 3] in mm of identity `shape` [S] at rest."""
     with torch.no_grad():
         return _MM * head.bake(shape.to(head.v_template)).v_template.double().numpy()
-
-
-def held_still(params: FaceParams) -> FaceParams:
-    """The same face with root, neck and translation at rest."""
-    return params.replace(
-        global_rotation=torch.zeros_like(params.global_rotation),
-        neck=torch.zeros_like(params.neck),
-        translation=torch.zeros_like(params.translation),
-    )
 
 
 def _posed(someone: Head, params: FaceParams, rows: np.ndarray) -> np.ndarray:

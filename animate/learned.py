@@ -61,18 +61,13 @@ class Performer:
         return isinstance(self.network, Flow)
 
 
-def network_file(model: str | Path) -> Path:
-    """The file of a bundled network, or `model` itself where it is none of BUNDLED."""
-    return asset_path(f"emberface-{model}") if str(model) in BUNDLED else Path(model)
-
-
 def load_performer(model: str | Path, *, sampling: Sampling | None = None) -> Performer:
     """A bundled network, or that of a file of `emberface train animate`, `flow` or `keys`, on the head it is for.
 
     Raises InputError where it hears with another encoder than the bundled one, and where `sampling` is given for a
     network that is no flow.
     """
-    path = network_file(model)
+    path = asset_path(f"emberface-{model}") if str(model) in BUNDLED else Path(model)
     network, header = load_network(path)
     if header["encoder"] != EmberfaceSpeech.name:
         raise InputError(

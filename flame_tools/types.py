@@ -129,6 +129,11 @@ class FaceParams:
     def replace(self, **changes: Tensor) -> FaceParams:
         return dataclasses.replace(self, **changes)
 
+    def in_head_frame(self) -> FaceParams:
+        """The face alone: neck, root and translation at zero."""
+        names = ("neck", "global_rotation", "translation")
+        return self.replace(**{name: torch.zeros_like(getattr(self, name)) for name in names})
+
     def map(self, function) -> FaceParams:
         """Apply `function` to every field."""
         return FaceParams(**{f.name: function(getattr(self, f.name)) for f in dataclasses.fields(self)})

@@ -89,8 +89,7 @@ class Stage:
 
     def vertices(self, params: FaceParams) -> Tensor:
         """Posed vertices [..., n, 3] in the head's own frame: neck, root and translation are left out."""
-        still = {name: torch.zeros_like(getattr(params, name)) for name in ("neck", "global_rotation", "translation")}
-        return self.head.vertices(params.replace(**still))
+        return self.head.vertices(params.in_head_frame())
 
     def framing(self, shape: Tensor) -> Framing:
         """Of people [..., S] at rest. Constant: no gradient flows into it."""

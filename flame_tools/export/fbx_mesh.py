@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from flame_tools.characters.fbx_nodes import Node
-from flame_tools.export.fbx_objects import ROOT, Objects, layer, properties, text, vector
+from flame_tools.export.fbx_objects import ROOT, Objects, add_model, layer, properties, text, vector
 from flame_tools.export.looks import linear, look_of, texture_png
 from flame_tools.export.rig import Rig
 from flame_tools.export.surface import SMALLEST_M, SMALLEST_TURN, base_and_turns
@@ -24,26 +24,8 @@ def add_mesh(objects: Objects, rig: Rig, track: Track, arrays: HeadArrays, licen
     used = np.unique(arrays.face_material)
     normals, _ = base_and_turns(arrays.faces, rig.base)
     geometry = objects.add("Geometry", "head", "Geometry", "Mesh", _geometry(rig.base, normals, arrays, used))
-    model = objects.add(
-        "Model",
-        "head",
-        "Model",
-        "Mesh",
-        [
-            Node("Version", [232]),
-            properties(
-                ("InheritType", "enum", "", "", 1),
-                ("DefaultAttributeIndex", "int", "Integer", "", 0),
-                vector("Lcl Translation", np.zeros(3)),
-                vector("Lcl Rotation", np.zeros(3)),
-                vector("Lcl Scaling", np.ones(3)),
-                text("head", arrays.id, "U"),  # U: a property of the user's own
-                text("licences", licences, "U"),
-            ),
-            Node("Shading", [True]),
-            Node("Culling", ["CullingOff"]),
-        ],
-    )
+    own = text("head", arrays.id, "U"), text("licences", licences, "U")  # U: a property of the user's own
+    model = add_model(objects, "head", "Mesh", *own, place=np.zeros(3), degrees=np.zeros(3))
     objects.link(model, ROOT)
     objects.link(geometry, model)
     _add_materials(objects, model, track, arrays, used)

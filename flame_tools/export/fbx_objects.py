@@ -38,6 +38,22 @@ class Objects:
         return dict(Counter(node.name for node in self.nodes))
 
 
+def add_model(
+    objects: Objects, name: str, subtype: str, *further: tuple, place: np.ndarray, degrees: np.ndarray
+) -> np.int64:
+    """The id of a Model that stands at `place` [3] metres, turned by `degrees` [3], with `further` properties."""
+    settings = properties(
+        ("InheritType", "enum", "", "", 1),
+        ("DefaultAttributeIndex", "int", "Integer", "", 0),
+        vector("Lcl Translation", place),
+        vector("Lcl Rotation", degrees),
+        vector("Lcl Scaling", np.ones(3)),
+        *further,
+    )
+    rows = [Node("Version", [232]), settings, Node("Shading", [True]), Node("Culling", ["CullingOff"])]
+    return objects.add("Model", name, "Model", subtype, rows)
+
+
 def properties(*rows: tuple) -> Node:
     """Properties70 of rows (name, type, label, flags, value, ...): the file's typed settings."""
     return Node("Properties70", [], [Node("P", list(row)) for row in rows])

@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from flame_tools.characters.fbx_nodes import Node
-from flame_tools.export.fbx_objects import ROOT, Objects, properties, vector
+from flame_tools.export.fbx_objects import ROOT, Objects, add_model, properties
 from flame_tools.export.rig import Rig
 
 
@@ -23,25 +23,8 @@ def add_joints(objects: Objects, rig: Rig, translations: np.ndarray, degrees: np
             "LimbNode",
             [properties(("Size", "double", "Number", "", 1.0)), Node("TypeFlags", ["Skeleton"])],
         )
-        model = objects.add(
-            "Model",
-            name,
-            "Model",
-            "LimbNode",
-            [
-                Node("Version", [232]),
-                properties(
-                    ("RotationActive", "bool", "", "", 1),
-                    ("InheritType", "enum", "", "", 1),
-                    ("DefaultAttributeIndex", "int", "Integer", "", 0),
-                    vector("Lcl Translation", place),
-                    vector("Lcl Rotation", turn),
-                    vector("Lcl Scaling", np.ones(3)),
-                ),
-                Node("Shading", [True]),
-                Node("Culling", ["CullingOff"]),
-            ],
-        )
+        active = ("RotationActive", "bool", "", "", 1)
+        model = add_model(objects, name, "LimbNode", active, place=place, degrees=turn)
         objects.link(attribute, model)
         objects.link(model, models[parent] if parent >= 0 else ROOT)
         models.append(model)

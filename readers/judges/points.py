@@ -20,10 +20,8 @@ class Points:
 
     def moved(self, params: FaceParams) -> Tensor:
         """[..., N, 3] mm from where the points of the same person rest, in the head's own frame."""
-        names = ("neck", "global_rotation", "translation")
-        still = params.replace(**{name: torch.zeros_like(getattr(params, name)) for name in names})
         rest = FaceParams.neutral(self.head).replace(shape=params.shape)
-        return 1e3 * (self.head.vertices(still) - self.head.vertices(rest))
+        return 1e3 * (self.head.vertices(params.in_head_frame()) - self.head.vertices(rest))
 
 
 def points_of(head: Head, count: int) -> tuple[int, ...]:

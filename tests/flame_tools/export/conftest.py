@@ -26,6 +26,16 @@ def lively_track(head: Head, frames: int = 12, seed: int = 0, **more) -> Track:
     return Track(head.arrays.id, params, np.arange(frames) / 30, fps=(30, 1), licences=("CC0-1.0",), **more)
 
 
+def assert_same_bytes_or_none(write, track: Track, broken: Track, head: Head, folder, error, match=None) -> None:
+    """`track` is written alike twice; `broken` raises `error` and leaves nothing."""
+    for name in "ab":
+        write(track, head, folder / name)
+    assert (folder / "a").read_bytes() == (folder / "b").read_bytes()
+    with pytest.raises(error, match=match):
+        write(broken, head, folder / "c")
+    assert sorted(p.name for p in folder.iterdir()) == ["a", "b"]
+
+
 @pytest.fixture(scope="session")
 def default_head():
     return load_head()

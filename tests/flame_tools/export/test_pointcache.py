@@ -6,7 +6,7 @@ import pytest
 from flame_tools import Head, InputError, ShapeError
 from flame_tools.export.pointcache import write_mdd, write_pc2
 from flame_tools.posing import at_frames, posed_frames
-from tests.flame_tools.export.conftest import lively_track
+from tests.flame_tools.export.conftest import assert_same_bytes_or_none, lively_track
 
 PC2_HEADER = np.dtype(
     [("signature", "S12"), ("version", "<i4"), ("points", "<i4"), ("start", "<f4"), ("rate", "<f4"), ("samples", "<i4")]
@@ -61,12 +61,7 @@ def test_pc2_cannot_tell_uneven_times(arrays, tmp_path):
 def test_same_bytes_or_none(arrays, tmp_path, write):
     head = Head(arrays)
     track = lively_track(head, 3)
-    write(track, head, tmp_path / "a")
-    write(track, head, tmp_path / "b")
-    assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
-    with pytest.raises(ShapeError, match="'other'"):
-        write(track.replace(head_id="other"), head, tmp_path / "c")
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["a", "b"]
+    assert_same_bytes_or_none(write, track, track.replace(head_id="other"), head, tmp_path, ShapeError, "'other'")
 
 
 @pytest.mark.parametrize("write", [write_mdd, write_pc2])
