@@ -23,7 +23,7 @@ def written_together(path: str | os.PathLike) -> Iterator[Path]:
     """
     path = Path(path)
     with writing_to(path):
-        folder = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
+        folder = Path(tempfile.mkdtemp(prefix=".emberface.", dir=path.parent))
         try:
             yield folder
             others = sorted(file.name for file in folder.iterdir() if file.name != path.name)
@@ -34,21 +34,22 @@ def written_together(path: str | os.PathLike) -> Iterator[Path]:
 
 def _take_places(folder: Path, place: Path, names: list[str]) -> None:
     before = Path(tempfile.mkdtemp(dir=folder))  # whose name is none of the new ones
-    done: list[str] = []
+    moved: list[str] = []
+    placed: list[str] = []
     try:
         for name in names:
             new, old = folder / name, place / name
             if old.is_dir():
                 raise OutputError(f"cannot write {old}: a folder stands there; move it or choose another name")
             make_public(new, 0o666)
-            if len(names) > 1 and os.path.lexists(old):
+            if len(names) > 1 and os.path.lexists(old):  # a file alone is replaced in one step
                 old.replace(before / name)
-            done.append(name)
+                moved.append(name)
             new.replace(old)
+            placed.append(name)
     except OSError:
-        for name in done:
-            if os.path.lexists(before / name):
-                (before / name).replace(place / name)
-            else:
-                (place / name).unlink(missing_ok=True)
+        for name in placed:
+            (place / name).unlink(missing_ok=True)
+        for name in moved:
+            (before / name).replace(place / name)
         raise

@@ -11,10 +11,11 @@ import tempfile
 import unicodedata
 from pathlib import Path
 
-from flame_tools.errors import AssetError, InputError, OutputError
+from flame_tools.errors import AssetError, InputError
 from flame_tools.export.beside import written_together
 from flame_tools.export.looks import texture_png
 from flame_tools.export.sound import write_wav
+from flame_tools.export.usd_package import write_package
 from flame_tools.head import Head
 from flame_tools.types import Track
 
@@ -29,20 +30,21 @@ def write_usd(track: Track, head: Head, path: str | os.PathLike) -> None:
     stand inside a .usdz; the other kinds refer to them beside the file, as NAME.usdc.png and NAME.usdc.wav. The
     licences stand in the layer's documentation and in its customLayerData.
 
-    Raises AssetError where usd-core is not installed, InputError where the ending is none of USD's, ShapeError where
-    the track does not fit the head or its albedo is no picture, OutputError where `path` cannot be written.
+    Raises AssetError where usd-core is not installed, InputError where the name does not end as USD's do or holds
+    control characters, ShapeError where the track does not fit the head or its albedo is no picture, OutputError where
+    `path` cannot be written.
     """
     path = Path(path)
     ending = path.suffix.lower()
     if ending not in _ENDINGS:
         raise InputError(f"{path} does not end as a USD file does; choose one of {', '.join(_ENDINGS)}")
+    if any(unicodedata.category(letter) in ("Cc", "Cs") for letter in path.name):
+        raise InputError(f"OpenUSD opens no file of the name {path.name!r}; choose one without control characters")
     _need_openusd()
     with written_together(path) as folder:
         if ending != ".usdz":
             _write_scene(track, head, folder, path.name, f"{path.name}.png", f"{path.name}.wav")
             return
-        from flame_tools.export.usd_package import write_package
-
         with tempfile.TemporaryDirectory(dir=folder) as inside:
             # one binary layer at the front: all that Apple's readers take
             files = _write_scene(track, head, Path(inside), "head.usdc", "albedo.png", "voice.wav")
@@ -57,7 +59,7 @@ def _write_scene(track: Track, head: Head, folder: Path, layer: str, texture: st
     texture = None if picture is None else texture
     voice = None if track.audio is None or not len(track.audio) else voice
     plain = folder / f"layer{Path(layer).suffix.lower()}"  # OpenUSD takes fewer names than a disk does
-    write_layer(track, head, plain, texture=_reference(texture), voice=_reference(voice))
+    write_layer(track, head, plain, texture=_beside(texture), voice=_beside(voice))
     files = [plain.rename(folder / layer)]
     if texture is not None:
         files.append(folder / texture)
@@ -68,10 +70,8 @@ def _write_scene(track: Track, head: Head, folder: Path, layer: str, texture: st
     return files
 
 
-def _reference(name: str | None) -> str | None:
-    """How a layer refers to the file `name` beside it: from where it stands itself, wherever it is moved."""
-    if name is not None and any(unicodedata.category(letter) in ("Cc", "Cs") for letter in name):
-        raise OutputError(f"a USD file cannot refer to {name!r}; choose a name without control characters, or .usdz")
+def _beside(name: str | None) -> str | None:
+    """How a layer refers to the file `name` beside it, wherever both are moved."""
     return None if name is None else f"./{name}"
 
 

@@ -33,12 +33,12 @@ def write_package(path: Path, files: list[Path]) -> None:
             info.create_system = 3
             info.external_attr = 0o644 << 16
             info.file_size = file.stat().st_size
-            info.extra = _padding(package.fp.tell() + _LOCAL_HEADER + len(file.name))
+            info.extra = padding(package.fp.tell() + _LOCAL_HEADER + len(file.name))
             with open(file, "rb") as source, package.open(info, "w") as member:
                 shutil.copyfileobj(source, member, 1 << 20)
 
 
-def _padding(offset: int) -> bytes:
+def padding(offset: int) -> bytes:
     """An extra field after which `offset` has grown to a multiple of 64; it has a head of four bytes of its own."""
     missing = -offset % _ALIGNMENT
     if missing == 0:

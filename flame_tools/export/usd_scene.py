@@ -1,22 +1,23 @@
 """A track as a USD stage: what it holds, what it says about itself, and the layer that is written from it.
 
-    /head                    SkelRoot, the default prim
-    /head/mesh               Mesh, with a GeomSubset for each material
-    /head/shapes/...         a BlendShape for each target of the rig
-    /head/materials/...      UsdPreviewSurface
-    /head/skeleton           Skeleton of five joints
-    /head/skeleton/performance  SkelAnimation
-    /head/voice              SpatialAudio, where the track has sound
+/head                    SkelRoot, the default prim
+/head/mesh               Mesh, with a GeomSubset for each material
+/head/shapes/...         a BlendShape for each target of the rig
+/head/materials/...      UsdPreviewSurface
+/head/skeleton           Skeleton of five joints
+/head/skeleton/performance  SkelAnimation
+/head/voice              SpatialAudio, where the track has sound
 """
 
 from __future__ import annotations
 
+import errno
+import os
 from pathlib import Path
 
 import numpy as np
-from pxr import Kind, Sdf, Tf, Usd, UsdGeom, UsdMedia, UsdSkel, Vt
+from pxr import Kind, Sdf, Tf, Usd, UsdGeom, UsdMedia, UsdSkel, UsdUtils, Vt
 
-from flame_tools.errors import OutputError
 from flame_tools.export.rig import Rig, make_rig
 from flame_tools.export.usd_materials import add_materials
 from flame_tools.export.usd_mesh import add_mesh, add_shapes, bind_materials, bind_skin, vectors
@@ -31,15 +32,23 @@ _ROOT = Sdf.Path("/head")
 def write_layer(track: Track, head: Head, path: Path, *, texture: str | None, voice: str | None) -> None:
     """Write the layer of `track`, which refers to the files `texture` and `voice` by their paths from it.
 
-    Raises ShapeError where the track does not fit the head, OutputError where the layer cannot be written.
+    Raises ShapeError where the track does not fit the head, OSError where the layer cannot be written.
     """
     stage = _stage(track, head, make_rig(track, head), texture, voice)
+    said = UsdUtils.CoalescingDiagnosticDelegate()  # keeps from the terminal that sound makes a file's version newer
     try:
         done = stage.GetRootLayer().Export(str(path))
-    except (Tf.ErrorException, UnicodeEncodeError) as error:
-        raise OutputError(f"cannot write {path.name}: OpenUSD says {' '.join(str(error).split())}") from error
+        reason = "OpenUSD does not say why"
+    except Tf.ErrorException as error:
+        done, reason = False, error.args[0].commentary  # the first of thousands: a full disk fails at every write
+    except UnicodeEncodeError:
+        done, reason = False, "OpenUSD takes no folder whose name is not UTF-8"
+    finally:
+        said.TakeUncoalescedDiagnostics()
+        del said
     if not done:
-        raise OutputError(f"cannot write {path.name}: OpenUSD gives no reason; is there space on the disk?")
+        known = [code for code in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG) if os.strerror(code) in reason]
+        raise OSError(known[0] if known else errno.EIO, reason)
 
 
 def _stage(track: Track, head: Head, rig: Rig, texture: str | None, voice: str | None) -> Usd.Stage:
@@ -96,5 +105,5 @@ def _add_voice(stage: Usd.Stage, path: Sdf.Path, voice: str, clock: Clock, *, ze
     sound.CreateFilePathAttr(Sdf.AssetPath(voice))
     sound.CreateAuralModeAttr(UsdMedia.Tokens.nonSpatial)  # as loud from everywhere
     sound.CreatePlaybackModeAttr(UsdMedia.Tokens.onceFromStart)
-    sound.CreateStartTimeAttr(Sdf.TimeCode(start))
-    sound.CreateMediaOffsetAttr(start / clock.fps - zero_s)
+    sound.CreateStartTimeAttr(Sdf.TimeCode(start), True)
+    sound.CreateMediaOffsetAttr(start / clock.fps - zero_s, True)
