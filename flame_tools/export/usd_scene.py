@@ -44,7 +44,6 @@ def write_layer(track: Track, head: Head, path: Path, *, texture: str | None, vo
     except UnicodeEncodeError:
         done, reason = False, "OpenUSD takes no folder whose name is not UTF-8"
     finally:
-        said.TakeUncoalescedDiagnostics()
         del said
     if not done:
         known = [code for code in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG) if os.strerror(code) in reason]

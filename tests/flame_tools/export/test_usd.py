@@ -26,7 +26,7 @@ from tests.flame_tools.export.conftest import lively_track
 from tests.flame_tools.export.usd_player import UsdFile
 
 WORST_MM = 1e-3  # 1e-4 seen: points, angles and places are kept as float32
-KINDS = ("usdc", "usda", "usd", "usdz")
+KINDS = ("usdc", "usda", "usdz")
 
 
 def written(track, head, folder, name="x.usdc") -> UsdFile:
@@ -59,6 +59,13 @@ def test_the_file_moves_as_our_frames_do(arrays, tmp_path, kind):
     head = Head(arrays)
     track = lively_track(head)
     assert worst_mm(written(track, head, tmp_path, f"x.{kind}"), track, head) < WORST_MM
+
+
+def test_the_general_ending_is_binary(arrays, tmp_path):
+    head = Head(arrays)
+    track = lively_track(head, 2)
+    assert worst_mm(written(track, head, tmp_path, "x.usd"), track, head) < WORST_MM
+    assert (tmp_path / "x.usd").read_bytes().startswith(b"PXR-USDC")
 
 
 def test_the_default_head_too(default_head, tmp_path):
@@ -318,6 +325,21 @@ def test_every_frame_stays_within_the_extent(default_head, tmp_path):
     assert (high - low < 1.5 * (highest - lowest)).all()  # and it is no idle bound
 
 
+def test_the_extent_has_room_for_what_shapes_do(arrays, tmp_path):
+    head = Head(arrays)
+    track = lively_track(head, 3)
+    params = track.params.in_head_frame().replace(
+        jaw=torch.zeros(3, 3), eyes=torch.zeros(3, 2, 3), expression=torch.ones_like(track.params.expression)
+    )
+    track = track.replace(params=params)
+    usd = written(track, head, tmp_path)
+    low, high = np.array(UsdGeom.Boundable(usd.root).GetExtentAttr().Get())
+    frames = np.stack(list(posed_frames(track, head)))
+    rest = np.array(usd.mesh.GetPointsAttr().Get())
+    assert frames.max() > rest.max() + 1e-3  # they leave the box of the mesh at rest
+    assert (frames >= low).all() and (frames <= high).all()
+
+
 def test_a_package_as_the_specification_wants_it(arrays, albedo, tmp_path):
     head = Head(arrays)
     write_usd(with_sound(lively_track(head, 3, appearance=albedo)), head, tmp_path / "x.usdz")
@@ -449,16 +471,15 @@ def test_a_place_that_cannot_be_written(arrays, tmp_path, kind):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_full_disk_leaves_what_was_there(default_head, tmp_path, kind):
-    track = lively_track(default_head, 2)
+def test_a_full_disk_leaves_what_was_there(arrays, tmp_path, kind):
+    head = Head(arrays)
+    track = lively_track(head, 100)
     (tmp_path / f"x.{kind}").write_bytes(b"before")
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     try:
-        resource.setrlimit(
-            resource.RLIMIT_FSIZE, (1 << 20, hard)
-        )  # every write beyond a megabyte fails, as on a full disk
+        resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 15, hard))  # every write beyond 32 KB fails, as on a full disk
         with pytest.raises(OutputError, match=rf"cannot write .*x\.{kind}: .*File too large"):
-            write_usd(track, default_head, tmp_path / f"x.{kind}")
+            write_usd(track, head, tmp_path / f"x.{kind}")
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert [p.name for p in tmp_path.iterdir()] == [f"x.{kind}"]
