@@ -5,6 +5,12 @@ from __future__ import annotations
 import numpy as np
 from pxr import Usd, UsdGeom, UsdSkel, UsdValidation, Vt
 
+from flame_tools.export.usd import write_usd
+from flame_tools.posing import posed_frames
+
+WORST_MM = 1e-3  # 1e-4 seen: points, angles and places are kept as float32
+KINDS = ("usdc", "usda", "usdz")
+
 
 class UsdFile:
     """The one skinned mesh of a file of ours, found through the default prim."""
@@ -49,3 +55,22 @@ class UsdFile:
         validators = UsdValidation.ValidationRegistry().GetOrLoadAllValidators()
         assert len(validators) > 20
         return [error.GetMessage() for error in UsdValidation.ValidationContext(validators).Validate(self.stage)]
+
+
+def written(track, head, folder, name="x.usdc") -> UsdFile:
+    write_usd(track, head, folder / name)
+    return UsdFile(folder / name)
+
+
+def worst_mm(usd, track, head):
+    """Largest distance between the file as OpenUSD plays it and our own frames, millimetres."""
+    codes = usd.weight_codes
+    assert len(codes) == len(track)
+    ours = posed_frames(track, head)
+    apart = [np.linalg.norm(usd.play(c) - points, axis=1).max() for c, points in zip(codes, ours, strict=True)]
+    return 1000 * max(apart)
+
+
+def with_sound(track, seconds=0.5, start_s=0.0):
+    samples = 0.3 * np.sin(np.arange(round(8000 * seconds)) / 5).astype(np.float32)
+    return track.replace(audio=samples, audio_rate=8000, audio_start_s=start_s)
