@@ -10,8 +10,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from flame_tools.types import HeadArrays
-from recon.fit import FitOptions, LandmarkFit, Observation, fit
+from recon.fit import LandmarkFit, fit
 from recon.landmark_model import LandmarkModel
+from recon.observation import FitOptions, Observation
 
 # iBUG's 68 points among MediaPipe's 468: jaw line, brows, nose, eyes, outer lips, inner lips (Sagonas et al. 2013).
 IBUG_68 = (
@@ -52,6 +53,6 @@ def cross_score(
     left_out, fits = np.empty(468), []
     even, odd = halves()
     for use, score in ((even, odd), (odd, even)):
-        fits.append(fit(head, model, seen, use=use, options=options or FitOptions()))
+        fits.append(fit(head, model, seen.only(use), options=options or FitOptions()))
         left_out[score] = errors(fits[-1], seen.landmarks)[score]
     return Score(float(left_out.mean()), float(left_out[list(IBUG_68)].mean()), left_out, fits[0])

@@ -14,8 +14,9 @@ from flame_tools.types import Appearance, Camera, FaceParams, HeadArrays, Track
 from readers.faces import FaceReading, read_faces
 from recon.evaluate import Score, cross_score, errors
 from recon.eyes import iris_colour, paint_eyes
-from recon.fit import LandmarkFit, Observation, fit
+from recon.fit import LandmarkFit, fit
 from recon.landmark_model import LandmarkModel
+from recon.observation import Observation
 from recon.teeth import teeth_together
 from recon.texture import make_albedo
 
@@ -131,7 +132,7 @@ def _track(
     dtype = head.v_template.dtype
     params = params_of(found, found.unknowns, unknown=0.0, dtype=dtype)
     std = params_of(found, found.sd, unknown=float("nan"), dtype=dtype)
-    camera = Camera(np.full(2, found.focal), np.array(seen.size) / 2, seen.size)
+    camera = Camera(np.full(2, found.focal), seen.view.middle, seen.view.size)
     with torch.no_grad():
         vertices = head.vertices(params)[0].cpu().numpy().astype(np.float64)
     albedo, light, coverage = make_albedo(image, head.arrays, vertices, camera)
@@ -162,8 +163,8 @@ def _track(
                 "unsteadiness": round(reading.unsteadiness, 4),
             },
             "iris_srgb": iris.tolist(),
-            "metric_scale": "iris of 11.7 mm" + ("" if seen.focal_px is None else " and a known focal length"),
-            "focal_px": {"value": round(found.focal, 1), "known": seen.focal_px is not None},
+            "metric_scale": "iris of 11.7 mm" + ("" if seen.view.focal_px is None else " and a known focal length"),
+            "focal_px": {"value": round(found.focal, 1), "known": seen.view.focal_px is not None},
         },
         licences=(head.arrays.licence,),
     )

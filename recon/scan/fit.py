@@ -14,7 +14,8 @@ import numpy as np
 
 from flame_tools.blas import one_blas_thread
 from readers.faces import LEFT_EYE, RIGHT_EYE
-from recon.least_squares import Problem, solve
+from recon.arrow import solve
+from recon.least_squares import Problem
 from recon.priors import BROWS, LID_PAIRS, LIP_PAIRS, bounds, landmark_trust, prior
 from recon.scan.points import OrientedPoints
 from recon.scan.skin import ScanModel
@@ -136,10 +137,8 @@ def fit_parameters(skin: ScanModel, scans: Sequence[Evidence], *, stages: tuple[
                 _joined(parts, rows), np.concatenate([robust for _, robust in parts]), mean, sd, low, high
             )
             solution = solve(problem, x, active=active > 0, steps=2)
-            x = solution.x
-    spread = np.zeros(len(x))
-    ids = np.flatnonzero(solution.free)
-    spread[ids] = np.sqrt(np.diag(np.linalg.inv(solution.hessian[np.ix_(ids, ids)])))
+            x = solution.x[0]
+    spread = np.sqrt(np.diag(solution.covariance()[0]))
     last = stages[-1]
     return [
         ScanFit(

@@ -5,7 +5,8 @@ import torch
 from flame_tools.arkit import ARKIT_NAMES, to_params
 from readers.faces import read_faces
 from recon.evaluate import cross_score
-from recon.fit import Observation, fit
+from recon.fit import fit
+from recon.observation import Observation, View
 from recon.teeth import teeth_share, teeth_together
 from render.camera import portrait_camera, project
 from render.image import read_image
@@ -28,7 +29,9 @@ def made_up(head, recipe: dict[str, float], size: int = 700, *, yaw_deg: float =
     marks = project(head.landmarks(vertices, "468").double(), camera)[:, :2].numpy()
     irises = project(head.landmarks(vertices, "iris").double(), camera)[[0, 5]].numpy()
     radius = camera.focal[0] * 0.00585 / irises[:, 2]
-    return draw(head, vertices, camera), Observation(marks, irises[:, :2], radius, (size, size), float(camera.focal[0]))
+    return draw(head, vertices, camera), Observation(
+        marks, irises[:, :2], radius, View((size, size), float(camera.focal[0]))
+    )
 
 
 def test_teeth_are_told_from_the_open_mouth(head):
