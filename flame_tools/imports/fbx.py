@@ -21,7 +21,7 @@ from flame_tools.imports.fbx_curves import Curve, read_curve
 from flame_tools.imports.gltf import rotation_of
 from flame_tools.imports.performance import track_of
 from flame_tools.imports.played import Joint, Played, frames_of
-from flame_tools.imports.sampling import rational
+from flame_tools.sampling import rational
 from flame_tools.types import HeadArrays, Track
 
 _SLACK_S = 1e-6  # KTime is exact; programs round their frames to it
@@ -158,7 +158,7 @@ class _Animated:
         return found
 
     def turns(self, model: int, properties: dict[str, list], curves: Curves, times: np.ndarray):
-        """How a model stands in its parent, a Rotation of [T]: pre-rotation, angles, and the inverse of the post-one."""
+        """A model's Rotation [T] in its parent: pre-rotation, angles, the inverse of the post-rotation."""
         from scipy.spatial.transform import Rotation
 
         active = bool(number_of(properties.get("RotationActive"), 0.0))

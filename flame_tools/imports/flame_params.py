@@ -21,8 +21,7 @@ from flame_tools.files.data import read_data
 from flame_tools.flame_only import flame_only
 from flame_tools.head import Head
 from flame_tools.imports.resample import at_rate
-from flame_tools.imports.sampling import MAX_FRAMES, rational
-from flame_tools.imports.timecode import on_grid
+from flame_tools.sampling import MAX_FRAMES, on_grid, rational
 from flame_tools.types import FaceParams, Track
 
 EMOTE_FPS = 25
@@ -65,13 +64,13 @@ def read_flame_params(
     *,
     fps: float | tuple[int, int] | None = None,  # of the frames; None: as the file says, or EMOTE's 25
 ) -> Track:
-    """Parameters in an .npz, .pkl or .npy of a dict (or of a list of dicts, one a frame), or in a folder as EMOCA saves.
+    """Parameters in an .npz, .pkl or .npy of a dict (or a list of dicts, one a frame), or in a folder as EMOCA saves.
 
     Fewer components than the head has are followed by zeros. Identity is one for the whole Track: where it differs from
     frame to frame, the mean, and `provenance` tells by how much ("shape_sd"). `fps` names the rate of frames that have
     no times of their own; a file that says its rate is resampled to it.
-    Raises FormatError where the file holds anything that is not understood, naming the key; ShapeError for sizes that do
-    not fit; InputError where the rate is unknown or `head` is no FLAME head.
+    Raises FormatError where the file holds anything that is not understood, naming the key; ShapeError for sizes that
+    do not fit; InputError where the rate is unknown or `head` is no FLAME head.
     """
     path = Path(path)
     flame_only(head.arrays, f"{path} holds FLAME's parameters")
@@ -148,7 +147,8 @@ def _padded(values: np.ndarray, size: int, what: str, head: Head, path: Path) ->
     found = values.shape[1]
     if found > size:
         raise ShapeError(
-            f"{path} has {found} components of {what}, head {head.arrays.id!r} has {size}; load the FLAME with all of them"
+            f"{path} has {found} components of {what}, head {head.arrays.id!r} has {size}; "
+            "load the FLAME with all of them"
         )
     return np.pad(values, ((0, 0), (0, size - found)))
 

@@ -1,6 +1,6 @@
 """Morph and joint animation of .glb and .gltf files: https://registry.khronos.org/glTF/specs/2.0/glTF-2.0.html.
 
-Read by our own bounded parser: nothing outside the file's folder is opened, and every count is checked before it is used.
+Read by our own bounded parser: nothing outside the file's folder is opened, and every count is checked before use.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from flame_tools.export.corners import split_by_material
 from flame_tools.head import Head
 from flame_tools.imports.performance import track_of
 from flame_tools.imports.played import Joint, Played, frames_of
-from flame_tools.imports.sampling import linear, rational, turned
+from flame_tools.sampling import linear, rational, turned
 from flame_tools.types import HeadArrays, Track
 
 _SLACK_S = 2e-5  # times are float32 and other programs round them; 60 s at 60 a second lose 4e-6

@@ -13,8 +13,8 @@ from flame_tools.characters.owners import JAW, LEFT_EYE, NECK, RIGHT_EYE
 from flame_tools.errors import FormatError
 from flame_tools.head import Head
 from flame_tools.imports.played import Joint, Played
-from flame_tools.imports.resample import axis_angle_of
 from flame_tools.rotations import matrix_from_axis_angle
+from flame_tools.sampling import axis_angle_of
 from flame_tools.types import JOINTS, Appearance, FaceParams, Track
 
 _ANOTHER_M = 0.02  # a rest shape farther than this from everything the head can be is another head's
@@ -31,8 +31,8 @@ def track_of(played: Played, head: Head, path: Path) -> Track:
 
     A file that `write_glb` or `write_fbx` made of this head, also one that went through another program, gives every
     parameter back, identity included where its vertices are the head's. Any other is read by ARKit's names and the
-    names of bones, with the head's mean identity: jaw and eyes follow their weights, and bones of theirs where they have
-    none; bones called neck and head turn the neck.
+    names of bones, with the head's mean identity: jaw and eyes follow their weights, and bones of theirs where they
+    have none; bones called neck and head turn the neck.
     Raises FormatError where the file has neither.
     """
     ours = _is_ours(played, head)

@@ -7,12 +7,8 @@ from fractions import Fraction
 
 import numpy as np
 
-from flame_tools.imports.sampling import frames_between
-from flame_tools.imports.timecode import even_rate, on_grid
+from flame_tools.sampling import USUAL, even_rate, frames_between, on_grid
 
-_USUAL = tuple(Fraction(n) for n in (24, 25, 30, 48, 50, 60, 100, 120)) + tuple(
-    Fraction(1000 * n, 1001) for n in (24, 30, 48, 60, 120)
-)
 _TURNS = 1e-4  # radians that a joint turns at least, to count as moved
 
 
@@ -71,7 +67,7 @@ def frames_of(
         begin = float(first) if abs(float(first) - keys[0][0]) <= slack_s else float(keys[0][0])
         return on_grid(begin, len(keys[0]), rate), rate
     every = np.unique(np.concatenate(keys))
-    rates = (*likely, *_USUAL)
+    rates = (*likely, *USUAL)
     rate = next((r for r in rates if _on_frames(every - start, r, slack_s)), stated or Fraction(60))
     return frames_between(start, end, rate, source), rate
 

@@ -14,7 +14,7 @@ from flame_tools.imports.flame_params import looks_like_flame_params, read_flame
 from flame_tools.imports.gltf import read_glb
 from flame_tools.imports.livelink import looks_like_csv, read_csv
 from flame_tools.imports.resample import at_rate
-from flame_tools.imports.sampling import rational
+from flame_tools.sampling import rational
 from flame_tools.track_file import load_track
 from flame_tools.types import Track
 
@@ -38,8 +38,8 @@ def read_track(
 ) -> Track:
     """A performance in any file that `READERS` know, or in a `.face.npz` of ours, as a Track on `head`.
 
-    What a file is shows in its first bytes; the ending decides only where these do not tell. Raises FormatError where it
-    is none of these or broken, InputError and ShapeError where it does not fit the head.
+    What a file is shows in its first bytes; the ending decides only where these do not tell. Raises FormatError where
+    it is none of these or broken, InputError and ShapeError where it does not fit the head.
     """
     path = Path(path)
     if path.is_dir() and not looks_like_flame_params(path):
@@ -74,7 +74,7 @@ def _of_ours(path: Path, head: Head, fps: float | tuple[int, int] | None) -> Tra
     track = load_track(path)
     if track.head_id != head.arrays.id:
         raise FormatError(
-            f"{path} is a track of head {track.head_id!r}, not {head.arrays.id!r}; load that head, or carry it over with "
-            "emberface.transfer"
+            f"{path} is a track of head {track.head_id!r}, not {head.arrays.id!r}; load that head, or carry it over "
+            "with emberface.transfer"
         )
     return track if fps is None else at_rate(track, rational(fps), str(path))

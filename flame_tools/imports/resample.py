@@ -8,7 +8,7 @@ from fractions import Fraction
 import numpy as np
 import torch
 
-from flame_tools.imports.sampling import frames_between, linear, quaternions_of, turned
+from flame_tools.sampling import axis_angle_of, frames_between, linear, quaternions_of, turned
 from flame_tools.types import Curves, FaceParams, Track
 
 _TURNS = ("global_rotation", "neck", "jaw", "eyes")
@@ -46,12 +46,3 @@ def params_at(params: FaceParams, own: np.ndarray, times: np.ndarray) -> FacePar
         return torch.from_numpy(np.array(linear(times, own, value.detach().cpu().double().numpy()))).to(value)
 
     return FaceParams(**{f.name: sampled(f.name, getattr(params, f.name)) for f in dataclasses.fields(params)})
-
-
-def axis_angle_of(quaternions: np.ndarray) -> torch.Tensor:
-    """Unit quaternions [..., 4] (x, y, z, w) as axis-angles [..., 3], float64, angles in [0, pi]."""
-    q = np.asarray(quaternions, np.float64)
-    vector, w = np.where(q[..., 3:] < 0, -q[..., :3], q[..., :3]), np.abs(q[..., 3:])
-    sine = np.linalg.norm(vector, axis=-1, keepdims=True)
-    small = sine < 1e-9
-    return torch.from_numpy(vector * np.where(small, 2.0, 2 * np.arctan2(sine, w) / np.where(small, 1.0, sine)))

@@ -106,27 +106,3 @@ def _leaves_out(whole: np.ndarray, frame: np.ndarray, drops: int) -> bool:
 
 def _even_by_one(numbers: np.ndarray) -> bool:
     return len(numbers) > 1 and abs(float(np.median(np.diff(numbers))) - 1) < 5e-4
-
-
-def even_rate(seconds: np.ndarray, *, slack_s: float, likely: tuple[Fraction, ...] = ()) -> Fraction | None:
-    """The rate of frames that come evenly, [T] seconds known to within `slack_s`; None where they do not, or are one.
-
-    Of the rates that fit, one of those named `likely`, else the simplest usual one, else a whole number, else the
-    nearest with thousandths.
-    """
-    if len(seconds) < 2:
-        return None
-    step = (seconds[-1] - seconds[0]) / (len(seconds) - 1)
-    if step <= 0 or 1 / step > 100_000:
-        return None
-    usual = [Fraction(n) for n in _USUAL] + [Fraction(1000 * n, 1001) for n in (24, 30, 48, 60, 120)]
-    nearest = (Fraction(round(1 / step)), Fraction(1 / step).limit_denominator(1001))
-    for rate in (*likely, *usual, *nearest):
-        if rate > 0 and np.abs(on_grid(seconds[0], len(seconds), rate) - seconds).max() <= slack_s:
-            return rate
-    return None
-
-
-def on_grid(start_s: float, frames: int, rate: Fraction) -> np.ndarray:
-    """Times [T] of frames at a rate, float64."""
-    return start_s + np.arange(frames) * rate.denominator / rate.numerator

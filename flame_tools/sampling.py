@@ -1,4 +1,4 @@
-"""Curves and turns at other times than their own."""
+"""Rates, frames, and curves and turns at other times than their own."""
 
 from __future__ import annotations
 
@@ -8,9 +8,11 @@ import numpy as np
 import torch
 
 from flame_tools.errors import FormatError, InputError
-from flame_tools.imports.timecode import on_grid
+from flame_tools.rotations import matrix_from_axis_angle, quaternion_from_matrix
 
 MAX_FRAMES = 2_000_000  # nine hours at 60 a second
+_WHOLE = tuple(Fraction(n) for n in (24, 25, 30, 48, 50, 60, 100, 120))
+USUAL = (*_WHOLE, *(Fraction(1000 * n, 1001) for n in (24, 30, 48, 60, 120)))
 
 
 def rational(fps: float | tuple[int, int] | Fraction) -> Fraction:
@@ -25,6 +27,29 @@ def rational(fps: float | tuple[int, int] | Fraction) -> Fraction:
     if rate.denominator != 1 and abs(rate - ntsc) < Fraction(5, 1000):
         return ntsc
     return rate.limit_denominator(1001)
+
+
+def even_rate(seconds: np.ndarray, *, slack_s: float, likely: tuple[Fraction, ...] = ()) -> Fraction | None:
+    """The rate of frames that come evenly, [T] seconds known to within `slack_s`; None where they do not, or are one.
+
+    Of the rates that fit, one of those named `likely`, else the simplest usual one, else a whole number, else the
+    nearest with thousandths.
+    """
+    if len(seconds) < 2:
+        return None
+    step = (seconds[-1] - seconds[0]) / (len(seconds) - 1)
+    if step <= 0 or 1 / step > 100_000:
+        return None
+    nearest = (Fraction(round(1 / step)), Fraction(1 / step).limit_denominator(1001))
+    for rate in (*likely, *USUAL, *nearest):
+        if rate > 0 and np.abs(on_grid(seconds[0], len(seconds), rate) - seconds).max() <= slack_s:
+            return rate
+    return None
+
+
+def on_grid(start_s: float, frames: int, rate: Fraction) -> np.ndarray:
+    """Times [T] of frames at a rate, float64."""
+    return start_s + np.arange(frames) * rate.denominator / rate.numerator
 
 
 def frames_between(start_s: float, end_s: float, rate: Fraction, source: str) -> np.ndarray:
@@ -69,9 +94,16 @@ def slerp(a: np.ndarray, b: np.ndarray, share: np.ndarray) -> np.ndarray:
 
 def quaternions_of(axis_angle: torch.Tensor) -> np.ndarray:
     """Axis-angles [..., 3] as unit quaternions [..., 4] (x, y, z, w), float64."""
-    from flame_tools.rotations import matrix_from_axis_angle, quaternion_from_matrix
-
     return quaternion_from_matrix(matrix_from_axis_angle(axis_angle.detach().cpu().double())).numpy()
+
+
+def axis_angle_of(quaternions: np.ndarray) -> torch.Tensor:
+    """Unit quaternions [..., 4] (x, y, z, w) as axis-angles [..., 3], float64, angles in [0, pi]."""
+    q = np.asarray(quaternions, np.float64)
+    vector, w = np.where(q[..., 3:] < 0, -q[..., :3], q[..., :3]), np.abs(q[..., 3:])
+    sine = np.linalg.norm(vector, axis=-1, keepdims=True)
+    small = sine < 1e-9
+    return torch.from_numpy(vector * np.where(small, 2.0, 2 * np.arctan2(sine, w) / np.where(small, 1.0, sine)))
 
 
 def _between(times: np.ndarray, own: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
