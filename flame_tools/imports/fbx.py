@@ -20,7 +20,7 @@ from flame_tools.head import Head
 from flame_tools.imports.fbx_curves import Curve, read_curve
 from flame_tools.imports.gltf import rotation_of
 from flame_tools.imports.performance import track_of
-from flame_tools.imports.played import Joint, Played, frames_of
+from flame_tools.imports.played import Joint, Played, action, frames_of
 from flame_tools.sampling import rational
 from flame_tools.types import HeadArrays, Track
 
@@ -102,10 +102,16 @@ class _Animated:
             raise InputError(f"{self.source} has no take {wanted!r}; it has {', '.join(called) or 'none'}")
         if not stacks:
             return "", {}
-        chosen = range(len(stacks)) if wanted is None else [called.index(wanted)]
-        takes = {i: self.curves(stacks[i]) for i in chosen}
-        best = max(takes, key=lambda i: (sum(prop == "DeformPercent" for _, prop, _ in takes[i]), len(takes[i]), -i))
-        return called[best], takes[best]
+        takes = [self.curves(stack) for stack in stacks]
+        if wanted is not None:
+            return wanted, takes[called.index(wanted)]
+        many = [(sum(prop == "DeformPercent" for _, prop, _ in take), len(take)) for take in takes]
+        best = many.index(max(many))
+        curves: Curves = {}
+        for i in sorted(range(len(takes)), key=lambda i: i != best):
+            if action(called[i]) == action(called[best]):  # one of the shapes, one of the bones, as Blender makes them
+                curves = takes[i] | curves
+        return called[best], curves
 
     def curves(self, stack: int) -> Curves:
         """The curves of a take's first layer."""
@@ -127,11 +133,7 @@ class _Animated:
         """Every bone of a skin and every other model whose turns have a curve, by name, parents first."""
         from scipy.spatial.transform import Rotation
 
-        models = self.of_class("Model")
-        index = {number: i for i, number in enumerate(models)}
-        parents = [next((index[p] for p in self.file.above[number] if p in index), -1) for number in models]
-        properties = [properties_of(self.file.objects[number]) for number in models]
-        world = world_matrices([local_matrix(p) for p in properties], parents, self.source)
+        models, parents, properties, world = self.models()
         bound = self.bound()
         rest = [bound.get(number, world[i]) for i, number in enumerate(models)]
         turning = {owner for owner, prop, _ in curves if prop == "Lcl Rotation"}
@@ -156,6 +158,14 @@ class _Animated:
             shift = (places - own[:3, 3]) @ (upright[:3, :3] @ above[:3, :3]).T
             found.setdefault(self.file.named(models[i]), Joint(turns.as_quat(), shift))
         return found
+
+    def models(self) -> tuple[list[int], list[int], list[dict[str, list]], list[np.ndarray]]:
+        """Models, their parents among them (-1: none), their properties, and their matrices [4, 4] in the world."""
+        models = self.of_class("Model")
+        index = {number: i for i, number in enumerate(models)}
+        parents = [next((index[p] for p in self.file.above[number] if p in index), -1) for number in models]
+        properties = [properties_of(self.file.objects[number]) for number in models]
+        return models, parents, properties, world_matrices(list(map(local_matrix, properties)), parents, self.source)
 
     def turns(self, model: int, properties: dict[str, list], curves: Curves, times: np.ndarray):
         """A model's Rotation [T] in its parent: pre-rotation, angles, the inverse of the post-rotation."""
@@ -206,12 +216,14 @@ class _Animated:
         return found
 
     def points(self, arrays: HeadArrays) -> np.ndarray | None:
-        """Vertices [V, 3] in metres at rest, where a mesh has as many as the head and stands unturned."""
-        for mesh in self.of_class("Geometry"):
-            if self.file.kind(mesh) == "Mesh":
+        """Vertices [V, 3] in metres at rest, where a mesh has as many as the head."""
+        models, _, _, world = self.models()
+        for i, model in enumerate(models):
+            for mesh in self.file.under(model, "Geometry", "Mesh"):
                 points = self.file.points(self.file.objects[mesh].array("Vertices"), "a mesh")
                 if len(points) == len(arrays.v_template):
-                    return points @ self.file.upright()[:3, :3].T
+                    place = self.file.upright() @ world[i]
+                    return points @ place[:3, :3].T + place[:3, 3]
         return None
 
     def noted(self, name: str) -> str | None:

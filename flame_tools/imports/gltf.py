@@ -20,11 +20,12 @@ from flame_tools.errors import FormatError, InputError
 from flame_tools.export.corners import split_by_material
 from flame_tools.head import Head
 from flame_tools.imports.performance import track_of
-from flame_tools.imports.played import Joint, Played, frames_of
+from flame_tools.imports.played import Joint, Played, action, frames_of
 from flame_tools.sampling import linear, rational, turned
 from flame_tools.types import HeadArrays, Track
 
 _SLACK_S = 2e-5  # times are float32 and other programs round them; 60 s at 60 a second lose 4e-6
+_LARGEST = 1e12  # of a matrix: no unit is so small
 Curve = Callable[[np.ndarray], np.ndarray]  # times [T] -> values [T, ...]
 
 
@@ -106,13 +107,16 @@ class _Animated(GltfScene):
             return sum(len(names.get(node, ())) for node, path in channels(clips[i]) if path == "weights")
 
         chosen = called.index(wanted) if wanted is not None else max(range(len(clips)), key=lambda i: (shapes(i), -i))
+        together = [chosen]
+        if wanted is None:  # Blender makes one of the shapes and one of the bones of the same action
+            together += [i for i in range(len(clips)) if i != chosen and action(called[i]) == action(called[chosen])]
         curves, keys = {}, []
-        for (node, path), channel in channels(clips[chosen]).items():
-            width = {"weights": len(names.get(node, ())), "rotation": 4, "translation": 3}.get(path, 0)
-            if width:
-                times, curve = self.curve(clips[chosen], channel, path, width)
-                curves[node, path] = curve
-                keys.append(times)
+        for i in together:
+            for (node, path), channel in channels(clips[i]).items():
+                width = {"weights": len(names.get(node, ())), "rotation": 4, "translation": 3}.get(path, 0)
+                if width and (node, path) not in curves:
+                    times, curves[node, path] = self.curve(clips[i], channel, path, width)
+                    keys.append(times)
         return called[chosen], curves, keys
 
     def curve(self, clip: dict, channel: dict, path: str, width: int) -> tuple[np.ndarray, Curve]:
@@ -129,6 +133,8 @@ class _Animated(GltfScene):
         if values.size != rows * width:
             raise self.error(f"an animation has {len(times)} keys of {width} but {values.size} values for them")
         values = np.asarray(values, np.float64).reshape(rows, width)
+        if kind != "CUBICSPLINE":
+            values = _unit(values, path)
         if kind == "STEP":
             return times, lambda at: values[np.clip(np.searchsorted(times, at + 1e-9, "right") - 1, 0, None)]
         if kind == "CUBICSPLINE":
@@ -136,7 +142,6 @@ class _Animated(GltfScene):
         if kind != "LINEAR":
             raise self.error(f"an animation is interpolated by {str(kind)[:40]!r}, which glTF does not know")
         if path == "rotation":
-            values = _unit(values, path)
             return times, lambda at: turned(at, times, values)
         return times, lambda at: linear(at, times, values)
 
@@ -233,6 +238,8 @@ class _Animated(GltfScene):
 
 def rotation_of(matrix: np.ndarray) -> np.ndarray:
     """The rotation [3, 3] nearest to a matrix [4, 4] with scales (by singular values)."""
+    if not np.isfinite(matrix).all() or np.abs(matrix).max() > _LARGEST:
+        raise FormatError(f"a node or bone has a matrix with numbers beyond {_LARGEST:g}; export the file again")
     left, _, right = np.linalg.svd(matrix[:3, :3])
     turn = left @ right
     return turn if np.linalg.det(turn) > 0 else left @ np.diag([1.0, 1.0, -1.0]) @ right

@@ -10,14 +10,16 @@ import torch
 from flame_tools.arkit import ARKIT_NAMES, INDEX, LID_OWNED, to_params
 from flame_tools.characters.names import SIDED, arkit_spelling, joint_named
 from flame_tools.characters.owners import JAW, LEFT_EYE, NECK, RIGHT_EYE
-from flame_tools.errors import FormatError
+from flame_tools.errors import FormatError, ShapeError
 from flame_tools.head import Head
 from flame_tools.imports.played import Joint, Played
 from flame_tools.rotations import matrix_from_axis_angle
 from flame_tools.sampling import axis_angle_of
+from flame_tools.track_check import check_track
 from flame_tools.types import JOINTS, Appearance, FaceParams, Track
 
 _ANOTHER_M = 0.02  # a rest shape farther than this from everything the head can be is another head's
+_FAR_M = 10.0
 _OFFSET_M = 5e-6  # what the identity leaves: more than rounding is kept as offsets of vertices
 _BY_JOINT = {
     JAW: ("jawOpen", "jawLeft", "jawRight"),
@@ -37,7 +39,7 @@ def track_of(played: Played, head: Head, path: Path) -> Track:
     """
     ours = _is_ours(played, head)
     params, appearance, told = _as_it_was(played, head) if ours else _by_names(played, head)
-    return Track(
+    track = Track(
         head_id=head.arrays.id,
         params=params.map(lambda tensor: tensor.to(head.v_template)),
         time_s=played.times_s,
@@ -52,6 +54,11 @@ def track_of(played: Played, head: Head, path: Path) -> Track:
         },
         licences=played.licences,
     )
+    try:
+        check_track(track)
+    except ShapeError as error:
+        raise FormatError(f"{path}: what it plays cannot be held: {error}") from None
+    return track
 
 
 def _is_ours(played: Played, head: Head) -> bool:
@@ -100,8 +107,9 @@ def _beyond_too(played: Played, name: str) -> np.ndarray:
         beside = f"{name}_{suffix}"
         if beside in played.weights:
             size = played.sizes.get(name, 0.0)
-            scale = round(played.sizes.get(beside, size) / size) if size > 0 else 1
-            value = value + sign * max(scale, 1) * played.weights[beside]
+            ratio = played.sizes.get(beside, size) / size if size > 0 else 1.0
+            scale = max(round(ratio), 1) if np.isfinite(ratio) else 1
+            value = value + sign * scale * played.weights[beside]
     return value
 
 
@@ -114,6 +122,8 @@ def _identity(played: Played, head: Head) -> tuple[np.ndarray, np.ndarray | None
     known = np.isfinite(played.points).all(-1)
     template = head.v_template.detach().cpu().double().numpy()
     rest = np.where(known[:, None], played.points - template, 0.0)
+    if np.abs(rest).max(initial=0.0) > _FAR_M:
+        return nobody
     basis = head.shape_basis.detach().cpu().double().numpy().reshape(size, -1, 3) * known[:, None]
     basis = basis.reshape(size, -1)
     shape = np.linalg.lstsq(basis @ basis.T, basis @ rest.ravel(), rcond=1e-13)[0] if size else np.zeros(0)

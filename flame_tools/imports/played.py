@@ -72,6 +72,11 @@ def frames_of(
     return frames_between(start, end, rate, source), rate
 
 
+def action(clip: str) -> str:
+    """What a clip is called without the objects that programs put before it: Armature|talk and Key|talk are one."""
+    return clip.rsplit("|", 1)[-1]
+
+
 def _on_frames(seconds: np.ndarray, rate: Fraction, slack_s: float) -> bool:
     frames = seconds * float(rate)
     return bool(np.abs(frames - np.rint(frames)).max() <= slack_s * float(rate) + 1e-9)

@@ -54,7 +54,7 @@ def test_a_head_whose_joints_follow_expression(tmp_path):
     assert_same_track(read_fbx(tmp_path / "x.fbx", head), track, atol=ATOL, fields=fields)
 
 
-@pytest.mark.parametrize("fps", [(24000, 1001), (25, 1), (60000, 1001), (27, 1)])
+@pytest.mark.parametrize("fps", [(24000, 1001), (27, 1)])
 def test_every_rate(fps, head, tmp_path):
     track = lively_track(head, 30)
     track = track.replace(time_s=2 + np.arange(30) * fps[1] / fps[0], fps=fps)
@@ -218,12 +218,27 @@ def test_what_is_refused(wanted, head, tmp_path):
         play(tmp_path, head, small(**HOSTILE[wanted]))
 
 
+@pytest.mark.parametrize("rest", ["Lcl__Translation", "Lcl__Scaling", "Lcl__Rotation"])
+def test_numbers_beyond_all_measure(rest, head, tmp_path):
+    """Whatever stands in a bone's place: a refusal or finite numbers."""
+    bones = [("root", -1, np.zeros(3)), ("jaw", 0, np.ones(3))]
+    data = mesh_fbx(np.eye(3), np.array([[0, 1, 2]]), {"jawOpen": np.eye(3)}, bones=bones, weights=np.ones((3, 2)),
+                    model={rest: [1e300, -1e300, 1e300]})  # fmt: skip
+    root = read_nodes(data, "made")
+    for node in root.first("Objects").children:
+        if node.name == "Model":
+            table = Node("P", [rest.replace("__", " "), "", "", "", 1e300, -1e300, 1e300])
+            node.first("Properties70").children.append(table)
+    with contextlib.suppress(FaceError):
+        assert torch.isfinite(play(tmp_path, head, root).params.neck).all()
+
+
 def test_too_many_frames(head, tmp_path):
     with pytest.raises(FormatError, match="more than 2,000,000 frames"):
         play(tmp_path, head, small(times=(0, 1, 9e5)), fps=30)
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(at=st.floats(0, 1, exclude_max=True), cut=st.booleans(), junk=st.binary(min_size=1, max_size=8))
 def test_damage_is_told_and_never_a_crash(at, cut, junk, head, tmp_path):
     good = write_nodes(small())

@@ -28,7 +28,7 @@ def drop_labels(counts: int, minutes: int):
 @pytest.mark.parametrize("counts", [30, 60])
 @pytest.mark.parametrize("semicolon", [True, False])
 def test_drop_frame_counts_every_frame_of_ntsc_once(counts, semicolon):
-    codes = list(drop_labels(counts, 21))
+    codes = list(drop_labels(counts, 12))
     if semicolon:
         codes = [f"{code[:8]};{code[9:]}" for code in codes]
     clock = read_clock(codes)
