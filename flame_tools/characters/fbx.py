@@ -52,11 +52,12 @@ class FbxDocument:
         connections = root.first("Connections")
         for link in connections.all("C") if connections else []:
             kind, child, parent, *_ = [*link.properties, None, None, None]
-            numbers = isinstance(child, int) and isinstance(parent, int)
-            if numbers and isinstance(kind, str) and kind == "OO" and child in self.objects:
+            if not (isinstance(kind, str) and isinstance(child, int) and isinstance(parent, int)):
+                continue
+            if kind == "OO" and child in self.objects:
                 self.below[parent].append(child)
                 self.above[child].append(parent)
-            elif numbers and kind == "OP" and child in self.objects:
+            elif kind == "OP" and child in self.objects:
                 self.driving[parent] += [(child, prop) for prop in link.properties[3:4] if isinstance(prop, str)]
         self.settings = properties_of(root.first("GlobalSettings"))
 

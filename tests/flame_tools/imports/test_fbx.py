@@ -246,3 +246,31 @@ def test_damage_is_told_and_never_a_crash(at, cut, junk, head, tmp_path):
     (tmp_path / "x.fbx").write_bytes(good[:place] if cut else good[:place] + junk + good[place + len(junk) :])
     with contextlib.suppress(FaceError):
         assert torch.isfinite(read_fbx(tmp_path / "x.fbx", head).params.jaw).all()
+
+
+VALUES = st.one_of(
+    st.integers(-(2**40), 2**40),
+    st.floats(),
+    st.text(max_size=3),
+    st.sampled_from([np.zeros(0), np.array([1, -7, 2**31 - 1], "<i4"), np.array([np.nan, 1e300]), b"raw", "OP", 100]),
+)
+
+
+@settings(max_examples=80, deadline=None)
+@given(data=st.data())
+def test_any_tree_is_read_or_refused(head, tmp_path_factory, data):
+    """Records lost, moved, or with other values than they should have: a Track or a refusal, nothing else."""
+    root = small(attributes=CURVES["mixed"])
+    for _ in range(data.draw(st.integers(1, 5))):
+        node = root
+        for _ in range(data.draw(st.integers(1, 4))):
+            if node.children:
+                node = node.children[data.draw(st.integers(0, len(node.children) - 1))]
+        if node.properties and data.draw(st.booleans()):
+            node.properties[data.draw(st.integers(0, len(node.properties) - 1))] = data.draw(VALUES)
+        elif node.children:
+            del node.children[data.draw(st.integers(0, len(node.children) - 1))]
+    path = tmp_path_factory.getbasetemp() / "tree.fbx"
+    path.write_bytes(write_nodes(root))
+    with contextlib.suppress(FaceError), np.errstate(all="ignore"):
+        assert torch.isfinite(read_fbx(path, head).params.jaw).all()
