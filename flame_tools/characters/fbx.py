@@ -19,18 +19,23 @@ from flame_tools.errors import FormatError
 
 MAX_FILE_BYTES = 1 << 30
 CENTIMETRE = 0.01  # the unit that UnitScaleFactor multiplies
-_ORDERS = ("xyz", "xzy", "yzx", "yxz", "zxy", "zyx")  # the axis that turns first stands first
+ORDERS = ("xyz", "xzy", "yzx", "yxz", "zxy", "zyx")  # the axis that turns first stands first
 
 
 def read_fbx(path: str | os.PathLike) -> Scene:
     """Meshes, blend shapes and skins of a binary FBX file. Raises FormatError where it is broken or unknown."""
+    return open_fbx(path).scene()
+
+
+def open_fbx(path: str | os.PathLike) -> FbxDocument:
+    """A binary FBX file, its objects read. Raises FormatError where it is broken or unknown."""
     path = Path(path)
     if path.stat().st_size > MAX_FILE_BYTES:
         raise FormatError(f"{path} is over {MAX_FILE_BYTES >> 20} MiB; export the head alone")
-    return _Document(read_nodes(path.read_bytes(), str(path)), str(path)).scene()
+    return FbxDocument(read_nodes(path.read_bytes(), str(path)), str(path))
 
 
-class _Document:
+class FbxDocument:
     """Objects by number, and what hangs on what."""
 
     def __init__(self, root: Node, source: str):
@@ -43,14 +48,18 @@ class _Document:
                 self.objects[node.properties[0]] = node
         self.below: dict[int, list[int]] = defaultdict(list)
         self.above: dict[int, list[int]] = defaultdict(list)
+        self.driving: dict[int, list[tuple[int, str]]] = defaultdict(list)  # objects on a property, and which
         connections = root.first("Connections")
         for link in connections.all("C") if connections else []:
             kind, child, parent, *_ = [*link.properties, None, None, None]
-            numbers = isinstance(child, int) and isinstance(parent, int)
-            if numbers and isinstance(kind, str) and kind == "OO" and child in self.objects:
+            if not (isinstance(kind, str) and isinstance(child, int) and isinstance(parent, int)):
+                continue
+            if kind == "OO" and child in self.objects:
                 self.below[parent].append(child)
                 self.above[child].append(parent)
-        self.settings = _properties(root.first("GlobalSettings"))
+            elif kind == "OP" and child in self.objects:
+                self.driving[parent] += [(child, prop) for prop in link.properties[3:4] if isinstance(prop, str)]
+        self.settings = properties_of(root.first("GlobalSettings"))
 
     def named(self, number: int) -> str:
         """An object's name, which stands before its class in the second property."""
@@ -76,8 +85,8 @@ class _Document:
         models = [number for number, node in self.objects.items() if node.name == "Model"]
         index = {number: i for i, number in enumerate(models)}
         parents = [next((index[p] for p in self.above[number] if p in index), -1) for number in models]
-        properties = [_properties(self.objects[number]) for number in models]
-        world = world_matrices([_local(p) for p in properties], parents, self.source)
+        properties = [properties_of(self.objects[number]) for number in models]
+        world = world_matrices([local_matrix(p) for p in properties], parents, self.source)
         upright = self.upright()
         clusters = [number for number, node in self.objects.items() if self.kind(number) == "Cluster"]
         bones = sorted({index[m] for c in clusters for m in self.under(c, "Model")})
@@ -103,12 +112,12 @@ class _Document:
         """The matrix [4, 4] from the file's axes and unit to metres, y up, +z forward."""
         matrix = np.zeros((4, 4))
         matrix[3, 3] = 1.0
-        scale = _number(self.settings.get("UnitScaleFactor"), 1.0)
+        scale = number_of(self.settings.get("UnitScaleFactor"), 1.0)
         if not 1e-6 < scale < 1e6:
             raise FormatError(f"{self.source} has a unit of {scale:g} centimetres; export it in centimetres")
         for row, (name, usual) in enumerate((("CoordAxis", 0), ("UpAxis", 1), ("FrontAxis", 2))):
-            axis = int(_number(self.settings.get(name), usual))
-            sign = _number(self.settings.get(f"{name}Sign"), 1.0)
+            axis = int(number_of(self.settings.get(name), usual))
+            sign = number_of(self.settings.get(f"{name}Sign"), 1.0)
             if axis not in (0, 1, 2):
                 raise FormatError(f"{self.source}: {name} is {axis}, wanted 0, 1 or 2")
             matrix[row, axis] = scale * CENTIMETRE * (1.0 if sign >= 0 else -1.0)
@@ -247,7 +256,7 @@ class _Document:
         return weights / total[:, None], moved / total[:, None, None]
 
 
-def _properties(node: Node | None) -> dict[str, list]:
+def properties_of(node: Node | None) -> dict[str, list]:
     """The values of Properties70 by name."""
     table = node.first("Properties70") if node is not None else None
     found = {}
@@ -257,13 +266,13 @@ def _properties(node: Node | None) -> dict[str, list]:
     return found
 
 
-def _number(values, default: float) -> float:
+def number_of(values, default: float) -> float:
     if values and isinstance(values[0], (int, float)) and np.isfinite(values[0]):
         return float(values[0])
     return default
 
 
-def _vector(properties: dict[str, list], name: str, default: float = 0.0) -> np.ndarray:
+def vector_of(properties: dict[str, list], name: str, default: float = 0.0) -> np.ndarray:
     values = properties.get(name, [])[:3]
     if len(values) == 3 and all(isinstance(v, (int, float)) and np.isfinite(v) for v in values):
         return np.array(values, np.float64)
@@ -290,21 +299,21 @@ def _stretch(factors: np.ndarray) -> np.ndarray:
     return np.diag([*factors, 1.0])
 
 
-def _local(properties: dict[str, list]) -> np.ndarray:
+def local_matrix(properties: dict[str, list]) -> np.ndarray:
     """A model's matrix [4, 4] in its parent."""
-    active = bool(_number(properties.get("RotationActive"), 0.0))
-    order = int(_number(properties.get("RotationOrder"), 0.0)) if active else 0
-    before = _turn(_vector(properties, "PreRotation")) if active else np.eye(4)
-    after = _turn(_vector(properties, "PostRotation")) if active else np.eye(4)
-    pivot, centre = _vector(properties, "RotationPivot"), _vector(properties, "ScalingPivot")
-    turn = _turn(_vector(properties, "Lcl Rotation"), _ORDERS[order] if 0 <= order < len(_ORDERS) else "xyz")
+    active = bool(number_of(properties.get("RotationActive"), 0.0))
+    order = int(number_of(properties.get("RotationOrder"), 0.0)) if active else 0
+    before = _turn(vector_of(properties, "PreRotation")) if active else np.eye(4)
+    after = _turn(vector_of(properties, "PostRotation")) if active else np.eye(4)
+    pivot, centre = vector_of(properties, "RotationPivot"), vector_of(properties, "ScalingPivot")
+    turn = _turn(vector_of(properties, "Lcl Rotation"), ORDERS[order] if 0 <= order < len(ORDERS) else "xyz")
     return (
-        _shift(_vector(properties, "Lcl Translation") + _vector(properties, "RotationOffset") + pivot)
+        _shift(vector_of(properties, "Lcl Translation") + vector_of(properties, "RotationOffset") + pivot)
         @ before
         @ turn
         @ after.T  # a rotation's inverse
-        @ _shift(_vector(properties, "ScalingOffset") + centre - pivot)
-        @ _stretch(_vector(properties, "Lcl Scaling", 1.0))
+        @ _shift(vector_of(properties, "ScalingOffset") + centre - pivot)
+        @ _stretch(vector_of(properties, "Lcl Scaling", 1.0))
         @ _shift(-centre)
     )
 
@@ -312,7 +321,7 @@ def _local(properties: dict[str, list]) -> np.ndarray:
 def _geometric(properties: dict[str, list]) -> np.ndarray:
     """What moves a model's mesh but not its children."""
     return (
-        _shift(_vector(properties, "GeometricTranslation"))
-        @ _turn(_vector(properties, "GeometricRotation"))
-        @ _stretch(_vector(properties, "GeometricScaling", 1.0))
+        _shift(vector_of(properties, "GeometricTranslation"))
+        @ _turn(vector_of(properties, "GeometricRotation"))
+        @ _stretch(vector_of(properties, "GeometricScaling", 1.0))
     )

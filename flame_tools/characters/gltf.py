@@ -15,10 +15,10 @@ _TRIANGLES, _STRIP, _FAN = 4, 5, 6
 
 def read_gltf(path: str | os.PathLike) -> Scene:
     """Meshes, morph targets and skins of a .glb or .gltf. Raises FormatError where the file is broken or unknown."""
-    return _Reader(Path(path)).scene()
+    return GltfScene(Path(path)).scene()
 
 
-class _Reader(GltfFile):
+class GltfScene(GltfFile):
     """A file as a scene."""
 
     def scene(self) -> Scene:

@@ -15,7 +15,7 @@ from flame_tools.types import Track
 TAKE = "performance"
 TICKS = 46_186_158_000  # of KTime in a second: whole for every usual rate, 1001sts included
 _CUSTOM = 14
-_MODES = {  # FbxTime::EMode of the FBX SDK
+MODES = {  # FbxTime::EMode of the FBX SDK
     Fraction(120): 1, Fraction(100): 2, Fraction(60): 3, Fraction(50): 4, Fraction(48): 5, Fraction(30): 6,
     Fraction(30_000, 1001): 9, Fraction(25): 10, Fraction(24): 11, Fraction(24_000, 1001): 13, Fraction(96): 15,
     Fraction(72): 16, Fraction(60_000, 1001): 17, Fraction(120_000, 1001): 18,
@@ -29,7 +29,7 @@ def time_mode(track: Track) -> tuple[int, float]:
     if track.fps is None:
         return _CUSTOM, _UNEVEN_FPS
     rate = Fraction(*track.fps)
-    return _MODES.get(rate, _CUSTOM), float(rate)
+    return MODES.get(rate, _CUSTOM), float(rate)
 
 
 def ticks(seconds: np.ndarray) -> np.ndarray:

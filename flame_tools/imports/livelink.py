@@ -1,0 +1,204 @@
+"""The CSV that Live Link Face records, back as a Track: weights through ARKit's names, angles of head and eyes.
+
+Columns are found by name, whatever their order: Timecode, the 52 weights in any spelling that
+`flame_tools.characters.names` knows, and yaw, pitch, roll of Head, LeftEye and RightEye in radians (see
+export/livelink.py for their signs). BlendShapeCount is not needed.
+"""
+
+from __future__ import annotations
+
+import csv
+import os
+from collections.abc import Iterator
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from flame_tools.arkit import ARKIT_NAMES, INDEX, to_params
+from flame_tools.characters.names import arkit_spelling
+from flame_tools.errors import FormatError, InputError
+from flame_tools.export.livelink import ANGLES
+from flame_tools.head import Head
+from flame_tools.imports.resample import at_rate
+from flame_tools.imports.timecode import read_clock
+from flame_tools.rotations import axis_angle_from_matrix, matrix_from_axis_angle
+from flame_tools.sampling import MAX_FRAMES, even_rate, on_grid, rational
+from flame_tools.types import FaceParams, Track
+
+MAX_BYTES = 2 << 30
+MAX_COLUMNS = 1000
+MOST_WEIGHT = 2.0  # a share of the whole expression; what is beyond was written in percent
+_ANGLE = {name.lower(): i for i, name in enumerate(ANGLES)}
+_TIME, _COUNT = "timecode", "blendshapecount"
+
+
+def read_csv(
+    path: str | os.PathLike,
+    head: Head,
+    *,
+    fps: float | tuple[int, int] | None = None,  # sampled at this rate; None: the file's own frames
+    timecode_fps: float | tuple[int, int] | None = None,  # the rate that the app was set to; None: found
+    turns: str = "neck",  # the joint that takes the head's angles: "neck" or "root"
+) -> Track:
+    """A recording of Live Link Face as a Track on `head`, from 0 s on.
+
+    Rows of one timecode are one frame, the last of them. Frames that the recording lacks stay lacking, and the Track
+    then has no `fps`, unless `fps` is given. An eye whose angles are 0 throughout turns by its eyeLook weights.
+    `provenance` tells the first timecode, its rate and whether that is assumed (60, where a clip ends before a second
+    does), and columns that were missing or not understood.
+    Raises FormatError where the file is no such CSV, naming the line; InputError for options that do not fit it.
+    """
+    if turns not in ("neck", "root"):
+        raise InputError(f"turns is {turns!r}, wanted 'neck' or 'root'")
+    path = Path(path)
+    codes, weights, angles, told = _table(path)
+    try:
+        clock = read_clock(codes, rate=None if timecode_fps is None else rational(timecode_fps))
+    except FormatError as error:
+        raise FormatError(f"{path}: {error}") from None
+    kept = np.append(np.diff(clock.seconds) != 0, True)
+    seconds = clock.seconds[kept] - clock.seconds[0]
+    if (np.diff(seconds) <= 0).any():
+        raise FormatError(f"{path}: timecode {codes[int(np.flatnonzero(np.diff(clock.seconds) < 0)[0]) + 1]} goes back")
+    likely = (clock.rate, Fraction(clock.counts * 1000, 1001))
+    rate = even_rate(seconds, slack_s=0.6e-3 / clock.counts, likely=likely)  # codes have thousandths of a frame
+    if rate is not None:
+        seconds = on_grid(0.0, len(seconds), rate)
+    params = _params(weights[kept], angles[kept], head, turns)
+    told |= {"timecode": codes[0], "timecode_fps": str(clock.rate), "rate_assumed": clock.assumed}
+    track = Track(
+        head_id=head.arrays.id,
+        params=params,
+        time_s=seconds,
+        fps=None if rate is None else (rate.numerator, rate.denominator),
+        provenance={"made_by": "emberface read_csv", "file": path.name, **told},
+    )
+    return track if fps is None else at_rate(track, rational(fps), str(path))
+
+
+def looks_like_csv(path: str | os.PathLike) -> bool:
+    """Whether the first line of a text file names a timecode, as Live Link Face's does."""
+    with open(path, "rb") as file:
+        return _TIME in file.read(4096).decode("utf-8-sig", "replace").lower().split("\n")[0]
+
+
+def _params(weights: np.ndarray, angles: np.ndarray, head: Head, turns: str) -> FaceParams:
+    params = to_params(torch.from_numpy(weights).to(head.v_template), head)
+    count = len(weights)
+    params = FaceParams.neutral(head, count).replace(
+        **{name: getattr(params, name) for name in ("expression", "jaw", "eyes", "eyelids")},
+        shape=torch.zeros(head.shape_size).to(head.v_template),
+    )
+    turned = axis_angle_from_matrix(rotation(torch.from_numpy(angles.reshape(count, 3, 3)))).to(head.v_template)
+    said = torch.from_numpy(angles.reshape(count, 3, 3)).abs().amax((0, 2)) > 0
+    eyes = torch.where(said[1:, None], turned[:, 1:], params.eyes)
+    return params.replace(eyes=eyes, **{"neck" if turns == "neck" else "global_rotation": turned[:, 0]})
+
+
+def rotation(yaw_pitch_roll: torch.Tensor) -> torch.Tensor:
+    """Angles [..., 3] radians to Ry(yaw) Rx(pitch) Rz(roll), [..., 3, 3]."""
+    yaw, pitch, roll = yaw_pitch_roll.unbind(-1)
+    zero = torch.zeros_like(yaw)
+    about = ((zero, yaw, zero), (pitch, zero, zero), (zero, zero, roll))
+    y, x, z = (matrix_from_axis_angle(torch.stack(turn, -1)) for turn in about)
+    return y @ x @ z
+
+
+def _table(path: Path) -> tuple[list[str], np.ndarray, np.ndarray, dict]:
+    """Timecodes [T], weights [T, 52] in ARKIT_NAMES' order, angles [T, 9] in the order of ANGLES, and what was found.
+
+    Columns that are not there are 0.
+    """
+    if not path.is_file():
+        raise FormatError(f"{path} is not a file; check the name")
+    if path.stat().st_size > MAX_BYTES:
+        raise FormatError(f"{path} has over {MAX_BYTES >> 30} GiB; cut the recording")
+    codes, rows = [], []
+    lines = _lines(path)
+    line, header = next(lines, (1, []))
+    time, targets, told = _columns(header, path)
+    sources, places = (np.array(list(x), int) for x in (targets.keys(), targets.values()))
+    for line, row in lines:
+        if len(row) != len(header):
+            raise FormatError(f"{path}: line {line} has {len(row)} cells, the first line {len(header)}")
+        values = np.zeros(len(ARKIT_NAMES) + len(ANGLES), np.float32)
+        try:
+            values[places] = [float(row[i]) for i in sources]
+        except (ValueError, OverflowError):
+            bad = next(i for i in sources if not _number(row[i]))
+            raise FormatError(f"{path}: line {line}: {header[bad]} is {row[bad][:40]!r}, wanted a number") from None
+        _check(values, line, path)
+        codes.append(row[time].strip())
+        rows.append(values)
+        if len(rows) > MAX_FRAMES:
+            raise FormatError(f"{path} has over {MAX_FRAMES:,} rows; cut the recording")
+    if not rows:
+        raise FormatError(f"{path} has a header but no frame")
+    table = np.stack(rows).astype(np.float64)
+    return codes, table[:, : len(ARKIT_NAMES)], table[:, len(ARKIT_NAMES) :], told
+
+
+def _lines(path: Path) -> Iterator[tuple[int, list[str]]]:
+    """The file's lines by number, without those that are blank."""
+    try:
+        with open(path, newline="", encoding="utf-8-sig") as file:
+            reader = csv.reader(file)
+            for row in reader:
+                if any(cell.strip() for cell in row):
+                    yield reader.line_num, row
+    except UnicodeDecodeError as error:
+        raise FormatError(f"{path} is no text in UTF-8 ({error.reason}); save it as CSV UTF-8") from None
+    except csv.Error as error:
+        raise FormatError(f"{path} is no CSV ({error})") from None
+
+
+def _columns(header: list[str], path: Path) -> tuple[int, dict[int, int], dict]:
+    """Where the timecode stands, which column (of those that are weights or angles) goes where, and a report."""
+    plain = [cell.strip().lower() for cell in header]
+    if len(header) > MAX_COLUMNS or plain.count(_TIME) != 1:
+        found = ", ".join(cell.strip()[:20] for cell in header[:4])
+        raise FormatError(f"{path} is no CSV of Live Link Face: its first line is {found!r}..., wanted Timecode, ...")
+    targets: dict[int, int] = {}
+    ignored = []
+    for i, name in enumerate(plain):
+        spelling = arkit_spelling(header[i].strip())
+        if spelling in INDEX:
+            place = INDEX[spelling]
+        elif name in _ANGLE:
+            place = len(ARKIT_NAMES) + _ANGLE[name]
+        else:
+            ignored += [] if name in (_TIME, _COUNT) else [header[i].strip()[:40]]
+            continue
+        if place in targets.values():
+            raise FormatError(f"{path} has two columns {header[i].strip()}; leave one")
+        targets[i] = place
+    missing = [name for i, name in enumerate((*ARKIT_NAMES, *ANGLES)) if i not in targets.values()]
+    if not any(place < len(ARKIT_NAMES) for place in targets.values()):
+        raise FormatError(f"{path} has none of ARKit's 52 columns, such as JawOpen; is it another program's?")
+    return plain.index(_TIME), targets, {"missing": missing, "ignored": ignored}
+
+
+def _check(values: np.ndarray, line: int, path: Path) -> None:
+    if not np.isfinite(values).all():
+        raise FormatError(f"{path}: line {line} holds NaN or infinite values")
+    weights = values[: len(ARKIT_NAMES)]
+    if np.abs(weights).max() > MOST_WEIGHT:
+        worst = int(np.abs(weights).argmax())
+        raise FormatError(
+            f"{path}: line {line}: {ARKIT_NAMES[worst]} is {weights[worst]:g}, wanted weights in [0, 1]; "
+            "divide percent by 100"
+        )
+    angles = values[len(ARKIT_NAMES) :]
+    if np.abs(angles).max() > 2 * np.pi:
+        worst = int(np.abs(angles).argmax())
+        raise FormatError(f"{path}: line {line}: {ANGLES[worst]} is {angles[worst]:g}, wanted radians")
+
+
+def _number(cell: str) -> bool:
+    try:
+        float(cell)
+    except (ValueError, OverflowError):
+        return False
+    return True

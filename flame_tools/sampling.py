@@ -1,0 +1,112 @@
+"""Rates, frames, and curves and turns at other times than their own."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+import numpy as np
+import torch
+
+from flame_tools.errors import FormatError, InputError
+from flame_tools.rotations import matrix_from_axis_angle, quaternion_from_matrix
+
+MAX_FRAMES = 2_000_000  # nine hours at 60 a second
+_WHOLE = tuple(Fraction(n) for n in (24, 25, 30, 48, 50, 60, 100, 120))
+USUAL = (*_WHOLE, *(Fraction(1000 * n, 1001) for n in (24, 30, 48, 60, 120)))
+
+
+def rational(fps: float | tuple[int, int] | Fraction) -> Fraction:
+    """A rate as a fraction: 29.97 and 59.94 stand for thousandths of 1001. Raises InputError unless it is positive."""
+    try:
+        rate = Fraction(*fps) if isinstance(fps, tuple) else Fraction(fps)
+    except (ValueError, TypeError, ZeroDivisionError, OverflowError):
+        rate = Fraction(0)
+    if not 0 < rate <= 1000:
+        raise InputError(f"fps is {fps}, wanted a rate above 0 and at most 1000, such as 30 or (30000, 1001)")
+    ntsc = Fraction(1000 * round(rate * 1001 / 1000), 1001)
+    if rate.denominator != 1 and abs(rate - ntsc) < Fraction(5, 1000):
+        return ntsc
+    return rate.limit_denominator(1001)
+
+
+def even_rate(seconds: np.ndarray, *, slack_s: float, likely: tuple[Fraction, ...] = ()) -> Fraction | None:
+    """The rate of frames that come evenly, [T] seconds known to within `slack_s`; None where they do not, or are one.
+
+    Of the rates that fit, one of those named `likely`, else the simplest usual one, else a whole number, else the
+    nearest with thousandths.
+    """
+    if len(seconds) < 2:
+        return None
+    step = (seconds[-1] - seconds[0]) / (len(seconds) - 1)
+    if step <= 0 or 1 / step > 100_000:
+        return None
+    nearest = (Fraction(round(1 / step)), Fraction(1 / step).limit_denominator(1001))
+    for rate in (*likely, *USUAL, *nearest):
+        if rate > 0 and np.abs(on_grid(seconds[0], len(seconds), rate) - seconds).max() <= slack_s:
+            return rate
+    return None
+
+
+def on_grid(start_s: float, frames: int, rate: Fraction) -> np.ndarray:
+    """Times [T] of frames at a rate, float64."""
+    return start_s + np.arange(frames) * rate.denominator / rate.numerator
+
+
+def frames_between(start_s: float, end_s: float, rate: Fraction, source: str) -> np.ndarray:
+    """Times [T] of the frames from `start_s` to `end_s`. Raises FormatError where these are too many to hold."""
+    count = (end_s - start_s) * float(rate) + 1e-3
+    if not 0 <= count < MAX_FRAMES:
+        raise FormatError(f"{source} lasts {end_s - start_s:.6g} s, more than {MAX_FRAMES:,} frames: cut it")
+    return on_grid(start_s, int(count) + 1, rate)
+
+
+def linear(times: np.ndarray, own: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """`values` [N, ...] at the increasing times `own` [N] as straight lines at `times` [T]; the ends are held."""
+    if len(own) == 1 or np.array_equal(times, own):
+        return np.broadcast_to(values, (len(times), *values.shape[1:])) if len(own) == 1 else values
+    at, share = _between(times, own)
+    share = share.reshape(-1, *[1] * (values.ndim - 1))
+    return values[at] * (1 - share) + values[at + 1] * share
+
+
+def turned(times: np.ndarray, own: np.ndarray, quaternions: np.ndarray) -> np.ndarray:
+    """Unit quaternions [N, ..., 4] (x, y, z, w) at `times`, the short way and evenly between two."""
+    if len(own) == 1 or np.array_equal(times, own):
+        return linear(times, own, quaternions)
+    at, share = _between(times, own)
+    share = share.reshape(-1, *[1] * (quaternions.ndim - 1))
+    return slerp(quaternions[at], quaternions[at + 1], share)
+
+
+def slerp(a: np.ndarray, b: np.ndarray, share: np.ndarray) -> np.ndarray:
+    """From unit quaternions a [..., 4] to b by share [..., 1] in [0, 1] (Shoemake 1985)."""
+    dot = (a * b).sum(-1, keepdims=True)
+    b, dot = np.where(dot < 0, -b, b), np.clip(np.abs(dot), 0, 1)
+    angle = np.arccos(dot)
+    sine = np.sin(angle)
+    near = sine < 1e-6
+    safe = np.where(near, 1.0, sine)
+    first = np.where(near, 1 - share, np.sin((1 - share) * angle) / safe)
+    second = np.where(near, share, np.sin(share * angle) / safe)
+    mixed = first * a + second * b
+    return mixed / np.linalg.norm(mixed, axis=-1, keepdims=True)
+
+
+def quaternions_of(axis_angle: torch.Tensor) -> np.ndarray:
+    """Axis-angles [..., 3] as unit quaternions [..., 4] (x, y, z, w), float64."""
+    return quaternion_from_matrix(matrix_from_axis_angle(axis_angle.detach().cpu().double())).numpy()
+
+
+def axis_angle_of(quaternions: np.ndarray) -> torch.Tensor:
+    """Unit quaternions [..., 4] (x, y, z, w) as axis-angles [..., 3], float64, angles in [0, pi]."""
+    q = np.asarray(quaternions, np.float64)
+    vector, w = np.where(q[..., 3:] < 0, -q[..., :3], q[..., :3]), np.abs(q[..., 3:])
+    sine = np.linalg.norm(vector, axis=-1, keepdims=True)
+    small = sine < 1e-9
+    return torch.from_numpy(vector * np.where(small, 2.0, 2 * np.arctan2(sine, w) / np.where(small, 1.0, sine)))
+
+
+def _between(times: np.ndarray, own: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The interval that each time lies in, and how far along, in [0, 1]."""
+    at = np.clip(np.searchsorted(own, times, "right") - 1, 0, len(own) - 2)
+    return at, np.clip((times - own[at]) / (own[at + 1] - own[at]), 0.0, 1.0)
