@@ -55,27 +55,29 @@ class Clock:
 
     def turn(self, time_s: float) -> bool:
         """Wait for the frame at `time_s`. True: send it now; False: it is too late, or the stream has been stopped."""
-        now = self._now()
         if self._start is None:
-            self._start = now + self.delay_s - time_s
-        due = self._start + time_s
-        if self._sent and now - due >= self.period_s:
+            self._start = self._now() + self.delay_s - time_s
+        self._until(self._start + time_s)
+        now = self._now()
+        if self._sent and now - self._start - time_s >= self.period_s:
             if now - self._last < max(_PATIENCE_S, 4 * self.period_s):
-                self._skipped += 1
+                self._skipped += not self.stop.is_set()
                 return False
             self._restarts += 1
-            due = now + self.delay_s
-            self._start = due - time_s
-        while (left := due - self._now()) > 0 and not self.stop.is_set():
-            self._wait(left)
+            self._start = now + self.delay_s - time_s
+            self._until(self._start + time_s)
         if self.stop.is_set():
             return False
         self._last = self._now()
         if not self._sent:
             self._first = self._last
         self._sent += 1
-        self._late.append(self._last - due)
+        self._late.append(self._last - self._start - time_s)
         return True
+
+    def _until(self, moment: float) -> None:
+        while (left := moment - self._now()) > 0 and not self.stop.is_set():
+            self._wait(left)
 
     def pace(self) -> Pace:
         seconds = self._last - self._first

@@ -85,6 +85,7 @@ def stream(
 ) -> StreamReport:
     """Send frames (seconds, [61] channels), each at its own time after the first, until they end or `stop` is set.
 
+    Ctrl-C ends a stream as `stop` does: it is how a person ends a loop, and the report is wanted then, too.
     `fps` is their rational rate: it numbers the frames of Live Link Face, and a frame that is late by a whole one is
     skipped. `subject` is what Unreal lists, `device` its UUID, made of the subject where None. With `loop` the frames
     begin again, one period after the last; they must be such that can be gone through again. `delay_s` holds back the
@@ -102,14 +103,17 @@ def stream(
     clock = Clock(fps[1] / fps[0], delay_s=delay_s, stop=stop)
     count = size = 0
     with _Socket(target) as out:
-        for time_s, channels in _looped(frames, fps[1] / fps[0]) if loop else frames:
-            ready = _datagrams(target.protocol, time_s, channels, fps, subject, device)
-            if clock.turn(time_s):
-                for data in ready:
-                    out.send(data)
-                    count, size = count + 1, size + len(data)
-            if stop.is_set():
-                break
+        try:
+            for time_s, channels in _looped(frames, fps[1] / fps[0]) if loop else frames:
+                ready = _datagrams(target.protocol, time_s, channels, fps, subject, device)
+                if clock.turn(time_s):
+                    for data in ready:
+                        out.send(data)
+                        count, size = count + 1, size + len(data)
+                if stop.is_set():
+                    break
+        except KeyboardInterrupt:
+            stop.set()
     return _report(target, clock.pace(), count, size, stop.is_set())
 
 
