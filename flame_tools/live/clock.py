@@ -1,12 +1,13 @@
 """When a frame goes out: each at its own time after the first one, by a clock that only goes forward.
 
 Every moment is reckoned from one start, so that what one frame loses no later one inherits. A frame whose time is past
-by a whole period or more is skipped, never kept for later: what is seen is what is now. Where the frames themselves
-fall behind for good (a microphone that paused), the clock starts anew after half a second of nothing.
+by a whole period or more is skipped, never kept for later: what is seen is what is now. Frames that are made as they
+go may fall behind for good (a microphone that paused): where they may, the clock starts anew after a while of nothing.
 """
 
 from __future__ import annotations
 
+import math
 import time
 from collections import deque
 from collections.abc import Callable
@@ -16,7 +17,6 @@ from threading import Event
 import numpy as np
 
 _KEPT = 65536  # moments that jitter is told of: the last eighteen minutes at 60 a second
-_PATIENCE_S = 0.5
 
 
 @dataclass(frozen=True)
@@ -40,17 +40,22 @@ class Clock:
         period_s: float,
         *,
         delay_s: float = 0.0,
+        patience_s: float = math.inf,
         stop: Event | None = None,
         now: Callable[[], float] = time.monotonic,
         wait: Callable[[float], object] | None = None,
     ):
-        """`period_s` is from one frame to the next; the first one waits for `delay_s`. `stop` ends every waiting."""
-        self.period_s, self.delay_s = period_s, delay_s
+        """`period_s` is from one frame to the next; the first one waits for `delay_s`. `stop` ends every waiting.
+
+        After frames have come too late for `patience_s`, the clock starts anew with the next.
+        """
+        self.period_s, self.delay_s, self.patience_s = period_s, delay_s, patience_s
         self.stop = stop or Event()
         self._now, self._wait = now, wait or self.stop.wait
         self._start: float | None = None  # the moment of a frame's time 0
         self._sent = self._skipped = self._restarts = 0
         self._first = self._last = 0.0
+        self._behind: float | None = None  # since when every frame has been too late
         self._late: deque[float] = deque(maxlen=_KEPT)
 
     def turn(self, time_s: float) -> bool:
@@ -60,7 +65,8 @@ class Clock:
         self._until(self._start + time_s)
         now = self._now()
         if self._sent and now - self._start - time_s >= self.period_s:
-            if now - self._last < max(_PATIENCE_S, 4 * self.period_s):
+            self._behind = now if self._behind is None else self._behind
+            if now - self._behind < self.patience_s:
                 self._skipped += not self.stop.is_set()
                 return False
             self._restarts += 1
@@ -68,7 +74,7 @@ class Clock:
             self._until(self._start + time_s)
         if self.stop.is_set():
             return False
-        self._last = self._now()
+        self._last, self._behind = self._now(), None
         if not self._sent:
             self._first = self._last
         self._sent += 1

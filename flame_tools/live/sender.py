@@ -5,6 +5,7 @@ Nothing leaves this machine unless an address says so: "livelink" and "vmc" mean
 
 from __future__ import annotations
 
+import math
 import socket
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from flame_tools.live.frames import Frame
 
 PORTS = {"livelink": livelink.PORT, "vmc": vmc.PORT}
 LOCALHOST = "127.0.0.1"
+PATIENCE_S = 0.5  # in which frames that are made as they go may catch up
 
 
 @dataclass(frozen=True)
@@ -100,7 +102,9 @@ def stream(
     if loop and iter(frames) is frames:
         raise InputError("frames that are made as they come cannot loop; collect them first, or leave loop out")
     stop = stop or Event()
-    clock = Clock(fps[1] / fps[0], delay_s=delay_s, stop=stop)
+    made_as_they_go = iter(frames) is frames  # and may fall behind for good; others are at hand
+    patience_s = PATIENCE_S if made_as_they_go else math.inf
+    clock = Clock(fps[1] / fps[0], delay_s=delay_s, patience_s=patience_s, stop=stop)
     count = size = 0
     with _Socket(target) as out:
         try:

@@ -69,6 +69,13 @@ def test_moments_are_frames_and_parts_of_them(face, time_s, fps, frame, part):
     assert decode(encode(packet)).frame == frame
 
 
+@pytest.mark.parametrize("fps", [(30, 1), (60, 1), (30000, 1001), (24, 1)])
+def test_a_frames_own_time_is_its_number(face, fps):
+    for i in range(2000):
+        packet = packet_at(i * (fps[1] / fps[0]), face, fps=fps, subject="x")
+        assert packet.frame == i and packet.part < 1e-3
+
+
 def test_a_device_is_its_subjects_own_and_always_the_same(face):
     packet = packet_at(0.0, face, fps=(60, 1), subject="anna")
     assert packet.device == device_of("anna") == device_of("anna") != device_of("bert")
