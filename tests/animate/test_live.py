@@ -186,7 +186,7 @@ def test_a_voice_reaches_an_engine(tmp_path, listening, voice):
     listener.join()
     heard = found["heard"]
     assert len(heard.frames) == report.frames and report.frames + report.skipped == 45
-    assert report.frames >= 20 and heard.refused == 0
+    assert report.frames >= 5 and heard.refused == 0
     assert heard.frames.fps == (30, 1) and (np.diff(heard.frames.time_s) > 0).all()
     assert heard.frames.channels[:, CHANNELS.index("JawOpen")].max() > 0.1
     assert heard.frames.channels[:, :52].min() >= 0 and heard.frames.channels[:, :52].max() <= 1
