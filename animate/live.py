@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from pathlib import Path
 from threading import Event
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -15,6 +16,9 @@ from flame_tools.head import Head
 from flame_tools.live.ahead import ahead
 from flame_tools.live.frames import Frame, frames_of
 from flame_tools.live.sender import StreamReport, stream, target_of
+
+if TYPE_CHECKING:
+    from animate.live_face import LiveFace
 
 MICROPHONE = "microphone"
 BUFFER_S = 0.12  # by which a voice's frames are held back, for those that come late
@@ -49,7 +53,8 @@ def live(
     own = {"to": target, "subject": subject, "device": device, "stop": stop}
     if str(source) != MICROPHONE and Path(source).suffix.lower() == ".npz":
         return _performance(source, head, loop=loop, started=started, **own)
-    return _voice(source, loop, emotion, seed, buffer_s, microphone, started, **own)
+    voice = {"emotion": emotion, "seed": seed, "buffer_s": buffer_s, "microphone": microphone}
+    return _voice(source, loop=loop, started=started, **voice, **own)
 
 
 def _performance(
@@ -64,7 +69,18 @@ def _performance(
     return stream(frames, fps=frames.fps, loop=loop, **own)
 
 
-def _voice(source, loop, emotion, seed, buffer_s, microphone, started, *, stop: Event, **own) -> StreamReport:
+def _voice(
+    source: str | os.PathLike,
+    *,
+    loop: bool,
+    emotion: str | None,
+    seed: int,
+    buffer_s: float,
+    microphone: int | str | None,
+    started: Callable[[], None],
+    stop: Event,
+    **own,
+) -> StreamReport:
     from animate import live_sound
     from animate.audio_file import read_audio
     from animate.live_face import LiveFace
@@ -81,7 +97,7 @@ def _voice(source, loop, emotion, seed, buffer_s, microphone, started, *, stop: 
         return stream(frames, fps=(face.fps, 1), delay_s=buffer_s, stop=stop, **own)
 
 
-def voice_frames(pieces: Iterable[np.ndarray], face) -> Iterator[Frame]:
+def voice_frames(pieces: Iterable[np.ndarray], face: LiveFace) -> Iterator[Frame]:
     """Frames of pieces of sound [n] float in [-1, 1], as a LiveFace makes them, for flame_tools.live.stream."""
     from animate.live_face import performed
 

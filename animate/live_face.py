@@ -35,7 +35,7 @@ from flame_tools.types import Track
 
 _MINUTE_S = 60.0
 _EDGE_S = 2.0  # in which the head comes from rest and goes back to it
-_LIKING = 6.0  # by which the odds of a P, B or M are raised: one that is missed shows more than one too many
+_LIKING = 3.0  # by which the odds of a P, B or M are raised: one that is missed shows more than one too many
 _AROUND = (0.6, 1.0, 0.6, 0.2)  # how far lips shut a frame after, at, and one and two before a P, B or M
 _LABIAL = np.isin(PHONES, list(BILABIAL))
 _QUIET = np.isin(PHONES, [SILENCE, NOISE])

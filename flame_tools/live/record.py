@@ -67,7 +67,7 @@ def record(
             if not packets and now - begun > first_s:
                 break
             try:
-                packet = livelink.decode(here.recv(2048))
+                packet = livelink.decode(here.recv(65536))
             except TimeoutError:
                 continue
             except FormatError:
