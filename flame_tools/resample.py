@@ -1,124 +1,89 @@
-"""A track at another frame rate: its poses between two frames lie on the straight (for rotations, the shortest) way."""
+"""A track at other moments than its own: its poses between two frames lie on the straight, or shortest, way."""
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
 from fractions import Fraction
 
 import numpy as np
 import torch
 
-from flame_tools.errors import InputError
+from flame_tools.sampling import axis_angle_of, frames_between, linear, quaternions_of, rational, turned
 from flame_tools.track_check import check_track
 from flame_tools.types import Camera, Curves, FaceParams, Track
 
 _TURNS = ("global_rotation", "neck", "jaw", "eyes")
-_ALMOST = 1e-6  # of a frame: a last frame that rounding puts this much behind the track's end belongs to it
 
 
-def at_rate(track: Track, fps: Fraction | int) -> Track:
+def at_rate(track: Track, fps: Fraction | float | tuple[int, int], source: str = "the track") -> Track:
     """`track` read at `fps` frames a second, from its first frame to the last that it covers.
 
-    Poses, cameras, curves and standard deviations are read between frames, rotations by spherical interpolation
-    (Shoemake 1985); sound, phones and words stay as they are. Poses are read at moments and not averaged over the new
-    frames, so that a lip that touches for a moment still touches; at a much lower rate a moment may be stepped over.
-    A track of one frame stays one frame.
+    Sound, phones and words stay as they are. Poses are read at moments and not averaged over the new frames, so that a
+    lip that touches for a moment still touches; at a much lower rate a moment may be stepped over. A track of one
+    frame stays one frame.
 
-    Raises InputError where `fps` is not positive or would make more than a million frames.
+    Raises ShapeError where the track does not fit together, InputError where `fps` is no rate, FormatError, naming
+    `source`, where there would be too many frames to hold.
     """
     check_track(track)
-    rate = Fraction(fps)
-    if rate <= 0:
-        raise InputError(f"fps is {fps}, wanted a positive rate")
-    old = np.asarray(track.time_s, np.float64)
-    count = int(np.floor((old[-1] - old[0]) * float(rate) + _ALMOST)) + 1
-    if count > 1_000_000:
-        raise InputError(
-            f"{old[-1] - old[0]:.0f} s at {float(rate):g} frames a second are {count} frames, a million at most"
-        )
-    new = old[0] + np.arange(count) * (rate.denominator / rate.numerator)
-    read = _reader(old, np.minimum(new, old[-1]))
-    changes = {"camera": track.camera and _camera(track.camera, read)}
-    changes |= {"std": track.std and _std(track.std, read)}
-    if track.visibility is not None:
-        changes["visibility"] = read(track.visibility)
-    curves = {name: Curves(c.names, read(c.values)) for name, c in track.curves.items()}
+    rate = rational(fps)
+    times = frames_between(float(track.time_s[0]), float(track.time_s[-1]), rate, source)
+    return at_times(track, times).replace(fps=(rate.numerator, rate.denominator))
+
+
+def at_times(track: Track, times: np.ndarray) -> Track:
+    """`track` at `times` [T], without a rate; its first and last frames are held beyond its ends.
+
+    Poses, curves, cameras, visibility and standard deviations are read between frames: rotations on the sphere
+    (Shoemake 1985), the rest on straight lines.
+    """
+    own = np.asarray(track.time_s, np.float64)
+
+    def read(values: np.ndarray) -> np.ndarray:
+        values = np.asarray(values)
+        return np.array(linear(times, own, values.astype(np.float64)), values.dtype)
+
     return track.replace(
-        params=_params(track.params, read),
-        time_s=new,
-        fps=(rate.numerator, rate.denominator),
-        curves=curves,
-        **changes,
+        params=params_at(track.params, own, times),
+        time_s=times,
+        fps=None,
+        camera=track.camera and _camera_at(track.camera, own, times),
+        std=track.std and params_at(track.std, own, times, turning=False),
+        visibility=None if track.visibility is None else read(track.visibility),
+        curves={name: Curves(c.names, read(c.values)) for name, c in track.curves.items()},
     )
 
 
-@dataclasses.dataclass(frozen=True)
-class _Reader:
-    """Where each new frame lies among the old ones."""
+def params_at(params: FaceParams, own: np.ndarray, times: np.ndarray, *, turning: bool = True) -> FaceParams:
+    """Parameters over frames at the times `own` [N] as they are at `times` [T].
 
-    before: np.ndarray  # [N] the old frame at or before
-    share: np.ndarray  # [N] in [0, 1), how far on to the next
+    Where they are standard deviations and no rotations, `turning` is False.
+    """
 
-    def __call__(self, values: np.ndarray) -> np.ndarray:
-        """values [T, ...] read linearly, [N, ...], in their own type."""
-        values = np.asarray(values)
-        after = np.minimum(self.before + 1, len(values) - 1)
-        share = self.share.reshape(-1, *[1] * (values.ndim - 1))
-        exact = share == 0  # NaN of a neighbour must not leak into a frame that is there already
-        between = values[self.before] * (1 - share) + values[after] * share
-        return np.where(exact, values[self.before], between).astype(values.dtype)
+    def sampled(name: str, value: torch.Tensor) -> torch.Tensor:
+        if name == "shape":
+            return value
+        if name in _TURNS and turning:
+            found = axis_angle_of(turned(times, own, quaternions_of(value))).to(value)
+            exact = np.searchsorted(own, times)  # a frame that is there keeps its very numbers
+            there = np.flatnonzero(own[np.minimum(exact, len(own) - 1)] == times)
+            found[there] = value[exact[there]]
+            return found
+        return torch.from_numpy(np.array(linear(times, own, value.detach().cpu().double().numpy()))).to(value)
 
-    def turns(self, rotvecs: np.ndarray) -> np.ndarray:
-        """Axis-angles [T, ..., 3] read the short way round, [N, ..., 3]."""
-        from scipy.spatial.transform import Rotation
-
-        shape, kind = rotvecs.shape[1:], rotvecs.dtype
-        after = np.minimum(self.before + 1, len(rotvecs) - 1)
-        start = Rotation.from_rotvec(rotvecs[self.before].astype(np.float64).reshape(-1, 3))
-        stop = Rotation.from_rotvec(rotvecs[after].astype(np.float64).reshape(-1, 3))
-        share = np.repeat(self.share, int(np.prod(shape[:-1], dtype=int)))[:, None]
-        turned = start * Rotation.from_rotvec(share * (start.inv() * stop).as_rotvec())
-        between = turned.as_rotvec().reshape(-1, *shape)
-        return np.where(self.share.reshape(-1, *[1] * len(shape)) == 0, rotvecs[self.before], between).astype(kind)
+    return FaceParams(**{f.name: sampled(f.name, getattr(params, f.name)) for f in dataclasses.fields(params)})
 
 
-def _reader(old: np.ndarray, new: np.ndarray) -> _Reader:
-    before = np.clip(np.searchsorted(old, new, side="right") - 1, 0, len(old) - 1)
-    step = np.append(np.diff(old), 1.0)[before]
-    share = (new - old[before]) / step
-    near = np.abs(share - np.rint(share)) < _ALMOST  # the same moment, but for rounding
-    before = np.where(near, np.minimum(before + np.rint(share).astype(int), len(old) - 1), before)
-    return _Reader(before, np.where(near, 0.0, share))
-
-
-def _params(params: FaceParams, read: _Reader) -> FaceParams:
-    changed = {}
-    for f in dataclasses.fields(params):
-        if f.name == "shape":
-            continue
-        values = getattr(params, f.name).detach().cpu().numpy()
-        changed[f.name] = torch.from_numpy(read.turns(values) if f.name in _TURNS else read(values))
-    return params.replace(**changed)
-
-
-def _std(std: FaceParams, read: Callable[[np.ndarray], np.ndarray]) -> FaceParams:
-    changed = {
-        f.name: torch.from_numpy(read(getattr(std, f.name).detach().cpu().numpy()))
-        for f in dataclasses.fields(std)
-        if f.name != "shape"
-    }
-    return std.replace(**changed)
-
-
-def _camera(camera: Camera, read: _Reader) -> Camera:
+def _camera_at(camera: Camera, own: np.ndarray, times: np.ndarray) -> Camera:
     from scipy.spatial.transform import Rotation
 
-    pose = np.asarray(camera.world_to_camera)
+    def moving(values: np.ndarray, still: int) -> np.ndarray:
+        values = np.asarray(values)
+        return values if values.ndim == still else np.array(linear(times, own, values))
+
+    pose = moving(camera.world_to_camera, 2)
     if pose.ndim == 3:
-        turned = read.turns(Rotation.from_matrix(pose[:, :3, :3]).as_rotvec())
-        pose = read(pose)
-        pose[:, :3, :3] = Rotation.from_rotvec(turned).as_matrix()
-    inner = {name: np.asarray(getattr(camera, name)) for name in ("focal", "centre")}
-    moving = {name: read(value) if value.ndim == 2 else value for name, value in inner.items()}
-    return dataclasses.replace(camera, world_to_camera=pose, **moving)
+        turns = Rotation.from_matrix(np.asarray(camera.world_to_camera)[:, :3, :3]).as_quat()
+        pose[:, :3, :3] = Rotation.from_quat(turned(times, own, turns)).as_matrix()
+    inner = {name: moving(getattr(camera, name), 1) for name in ("focal", "centre")}
+    return dataclasses.replace(camera, world_to_camera=pose, **inner)

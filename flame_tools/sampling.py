@@ -10,6 +10,7 @@ import torch
 from flame_tools.errors import FormatError, InputError
 from flame_tools.rotations import matrix_from_axis_angle, quaternion_from_matrix
 
+_SAME = 1e-9
 MAX_FRAMES = 2_000_000  # nine hours at 60 a second
 _WHOLE = tuple(Fraction(n) for n in (24, 25, 30, 48, 50, 60, 100, 120))
 USUAL = (*_WHOLE, *(Fraction(1000 * n, 1001) for n in (24, 30, 48, 60, 120)))
@@ -61,12 +62,16 @@ def frames_between(start_s: float, end_s: float, rate: Fraction, source: str) ->
 
 
 def linear(times: np.ndarray, own: np.ndarray, values: np.ndarray) -> np.ndarray:
-    """`values` [N, ...] at the increasing times `own` [N] as straight lines at `times` [T]; the ends are held."""
+    """`values` [N, ...] at the increasing times `own` [N] as straight lines at `times` [T]; the ends are held.
+
+    A NaN reaches the frames on both sides of it, but none that is there itself.
+    """
     if len(own) == 1 or np.array_equal(times, own):
         return np.broadcast_to(values, (len(times), *values.shape[1:])) if len(own) == 1 else values
     at, share = _between(times, own)
     share = share.reshape(-1, *[1] * (values.ndim - 1))
-    return values[at] * (1 - share) + values[at + 1] * share
+    between = values[at] * (1 - share) + values[at + 1] * share
+    return np.where(share == 0, values[at], np.where(share == 1, values[at + 1], between))
 
 
 def turned(times: np.ndarray, own: np.ndarray, quaternions: np.ndarray) -> np.ndarray:
@@ -109,4 +114,6 @@ def axis_angle_of(quaternions: np.ndarray) -> torch.Tensor:
 def _between(times: np.ndarray, own: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The interval that each time lies in, and how far along, in [0, 1]."""
     at = np.clip(np.searchsorted(own, times, "right") - 1, 0, len(own) - 2)
-    return at, np.clip((times - own[at]) / (own[at + 1] - own[at]), 0.0, 1.0)
+    share = np.clip((times - own[at]) / (own[at + 1] - own[at]), 0.0, 1.0)
+    whole = np.rint(share)  # the same moment as a frame's, but for rounding
+    return at, np.where(np.abs(share - whole) < _SAME, whole, share)

@@ -20,7 +20,7 @@ from flame_tools.errors import FormatError, InputError, ShapeError
 from flame_tools.files.data import read_data
 from flame_tools.flame_only import flame_only
 from flame_tools.head import Head
-from flame_tools.imports.resample import at_rate
+from flame_tools.resample import at_rate
 from flame_tools.sampling import MAX_FRAMES, on_grid, rational
 from flame_tools.types import FaceParams, Track
 

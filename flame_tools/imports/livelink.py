@@ -21,8 +21,8 @@ from flame_tools.characters.names import arkit_spelling
 from flame_tools.errors import FormatError, InputError
 from flame_tools.export.livelink import ANGLES
 from flame_tools.head import Head
-from flame_tools.imports.resample import at_rate
 from flame_tools.imports.timecode import read_clock
+from flame_tools.resample import at_rate
 from flame_tools.rotations import axis_angle_from_matrix, matrix_from_axis_angle
 from flame_tools.sampling import MAX_FRAMES, even_rate, on_grid, rational
 from flame_tools.types import FaceParams, Track

@@ -13,7 +13,7 @@ from flame_tools.imports.fbx import read_fbx
 from flame_tools.imports.flame_params import looks_like_flame_params, read_flame_params
 from flame_tools.imports.gltf import read_glb
 from flame_tools.imports.livelink import looks_like_csv, read_csv
-from flame_tools.imports.resample import at_rate
+from flame_tools.resample import at_rate
 from flame_tools.sampling import rational
 from flame_tools.track_file import load_track
 from flame_tools.types import Track
