@@ -55,7 +55,7 @@ def writing_to(path: str | os.PathLike) -> Iterator[None]:
     """Turn an operating system's error in the block into the refusal that it is at `path`."""
     try:
         yield
-    except OutputError:
+    except FaceError:  # some are OSErrors too, and say already what is wrong
         raise
     except OSError as error:
         raise cannot_write(path, error) from error

@@ -1,0 +1,50 @@
+"""Runs inside Blender or with `bpy`, never imported: play a vertex cache on a mesh and save it as Alembic.
+
+    blender -b --factory-startup --python alembic_blender.py -- JOB.json
+    python alembic_blender.py -- JOB.json
+
+JOB.json, written by `alembic.py`: "mesh", an OBJ file; "cache", a PC2 file in its order of vertices, y up; "out";
+"first" and "last" frame; "rate" [numerator, denominator]; "notes", names and texts for the mesh. Where this Blender has
+no Alembic, the last line printed is NO_ALEMBIC and nothing is written.
+"""
+
+import json
+import sys
+
+NO_ALEMBIC = "this Blender was built without Alembic"
+
+
+def main() -> int:
+    import bpy
+
+    with open(sys.argv[sys.argv.index("--") + 1], encoding="utf-8") as file:
+        job = json.load(file)
+    if not bpy.app.build_options.alembic:
+        print(NO_ALEMBIC)  # noqa: T201
+        return 3
+    bpy.ops.wm.read_factory_settings(use_empty=True)
+    scene = bpy.context.scene
+    over, under = job["rate"]
+    scene.render.fps = max(round(over / under), 1)
+    scene.render.fps_base = scene.render.fps * under / over
+    scene.frame_start, scene.frame_end = job["first"], job["last"]
+    bpy.ops.wm.obj_import(filepath=job["mesh"], forward_axis="Y", up_axis="Z")  # as the numbers stand: nothing turns
+    (head,) = bpy.data.objects
+    head.name = head.data.name = "head"
+    for name, note in job["notes"].items():
+        head[name] = note
+    play = head.modifiers.new("performance", "MESH_CACHE")
+    play.cache_format = "PC2"
+    play.filepath = job["cache"]
+    play.frame_start = job["first"]
+    play.up_axis, play.forward_axis = "NEG_Y", "POS_Z"  # (x, -z, y): what the exporter stores as (x, y, z)
+    bpy.ops.wm.alembic_export(
+        filepath=job["out"], start=job["first"], end=job["last"],
+        uvs=True, packuv=False, normals=False, orcos=False, face_sets=True, export_custom_properties=True,
+        global_scale=1.0, as_background_job=False, evaluation_mode="RENDER",
+    )  # fmt: skip
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
