@@ -44,7 +44,9 @@ _DATE = b"Thu Jan  1 00:00:00 1970"  # as asctime writes it, of one length alway
 _TAIL = 1 << 20  # the archive's metadata stand near its end
 
 
-def write_alembic(track: Track, head: Head, path: str | os.PathLike, *, blender: str | os.PathLike | None = None) -> None:
+def write_alembic(
+    track: Track, head: Head, path: str | os.PathLike, *, blender: str | os.PathLike | None = None
+) -> None:
     """Write `track` on `head` as one .abc file.
 
     `blender` is a Blender program or a Python that has `bpy`. Where it is None, the environment variable EMBERFACE_BPY
