@@ -1,4 +1,4 @@
-"""Runs in a process of its own, so that a crash of the library is one file's: what assimp sees in files, by their names.
+"""Runs in a process of its own, which a crash of the library may end: what assimp sees in files, by their endings.
 
 python assimp_see.py OUT.npz FILE...
 """

@@ -1,6 +1,6 @@
 """The programs that open our files: where they are, how they are run, and who may go without them.
 
-`tools/install_test_programs.sh` brings them all. Without them a test is skipped, except where CI is set: there it fails.
+`tools/install_test_programs.sh` brings them. Without one, its tests are skipped, except where CI is set: they fail.
 """
 
 import json
