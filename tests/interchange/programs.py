@@ -40,18 +40,15 @@ class Program:
         return done.stdout
 
 
-def _there(path: Path) -> str | None:
-    return str(path) if path.exists() else None
-
-
 BLENDER = Program(
     "Blender", shutil.which("blender"), "apt install blender python3-numpy",
     ("-b", "--factory-startup", "--python-exit-code", "1", "--python"),
 )  # fmt: skip
-BPY = Program("bpy", _there(VENV / "bpy" / "bin" / "python"), "bpy 5.0.1 from pip in a venv .venv/bpy")
+_HAS_BPY = any(VENV.glob("bpy/lib/*/site-packages/bpy/__init__*"))
+BPY = Program("bpy", str(VENV / "bpy" / "bin" / "python") if _HAS_BPY else None, "bpy 5.0.1 from pip in .venv/bpy")
 ASSIMP = Program("assimp", shutil.which("assimp"), "apt install assimp-utils")
 NODE = Program("Node", shutil.which("node"), "apt install nodejs npm")
-VALIDATOR = _there(VENV / "node" / "node_modules" / "gltf-validator")
+VALIDATOR = VENV / "node" / "node_modules" / "gltf-validator"
 EDITORS = {"blender": BLENDER, "bpy": BPY}
 
 
