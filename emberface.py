@@ -27,6 +27,7 @@ from flame_tools.types import Track
 if TYPE_CHECKING:
     from animate.emotion_source import Emotion
     from animate.takes import Sampling
+    from flame_tools.export import Options
     from flame_tools.head import Head
 
 __version__ = "0.1.0"
@@ -192,10 +193,26 @@ def transfer(
     return carry_over(track, _head(head, track), _head(to), method=method, identity=identity)
 
 
-def export(track: Track, path: PathLike, *, head: str | Head | None = None) -> None:
-    """Write a track as the kind of file that `path` names; see FORMATS. `head` is the track's own where None."""
+def export(
+    track: Track,
+    path: PathLike,
+    *,
+    head: str | Head | None = None,  # the track's own where None
+    fps: Fraction | int | None = None,
+    options: Options | None = None,
+) -> None:
+    """Write a track as the kind of file that `path` names; see FORMATS.
+
+    `fps` reads the track at another rate. `options` (flame_tools.export.Options) choose unit, axes, shapes and their
+    names, how few keys; asking a format for one that it does not take raises InputError.
+    """
     path = Path(path)
     kind = kind_of(path)
+    if fps is not None:
+        from flame_tools.resample import at_rate
+
+        track = at_rate(track, fps)
+    asked = _asked(options, kind, path)
     if kind in DRAWN:
         render(track, path, head=head)
     elif kind == ".face.npz":
@@ -213,7 +230,23 @@ def export(track: Track, path: PathLike, *, head: str | Head | None = None) -> N
     else:
         from flame_tools.export import WRITERS
 
-        WRITERS[kind](track, _head(head, track), path)
+        WRITERS[kind](track, _head(head, track), path, **asked)
+
+
+def _asked(options: Options | None, kind: str, path: Path) -> dict:
+    """`options` for the writer of a kind of file, or nothing where none was given."""
+    if options is None:
+        return {}
+    from flame_tools.export import TAKES
+
+    strange = options.asked() - TAKES.get(kind, set())
+    if strange:
+        takers = [k or "a folder" for k, takes in TAKES.items() if strange <= takes]
+        raise InputError(
+            f"{path}: this format has no choice of {', '.join(sorted(strange))}; "
+            + (f"these have: {', '.join(takers)}" if takers else "no format has all of these")
+        )
+    return {"options": options} if kind in TAKES else {}
 
 
 def render(

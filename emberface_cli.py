@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import itertools
 import sys
+from fractions import Fraction
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -27,17 +28,24 @@ from emberface_options import (
     Fps,
     Guided,
     HeadName,
+    Inbetweens,
     Json,
     Model,
+    Names,
     Out,
     OwnHead,
     Registered,
     Seed,
+    Shapes,
     Size,
     Takes,
     Text,
+    Tolerance,
+    Unit,
+    Up,
     View,
     emotion_of,
+    export_options,
     frame_rate_of,
     numbered,
     of_take,
@@ -49,6 +57,9 @@ from emberface_options import (
 )
 from emberface_run import Run, write_all, write_picture
 from flame_tools.errors import FaceError, InputError
+
+if TYPE_CHECKING:
+    from flame_tools.export import Options
 
 app = typer.Typer(
     name="emberface",
@@ -318,12 +329,21 @@ def convert(
     lod: Annotated[
         float | None, typer.Option("--lod", min=0.05, max=1.0, help="Share of the triangles, as 0.25 for a game.")
     ] = None,
+    fps: Annotated[str | None, typer.Option("--fps", help="Read the track at another rate, 10 to 120.")] = None,
+    unit: Unit = None,
+    up: Up = None,
+    shapes: Shapes = None,
+    names: Names = None,
+    tolerance: Tolerance = None,
+    inbetweens: Inbetweens = 0,
     head: OwnHead = None,
     size: Size = "720x720",
     json: Json = False,
 ) -> None:
-    """A track to other files, and to other heads; -o may be given several times."""
-    _convert("convert", track, out, head, size_of(size), json, to, lod)
+    """A track to other files, to other heads, at other rates; -o may be given several times."""
+    rate = None if fps is None else frame_rate_of(fps)
+    options = export_options(unit, up, shapes, names, tolerance, inbetweens)
+    _convert("convert", track, out, head, size_of(size), json, to, lod, fps=rate, options=options)
 
 
 def _convert(
@@ -336,6 +356,8 @@ def _convert(
     to: str | None = None,
     lod: float | None = None,
     drawn: dict | None = None,  # options of emberface.render
+    fps: Fraction | None = None,
+    options: Options | None = None,  # of emberface.export
 ) -> None:
     from flame_tools.load import head_of, load_head
 
@@ -346,6 +368,8 @@ def _convert(
     compare = drawn.get("compare")
     asked = {name: value for name, value in (("to", to), ("lod", lod)) if value is not None}
     asked |= {name: str(value) if name == "compare" else value for name, value in drawn.items() if name != "names"}
+    asked |= {} if fps is None else {"fps": str(fps)}
+    asked |= {} if options is None else {name: getattr(options, name) for name in sorted(options.asked())}
     inputs = {"track": str(source), "head": head or "its own"} | asked
     with Run(command, inputs, reads=[source, compare] if compare else [source], show=not as_json) as job:
         job.prepare(*places)
@@ -359,10 +383,14 @@ def _convert(
                 target = load_head(to)
                 track, model = emberface.transfer(track, target, head=model), target
                 job.quality = {"residual_mm": track.provenance["transfer"]["residual_mm"]}
+        if fps is not None:
+            from flame_tools.resample import at_rate
+
+            track = at_rate(track, fps)
         if lod is not None:
             from flame_tools.surface.lod import at_detail
 
             with job.step("lod", "leaving out triangles"):
                 track, model = at_detail(track, model, lod)
-        write_all(job, track, model, places, size, drawn)
+        write_all(job, track, model, places, size, drawn, options)
         say(job.finish(report_beside(places[0])), as_json)

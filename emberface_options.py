@@ -46,6 +46,16 @@ EmotionModel = Annotated[
     typer.Option("--emotion-model", help="Who hears the voice: a transformers audio classifier's folder or name."),
 ]
 Size = Annotated[str, typer.Option("--size", help="Of the picture, WIDTHxHEIGHT in pixels.")]
+Unit = Annotated[str | None, typer.Option("--unit", help="Of lengths: m, cm or mm.")]
+Up = Annotated[str | None, typer.Option("--up", help="The upward axis: y, or z as in Blender and 3ds Max.")]
+Shapes = Annotated[str | None, typer.Option("--shapes", help="Which to keep: arkit for the 52 alone, or their names.")]
+Names = Annotated[Path | None, typer.Option("--names", help='A JSON file of their names: {"jawOpen": "Jaw_Open"}.')]
+Tolerance = Annotated[
+    float | None, typer.Option("--tolerance", help="Leave out keys as long as no vertex strays further than these mm.")
+]
+Inbetweens = Annotated[
+    int, typer.Option("--inbetweens", help="Shapes between an open lid and a shut one, instead of a target apart.")
+]
 Fps = Annotated[str, typer.Option("--fps", help="Frames per second, 10 to 120: 25, 29.97, 30000/1001.")]
 
 
@@ -160,6 +170,28 @@ def sampling_of(audio: float | None, emotion: float | None):
     given = {"audio": audio, "emotion": emotion}
     given = {name: weight for name, weight in given.items() if weight is not None}
     return Sampling(guidance=Guidance(**given)) if given else None
+
+
+def export_options(
+    unit: str | None,
+    up: str | None,
+    shapes: str | None,
+    names: Path | None,
+    tolerance: float | None,
+    inbetweens: int,
+):
+    """What the options of files ask for together, for emberface.export; None where none was given."""
+    from flame_tools.export import Options, read_names
+
+    options = Options(
+        unit=unit,
+        up=up,
+        shapes=None if shapes is None else tuple(name.strip() for name in shapes.split(",") if name.strip()),
+        names={} if names is None else read_names(names),
+        tolerance_mm=tolerance,
+        inbetweens=inbetweens,
+    )
+    return options if options.asked() else None
 
 
 def size_of(text: str) -> tuple[int, int]:

@@ -11,11 +11,15 @@ import tempfile
 import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import emberface
 from flame_tools.errors import FaceError, OutputError, cannot_write
 from flame_tools.export.folder import refuse_strangers
 from flame_tools.licences import licences_of
+
+if TYPE_CHECKING:
+    from flame_tools.export import Options
 
 
 class Run:
@@ -202,6 +206,7 @@ def write_all(
     places: list[Path],
     size: tuple[int, int] = (720, 720),
     drawn: dict | None = None,  # options of emberface.render
+    options: Options | None = None,  # of emberface.export
 ) -> None:
     """Write a track to every place, as each one's name asks."""
     drawn = drawn or {}
@@ -215,4 +220,4 @@ def write_all(
             if kind in emberface.DRAWN:
                 emberface.render(track, staged, head=head, size=size, progress=job.progress, **drawn)
             else:
-                emberface.export(track, staged, head=head)
+                emberface.export(track, staged, head=head, options=options)

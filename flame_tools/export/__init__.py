@@ -5,6 +5,7 @@ from flame_tools.export.fbx import write_fbx
 from flame_tools.export.gltf import write_glb
 from flame_tools.export.livelink import write_csv
 from flame_tools.export.obj import write_obj_sequence
+from flame_tools.export.options import Options, read_names
 from flame_tools.export.ply import write_ply, write_ply_sequence
 from flame_tools.export.pointcache import write_mdd, write_pc2
 from flame_tools.export.sound import write_wav
@@ -13,7 +14,10 @@ from flame_tools.export.visemes import write_visemes
 from flame_tools.export.vrm import write_vrm_json
 
 __all__ = [
+    "TAKES",
     "WRITERS",
+    "Options",
+    "read_names",
     "write_csv",
     "write_curve_csv",
     "write_curve_json",
@@ -44,4 +48,19 @@ WRITERS = {
     ".ply": write_ply,
     ".stl": write_stl,
     "": write_obj_sequence,
+}
+
+_AXES = {"unit", "up"}
+_RIG = {"shapes", "names", "tolerance_mm"}
+# Which of the Options each of them takes; the others take none.
+TAKES = {
+    ".glb": _RIG,
+    ".fbx": _RIG | _AXES | {"inbetweens"},
+    ".curves.csv": {"shapes", "names"},
+    ".curves.json": {"shapes", "names"},
+    ".mdd": _AXES,
+    ".pc2": _AXES,
+    ".ply": _AXES,
+    ".stl": _AXES,
+    "": _AXES,
 }

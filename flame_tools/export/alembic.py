@@ -22,6 +22,7 @@ from pathlib import Path
 from flame_tools.archive import written_whole
 from flame_tools.errors import AssetError, FormatError, InputError, OutputError, cannot_write
 from flame_tools.export.obj import write_obj_sequence
+from flame_tools.export.options import Options
 from flame_tools.export.pointcache import write_pc2
 from flame_tools.head import Head
 from flame_tools.licences import licences_of
@@ -30,6 +31,7 @@ from flame_tools.track_check import RATE_TOLERANCE_S, check_track
 from flame_tools.types import Track
 
 BLENDER_VARIABLE = "EMBERFACE_BPY"
+_BLENDERS = Options(up="z")  # its own axes, from which its exporter comes back to y up
 _SCRIPT = Path(__file__).with_name("alembic_blender.py")
 _NO_ALEMBIC = 3  # the script's exit status in a Blender without it
 _WAY_OUT = (
@@ -69,8 +71,8 @@ def write_alembic(
     ):
         beside = Path(folder).resolve()  # bpy takes a relative name for one inside its own file
         try:
-            write_obj_sequence(at_frames(track, [0]), head, beside / "mesh")
-            write_pc2(track, head, beside / "cache.pc2")
+            write_obj_sequence(at_frames(track, [0]), head, beside / "mesh", options=_BLENDERS)
+            write_pc2(track, head, beside / "cache.pc2", options=_BLENDERS)
         except OutputError as error:
             raise cannot_write(path, error.__cause__ if isinstance(error.__cause__, OSError) else error) from error
         job = {

@@ -3,7 +3,7 @@
     blender -b --factory-startup --python alembic_blender.py -- JOB.json
     python alembic_blender.py -- JOB.json
 
-JOB.json, written by `alembic.py`: "mesh", an OBJ file; "cache", a PC2 file in its order of vertices, y up; "out";
+JOB.json, written by `alembic.py`: "mesh", an OBJ file; "cache", a PC2 file in its order of vertices, both in Blender's axes; "out";
 "first" and "last" frame; "rate" [numerator, denominator]; "notes", names and texts for the mesh. Where this Blender has
 no Alembic, the last line printed is NO_ALEMBIC and nothing is written.
 """
@@ -37,7 +37,6 @@ def main() -> int:
     play.cache_format = "PC2"
     play.filepath = job["cache"]
     play.frame_start = job["first"]
-    play.up_axis, play.forward_axis = "NEG_Y", "POS_Z"  # (x, -z, y): what the exporter stores as (x, y, z)
     bpy.ops.wm.alembic_export(
         filepath=job["out"], start=job["first"], end=job["last"],
         uvs=True, packuv=False, normals=False, orcos=False, face_sets=True, export_custom_properties=True,

@@ -2,8 +2,8 @@
 
 The layout of sections and objects is the FBX SDK's, as the Blender Foundation describes it
 (https://code.blender.org/2013/08/fbx-binary-file-format-specification/) and as Blender and ufbx read it. Metres, told
-by UnitScaleFactor 100 (the format's own unit is a centimetre), y up, +z forward, as ours. FBX carries no sound:
-`write_wav` puts it beside.
+by UnitScaleFactor 100 (the format's own unit is a centimetre), y up, +z forward, as ours, unless options say else. FBX
+carries no sound: `write_wav` puts it beside.
 """
 
 from __future__ import annotations
@@ -18,7 +18,9 @@ from flame_tools.export.fbx_mesh import add_mesh, add_shapes
 from flame_tools.export.fbx_objects import ROOT, Objects, properties, text
 from flame_tools.export.fbx_skeleton import add_joints, add_skin
 from flame_tools.export.fbx_take import TAKE, add_take, euler_degrees, rest_of, ticks, time_mode
-from flame_tools.export.rig import Rig, make_rig
+from flame_tools.export.options import DEFAULT, Options
+from flame_tools.export.rig import Rig
+from flame_tools.export.tailor import rig_for
 from flame_tools.head import Head
 from flame_tools.licences import licences_of
 from flame_tools.types import Track
@@ -30,10 +32,14 @@ _CREATOR = "emberface"
 _FILE_ID = bytes.fromhex("28b32aebb624ccc2bfc8b02aa92bfcf1")
 _CREATION_TIME = "1970-01-01 10:00:00:000"
 _METRES = 100.0  # in the format's centimetres
+_AXES = {  # up, forward, right: which axis and which way along it
+    "y": {"UpAxis": 1, "UpAxisSign": 1, "FrontAxis": 2, "FrontAxisSign": 1, "CoordAxis": 0, "CoordAxisSign": 1},
+    "z": {"UpAxis": 2, "UpAxisSign": 1, "FrontAxis": 1, "FrontAxisSign": -1, "CoordAxis": 0, "CoordAxisSign": 1},
+}
 
 
-def write_fbx(track: Track, head: Head, path: str | os.PathLike) -> None:
-    """Write `track` on `head` as one binary .fbx file.
+def write_fbx(track: Track, head: Head, path: str | os.PathLike, *, options: Options = DEFAULT) -> None:
+    """Write `track` on `head` as one binary .fbx file, with any of the options.
 
     One mesh in the head's own order of vertices, a channel for each target of the rig (`rig.py`), five joints, and a
     take "performance" with keys at the track's own times. What never changes has no curve: its value stands on the
@@ -43,12 +49,12 @@ def write_fbx(track: Track, head: Head, path: str | os.PathLike) -> None:
     Raises ShapeError where the track does not fit the head or its albedo is no picture, OutputError where `path`
     cannot be written.
     """
-    data = write_nodes(_document(track, head, make_rig(track, head)), version=_VERSION)
+    data = write_nodes(_document(track, head, rig_for(track, head, options), options), version=_VERSION)
     with written_whole(path) as temporary:
         temporary.write_bytes(data)
 
 
-def _document(track: Track, head: Head, rig: Rig) -> Node:
+def _document(track: Track, head: Head, rig: Rig, options: Options) -> Node:
     arrays = head.arrays
     licences = ", ".join(licences_of(track, arrays))
     still = len(track) == 1
@@ -60,7 +66,7 @@ def _document(track: Track, head: Head, rig: Rig) -> Node:
     joints = add_joints(objects, rig, places, rest_of(degrees, np.zeros(degrees.shape[1:])))
     add_skin(objects, geometry, mesh, joints, rig)
     if not still:
-        add_take(objects, rig, channels, percents, joints, degrees)
+        add_take(objects, rig, channels, percents, joints, degrees, options.tolerance_mm)
     takes = [] if still else [TAKE]
     return Node(
         "",
@@ -121,8 +127,9 @@ def _header(title: str, licences: str) -> Node:
 def _settings(track: Track, rig: Rig) -> Node:
     mode, fps = time_mode(track)
     start, stop = _span(rig)
-    axes = {"UpAxis": 1, "UpAxisSign": 1, "FrontAxis": 2, "FrontAxisSign": 1, "CoordAxis": 0, "CoordAxisSign": 1}
-    axes |= {"OriginalUpAxis": 1, "OriginalUpAxisSign": 1}
+    axes = _AXES[rig.axes.up]
+    axes |= {"OriginalUpAxis": axes["UpAxis"], "OriginalUpAxisSign": 1}
+    unit = _METRES * rig.axes.metres
     return Node(
         "GlobalSettings",
         [],
@@ -130,8 +137,8 @@ def _settings(track: Track, rig: Rig) -> Node:
             Node("Version", [1000]),
             properties(
                 *((name, "int", "Integer", "", value) for name, value in axes.items()),
-                ("UnitScaleFactor", "double", "Number", "", _METRES),
-                ("OriginalUnitScaleFactor", "double", "Number", "", _METRES),
+                ("UnitScaleFactor", "double", "Number", "", unit),
+                ("OriginalUnitScaleFactor", "double", "Number", "", unit),
                 ("TimeMode", "enum", "", "", mode),
                 ("CustomFrameRate", "double", "Number", "", fps),
                 ("TimeSpanStart", "KTime", "Time", "", start),

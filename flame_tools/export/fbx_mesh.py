@@ -149,12 +149,17 @@ def _add_texture(objects: Objects, picture: bytes) -> np.int64:
 def add_shapes(
     objects: Objects, geometry: np.int64, rig: Rig, faces: np.ndarray, percents: np.ndarray
 ) -> list[np.int64]:
-    """The ids of one channel for each target, at `percents` [N] in [0, 100] where nothing drives it."""
+    """The ids of one channel for each target, at `percents` [N] in [0, 100] where nothing drives it.
+
+    A channel's shapes lie between 0 and 100 in the order of its FullWeights, the target itself last.
+    """
     deformer = objects.add("Deformer", "head", "Deformer", "BlendShape", [Node("Version", [_SHAPE_VERSION])])
     objects.link(deformer, geometry)
     _, turn_of = base_and_turns(faces, rig.base)
+    smallest = SMALLEST_M / rig.axes.metres
     channels = []
     for name, target, percent in zip(rig.target_names, rig.targets, percents.tolist(), strict=True):
+        between = rig.between.get(name, ())
         channel = objects.add(
             "Deformer",
             name,
@@ -164,19 +169,20 @@ def add_shapes(
                 Node("Version", [_SHAPE_VERSION]),
                 properties(("DeformPercent", "Number", "", "A", percent)),
                 Node("DeformPercent", [percent]),
-                Node("FullWeights", [np.array([100.0])]),
+                Node("FullWeights", [np.array([*(100.0 * b.weight for b in between), 100.0])]),
             ],
         )
-        shape = objects.add("Geometry", name, "Geometry", "Shape", _shape(target, turn_of(target)))
         objects.link(channel, deformer)
-        objects.link(shape, channel)
+        for offsets in (*(b.shape for b in between), target):
+            shape = objects.add("Geometry", name, "Geometry", "Shape", _shape(offsets, turn_of(offsets), smallest))
+            objects.link(shape, channel)
         channels.append(channel)
     return channels
 
 
-def _shape(target: np.ndarray, turn: np.ndarray) -> list[Node]:
+def _shape(target: np.ndarray, turn: np.ndarray, smallest: float) -> list[Node]:
     """Offsets of the vertices that move or turn. One at least: readers want no empty list, so the first stays put."""
-    moves = np.linalg.norm(target, axis=1) > SMALLEST_M
+    moves = np.linalg.norm(target, axis=1) > smallest
     turns = np.linalg.norm(turn, axis=1) > SMALLEST_TURN
     kept = np.flatnonzero(moves | turns)
     kept = kept if len(kept) else np.zeros(1, int)

@@ -8,6 +8,7 @@ import numpy as np
 
 from flame_tools.characters.fbx_nodes import Node
 from flame_tools.export.fbx_objects import Objects, properties
+from flame_tools.export.keys import joint_channels, kept_frames, weight_channels
 from flame_tools.export.rig import Rig
 from flame_tools.types import Track
 
@@ -79,9 +80,18 @@ def add_take(
     percents: np.ndarray,
     joints: list[np.int64],
     degrees: np.ndarray,
+    tolerance_mm: float | None,
 ) -> None:
-    """Curves for the channels' `percents` [T, N], and for the joints' places and angles (`degrees` [T, J, 3])."""
+    """Curves for the channels' `percents` [T, N], and for the joints' places and angles (`degrees` [T, J, 3]).
+
+    With a tolerance each curve has keys where it needs them, at every frame without.
+    """
     times = ticks(rig.times_s)
+    turning, moving = joint_channels(rig, degrees)
+    kept = [np.arange(len(times))] * (len(channels) + 2 * len(joints))
+    if tolerance_mm is not None:
+        kept = kept_frames(rig.times_s, [*weight_channels(rig), *moving, *turning], tolerance_mm / 1000)
+    frames_of = iter(kept)
     span = [
         (f"{kind}{end}", "KTime", "Time", "", times[at])
         for kind in ("Local", "Reference")
@@ -93,7 +103,7 @@ def add_take(
     objects.link(layer, stack)
 
     def animate(owner: np.int64, prop: str, name: str, values: np.ndarray, parts: tuple[str, ...]) -> None:
-        changing = _changes(values)
+        frames, changing = next(frames_of), _changes(values)
         if not changing.any():
             return
         rows = [(f"d|{part}", "Number", "", "A", float(value)) for part, value in zip(parts, values[0], strict=True)]
@@ -101,13 +111,14 @@ def add_take(
         objects.link(node, layer)
         objects.link(node, owner, prop)
         for k in np.flatnonzero(changing):
-            curve = objects.add("AnimationCurve", "", "AnimCurve", "", _curve(times, values[:, k]))
+            curve = objects.add("AnimationCurve", "", "AnimCurve", "", _curve(times[frames], values[frames, k]))
             objects.link(curve, node, f"d|{parts[k]}")
 
     for channel, percent in zip(channels, percents.T, strict=True):
         animate(channel, "DeformPercent", "DeformPercent", percent[:, None], ("DeformPercent",))
     for j, joint in enumerate(joints):
         animate(joint, "Lcl Translation", "T", rig.translations[:, j], ("X", "Y", "Z"))
+    for j, joint in enumerate(joints):
         animate(joint, "Lcl Rotation", "R", degrees[:, j], ("X", "Y", "Z"))
 
 

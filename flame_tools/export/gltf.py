@@ -1,7 +1,7 @@
 """Binary glTF 2.0: mesh, materials, skin, morph targets, and the performance as one animation.
 
-https://registry.khronos.org/glTF/specs/2.0/glTF-2.0.html. Metres, y up, +z forward, as ours. glTF carries no sound:
-`write_wav` puts it beside.
+https://registry.khronos.org/glTF/specs/2.0/glTF-2.0.html. Metres, y up, +z forward, as ours: the format knows no
+other. It carries no sound: `write_wav` puts it beside.
 """
 
 from __future__ import annotations
@@ -14,9 +14,12 @@ import numpy as np
 
 from flame_tools.archive import written_whole
 from flame_tools.export.corners import Piece, split_by_material
+from flame_tools.export.keys import joint_channels, kept_frames, together, weight_channels
 from flame_tools.export.looks import linear, look_of, texture_png
-from flame_tools.export.rig import Rig, make_rig
+from flame_tools.export.options import DEFAULT, Options
+from flame_tools.export.rig import Rig
 from flame_tools.export.surface import SMALLEST_M, SMALLEST_TURN, base_and_turns
+from flame_tools.export.tailor import rig_for
 from flame_tools.head import Head
 from flame_tools.licences import licences_of
 from flame_tools.types import HeadArrays, Track
@@ -27,14 +30,14 @@ _KIND = {1: "SCALAR", 2: "VEC2", 3: "VEC3", 4: "VEC4", 16: "MAT4"}
 _ARRAY_BUFFER, _ELEMENT_BUFFER = 34962, 34963
 
 
-def write_glb(track: Track, head: Head, path: str | os.PathLike) -> None:
-    """Write `track` on `head` as one .glb file.
+def write_glb(track: Track, head: Head, path: str | os.PathLike, *, options: Options = DEFAULT) -> None:
+    """Write `track` on `head` as one .glb file; of the options: shapes, names, tolerance_mm.
 
     A track of one frame leaves as a still: its weights and joints are the file's rest, and there is no animation.
     """
-    rig = make_rig(track, head)
+    rig = rig_for(track, head, options)
     buffer = _Buffer()
-    document = _document(track, head, rig, buffer)
+    document = _document(track, head, rig, buffer, options)
     data = buffer.joined()
     document["buffers"] = [{"byteLength": len(data)}]
     document |= {"bufferViews": buffer.views, "accessors": buffer.accessors}
@@ -138,7 +141,7 @@ def _bounds(array: np.ndarray) -> dict:
     return {"min": table.min(0).tolist(), "max": table.max(0).tolist()}
 
 
-def _document(track: Track, head: Head, rig: Rig, buffer: _Buffer) -> dict:
+def _document(track: Track, head: Head, rig: Rig, buffer: _Buffer, options: Options) -> dict:
     pieces = split_by_material(head.arrays)
     still = len(track) == 1
     joints = len(rig.joint_names)
@@ -159,7 +162,7 @@ def _document(track: Track, head: Head, rig: Rig, buffer: _Buffer) -> dict:
         **_materials(track, pieces, buffer),
     }
     if not still:
-        document["animations"] = [_animation(rig, buffer)]
+        document["animations"] = [_animation(rig, buffer, options.tolerance_mm)]
     return document
 
 
@@ -253,18 +256,25 @@ def _materials(track: Track, pieces: list[Piece], buffer: _Buffer) -> dict:
     return document
 
 
-def _animation(rig: Rig, buffer: _Buffer) -> dict:
-    times = buffer.add(rig.times_s.astype("<f4"), bounds=True)
-    channels, samplers = [], []
-
-    def animate(node: int, path: str, values: np.ndarray) -> None:
-        output = buffer.add(np.ascontiguousarray(values, "<f4"))
-        channels.append({"sampler": len(samplers), "target": {"node": node, "path": path}})
-        samplers.append({"input": times, "output": output, "interpolation": "LINEAR"})
-
-    animate(0, "weights", rig.weights.reshape(-1))
-    for j in range(len(rig.joint_names)):
-        animate(1 + j, "rotation", rig.rotations[:, j])
+def _animation(rig: Rig, buffer: _Buffer, tolerance_mm: float | None) -> dict:
+    times = rig.times_s.astype("<f4")
+    turning, moving = joint_channels(rig)
+    owners = [(0, "weights", together(weight_channels(rig)))]
+    for j, (turn, move) in enumerate(zip(turning, moving, strict=True)):
+        owners.append((1 + j, "rotation", turn))
         if np.abs(rig.translations[:, j] - rig.rest_translations[j]).max() > SMALLEST_M:
-            animate(1 + j, "translation", rig.translations[:, j])
+            owners.append((1 + j, "translation", move))
+    kept = [np.arange(len(times))] * len(owners)
+    if tolerance_mm is not None:
+        kept = kept_frames(rig.times_s, [channel for _, _, channel in owners], tolerance_mm / 1000)
+    inputs: dict[bytes, int] = {}
+    channels, samplers = [], []
+    for (node, path, channel), frames in zip(owners, kept, strict=True):
+        key = frames.tobytes()
+        if key not in inputs:
+            inputs[key] = buffer.add(times[frames], bounds=True)
+        values = channel.values[frames].astype("<f4")
+        output = buffer.add(values.reshape(-1) if path == "weights" else values)
+        channels.append({"sampler": len(samplers), "target": {"node": node, "path": path}})
+        samplers.append({"input": inputs[key], "output": output, "interpolation": "LINEAR"})
     return {"name": "performance", "channels": channels, "samplers": samplers}

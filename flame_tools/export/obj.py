@@ -8,6 +8,7 @@ import numpy as np
 
 from flame_tools.export.folder import folder_written_whole
 from flame_tools.export.looks import linear, look_of, texture_png
+from flame_tools.export.options import DEFAULT, Options
 from flame_tools.export.surface import normals_of
 from flame_tools.head import Head
 from flame_tools.licences import licences_of
@@ -16,14 +17,14 @@ from flame_tools.track_check import check_track
 from flame_tools.types import HeadArrays, Track
 
 
-def write_obj_sequence(track: Track, head: Head, folder: str | os.PathLike) -> None:
+def write_obj_sequence(track: Track, head: Head, folder: str | os.PathLike, *, options: Options = DEFAULT) -> None:
     """Write `folder`/frame_0001.obj and on, head.mtl, and head.png where the track has an albedo.
 
-    Metres with six decimals; every file has the same vertices and faces in the same order. The folder appears when all
-    frames are written, or not at all.
+    Of the options: unit, up. Numbers have six decimals; every file has the same vertices and faces in the same order.
+    The folder appears when all frames are written, or not at all.
     """
     check_track(track)
-    texture = texture_png(track)
+    texture, axes = texture_png(track), options.axes()
     credits = f"# head {head.arrays.id}\n" + "".join(
         f"# licence {' '.join(licence.split())}\n" for licence in licences_of(track, head.arrays)
     )
@@ -34,7 +35,8 @@ def write_obj_sequence(track: Track, head: Head, folder: str | os.PathLike) -> N
         coordinates = _lines("vt", head.arrays.uv, 6)
         faces = _faces(head.arrays)
         normals_at = normals_of(head.arrays.faces, len(head.arrays.v_template))
-        for i, vertices in enumerate(posed_frames(track, head), start=1):
+        for i, posed in enumerate(posed_frames(track, head), start=1):
+            vertices = axes.place(posed)
             with open(temporary / f"frame_{i:04d}.obj", "w", newline="\n") as file:
                 file.write(credits + "mtllib head.mtl\no head\n")
                 file.write(_lines("v", vertices, 6))

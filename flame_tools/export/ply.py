@@ -3,7 +3,7 @@
 Little-endian, as in G. Turk's "The PLY Polygon File Format" (1994): vertices with x y z, nx ny nz and, where the head
 has UV, s t (v up); triangles as lists of vertex_indices. PLY has one UV a vertex, so a vertex on a seam of the UV is
 there again for each further UV it has. These copies come last: the first V vertices are the head's own, in its order.
-Metres, y up, +z out of the face. Heads and licences are named in comments.
+Metres, y up, +z out of the face, unless options say else. Heads and licences are named in comments.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from flame_tools.archive import written_whole
 from flame_tools.export.folder import folder_written_whole
 from flame_tools.export.looks import texture_png
 from flame_tools.export.one_frame import only_frame
+from flame_tools.export.options import DEFAULT, Options
 from flame_tools.export.surface import normals_of
 from flame_tools.head import Head
 from flame_tools.licences import licences_of
@@ -26,16 +27,16 @@ from flame_tools.track_check import check_track
 from flame_tools.types import HeadArrays, Track
 
 
-def write_ply(track: Track, head: Head, path: str | os.PathLike) -> None:
-    """Write a track of one frame as one file. Raises InputError where it has more frames."""
+def write_ply(track: Track, head: Head, path: str | os.PathLike, *, options: Options = DEFAULT) -> None:
+    """Write a track of one frame as one file; of the options: unit, up. Raises InputError where it has more frames."""
     vertices = only_frame(track, head, path, way_out=", or write them all as a folder with write_ply_sequence")
     frame = _Frames(track, head)
     with written_whole(path) as temporary:
-        temporary.write_bytes(frame.file(vertices))
+        temporary.write_bytes(frame.file(options.axes().place(vertices)))
 
 
-def write_ply_sequence(track: Track, head: Head, folder: str | os.PathLike) -> None:
-    """Write `folder`/frame_0001.ply and on, and head.png where the track has an albedo.
+def write_ply_sequence(track: Track, head: Head, folder: str | os.PathLike, *, options: Options = DEFAULT) -> None:
+    """Write `folder`/frame_0001.ply and on, and head.png where the track has an albedo; of the options: unit, up.
 
     Every file has the same vertices and faces in the same order. The folder appears when all frames are written, or
     not at all.
@@ -47,7 +48,7 @@ def write_ply_sequence(track: Track, head: Head, folder: str | os.PathLike) -> N
         if texture is not None:
             Path(temporary, "head.png").write_bytes(texture)
         for i, vertices in enumerate(posed_frames(track, head), start=1):
-            Path(temporary, f"frame_{i:04d}.ply").write_bytes(frames.file(vertices))
+            Path(temporary, f"frame_{i:04d}.ply").write_bytes(frames.file(options.axes().place(vertices)))
 
 
 @dataclass(frozen=True)

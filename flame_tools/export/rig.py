@@ -18,7 +18,8 @@ Further targets are there only where a performance needs them.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -26,6 +27,7 @@ from torch import Tensor
 
 from flame_tools.arkit import ARKIT_NAMES, EXPRESSION_OWNED, INDEX, JOINT_OWNED, LID_OWNED, from_params, to_params
 from flame_tools.blendshapes import eyelid_feature, pose_feature
+from flame_tools.export.axes import OURS, Axes
 from flame_tools.head import Head
 from flame_tools.posing import person
 from flame_tools.rotations import matrix_from_axis_angle, quaternion_from_matrix
@@ -37,8 +39,16 @@ NEGLIGIBLE_M = 1e-7  # a target that never moves a vertex further is left out
 
 
 @dataclass(frozen=True)
+class Between:
+    """What a target looks like on its way from rest to weight 1."""
+
+    weight: float  # in (0, 1)
+    shape: np.ndarray  # [V, 3] metres from the base
+
+
+@dataclass(frozen=True)
 class Rig:
-    """One identity, its shapes and a performance of T frames over them."""
+    """One identity, its shapes and a performance of T frames over them. Metres, or the unit of `axes`."""
 
     base: np.ndarray  # [V, 3] metres, this identity at rest
     target_names: tuple[str, ...]  # [N]
@@ -51,6 +61,9 @@ class Rig:
     rotations: np.ndarray  # [T, J, 4] local quaternions (x, y, z, w), continuous in time
     translations: np.ndarray  # [T, J, 3] metres, of each joint in its parent's axes
     times_s: np.ndarray  # [T] float64; files know no time below 0, so a track that starts there starts at 0
+    lid_bulges: Mapping[str, np.ndarray] = field(default_factory=dict)  # [V, 3] of each lid's name
+    between: Mapping[str, tuple[Between, ...]] = field(default_factory=dict)  # by target, weights rising
+    axes: Axes = OURS
 
     @property
     def rest_translations(self) -> np.ndarray:
@@ -85,6 +98,7 @@ def make_rig(track: Track, head: Head) -> Rig:
             rotations=_continuous(quaternion_from_matrix(local)).numpy(),
             translations=translations.numpy(),
             times_s=np.asarray(track.time_s, np.float64) - min(track.time_s[0], 0.0),
+            lid_bulges=dict(zip(LID_OWNED, _lid_targets(someone)[2:].numpy(), strict=True)),
         )
 
 

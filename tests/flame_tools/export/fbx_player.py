@@ -60,21 +60,33 @@ class Fbx:
         return found
 
     def play(self, frame):
-        """Posed vertices [V, 3] at a key of the take (or of the still)."""
+        """Posed vertices [V, 3] at a key of the take (or of the still), in a file with a key at every frame."""
+        times = [times for times, _ in self.curves().values()]
+        assert all(np.array_equal(times[0], t) for t in times)
+        return self.play_at(times[0][frame] if times else 0.0)
+
+    def play_at(self, seconds):
+        """The same at any time: straight lines between keys, and between the shapes of a channel."""
         curves = self.curves()
 
         def at(name, prop, axis, default):
-            return float(curves[name, prop, axis][1][frame]) if (name, prop, axis) in curves else default
+            return float(np.interp(seconds, *curves[name, prop, axis])) if (name, prop, axis) in curves else default
 
         points = self.base().copy()
         for number, channel in self.of_kind("Deformer", "BlendShapeChannel").items():
             name = self.name(number)
             (rest,) = self.settings(channel)["DeformPercent"]
             assert rest == channel.value("DeformPercent", float)
-            ((shape, _),) = self.below(number, "Geometry")
-            held = self.objects[shape].array("Indexes").astype(int)
-            offsets = self.objects[shape].array("Vertices").reshape(-1, 3)
-            points[held] += at(name, "DeformPercent", "DeformPercent", rest) / 100 * offsets
+            percent = at(name, "DeformPercent", "DeformPercent", rest)
+            full = channel.array("FullWeights")
+            shapes = self.below(number, "Geometry")
+            assert len(full) == len(shapes) and (np.diff(full) > 0).all() and full[-1] == 100
+            for i, (shape, _) in enumerate(shapes):  # one hat a shape, from its neighbours' weights; nothing clamps
+                held = self.objects[shape].array("Indexes").astype(int)
+                offsets = self.objects[shape].array("Vertices").reshape(-1, 3)
+                rising = percent / full[0] if i == 0 else (percent - full[i - 1]) / (full[i] - full[i - 1])
+                falling = np.inf if i == len(full) - 1 else (full[i + 1] - percent) / (full[i + 1] - full[i])
+                points[held] += max(min(rising, falling), 0 if len(full) > 1 else -np.inf) * offsets
         joints = {self.name(n): n for n in self.of_kind("Model", "LimbNode")}
         above = {link[1]: link[2] for link in self.links if link[0] == "OO" and link[1] in joints.values()
                  and (link[2] == 0 or link[2] in joints.values())}  # fmt: skip

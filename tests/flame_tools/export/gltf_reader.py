@@ -1,10 +1,12 @@
 """A small reader and player of .glb files, written from the specification and apart from the writer."""
 
+import functools
 import json
 import struct
 from pathlib import Path
 
 import numpy as np
+from scipy.spatial.transform import Rotation, Slerp
 
 TYPES = {5126: "<f4", 5121: "u1", 5123: "<u2", 5125: "<u4"}
 WIDTH = {"SCALAR": 1, "VEC2": 2, "VEC3": 3, "VEC4": 4, "MAT4": 16}
@@ -21,6 +23,7 @@ class Glb:
         m, kind = struct.unpack_from("<I4s", data, 20 + n)
         assert kind == b"BIN\0" and 28 + n + m == len(data)
         self.bin = data[28 + n :]
+        self.keyed = None
 
     def _values(self, view, offset, kind, count, width):
         v = self.json["bufferViews"][view]
@@ -29,6 +32,7 @@ class Glb:
         assert offset + size <= v["byteLength"] and start % np.dtype(kind).itemsize == 0
         return np.frombuffer(self.bin, kind, count * width, start).reshape(count, width)
 
+    @functools.cache  # noqa: B019 (a reader lives as long as its test)
     def accessor(self, index):
         a = self.json["accessors"][index]
         width = WIDTH[a["type"]]
@@ -53,23 +57,43 @@ class Glb:
         return self.json["meshes"][0]["extras"]["targetNames"]
 
     def channels(self):
-        """{(node, path): values [T, ...]} of the animation, and its times [T]."""
-        if "animations" not in self.json:
-            return {}, None
-        a = self.json["animations"][0]
-        found, times = {}, None
-        for c in a["channels"]:
-            s = a["samplers"][c["sampler"]]
-            times = self.accessor(s["input"])[:, 0]
-            found[c["target"]["node"], c["target"]["path"]] = self.accessor(s["output"]).reshape(len(times), -1)
-        return found, times
+        """{(node, path): values [T, ...]} of the animation, and its times [T]; of a file with a key at every frame."""
+        found = {place: values for place, (_, values) in self.keys().items()}
+        times = [times for times, _ in self.keys().values()]
+        assert all(np.array_equal(times[0], t) for t in times)
+        return found, times[0] if times else None
+
+    def keys(self):
+        """{(node, path): (times [n], values [n, ...])} of the animation."""
+        if self.keyed is None:
+            self.keyed = {}
+            a = self.json["animations"][0] if "animations" in self.json else {"channels": []}
+            for c in a["channels"]:
+                s = a["samplers"][c["sampler"]]
+                times = self.accessor(s["input"])[:, 0]
+                values = self.accessor(s["output"]).reshape(len(times), -1)
+                self.keyed[c["target"]["node"], c["target"]["path"]] = times, values
+        return self.keyed
 
     def play(self, frame):
         """Posed positions [n, 3] of every primitive in turn, at a key of the animation (or of the still)."""
-        channels, _ = self.channels()
+        _, times = self.channels()
+        return self.play_at(0.0 if times is None else times[frame])
+
+    def play_at(self, seconds):
+        """The same at any time: rotations between keys on the sphere, the rest on straight lines."""
+        keys = self.keys()
 
         def at(node, path, default):
-            return channels[node, path][frame] if (node, path) in channels else np.asarray(default, np.float64)
+            if (node, path) not in keys:
+                return np.asarray(default, np.float64)
+            times, values = keys[node, path]
+            i = int(np.clip(np.searchsorted(times, seconds, side="right") - 1, 0, max(len(times) - 2, 0)))
+            j = min(i + 1, len(times) - 1)
+            share = 0.0 if i == j else float(np.clip((seconds - times[i]) / (times[j] - times[i]), 0, 1))
+            if path == "rotation" and 0 < share < 1:
+                return Slerp([0, 1], Rotation.from_quat(values[[i, j]]))(share).as_quat()
+            return values[i] * (1 - share) + values[j] * share
 
         mesh = self.json["meshes"][0]
         weights = at(0, "weights", mesh["weights"]).astype(np.float64)
