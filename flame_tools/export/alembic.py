@@ -56,7 +56,7 @@ def write_alembic(
     trust. Debian's Blender is built without Alembic; pip's `bpy` and blender.org's have it.
 
     While it is written, a vertex cache of 12 bytes a vertex and frame lies beside `path`. The bytes are the same for
-    the same track and Blender: the date that Alembic puts in is set to 1970.
+    the same track and Blender on Linux: the date that Alembic puts in is set to 1970.
 
     Raises AssetError where no Blender with Alembic is found, InputError where the track's frames come at no constant
     rate or begin between two frames of it, OutputError where `path` cannot be written.
@@ -138,8 +138,13 @@ def _command(program: str) -> list[str]:
 
 def _run(commands: list[list[str]], job: Path, path: Path) -> None:
     """Let the first of `commands` that knows Alembic do `job`."""
-    # Without the script's own folder among the places that Python imports from: its neighbours have common names.
-    surroundings = os.environ | {"PYTHONSAFEPATH": "1", "PYTHONIOENCODING": "utf-8"}
+    surroundings = os.environ | {
+        "PYTHONIOENCODING": "utf-8",
+        # Without the script's own folder among the places that Python imports from: its neighbours have common names.
+        "PYTHONSAFEPATH": "1",
+        # glibc hands out zeroed memory then: "meshtype" in the file is otherwise what Blender found in some byte.
+        "MALLOC_PERTURB_": "255",
+    }
     for command in commands:
         done = subprocess.run(
             [*command, "--", str(job)], capture_output=True, text=True, errors="replace", env=surroundings, check=False
@@ -147,13 +152,12 @@ def _run(commands: list[list[str]], job: Path, path: Path) -> None:
         if done.returncode == 0:
             return
         if done.returncode != _NO_ALEMBIC:
-            said = [line for line in (done.stderr + done.stdout).splitlines() if line.strip()]
-            missing = any("No module named 'bpy'" in line for line in said)
-            if missing:
+            said = [line.strip() for line in (done.stdout + done.stderr).splitlines() if line.strip()]
+            if any("No module named 'bpy'" in line for line in said):
                 raise AssetError(f"{command[0]} is a Python without bpy; {_WAY_OUT}")
             raise OutputError(
-                f"cannot write {path}: {command[0]} ended with status {done.returncode}"
-                f" ({next((line for line in said if 'Error' in line), said[-1] if said else 'it said nothing')})"
+                f"cannot write {path}: {command[0]} ended with status {done.returncode}, having said "
+                f"{said[-1] if said else 'nothing'!r}; free some space there, or try another Blender"
             )
     programs = ", ".join(command[0] for command in commands)
     raise AssetError(f"{programs}: this Blender was built without Alembic; {_WAY_OUT}")

@@ -3,15 +3,15 @@
     blender -b --factory-startup --python alembic_blender.py -- JOB.json
     python alembic_blender.py -- JOB.json
 
-JOB.json, written by `alembic.py`: "mesh", an OBJ file; "cache", a PC2 file in its order of vertices, both in Blender's axes; "out";
-"first" and "last" frame; "rate" [numerator, denominator]; "notes", names and texts for the mesh. Where this Blender has
-no Alembic, the last line printed is NO_ALEMBIC and nothing is written.
+JOB.json, written by `alembic.py`: "mesh", an OBJ file; "cache", a PC2 file in its order of vertices, both in Blender's
+own axes; "out"; "first" and "last" frame; "rate" [numerator, denominator]; "notes", names and texts for the mesh. A
+Blender without Alembic ends with status 3 and writes nothing.
 """
 
 import json
 import sys
 
-NO_ALEMBIC = "this Blender was built without Alembic"
+NO_ALEMBIC = 3
 
 
 def main() -> int:
@@ -20,8 +20,7 @@ def main() -> int:
     with open(sys.argv[sys.argv.index("--") + 1], encoding="utf-8") as file:
         job = json.load(file)
     if not bpy.app.build_options.alembic:
-        print(NO_ALEMBIC)  # noqa: T201
-        return 3
+        return NO_ALEMBIC
     bpy.ops.wm.read_factory_settings(use_empty=True)
     scene = bpy.context.scene
     over, under = job["rate"]

@@ -1,6 +1,7 @@
 """bpy writes our Alembic, and opens it again with our vertices at our times."""
 
 import shutil
+import sys
 
 import numpy as np
 import pytest
@@ -91,4 +92,24 @@ def test_a_program_without_alembic_or_bpy(tmp_path):
     if BLENDER.path:
         with pytest.raises(AssetError, match="without Alembic"):
             write_alembic(track, head, tmp_path / "x.abc", blender=BLENDER.path)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows limits no process's files")
+def test_a_disk_that_fills_while_blender_writes(tmp_path):
+    """Room for the cache that Blender reads, not for the file it makes of it: Alembic aborts."""
+    import resource
+
+    head = Head(random_arrays())
+    track = lively_track(head, 200)
+    python = bpy_python()
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100 + 12 * len(head.arrays.v_template) * 200, limits[1]))
+    try:
+        with pytest.raises(OutputError, match=r"cannot write .*x\.abc.*free some space"):
+            write_alembic(track, head, tmp_path / "x.abc", blender=python)
+        with pytest.raises(OutputError, match=r"cannot write .*x\.abc: File too large"):
+            write_alembic(lively_track(head, 400), head, tmp_path / "x.abc", blender=python)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     assert not list(tmp_path.iterdir())
