@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-HEAVY = ["ai_edge_litert", "av", "librosa", "matplotlib", "numba", "pocketsphinx", "ray", "rich", "sklearn",
+HEAVY = ["ai_edge_litert", "av", "librosa", "matplotlib", "numba", "pocketsphinx", "pxr", "ray", "rich", "sklearn",
          "soundfile", "tensorboard", "transformers", "typer"]  # fmt: skip
 PROBE = """
 import json, sys, time, warnings
