@@ -3,8 +3,8 @@
 blender -b --factory-startup --python blender_play.py -- JOBS.json        python blender_play.py -- JOBS.json
 
 JOBS.json is a list of objects: "path", what to open; "out", the .npz to write, or the .fbx to save the scene as;
-"frames", which to look at; "fps", the rate the scene has before the import; "caches", vertex caches to play on an OBJ;
-"importer", "fbx_import" for the one of Blender 4.5 and later.
+"frames", which to look at, whole or not; "fps", the rate the scene has before the import; "caches", vertex caches to
+play on an OBJ; "importer", "fbx_import" for the one of Blender 4.5 and later.
 """
 
 import json
@@ -29,13 +29,26 @@ def load(path, importer=None):
         bpy.ops.wm.obj_import(filepath=path)  # its default axes turn the object, not its vertices
     elif kind == "abc":
         bpy.ops.wm.alembic_import(filepath=path, set_frame_range=True)
+    elif kind in ("usda", "usdc", "usdz"):
+        bpy.ops.wm.usd_import(filepath=path, import_textures_mode="IMPORT_PACK")
     else:
         raise SystemExit(f"no way to open {path}")
 
 
+def stated_fps(path):
+    """The rate that a USD file states, which Blender's importer passes over; elsewhere 0."""
+    if not path.rsplit(".", 1)[1].startswith("usd"):
+        return 0
+    bpy.utils.expose_bundled_modules()
+    from pxr import Usd  # Blender's own, older than ours
+
+    return Usd.Stage.Open(path).GetFramesPerSecond()
+
+
 def seen_at(frame):
     """Every vertex of the one mesh of a head, in the world."""
-    bpy.context.scene.frame_set(frame)
+    whole, part = divmod(frame, 1)
+    bpy.context.scene.frame_set(int(whole), subframe=part)
     evaluated = head().evaluated_get(bpy.context.evaluated_depsgraph_get())
     mesh = evaluated.to_mesh()
     points = numpy.empty(3 * len(mesh.vertices), numpy.float32)
@@ -91,6 +104,7 @@ def seen(frames):
         "key_times": numpy.unique(numpy.concatenate(times) if times else []),
         "actions": numpy.array([a.name for a in bpy.data.actions]),
         "images": numpy.array([i.name for i in bpy.data.images if i.size[0]]),
+        "sizes": numpy.array([tuple(i.size) for i in bpy.data.images if i.size[0]]),
         "notes": numpy.array([f"{key}={value}" for key, value in head().items() if isinstance(value, str)]),
     }
 
@@ -125,7 +139,7 @@ def main():
             bpy.ops.export_scene.fbx(filepath=job["out"], add_leaf_bones=False)
         else:
             more = played(job.get("caches", []), job["frames"], job["fps"])
-            numpy.savez(job["out"], **seen(job["frames"]), **more)
+            numpy.savez(job["out"], **seen(job["frames"]), **more, stated_fps=stated_fps(job["path"]))
 
 
 main()

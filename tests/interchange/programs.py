@@ -58,9 +58,12 @@ def opened(editor: Program, folder: Path, jobs: dict[str, dict]) -> dict[str, di
     A job gives "path", and what differs from 30 frames a second and FRAMES.
     """
     rows = [{"fps": 30, "frames": FRAMES, "out": str(folder / f"{name}.npz"), **job} for name, job in jobs.items()]
+    rows = [row | {"frames": [float(frame) for frame in row["frames"]]} for row in rows]
     (folder / "jobs.json").write_text(json.dumps(rows, default=str), encoding="utf-8")
     editor.run(HERE / "blender_play.py", "--", folder / "jobs.json")
-    return {name: dict(np.load(row["out"])) for name, row in zip(jobs, rows, strict=True) if row["out"].endswith("z")}
+    return {
+        name: dict(np.load(row["out"])) for name, row in zip(jobs, rows, strict=True) if row["out"].endswith(".npz")
+    }
 
 
 def our_axes(positions: np.ndarray) -> np.ndarray:
