@@ -44,6 +44,7 @@ def cannot_write(path: str | os.PathLike, error: OSError) -> OutputError:
     ways_out = {
         errno.ENOSPC: "free some space there, or choose another disk",
         errno.EDQUOT: "free some space there, or choose another disk",
+        errno.EFBIG: "choose a disk that takes larger files, or lift the limit on those of this process (ulimit -f)",
         errno.ENAMETOOLONG: "choose a shorter name",
     }
     way_out = ways_out.get(error.errno, "choose a folder that exists and can be written")
@@ -55,7 +56,7 @@ def writing_to(path: str | os.PathLike) -> Iterator[None]:
     """Turn an operating system's error in the block into the refusal that it is at `path`."""
     try:
         yield
-    except OutputError:
+    except FaceError:  # some are OSErrors too, and say already what is wrong
         raise
     except OSError as error:
         raise cannot_write(path, error) from error

@@ -15,6 +15,7 @@ from flame_tools.archive import written_whole
 from flame_tools.arkit import ARKIT_NAMES, INDEX, from_params
 from flame_tools.head import Head
 from flame_tools.rotations import matrix_from_axis_angle
+from flame_tools.track_check import check_track
 from flame_tools.types import Track
 
 # The app's own order of columns: left eye, right eye, jaw and mouth, brows, cheeks, nose, tongue.
@@ -51,7 +52,11 @@ def weights_and_angles(track: Track, head: Head) -> np.ndarray:
 
 
 def arkit_weights(track: Track, head: Head) -> np.ndarray:
-    """[T, 52] float64 weights in the order of ARKIT_NAMES, clipped to [0, 1]."""
+    """[T, 52] float64 weights in the order of ARKIT_NAMES, clipped to [0, 1].
+
+    Raises ShapeError where the track does not fit together (NaN frames among it).
+    """
+    check_track(track)
     return from_params(track.params, head).detach().cpu().double().clamp(0, 1).numpy()
 
 

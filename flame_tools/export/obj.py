@@ -13,6 +13,7 @@ from flame_tools.export.surface import normals_of
 from flame_tools.head import Head
 from flame_tools.licences import licences_of
 from flame_tools.posing import posed_frames
+from flame_tools.track_check import check_track
 from flame_tools.types import HeadArrays, Track
 
 
@@ -22,6 +23,7 @@ def write_obj_sequence(track: Track, head: Head, folder: str | os.PathLike, *, o
     Of the options: unit, up. Numbers have six decimals; every file has the same vertices and faces in the same order.
     The folder appears when all frames are written, or not at all.
     """
+    check_track(track)
     texture, axes = texture_png(track), options.axes()
     credits = f"# head {head.arrays.id}\n" + "".join(
         f"# licence {' '.join(licence.split())}\n" for licence in licences_of(track, head.arrays)

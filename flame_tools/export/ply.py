@@ -23,6 +23,7 @@ from flame_tools.export.surface import normals_of
 from flame_tools.head import Head
 from flame_tools.licences import licences_of
 from flame_tools.posing import posed_frames
+from flame_tools.track_check import check_track
 from flame_tools.types import HeadArrays, Track
 
 
@@ -40,6 +41,7 @@ def write_ply_sequence(track: Track, head: Head, folder: str | os.PathLike, *, o
     Every file has the same vertices and faces in the same order. The folder appears when all frames are written, or
     not at all.
     """
+    check_track(track)
     texture = texture_png(track) if len(head.arrays.uv) else None
     frames = _Frames(track, head, picture=None if texture is None else "head.png")
     with folder_written_whole(folder) as temporary:

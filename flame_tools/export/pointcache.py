@@ -16,6 +16,7 @@ from flame_tools.errors import InputError
 from flame_tools.export.options import DEFAULT, Options
 from flame_tools.head import Head
 from flame_tools.posing import posed_frames
+from flame_tools.track_check import check_track
 from flame_tools.types import Track
 
 
@@ -25,6 +26,7 @@ def write_mdd(track: Track, head: Head, path: str | os.PathLike, *, options: Opt
     Times are the track's own `time_s` in seconds, so any spacing of frames is told. The layout is LightWave's
     MDD baker's, as Blender's "NewTek MDD format" add-on reads it.
     """
+    check_track(track)
     axes = options.axes()
     with written_whole(path) as temporary, open(temporary, "wb") as file:
         file.write(struct.pack(">ii", len(track), len(head.arrays.v_template)))
@@ -40,6 +42,7 @@ def write_pc2(track: Track, head: Head, path: str | os.PathLike, *, options: Opt
     (1) and the count of samples, as in 3ds Max's Point Cache modifier. It counts in frames and holds no rate: set the
     program's to the track's. Raises InputError where the track has none, since PC2 cannot tell uneven times.
     """
+    check_track(track)
     if track.fps is None and len(track) > 1:
         raise InputError(
             f"cannot write {path}: the track's frames come at no constant rate, and PC2 knows no other; "

@@ -9,6 +9,7 @@ import numpy as np
 
 from flame_tools.archive import written_whole
 from flame_tools.errors import InputError
+from flame_tools.track_check import check_track
 from flame_tools.types import Track
 
 
@@ -17,6 +18,7 @@ def write_wav(track: Track, path: str | os.PathLike) -> None:
 
     Sound before time 0 is cut, a later start is filled with silence.
     """
+    check_track(track)
     if track.audio is None:
         raise InputError(f"the track has no sound to write to {path}; animate speech to get one")
     lead = round(track.audio_start_s * track.audio_rate)

@@ -15,6 +15,7 @@ from flame_tools.archive import written_whole
 from flame_tools.errors import InputError
 from flame_tools.head import Head
 from flame_tools.licences import licences_of
+from flame_tools.track_check import check_track
 from flame_tools.types import Track
 
 # Viseme -> the ARPAbet phones that look so. Phones that the set's own table leaves out join those made most alike: HH
@@ -58,6 +59,7 @@ def write_visemes(track: Track, head: Head, path: str | os.PathLike) -> None:
     Seconds on the track's own clock, six decimals. Raises InputError where the track has no phones, or names that are
     not ARPAbet's.
     """
+    check_track(track)
     rows = [json.dumps(asdict(row)) for row in visemes_of(track)]
     top = {"head": head.arrays.id, "licences": list(licences_of(track, head.arrays)), "set": list(VISEMES)}
     lines = [f"{json.dumps(key)}: {json.dumps(value)}," for key, value in top.items()]

@@ -1,4 +1,4 @@
-"""Our FBX reader beside Blender, which writes the file, and ufbx, which reads it too."""
+"""Our FBX beside ufbx, and our FBX reader beside Blender, which writes the file, and ufbx, which reads it too."""
 
 import subprocess
 import sys
@@ -9,13 +9,16 @@ import pytest
 import torch
 
 from flame_tools import Head, load_head
+from flame_tools.arkit import ARKIT_NAMES, from_params
 from flame_tools.characters.character import read_character
 from flame_tools.characters.fbx import read_fbx
-from flame_tools.export import write_glb
+from flame_tools.export import write_fbx, write_glb
 from flame_tools.posing import still
+from flame_tools.types import JOINTS
 from tests.flame_tools.characters.made import mesh_fbx
 from tests.flame_tools.characters.test_character import assert_moves_alike
-from tests.interchange.test_blender_glb import BLENDER, needs_blender
+from tests.interchange.performance import performance
+from tests.interchange.programs import BLENDER, opened
 
 HERE = Path(__file__).parent
 
@@ -45,17 +48,29 @@ def assert_sees_the_same(path: Path, tmp_path: Path) -> None:
         np.testing.assert_allclose(part.weights[:, order], share, atol=1e-6)
 
 
-@needs_blender
+def test_ufbx_sees_mesh_channels_skin_and_take(tmp_path):
+    head = load_head()
+    track = performance(head, 8)
+    write_fbx(track, head, tmp_path / "head.fbx")
+    assert_sees_the_same(tmp_path / "head.fbx", tmp_path)
+    seen = ufbx_sees(tmp_path / "head.fbx", tmp_path / "again.npz", 0.0, *track.time_s[[3, 7]])
+    assert seen["metres"] == 1 and seen["fps"] == 30 and seen["warnings"] == 0
+    assert seen["takes"].tolist() == ["performance"]
+    np.testing.assert_allclose(seen["span_s"], [track.time_s[[0, 7]]], atol=1e-9)
+    weights = from_params(track.params, head).numpy()
+    np.testing.assert_allclose(seen["played"][:, :52], weights[[0, 3, 7]], atol=1e-6)
+    assert tuple(seen["bones"]) == JOINTS
+    shapes = [name.removeprefix("shape.") for name in seen if name.startswith("shape.")]
+    assert tuple(shapes[:52]) == ARKIT_NAMES
+    np.testing.assert_allclose(seen["weights"].sum(1), 1, atol=1e-6)
+    assert tuple(read_fbx(tmp_path / "head.fbx").parts[0].shapes) == tuple(shapes)
+
+
 def test_a_head_through_blender(tmp_path):
     """Our GLB, opened and saved as FBX by Blender, moves as before; ufbx sees the same mesh, shapes and skin."""
     head = load_head()
     write_glb(still(head, torch.zeros(head.shape_size)), head, tmp_path / "default.glb")
-    done = subprocess.run(
-        [BLENDER, "-b", "--factory-startup", "--python-exit-code", "1", "--python", HERE / "blender_fbx.py", "--",
-         tmp_path / "default.glb", tmp_path / "default.fbx"],
-        capture_output=True, text=True, timeout=300, check=False,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
+    opened(BLENDER, tmp_path, {"again": {"path": tmp_path / "default.glb", "out": str(tmp_path / "default.fbx")}})
     again = Head(read_character(tmp_path / "default.fbx"))
     assert_moves_alike(again, head, atol_m=2e-5, half_m=1e-4)
     materials = {again.arrays.materials[m] for m in np.unique(again.arrays.face_material)}

@@ -82,10 +82,3 @@ def test_a_header_stays_a_header(arrays, tmp_path):
         np.float32(read(tmp_path / "x.ply").vertices[: len(arrays.v_template)]), next(posed_frames(track, head))
     )
     assert b"comment head t?te\n" in (tmp_path / "x.ply").read_bytes()
-
-
-def test_same_bytes(arrays, tmp_path):
-    head = Head(arrays)
-    for name in "ab":
-        write_ply(lively_track(head, 1), head, tmp_path / name)
-    assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()

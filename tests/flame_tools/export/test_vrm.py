@@ -99,10 +99,3 @@ def test_feelings_follow_their_curves(arrays, tmp_path):
     assert presets["happy"] == [0.7, 0, 0] and presets["sad"] == [0.2, 0, 0]
     assert presets["angry"] == [0, 0, 1] and presets["surprised"] == [0, 0.5, 0]
     assert presets["relaxed"] == [0.4, 0, 0]
-
-
-def test_same_bytes(arrays, tmp_path):
-    head = Head(arrays)
-    for name in "ab":
-        write_vrm_json(lively_track(head, 3), head, tmp_path / name)
-    assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()

@@ -1,0 +1,33 @@
+"""Every writer there is by the ending of its file, and a track that it takes."""
+
+import numpy as np
+
+from flame_tools import Head, Intervals, Track
+from flame_tools.export import WRITERS, write_ply_sequence, write_wav
+from flame_tools.posing import at_frames
+from flame_tools.track_file import save_track
+from tests.flame_tools.export.conftest import lively_track
+
+ELSEWHERE = (".abc",)  # written by another program: see tests/interchange/test_alembic.py
+EVERY = {
+    **{ending: write for ending, write in WRITERS.items() if ending not in ELSEWHERE},
+    " ply sequence": write_ply_sequence,
+    ".face.npz": lambda track, head, path: save_track(track, path),
+    ".wav": lambda track, head, path: write_wav(track, path),
+}
+STILLS = (".ply", ".stl")  # formats that hold one frame
+
+
+def fitting(ending: str, head: Head, frames: int = 4) -> Track:
+    """A lively track with a voice and phones, of one frame where the format holds no more."""
+    rate, seconds = 8000, frames / 30
+    track = lively_track(
+        head,
+        frames,
+        audio=np.sin(np.arange(int(rate * seconds)) / 10).astype(np.float32),
+        audio_rate=rate,
+        intervals={"phones": Intervals(("M", "AA1"), np.array([0.0, seconds / 2]), np.array([seconds / 2, seconds]))},
+    )
+    if ending in STILLS and frames > 1:
+        return at_frames(track, [frames - 1])
+    return track
