@@ -36,19 +36,34 @@ __all__ = [
 ]  # fmt: skip
 
 PathLike = str | os.PathLike
-DOUBLE_ENDINGS = (".face.npz", ".emotion.csv", ".curves.csv", ".curves.json", ".vrm.json", ".visemes.json")
+DOUBLE_ENDINGS = (
+    ".face.npz", ".emotion.csv", ".curves.csv", ".curves.json", ".vrm.json", ".visemes.json", ".visemes.srt",
+    ".words.srt", ".smplx.npz", ".smplx.pkl", ".emote.npz", ".emote.pkl",
+)  # fmt: skip
 DRAWN = (".mp4", ".png", ".webp", ".gif")
 FORMATS = {
     ".face.npz": "the track itself, to come back to",
     ".glb": "glTF: mesh, 52 named shapes, skin, animation",
     ".fbx": "the same for Maya, Unreal and Unity",
+    ".usdz": "the same as USD, with texture and sound inside",
+    ".usdc": "the same, with both beside it",
+    ".usda": "the same as text",
+    ".usd": "the same as .usdc",
     ".csv": "Live Link Face: the 52 weights, head and eye angles",
     ".curves.csv": "a curve table for Unreal, the same columns as rows",
     ".curves.json": "the same as JSON",
     ".vrm.json": "expressions for VRM and Unity avatars",
+    ".vmd": "morphs and turns for MikuMikuDance",
     ".visemes.json": "what is said, as visemes with times",
+    ".visemes.srt": "the same as subtitles",
+    ".words.srt": "the words as subtitles",
+    ".smplx.npz": "FLAME's parameters as smplx names them, of tracks on FLAME heads",
+    ".smplx.pkl": "the same as a pickle",
+    ".emote.npz": "the same as EMOTE names them",
+    ".emote.pkl": "the same as a pickle",
     ".mdd": "a vertex cache: every vertex of every frame",
     ".pc2": "the same for 3ds Max",
+    ".abc": "the same as Alembic, through Blender or bpy where it is installed",
     ".ply": "the mesh of a single frame",
     ".stl": "the same for printers, in mm",
     ".emotion.csv": "the emotion over time, to edit and to give back to animate",
@@ -315,11 +330,20 @@ def _thinned(track: Track, every: int) -> Track:
     return at_frames(track, np.arange(0, len(track), every)).replace(fps=rate.as_integer_ratio())
 
 
-def load(path: PathLike) -> Track:
-    """Read a NAME.face.npz."""
+def load(path: PathLike, *, head: str | Head | None = None, fps: Fraction | float | None = None) -> Track:
+    """Read a NAME.face.npz, or a performance that another program left, on `head` (the default one where None).
+
+    These are a Live Link Face CSV, a GLB or FBX whose shapes have ARKit's names, and the parameters of DECA, EMOCA,
+    SMIRK, SPECTRE, EMOTE and smplx on a FLAME head. `fps` reads it at a rate of its own.
+    """
+    from flame_tools.imports import read_track
+    from flame_tools.resample import at_rate
     from flame_tools.track_file import load_track
 
-    return load_track(path)
+    if str(path).endswith(".face.npz"):
+        track = load_track(path)
+        return track if fps is None else at_rate(track, fps, str(path))
+    return read_track(path, _head(head or "default"), fps=fps)
 
 
 def kind_of(path: PathLike) -> str:

@@ -53,6 +53,7 @@ from emberface_options import (
     report_beside,
     sampling_of,
     say,
+    say_figures,
     size_of,
 )
 from emberface_run import Run, write_all, write_picture
@@ -321,8 +322,12 @@ def render_(
 
 @app.command()
 def convert(
-    track: Annotated[Path, typer.Argument(help="A NAME.face.npz.")],
-    out: Annotated[list[Path], typer.Option("-o", "--out", help="NAME.glb, .csv, .wav, .mp4, .png, a folder for OBJ.")],
+    track: Annotated[
+        Path, typer.Argument(help="A NAME.face.npz, a Live Link Face CSV, an animated GLB or FBX, FLAME parameters.")
+    ],
+    out: Annotated[
+        list[Path], typer.Option("-o", "--out", help="NAME.glb, .fbx, .usdz, .csv, .wav, .mp4, ..., a folder for OBJ.")
+    ],
     to: Annotated[
         str | None, typer.Option("--to", help="Move the performance to this head first: a name, or a head's file.")
     ] = None,
@@ -344,6 +349,30 @@ def convert(
     rate = None if fps is None else frame_rate_of(fps)
     options = export_options(unit, up, shapes, names, tolerance, inbetweens)
     _convert("convert", track, out, head, size_of(size), json, to, lod, fps=rate, options=options)
+
+
+@app.command()
+def live(
+    source: Annotated[str, typer.Argument(help="A NAME.face.npz, a recording of a voice, or: microphone.")],
+    to: Annotated[str, typer.Option("--to", help="livelink or vmc, or either with :HOST:PORT.")] = "livelink",
+    loop: Annotated[bool, typer.Option("--loop", help="Over and over, until Ctrl-C.")] = False,
+    subject: Annotated[str, typer.Option("--subject", help="The name that the engine shows.")] = "emberface",
+    emotion: Annotated[str | None, typer.Option("--emotion", help="What a voice feels, such as happy:0.6.")] = None,
+    seed: Seed = 0,
+    head: OwnHead = None,
+    json: Json = False,
+) -> None:
+    """Stream a performance, or a voice as it is heard, to an engine at its frame rate."""
+    from animate.live import live as stream
+    from flame_tools.load import load_head
+
+    def started() -> None:
+        if not json:
+            print(f"streaming {source} to {to}; Ctrl-C ends it", file=sys.stderr)
+
+    model = load_head(head) if head else None
+    report = stream(source, to=to, loop=loop, subject=subject, emotion=emotion, seed=seed, head=model, started=started)
+    say_figures(vars(report), json)
 
 
 def _convert(
@@ -374,7 +403,7 @@ def _convert(
     with Run(command, inputs, reads=[source, compare] if compare else [source], show=not as_json) as job:
         job.prepare(*places)
         with job.step("load"):
-            track = emberface.load(source)
+            track = emberface.load(source, head=head)
             if compare:
                 drawn["compare"] = emberface.load(compare)
             model = load_head(head) if head else head_of(track)

@@ -85,6 +85,9 @@ class Format(StrEnum):
     mdd, pc2, ply, stl = "mdd", "pc2", "ply", "stl"
     emotion, curves, curve_table = "emotion.csv", "curves.csv", "curves.json"
     vrm, visemes = "vrm.json", "visemes.json"
+    usd, usda, usdc, usdz, abc, vmd = "usd", "usda", "usdc", "usdz", "abc", "vmd"
+    visemes_srt, words_srt = "visemes.srt", "words.srt"
+    smplx_npz, smplx_pkl, emote_npz, emote_pkl = "smplx.npz", "smplx.pkl", "emote.npz", "emote.pkl"
 
 
 Formats = Annotated[str, typer.Option("--format", help=f"Any of {', '.join(Format)}, with commas.")]

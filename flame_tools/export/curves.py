@@ -14,7 +14,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from flame_tools.archive import written_whole
-from flame_tools.export.livelink import ANGLES, COLUMNS, weights_and_angles
+from flame_tools.export.livelink import ANGLES, COLUMNS, app_rows
 from flame_tools.export.options import DEFAULT, Options
 from flame_tools.head import Head
 from flame_tools.types import Track
@@ -55,7 +55,7 @@ def _curves(track: Track, head: Head, options: Options) -> Iterator[tuple[str, l
     shapes = [name[0].lower() + name[1:] for name in COLUMNS]  # by Apple's names, which are ours
     wanted = set(options.kept(shapes))
     names = options.called(dict(zip((*shapes, *ANGLES), (*COLUMNS, *ANGLES), strict=True)))
-    for (ours, name), values in zip(names.items(), weights_and_angles(track, head).T, strict=True):
+    for (ours, name), values in zip(names.items(), app_rows(track, head).T, strict=True):
         if ours in wanted or ours in ANGLES:
             yield name, [f"{value:.6f}" for value in values]
 

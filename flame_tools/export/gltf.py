@@ -98,24 +98,25 @@ class _Sparse:
         """An accessor over offsets [n, 3] that keeps those longer than `smallest`."""
         kept = np.flatnonzero(np.linalg.norm(offsets, axis=1) > smallest)
         n = len(offsets)
-        if not len(kept) and n in self.zeros:
+        still = not len(kept)
+        if still and n in self.zeros:
             return self.zeros[n]
+        if still:  # one zero in the list: assimp refuses an accessor that has neither a view nor a list
+            kept, offsets = np.zeros(1, int), np.zeros_like(offsets)
         values = np.ascontiguousarray(offsets[kept], "<f4")
-        zero = np.zeros(3, np.float32)
-        low, high = (values.min(0), values.max(0)) if len(kept) else (zero, zero)
+        low, high = values.min(0), values.max(0)
         if len(kept) < n:
             low, high = np.minimum(low, 0), np.maximum(high, 0)
         accessor = {"componentType": _FLOAT, "count": n, "type": "VEC3", "min": low.tolist(), "max": high.tolist()}
-        if len(kept):
-            self.pending.append((accessor, self.count))
-            self.indices.append(kept.astype("<u4"))
-            self.values.append(values)
-            self.count += len(kept)
-            accessor["sparse"] = {"count": len(kept)}
+        self.pending.append((accessor, self.count))
+        self.indices.append(kept.astype("<u4"))
+        self.values.append(values)
+        self.count += len(kept)
+        accessor["sparse"] = {"count": len(kept)}
         self.buffer.accessors.append(accessor)
         index = len(self.buffer.accessors) - 1
-        if not len(kept):
-            self.zeros[n] = index  # no view at all: the format's own way to say zero everywhere
+        if still:
+            self.zeros[n] = index
         return index
 
     def finish(self) -> None:

@@ -1,7 +1,8 @@
 """The CSV that Epic's Live Link Face records: timecode, the 52 ARKit weights, head and eye angles.
 
-Angles are radians: yaw about +y (positive: to the subject's left), pitch about +x (positive: down), roll about +z
-(positive: the left ear rises). The head's angles join the root and the neck.
+Angles are radians. The head's, which join the root and the neck: yaw positive to the subject's left, pitch upwards,
+roll where the left ear rises. An eye's, in the head: yaw positive to the subject's right, pitch downwards, as packets
+of the app show against their eyeLook weights (github.com/think-biq/LLV). Its CSV is taken to have the packets' signs.
 """
 
 from __future__ import annotations
@@ -32,13 +33,16 @@ COLUMNS = (
 )  # fmt: skip
 ANGLES = tuple(f"{what}{axis}" for what in ("Head", "LeftEye", "RightEye") for axis in ("Yaw", "Pitch", "Roll"))
 HEADER = ("Timecode", "BlendShapeCount", *COLUMNS, *ANGLES)
+# What turns our angles (yaw to the left, pitch down, left ear up) into the app's.
+SIGNS = np.array([-1.0 if name in ("HeadPitch", "LeftEyeYaw", "LeftEyeRoll", "RightEyeYaw", "RightEyeRoll") else 1.0
+                  for name in ANGLES])  # fmt: skip
 _ORDER = [INDEX[name[0].lower() + name[1:]] for name in COLUMNS]
 assert sorted(_ORDER) == list(range(len(ARKIT_NAMES)))
 
 
 def write_csv(track: Track, head: Head, path: str | os.PathLike) -> None:
     """Write one row a frame. Weights are clipped to [0, 1], which is all that the format knows."""
-    rows = weights_and_angles(track, head)
+    rows = app_rows(track, head)
     codes = timecodes(track)
     with written_whole(path) as temporary, open(temporary, "w", newline="") as file:
         file.write(",".join(HEADER) + "\r\n")
@@ -46,8 +50,19 @@ def write_csv(track: Track, head: Head, path: str | os.PathLike) -> None:
             file.write(f"{code},{len(row)},{','.join(f'{x:.6f}' for x in row)}\r\n")
 
 
+def app_rows(track: Track, head: Head) -> np.ndarray:
+    """The app's columns but the first two, [T, 61] float64, with the signs that it gives its angles."""
+    rows = weights_and_angles(track, head)
+    rows[:, len(COLUMNS) :] *= SIGNS
+    return rows
+
+
 def weights_and_angles(track: Track, head: Head) -> np.ndarray:
-    """The app's columns but the first two, [T, 61] float64: weights in [0, 1] in the order of COLUMNS, then ANGLES."""
+    """Weights in [0, 1] in the order of COLUMNS, then ANGLES in radians, [T, 61] float64.
+
+    Angles as we have them: yaw about +y (positive: to the subject's left), pitch about +x (positive: down), roll about
+    +z (positive: the left ear rises).
+    """
     return np.concatenate([arkit_weights(track, head)[:, _ORDER], head_and_eye_angles(track)], 1)
 
 

@@ -1,7 +1,7 @@
 """USD: a skinned mesh with blend shapes, and the performance as one SkelAnimation, written by OpenUSD itself.
 
 `.usdc` is binary, `.usda` text, `.usd` binary under the general name; `.usdz` packs the layer with its texture and its
-sound. Metres, y up, +z forward, as ours.
+sound. Metres, y up, +z forward, as ours, unless options say else.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from pathlib import Path
 from flame_tools.errors import AssetError, InputError
 from flame_tools.export.beside import written_together
 from flame_tools.export.looks import texture_png
+from flame_tools.export.options import DEFAULT, Options
 from flame_tools.export.sound import write_wav
 from flame_tools.export.usd_package import write_package
 from flame_tools.head import Head
@@ -22,8 +23,8 @@ from flame_tools.types import Track
 _ENDINGS = (".usdc", ".usda", ".usd", ".usdz")
 
 
-def write_usd(track: Track, head: Head, path: str | os.PathLike) -> None:
-    """Write `track` on `head` as USD of the kind that the ending of `path` asks for.
+def write_usd(track: Track, head: Head, path: str | os.PathLike, *, options: Options = DEFAULT) -> None:
+    """Write `track` on `head` as USD of the kind that the ending of `path` asks for, with any of the options.
 
     One mesh in the head's own order of vertices, a blend shape for each target of the rig (`rig.py`), five joints, an
     animation sampled at the track's own times. A track of one frame leaves as a still. The track's albedo and sound
@@ -43,15 +44,17 @@ def write_usd(track: Track, head: Head, path: str | os.PathLike) -> None:
     _need_openusd()
     with written_together(path) as folder:
         if ending != ".usdz":
-            _write_scene(track, head, folder, path.name, f"{path.name}.png", f"{path.name}.wav")
+            _write_scene(track, head, options, folder, path.name, f"{path.name}.png", f"{path.name}.wav")
             return
         with tempfile.TemporaryDirectory(dir=folder) as inside:
             # one binary layer at the front: all that Apple's readers take
-            files = _write_scene(track, head, Path(inside), "head.usdc", "albedo.png", "voice.wav")
+            files = _write_scene(track, head, options, Path(inside), "head.usdc", "albedo.png", "voice.wav")
             write_package(folder / path.name, files)
 
 
-def _write_scene(track: Track, head: Head, folder: Path, layer: str, texture: str, voice: str) -> list[Path]:
+def _write_scene(
+    track: Track, head: Head, options: Options, folder: Path, layer: str, texture: str, voice: str
+) -> list[Path]:
     """Write the layer, and the texture and the voice where the track has them. Returns what was written, in order."""
     from flame_tools.export.usd_scene import write_layer
 
@@ -59,7 +62,7 @@ def _write_scene(track: Track, head: Head, folder: Path, layer: str, texture: st
     texture = None if picture is None else texture
     voice = None if track.audio is None or not len(track.audio) else voice
     plain = folder / f"layer{Path(layer).suffix.lower()}"  # OpenUSD takes fewer names than a disk does
-    write_layer(track, head, plain, texture=_beside(texture), voice=_beside(voice))
+    write_layer(track, head, options, plain, texture=_beside(texture), voice=_beside(voice))
     files = [plain.rename(folder / layer)]
     if texture is not None:
         files.append(folder / texture)

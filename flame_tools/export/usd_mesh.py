@@ -50,15 +50,24 @@ def add_shapes(mesh: UsdGeom.Mesh, scope: Sdf.Path, rig: Rig, faces: np.ndarray)
     UsdGeom.Scope.Define(stage, scope)
     _, turn_of = base_and_turns(faces, rig.base)
     paths = [scope.AppendChild(name) for name in prim_names(rig.target_names)]
-    for path, target in zip(paths, rig.targets, strict=True):
-        turn = turn_of(target)
-        turns = np.linalg.norm(turn, axis=1) > SMALLEST_TURN
-        kept = np.flatnonzero((np.linalg.norm(target, axis=1) > SMALLEST_M) | turns)
+    smallest = SMALLEST_M / rig.axes.metres
+    for path, name, target in zip(paths, rig.target_names, rig.targets, strict=True):
+        between = rig.between.get(name, ())
+        listed = [b.shape for b in between] + [target]  # one list of points for a shape and those on the way to it
+        turns = [turn_of(offsets) for offsets in listed]
+        moved = [np.linalg.norm(offsets, axis=1) > smallest for offsets in listed]
+        turned = [np.linalg.norm(turn, axis=1) > SMALLEST_TURN for turn in turns]
+        kept = np.flatnonzero(np.any([*moved, *turned], axis=0))
         kept = kept if len(kept) else np.zeros(1, int)  # Blender passes over a shape that lists no point
         shape = UsdSkel.BlendShape.Define(stage, path)
         shape.CreateOffsetsAttr(vectors(target[kept]))
-        shape.CreateNormalOffsetsAttr(vectors((turn * turns[:, None])[kept]))
+        shape.CreateNormalOffsetsAttr(vectors((turns[-1] * turned[-1][:, None])[kept]))
         shape.CreatePointIndicesAttr(whole_numbers(kept))
+        for step, turn in zip(between, turns, strict=False):
+            half = shape.CreateInbetween(f"at_{round(1000 * step.weight):04d}")
+            half.SetWeight(step.weight)
+            half.SetOffsets(vectors(step.shape[kept]))
+            half.SetNormalOffsets(vectors(turn[kept]))
     binding = UsdSkel.BindingAPI.Apply(mesh.GetPrim())
     binding.CreateBlendShapesAttr(Vt.TokenArray(list(rig.target_names)))
     binding.CreateBlendShapeTargetsRel().SetTargets(paths)

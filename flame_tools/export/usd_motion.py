@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from pxr import Sdf, Usd, UsdSkel, Vt
 
+from flame_tools.export.keys import joint_channels, kept_frames, together, weight_channels
 from flame_tools.export.rig import Rig
 from flame_tools.export.usd_mesh import vectors
 from flame_tools.types import Track
@@ -57,8 +58,10 @@ def joint_paths(rig: Rig) -> Vt.TokenArray:
     return Vt.TokenArray(paths)
 
 
-def add_animation(skeleton: UsdSkel.Skeleton, path: Sdf.Path, rig: Rig, clock: Clock) -> None:
-    """The rig's joints and weights over time, bound to the skeleton.
+def add_animation(
+    skeleton: UsdSkel.Skeleton, path: Sdf.Path, rig: Rig, clock: Clock, tolerance_mm: float | None
+) -> None:
+    """The rig's joints and weights over time, bound to the skeleton; with a tolerance at the frames that need it.
 
     What never changes has one sample: it holds at every time, and Blender passes over values that have none.
     """
@@ -66,23 +69,29 @@ def add_animation(skeleton: UsdSkel.Skeleton, path: Sdf.Path, rig: Rig, clock: C
     animation.CreateJointsAttr(joint_paths(rig))
     animation.CreateBlendShapesAttr(Vt.TokenArray(list(rig.target_names)))
     animation.CreateScalesAttr(Vt.Vec3hArray.FromNumpy(np.ones((len(rig.joint_names), 3), np.float16)))
-    _sample(animation.CreateTranslationsAttr(), rig.translations, clock, vectors)
-    _sample(animation.CreateRotationsAttr(), rig.rotations, clock, _quaternions)
-    _sample(animation.CreateBlendShapeWeightsAttr(), rig.weights, clock, Vt.FloatArray.FromNumpy)
+    kept = np.arange(len(clock.codes))
+    if tolerance_mm is not None:
+        turning, moving = joint_channels(rig)
+        every = [together(weight_channels(rig)), *turning, *moving]
+        kept = np.unique(np.concatenate(kept_frames(rig.times_s, every, tolerance_mm / 1000)))
+    codes = clock.codes[kept]
+    _sample(animation.CreateTranslationsAttr(), rig.translations[kept], codes, vectors)
+    _sample(animation.CreateRotationsAttr(), rig.rotations[kept], codes, _quaternions)
+    _sample(animation.CreateBlendShapeWeightsAttr(), rig.weights[kept], codes, Vt.FloatArray.FromNumpy)
     binding = UsdSkel.BindingAPI.Apply(skeleton.GetPrim())
     binding.CreateAnimationSourceRel().SetTargets([path])
 
 
-def _sample(attribute: Usd.Attribute, values: np.ndarray, clock: Clock, kept_as: Callable) -> None:
-    """Give an attribute `values` [T, ...] at the clock's time codes; a still has them at the default time too."""
+def _sample(attribute: Usd.Attribute, values: np.ndarray, codes: np.ndarray, kept_as: Callable) -> None:
+    """Give an attribute `values` [T, ...] at time codes [T]; a still has them at the default time too."""
     values = np.ascontiguousarray(values, "<f4")
     if (values == values[:1]).all():
         values = values[:1]
-    if len(clock.codes) == 1:
+    if len(codes) == 1:
         attribute.Set(kept_as(values[0]))
     layer, path = attribute.GetStage().GetRootLayer(), attribute.GetPath()
     with Sdf.ChangeBlock():  # one notice for all
-        for code, value in zip(clock.codes.tolist(), values, strict=False):
+        for code, value in zip(codes.tolist(), values, strict=False):
             layer.SetTimeSample(path, code, kept_as(value))
 
 

@@ -18,7 +18,10 @@ from pathlib import Path
 import numpy as np
 from pxr import Kind, Sdf, Tf, Usd, UsdGeom, UsdMedia, UsdSkel, UsdUtils, Vt
 
-from flame_tools.export.rig import Rig, make_rig
+from flame_tools.export.axes import Axes
+from flame_tools.export.options import Options
+from flame_tools.export.rig import Rig
+from flame_tools.export.tailor import rig_for
 from flame_tools.export.usd_materials import add_materials
 from flame_tools.export.usd_mesh import add_mesh, add_shapes, bind_materials, bind_skin, vectors
 from flame_tools.export.usd_motion import Clock, add_animation, add_skeleton, clock_of, extent_over, local_transforms
@@ -29,12 +32,14 @@ from flame_tools.types import HeadArrays, Track
 _ROOT = Sdf.Path("/head")
 
 
-def write_layer(track: Track, head: Head, path: Path, *, texture: str | None, voice: str | None) -> None:
+def write_layer(
+    track: Track, head: Head, options: Options, path: Path, *, texture: str | None, voice: str | None
+) -> None:
     """Write the layer of `track`, which refers to the files `texture` and `voice` by their paths from it.
 
     Raises ShapeError where the track does not fit the head, OSError where the layer cannot be written.
     """
-    stage = _stage(track, head, make_rig(track, head), texture, voice)
+    stage = _stage(track, head, rig_for(track, head, options), options.tolerance_mm, texture, voice)
     said = UsdUtils.CoalescingDiagnosticDelegate()  # keeps from the terminal that sound makes a file's version newer
     try:
         done = stage.GetRootLayer().Export(str(path))
@@ -50,10 +55,12 @@ def write_layer(track: Track, head: Head, path: Path, *, texture: str | None, vo
         raise OSError(known[0] if known else errno.EIO, reason)
 
 
-def _stage(track: Track, head: Head, rig: Rig, texture: str | None, voice: str | None) -> Usd.Stage:
+def _stage(
+    track: Track, head: Head, rig: Rig, tolerance_mm: float | None, texture: str | None, voice: str | None
+) -> Usd.Stage:
     clock, local = clock_of(track, rig), local_transforms(rig)
     stage = Usd.Stage.CreateInMemory()
-    _describe(stage, clock, track, head.arrays)
+    _describe(stage, clock, track, head.arrays, rig.axes)
     root = UsdSkel.Root.Define(stage, _ROOT)
     stage.SetDefaultPrim(root.GetPrim())
     Usd.ModelAPI(root).SetKind(Kind.Tokens.component)
@@ -64,16 +71,16 @@ def _stage(track: Track, head: Head, rig: Rig, texture: str | None, voice: str |
     add_shapes(mesh, _ROOT.AppendChild("shapes"), rig, head.arrays.faces)
     skeleton = add_skeleton(stage, _ROOT.AppendChild("skeleton"), rig, _rest(rig, local))
     bind_skin(mesh, skeleton.GetPath(), rig)
-    add_animation(skeleton, skeleton.GetPath().AppendChild("performance"), rig, clock)
+    add_animation(skeleton, skeleton.GetPath().AppendChild("performance"), rig, clock, tolerance_mm)
     if voice is not None:
         _add_voice(stage, _ROOT.AppendChild("voice"), voice, clock, zero_s=rig.times_s[0] - track.time_s[0])
     return stage
 
 
-def _describe(stage: Usd.Stage, clock: Clock, track: Track, arrays: HeadArrays) -> None:
+def _describe(stage: Usd.Stage, clock: Clock, track: Track, arrays: HeadArrays, axes: Axes) -> None:
     """What the layer says of itself: units, axes, rate, length, licences."""
-    UsdGeom.SetStageMetersPerUnit(stage, UsdGeom.LinearUnits.meters)
-    UsdGeom.SetStageUpAxis(stage, UsdGeom.Tokens.y)
+    UsdGeom.SetStageMetersPerUnit(stage, axes.metres)
+    UsdGeom.SetStageUpAxis(stage, {"y": UsdGeom.Tokens.y, "z": UsdGeom.Tokens.z}[axes.up])
     stage.SetTimeCodesPerSecond(clock.fps)
     stage.SetFramesPerSecond(clock.fps)
     stage.SetStartTimeCode(clock.codes[0])

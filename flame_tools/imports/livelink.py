@@ -19,7 +19,7 @@ import torch
 from flame_tools.arkit import ARKIT_NAMES, INDEX, to_params
 from flame_tools.characters.names import arkit_spelling
 from flame_tools.errors import FormatError, InputError
-from flame_tools.export.livelink import ANGLES
+from flame_tools.export.livelink import ANGLES, SIGNS
 from flame_tools.head import Head
 from flame_tools.imports.timecode import read_clock
 from flame_tools.resample import at_rate
@@ -107,7 +107,7 @@ def rotation(yaw_pitch_roll: torch.Tensor) -> torch.Tensor:
 
 
 def _table(path: Path) -> tuple[list[str], np.ndarray, np.ndarray, dict]:
-    """Timecodes [T], weights [T, 52] in ARKIT_NAMES' order, angles [T, 9] in the order of ANGLES, and what was found.
+    """Timecodes [T], weights [T, 52] in ARKIT_NAMES' order, our angles [T, 9] in the order of ANGLES, what was found.
 
     Columns that are not there are 0.
     """
@@ -137,7 +137,7 @@ def _table(path: Path) -> tuple[list[str], np.ndarray, np.ndarray, dict]:
     if not rows:
         raise FormatError(f"{path} has a header but no frame")
     table = np.stack(rows).astype(np.float64)
-    return codes, table[:, : len(ARKIT_NAMES)], table[:, len(ARKIT_NAMES) :], told
+    return codes, table[:, : len(ARKIT_NAMES)], table[:, len(ARKIT_NAMES) :] * SIGNS, told
 
 
 def _lines(path: Path) -> Iterator[tuple[int, list[str]]]:

@@ -1,8 +1,8 @@
 """What is streamed: a face at a moment, as the 61 channels that engines know. From a Track, and back to one.
 
 The channels are those of the Live Link Face CSV, in its order: 52 ARKit weights in [0, 1], then yaw, pitch and roll of
-the head and of each eye in the head, in radians (flame_tools.export.livelink). Each protocol turns them to its own
-names, axes and signs.
+the head and of each eye in the head, in radians and with our signs (`weights_and_angles`). Each protocol turns them to
+its own names, axes and signs.
 """
 
 from __future__ import annotations

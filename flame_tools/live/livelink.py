@@ -13,10 +13,8 @@ Everything is big-endian. Facts from the engine's own writer and reader (AppleAR
 FQualifiedFrameTime since) and from LLV (github.com/think-biq/LLV, with packets that the app sent), and PyLiveLinkFace
 (github.com/JimWest/PyLiveLinkFace), whose 32 bit little-endian version and "$" before the UUID are these very bytes.
 
-Two things differ from the app's CSV. The values come in the order of the engine's EARFaceBlendShape: JawLeft before
-JawRight and MouthLeft before MouthRight. And the angles have signs of their own, as the app's packets show against
-their eyeLook weights, and MetaHumans against them: a yaw of the head is positive to the subject's left and a pitch
-upwards, a yaw of the eyes is positive to the subject's right and a pitch downwards.
+One thing differs from the app's CSV: the values come in the order of the engine's EARFaceBlendShape, JawLeft before
+JawRight and MouthLeft before MouthRight.
 """
 
 from __future__ import annotations
@@ -29,6 +27,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from flame_tools.errors import FormatError, InputError, ShapeError
+from flame_tools.export.livelink import COLUMNS, SIGNS
 from flame_tools.live.frames import CHANNELS
 
 PORT = 11111
@@ -37,10 +36,7 @@ LONGEST_NAME = 255  # bytes
 _EXCHANGED = {"JawRight": "JawLeft", "JawLeft": "JawRight", "MouthRight": "MouthLeft", "MouthLeft": "MouthRight"}
 PACKET_NAMES = tuple(_EXCHANGED.get(name, name) for name in CHANNELS)
 _ORDER = np.array([CHANNELS.index(name) for name in PACKET_NAMES])  # its own inverse
-_SIGNS = np.ones(len(CHANNELS))
-_SIGNS[
-    [CHANNELS.index(name) for name in ("HeadPitch", "LeftEyeYaw", "LeftEyeRoll", "RightEyeYaw", "RightEyeRoll")]
-] = -1
+_SIGNS = np.concatenate([np.ones(len(COLUMNS)), SIGNS])
 _TIME = struct.Struct(">ifii")
 _VALUES = struct.Struct(f">B{len(CHANNELS)}f")
 _LARGEST = 1 + 2 * (4 + LONGEST_NAME) + _TIME.size + _VALUES.size

@@ -7,7 +7,7 @@ import pytest
 from flame_tools import Head
 from flame_tools.arkit import INDEX, from_params
 from flame_tools.export.curves import write_curve_csv, write_curve_json
-from flame_tools.export.livelink import ANGLES, COLUMNS, head_and_eye_angles, write_csv
+from flame_tools.export.livelink import ANGLES, COLUMNS, SIGNS, head_and_eye_angles, write_csv
 from tests.flame_tools.export.conftest import lively_track
 
 
@@ -24,14 +24,14 @@ def read_list(path):
 
 
 @pytest.mark.parametrize(("write", "read"), [(write_curve_csv, read_table), (write_curve_json, read_list)])
-def test_the_table_holds_our_weights_and_angles(arrays, tmp_path, write, read):
+def test_the_table_holds_our_weights_and_the_apps_angles(arrays, tmp_path, write, read):
     head = Head(arrays)
     uneven = np.array([-0.1, 0.0, 0.125, 0.5, 7.25])
     track = lively_track(head, 5).replace(time_s=uneven, fps=None)
     write(track, head, tmp_path / "x")
     curves = read(tmp_path / "x")
     assert list(curves) == [*COLUMNS, *ANGLES]
-    weights, angles = from_params(track.params, head).clamp(0, 1).numpy(), head_and_eye_angles(track)
+    weights, angles = from_params(track.params, head).clamp(0, 1).numpy(), head_and_eye_angles(track) * SIGNS
     for name, keys in curves.items():
         times, values = np.array(keys).T
         np.testing.assert_allclose(times, uneven, atol=1e-6)

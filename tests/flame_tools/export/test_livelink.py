@@ -32,6 +32,21 @@ def test_columns_are_the_52_by_their_own_names(arrays, tmp_path):
     )
 
 
+def test_angles_have_the_apps_signs(arrays, tmp_path):
+    """Its packets: an eye that looks to the subject's left has a negative yaw, one that looks down a positive pitch."""
+    head = Head(arrays)
+    track = lively_track(head, 2)
+    still = torch.zeros(2, 3)
+    eyes = torch.tensor([[0.1, 0.2, 0.0], [0.1, 0.2, 0.0]]).expand(2, 2, 3)
+    params = track.params.replace(global_rotation=still, neck=still + torch.tensor([0.3, 0.0, 0.0]), eyes=eyes)
+    write_csv(track.replace(params=params), head, tmp_path / "x.csv")
+    with open(tmp_path / "x.csv", newline="") as file:
+        row = next(csv.DictReader(file))
+    assert float(row["HeadPitch"]) == pytest.approx(-0.3, abs=1e-5)  # the head nods down
+    for side in ("Left", "Right"):
+        assert float(row[f"{side}EyeYaw"]) < -0.19 and float(row[f"{side}EyePitch"]) > 0.09
+
+
 def test_timecodes_count_hours_and_parts_of_frames(arrays):
     track = lively_track(Head(arrays), 3).replace(time_s=np.array([0.5, 59.99999, 3723.05]))
     assert timecodes(track) == ["00:00:00:15.000", "00:01:00:00.000", "01:02:03:01.500"]

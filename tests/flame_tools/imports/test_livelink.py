@@ -90,7 +90,7 @@ def test_gaze_by_weights_where_an_eye_has_no_angles(head, tmp_path):
     weights[INDEX["eyeLookUpLeft"]] = weights[INDEX["eyeLookUpRight"]] = 0.5
     eyes = read_csv(tmp_path / "x.csv", head).params.eyes
     torch.testing.assert_close(eyes[2, 0], to_params(weights, head).eyes[0])
-    torch.testing.assert_close(eyes[2, 1], torch.tensor([0, 0.2, 0]), rtol=0, atol=1e-6)
+    torch.testing.assert_close(eyes[2, 1], torch.tensor([0, -0.2, 0]), rtol=0, atol=1e-6)
 
 
 def test_the_rate_of_a_short_clip_can_be_said(head, tmp_path):
