@@ -143,6 +143,14 @@ _ALL = (
         source="python -m animate.train.judges emotion ict_facekit.npz FOLDER",
         note="Emotion judge (docs/readers.md), learnt from faces as lip_judge was.",
     ),
+    Asset(
+        name="three",
+        file="three.js",
+        sha256="eeb5d44f0b3225ea2721ebeff9125595aec15de2c169b46c8833bcaf7e653a90",
+        licence="MIT",
+        source="tools/build_viewer.sh, from three 0.187.0 of the npm registry, bundled by esbuild 0.25.10",
+        note="(c) 2010-2026 three.js authors. The parts that render/viewer uses, minified; its licence stands at the top.",
+    ),
 )
 
 ASSETS: dict[str, Asset] = {asset.name: asset for asset in _ALL}
