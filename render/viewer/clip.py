@@ -39,9 +39,17 @@ class Clip:
     facts: dict  # JSON: times in seconds, intervals, curves, licences
 
 
-def last_s(track: Track) -> float:
-    """When a track's last frame is shown, counted from its file's time 0, as in rig.py."""
-    return float(track.time_s[-1]) - min(float(track.time_s[0]), 0.0)
+def origin_s(track: Track) -> float:
+    """The time of a track that is time 0 of its file, as in rig.py."""
+    return min(float(track.time_s[0]), 0.0)
+
+
+def end_s(track: Track) -> float:
+    """When a track's last frame or last sample comes, counted from its file's time 0."""
+    ends = [float(track.time_s[-1])]
+    if track.audio is not None and track.audio_rate > 0:
+        ends.append(track.audio_start_s + len(track.audio) / track.audio_rate)
+    return max(ends) - origin_s(track)
 
 
 def clip_of(track: Track, head: Head, name: str, *, until_s: float) -> Clip:
@@ -49,7 +57,7 @@ def clip_of(track: Track, head: Head, name: str, *, until_s: float) -> Clip:
 
     Raises ShapeError where it was made on another head.
     """
-    origin = min(float(track.time_s[0]), 0.0)  # the file's time 0
+    origin = origin_s(track)
     times = np.asarray(track.time_s, np.float64) - origin
     sound, length = _sound(track, origin, until_s)
     facts = {

@@ -59,7 +59,7 @@ def dressing_of(track: Track, head: Head) -> Dressing:
         facts,
         b"" if picture is None else _jpeg(picture),
         _jpeg(eye_picture(look, albedo, complexion)),
-        b"".join(_records(look, piece.vertices, hollow) for piece, hollow in zip(pieces, _hollow(look, pieces), strict=True)),
+        b"".join(_records(look, piece.vertices) for piece in pieces),
     )
 
 
@@ -78,26 +78,22 @@ def _material(name: str, look: Look, table: np.ndarray, count: int) -> dict:
     }
 
 
-def _hollow(look: Look, pieces) -> list[np.ndarray]:
-    """For each piece, which of its vertices belong to a surface that is dark when it is seen from within."""
-    dark = np.zeros(len(look.eye), bool)
-    dark[look.faces[look.table[look.face_material, 7] < 0]] = True
-    return [dark[piece.vertices] for piece in pieces]
-
-
-def _records(look: Look, vertices: np.ndarray, hollow: np.ndarray) -> bytes:
+def _records(look: Look, vertices: np.ndarray) -> bytes:
+    hollow = np.zeros(len(look.eye), bool)  # of a surface that is dark when it is seen from within
+    hollow[look.faces[look.table[look.face_material, 7] < 0]] = True
     rows = np.zeros(len(vertices), [("light", "u1", 4), ("gaze", "<f4", 2)])
     gloss = np.clip((look.gloss[vertices] + 3) / 4, 0, 1)  # from -3 (hair, matte) to 1 (lips)
     rows["light"][:, 0] = np.rint(255 * np.clip(look.occlusion[vertices], 0, 1))
     rows["light"][:, 1] = np.rint(255 * gloss)
-    rows["light"][:, 2] = 255 * hollow
+    rows["light"][:, 2] = 255 * hollow[vertices]
     rows["gaze"] = look.eye[vertices]
     return rows.tobytes()
 
 
 def _lips(look: Look, pieces) -> list[list[list[int]]]:
     """Pairs of inner lip vertices, corner to corner: [[piece, vertex] upper, [piece, vertex] lower]."""
-    return [[_place(upper, pieces), _place(lower, pieces)] for upper, lower in look.lip_pairs.tolist()]
+    pairs = [[_place(upper, pieces), _place(lower, pieces)] for upper, lower in look.lip_pairs.tolist()]
+    return [pair for pair in pairs if None not in pair]
 
 
 def _lids(look: Look, head: Head, pieces) -> list[dict]:
@@ -115,15 +111,17 @@ def _along(vertices: np.ndarray, template: np.ndarray, pieces) -> list[list[int]
     x = template[vertices, 0]
     wanted = np.linspace(x.min(), x.max(), _RIM_POINTS)
     nearest = np.abs(x[None] - wanted[:, None]) * 1e3 - template[vertices, 2] * 10  # of two at one x the front one
-    return [_place(int(v), pieces) for v in vertices[np.argmin(nearest, 1)]]
+    places = [_place(int(v), pieces) for v in vertices[np.argmin(nearest, 1)]]
+    return [] if None in places else places
 
 
-def _place(vertex: int, pieces) -> list[int]:
+def _place(vertex: int, pieces) -> list[int] | None:
+    """The piece and number of a vertex of the head; None where no triangle has it."""
     for p, piece in enumerate(pieces):
         found = np.flatnonzero(piece.vertices == vertex)
         if len(found):
             return [p, int(found[0])]
-    raise ShapeError(f"vertex {vertex} of the head is in no triangle; wanted lips and lids that are drawn")
+    return None
 
 
 def _gaze_axes(look: Look, head: Head) -> list[list[float]]:

@@ -153,7 +153,7 @@ const FRAGMENT = /* glsl */ `
     #ifdef INSIDE
       inside = true;
     #endif
-    if (!gl_FrontFacing) {
+    if (!gl_FrontFacing && dot(n, v) < -0.15) { // at a grazing angle it is the outline that shows, not the inside
       n = -n;
       if (vGaze.z > 0.5) { // the hollow of the head
         inside = true;
@@ -198,7 +198,8 @@ const FRAGMENT = /* glsl */ `
 
 const KEY_VERTEX = `${PARS}\nvoid main() {${MOVE}\ngl_Position = projectionMatrix * viewMatrix * world; }`;
 const NOTHING = "void main() { gl_FragColor = vec4(1.0); }";
-const WIRE = "void main() { gl_FragColor = vec4(0.03, 0.035, 0.04, 0.55); }";
+const WIRE_VERTEX = KEY_VERTEX.replace(/}$/, "gl_Position.z -= 2e-4 * gl_Position.w; }"); // before its surface
+const WIRE = "void main() { gl_FragColor = vec4(0.03, 0.035, 0.04, 0.4); }";
 
 const BOX_M = 0.22; // half a side of the key lamp's map
 const DEEP_M = 1.2;
@@ -212,13 +213,13 @@ export function sharedLight(look) {
     lampColour: { value: look.lamps.map((row) => new THREE.Vector3(...row.slice(3))) },
     sky: { value: look.sky.map((row) => new THREE.Vector3(...row)) },
     eyeExtent: { value: look.eyeExtent },
-    lids: { value: vectors(36) },
+    lids: { value: vectors(36).map((place) => place.set(0, 0, 9)) }, // far away where no rims are known
     eyeCentre: { value: vectors(2) },
     eyeAxis: { value: vectors(2) },
     mouthCentre: { value: new THREE.Vector3() },
     mouthAcross: { value: new THREE.Vector3(1, 0, 0) },
     mouthOut: { value: new THREE.Vector3(0, 0, 1) },
-    mouthArea: { value: 0 },
+    mouthArea: { value: 1 }, // wide open where no lips are known
     toKey: { value: new THREE.Matrix4() },
     keyMap: { value: null },
   };
@@ -237,9 +238,6 @@ export function pieceMaterial(material, shared, skin, eye) {
     vertexShader: VERTEX,
     fragmentShader: FRAGMENT,
     side: THREE.DoubleSide,
-    polygonOffset: true,
-    polygonOffsetFactor: 1,
-    polygonOffsetUnits: 1,
     uniforms: {
       ...shared,
       colour: { value: new THREE.Vector3(...material.colour) },
@@ -255,7 +253,7 @@ export function pieceMaterial(material, shared, skin, eye) {
 /** Lines over the surface. */
 export const wireMaterial = () =>
   new THREE.ShaderMaterial({
-    vertexShader: KEY_VERTEX, fragmentShader: WIRE, wireframe: true, transparent: true, depthWrite: false,
+    vertexShader: WIRE_VERTEX, fragmentShader: WIRE, wireframe: true, transparent: true, depthWrite: false,
   });
 
 /** The map of what the key lamp sees: render it before the picture. */

@@ -19,7 +19,7 @@ from flame_tools.archive import written_whole
 from flame_tools.errors import InputError
 from flame_tools.head import Head
 from flame_tools.types import Track
-from render.viewer.clip import Clip, clip_of, last_s
+from render.viewer.clip import Clip, clip_of, end_s
 from render.viewer.poses import emotion_poses
 
 _SOURCES = Path(__file__).parent
@@ -62,7 +62,7 @@ def viewer_page(
     if compare is None and compare_head is not None:
         raise InputError("a head to compare is given but no track; give `compare` too")
     shown = [(track, head)] if compare is None else [(track, head), (compare, compare_head or head)]
-    until_s = max(last_s(track) for track, _ in shown)  # either sound is the clock of both
+    until_s = max(end_s(track) for track, _ in shown)  # either sound is the clock of both
     clips = [clip_of(*one, name, until_s=until_s) for one, name in zip(shown, names, strict=False)]
     title = title or "emberface"
     facts = {
@@ -118,11 +118,14 @@ def _blobs(clips: list[Clip]) -> list[str]:
     for i, clip in enumerate(clips):
         packed = {"glb": clip.glb, "vertices": clip.dressing.vertices}
         plain = {"sound": clip.sound, "skin": clip.dressing.skin, "eye": clip.dressing.eye}
-        for name, data in {**{k: zlib.compress(v, 9) for k, v in packed.items()}, **plain}.items():
-            kind = "deflate" if name in packed else "identity"
-            text = base64.b64encode(data).decode()
-            elements.append(f'<script type="application/octet-stream" id="{name}{i}" data-coding="{kind}">{text}</script>')
+        elements += [_blob(f"{name}{i}", "deflate", zlib.compress(data, 9)) for name, data in packed.items()]
+        elements += [_blob(f"{name}{i}", "identity", data) for name, data in plain.items()]
     return elements
+
+
+def _blob(name: str, coding: str, data: bytes) -> str:
+    text = base64.b64encode(data).decode()
+    return f'<script type="application/octet-stream" id="{name}" data-coding="{coding}">{text}</script>'
 
 
 def _credits(clips: list[Clip]) -> list[str]:

@@ -12,7 +12,7 @@ const BACKDROP = /* glsl */ `
   void main() {
     vec2 at = (gl_FragCoord.xy - corner) / size - vec2(0.5, 0.55);
     float away = min(dot(at, at) * 2.2, 1.0);
-    vec3 c = mix(vec3(0.062, 0.068, 0.078), vec3(0.0145, 0.016, 0.019), away * (2.0 - away));
+    vec3 c = mix(vec3(0.058, 0.067, 0.080), vec3(0.0135, 0.0155, 0.0185), away * (2.0 - away));
     gl_FragColor = vec4(1.055 * pow(c, vec3(1.0 / 2.4)) - 0.055, 1.0);
   }`;
 
@@ -82,7 +82,7 @@ export class Stage {
   look(view) {
     const yaw = (YAWS[view] * Math.PI) / 180;
     const subject = this.faces[0];
-    const fits = Math.max(1, 0.86 / this.camera.aspect);
+    const fits = Math.max(1, 1.0 / this.camera.aspect);
     const away = ((subject.height / FILL) * fits) / 2 / Math.tan((FOV * Math.PI) / 360) + 0.05;
     this.controls.target.copy(subject.middle);
     this.camera.position.set(Math.sin(yaw), 0, Math.cos(yaw)).multiplyScalar(away).add(subject.middle);

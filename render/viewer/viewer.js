@@ -38,6 +38,7 @@ class Viewer {
     for (const name of FIRST_CURVES) if (faces[0].index.has(name)) this.togglePlot(name);
     this.wireOn = false;
     this.names();
+    document.body.classList.toggle("still", end - first < 1e-6);
     this.buttons();
     this.keys();
     const loop = () => {
@@ -152,7 +153,7 @@ class Viewer {
       const { times, curves } = face.clip;
       if (face.index.has(name)) return { times, values: times.map((_, f) => face.recorded(name, f)) };
       const column = curves.emotion?.[name];
-      return { times, values: column ? column.map((value) => value ?? NaN) : [] };
+      return { times, values: column ? column.map((value) => value ?? NaN) : times.map(() => NaN) };
     });
   }
 

@@ -81,9 +81,7 @@ class Page:
             self.requests.append(params["request"]["url"])
 
     def size(self, width: int, height: int, *, phone: bool = False) -> None:
-        self.call(
-            "Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=phone
-        )
+        self.call("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=phone)
 
     def open(self, url: str) -> None:
         self.call("Page.navigate", url=url)
