@@ -16,6 +16,7 @@ from flame_tools.errors import InputError
 from flame_tools.export import write_glb
 from flame_tools.head import Head
 from flame_tools.licences import licences_of
+from flame_tools.posing import person
 from flame_tools.types import FaceParams, Track
 from render.viewer.dressing import Dressing, dressing_of
 
@@ -57,6 +58,7 @@ def clip_of(track: Track, head: Head, name: str, *, until_s: float) -> Clip:
 
     Raises ShapeError where it was made on another head.
     """
+    person(track, head)  # refuses another head's track
     origin = origin_s(track)
     times = np.asarray(track.time_s, np.float64) - origin
     sound, length = _sound(track, origin, until_s)

@@ -84,14 +84,12 @@ export class Face {
     }
   }
 
-  get last() {
-    return this.clip.last;
-  }
-
-  /** The performance's own value of a target at frame f. */
-  recorded(name, f) {
-    const { values } = this.curves.weights.track;
-    return values[f * this.names.length + this.index.get(name)];
+  /** The performance's own values of a target: {times, values}. */
+  recorded(name) {
+    const { times, values } = this.curves.weights.track;
+    const own = times.filter((time) => time <= this.clip.last + 1e-4); // after them come those that stretch the rig
+    const i = this.index.get(name);
+    return { times: own, values: own.map((_, key) => values[key * this.names.length + i]) };
   }
 
   /** Show the face at time t; `edits(name, sampled)` gives a weight of one's own, or undefined. */

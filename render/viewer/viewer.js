@@ -151,7 +151,7 @@ class Viewer {
   curvesOf(name) {
     return this.faces.map((face) => {
       const { times, curves } = face.clip;
-      if (face.index.has(name)) return { times, values: times.map((_, f) => face.recorded(name, f)) };
+      if (face.index.has(name)) return face.recorded(name);
       const column = curves.emotion?.[name];
       return { times, values: column ? column.map((value) => value ?? NaN) : times.map(() => NaN) };
     });
