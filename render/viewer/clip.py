@@ -20,13 +20,18 @@ from flame_tools.posing import person
 from flame_tools.types import FaceParams, Track
 from render.viewer.dressing import Dressing, dressing_of
 
+
+def _looks(*ways: str) -> list[str]:
+    return [f"eyeLook{way}{side}" for way in ways for side in ("Left", "Right")]
+
+
 _GAP_S = 1.0  # between the performance and the frames that only stretch the rig
 # Poses at which the motion is furthest from linear in its weights: with them the file gets every further target
 # (docs/export.md) that a slider can need, and not only those that the performance did.
 _STRETCHES = (
     {"eyeBlinkLeft": 0.5, "eyeBlinkRight": 0.5, "jawOpen": 0.5},
-    {"jawOpen": 0.5, "jawLeft": 0.5, "eyeLookUpLeft": 0.5, "eyeLookInLeft": 0.5, "eyeLookUpRight": 0.5},
-    {"jawOpen": 0.5, "jawRight": 0.5, "eyeLookDownLeft": 0.5, "eyeLookOutLeft": 0.5, "eyeLookDownRight": 0.5},
+    {"jawOpen": 0.5, "jawLeft": 0.5} | dict.fromkeys(_looks("Up", "In"), 0.5),
+    {"jawOpen": 0.5, "jawRight": 0.5} | dict.fromkeys(_looks("Down", "Out"), 0.5),
 )
 
 
@@ -120,9 +125,9 @@ def _rig_facts(head: Head) -> dict:
     a = head.arrays
     return {
         "arkit": says_names(a),
-        "jawOpen": float(a.jaw_open_rad),
-        "jawSide": float(a.jaw_side_rad),
-        "look": [float(x) for x in a.look_rad],
+        "jawOpenRad": float(a.jaw_open_rad),
+        "jawSideRad": float(a.jaw_side_rad),
+        "lookRad": [float(x) for x in a.look_rad],
     }
 
 

@@ -21,9 +21,9 @@ const JOINT_OF = new Map(
 /** Rotation about x and y, radians, that weights give a joint. */
 export function turnOf(joint, weight, clip) {
   if (joint === "jaw") {
-    return [weight("jawOpen") * clip.jawOpen, (weight("jawLeft") - weight("jawRight")) * clip.jawSide];
+    return [weight("jawOpen") * clip.jawOpenRad, (weight("jawLeft") - weight("jawRight")) * clip.jawSideRad];
   }
-  const [up, down, inward, outward] = clip.look;
+  const [up, down, inward, outward] = clip.lookRad;
   const [side, sign] = joint === "left_eye" ? ["Left", 1] : ["Right", -1];
   return [
     weight(`eyeLookDown${side}`) * down - weight(`eyeLookUp${side}`) * up,
