@@ -199,7 +199,7 @@ const FRAGMENT = /* glsl */ `
 const KEY_VERTEX = `${PARS}\nvoid main() {${MOVE}\ngl_Position = projectionMatrix * viewMatrix * world; }`;
 const NOTHING = "void main() { gl_FragColor = vec4(1.0); }";
 const WIRE_VERTEX = KEY_VERTEX.replace(/}$/, "gl_Position.z -= 2e-4 * gl_Position.w; }"); // before its surface
-const WIRE = "void main() { gl_FragColor = vec4(0.03, 0.035, 0.04, 0.4); }";
+const WIRE = "void main() { gl_FragColor = vec4(0.03, 0.035, 0.04, 0.6); }";
 
 const BOX_M = 0.22; // half a side of the key lamp's map
 const DEEP_M = 1.2;

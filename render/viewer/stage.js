@@ -20,7 +20,9 @@ export class Stage {
   constructor(canvas, faces) {
     this.canvas = canvas;
     this.faces = faces;
-    this.renderer = new THREE.WebGLRenderer({ canvas, antialias: true, preserveDrawingBuffer: false });
+    // Not the GPU's own antialiasing: by software it leaves holes between triangles. See `sharp`.
+    this.renderer = new THREE.WebGLRenderer({ canvas, antialias: false });
+    this.isSharp = true;
     this.renderer.outputColorSpace = THREE.LinearSRGBColorSpace; // the shaders encode themselves
     this.renderer.autoClear = false;
     this.lamps = faces.map(() => new KeyLamp());
@@ -68,7 +70,7 @@ export class Stage {
     const { clientWidth, clientHeight } = this.canvas.parentElement;
     if (!clientWidth || !clientHeight) return;
     this.size = { width: clientWidth, height: clientHeight };
-    this.renderer.setPixelRatio(Math.min(window.devicePixelRatio, 2));
+    this.renderer.setPixelRatio(this.isSharp ? Math.min(Math.max(window.devicePixelRatio, 2), 3) : 1);
     this.renderer.setSize(clientWidth, clientHeight, false);
     const before = this.camera.aspect;
     const [, , width, height] = this.halves()[0];
@@ -76,6 +78,13 @@ export class Stage {
     this.camera.updateProjectionMatrix();
     if (this.view && before !== this.camera.aspect) this.look(this.view);
     this.dirty = true;
+  }
+
+  /** At least four samples a CSS pixel, which the browser averages; or one, where a machine is slow. */
+  sharp(on) {
+    if (on === this.isSharp) return;
+    this.isSharp = on;
+    this.resize();
   }
 
   /** Go to a named view: portrait, front, quarter (from the subject's left) or profile. */

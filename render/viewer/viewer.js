@@ -6,6 +6,7 @@ import { make, Panel } from "./panel.js";
 import { Stage } from "./stage.js";
 import { COLOURS, Timeline } from "./timeline.js";
 
+const SLOW_MS = 50; // a picture: below 20 a second sharpness is given up while it plays
 const FIRST_CURVES = ["jawOpen", "mouthClose", "mouthPucker", "eyeBlinkLeft"];
 const $ = (id) => document.getElementById(id);
 
@@ -41,7 +42,12 @@ class Viewer {
     document.body.classList.toggle("still", end - first < 1e-6);
     this.buttons();
     this.keys();
-    const loop = () => {
+    let before = performance.now();
+    let usual = 0;
+    const loop = (now) => {
+      usual = this.clock.playing ? 0.8 * usual + 0.2 * (now - before) : 0;
+      before = now;
+      this.stage.sharp(this.clock.playing ? this.stage.isSharp && usual < SLOW_MS : true);
       this.clock.tick();
       if (this.clock.playing || this.wasPlaying) this.update();
       this.wasPlaying = this.clock.playing;
