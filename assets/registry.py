@@ -146,7 +146,7 @@ _ALL = (
     Asset(
         name="three",
         file="three.js",
-        sha256="eeb5d44f0b3225ea2721ebeff9125595aec15de2c169b46c8833bcaf7e653a90",
+        sha256="982f5b8285fa4c4912f2ea8be750453a1ecd3a15366030147e531f968727e4ee",
         licence="MIT",
         source="tools/build_viewer.sh, from three 0.187.0 of the npm registry, bundled by esbuild 0.25.10",
         note="(c) 2010-2026 three.js authors. The parts that render/viewer uses, minified; its licence stands at the top.",

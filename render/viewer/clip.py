@@ -73,12 +73,10 @@ def clip_of(track: Track, head: Head, name: str, *, until_s: float) -> Clip:
         "end": round(max(float(times[-1]), length), 6),
         "last": round(float(times[-1]), 6),
         "times": [round(t, 6) for t in times.tolist()],
-        "fps": round(track.fps[0] / track.fps[1], 4) if track.fps else None,
         "sound": bool(sound),
         "phones": _intervals(track, "phones", origin),
         "words": _intervals(track, "words", origin),
         "curves": _curves(track),
-        "head": head.arrays.id,
         "licences": list(licences_of(track, head.arrays)),
     } | _rig_facts(head)
     return Clip(_glb(track, head), sound, dressing_of(track, head), facts)

@@ -106,8 +106,7 @@ export class Face {
         if (own !== undefined && Math.abs(own - this.sampled[i]) > 1e-6) wanted.set(name, own);
       }
     }
-    if (this.clip.arkit) override(this.weights, this.turns, this.index, wanted, this.clip);
-    else for (const [name, value] of wanted) this.weights[this.index.get(name)] = value;
+    override(this.weights, this.turns, this.index, wanted, this.clip);
     for (const [node, turn] of Object.entries(this.turns)) this.bones[node].quaternion.fromArray(turn);
     for (const mesh of this.meshes) mesh.morphTargetInfluences.splice(0, Infinity, ...this.weights);
     this.scene.updateMatrixWorld(true);

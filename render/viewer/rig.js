@@ -58,9 +58,9 @@ export function feature([x, y, z, w]) {
 const clamped = (value) => Math.min(Math.max(value, 0), 1);
 
 /**
- * Put ARKit weights of one's own into a sampled pose.
+ * Put weights of one's own into a sampled pose; on a head whose names are ARKit's they turn joints as well.
  * `weights` (a number a target) and `turns` (joint -> quaternion) are changed; `index` names the targets;
- * `wanted` maps ARKit names to weights in [0, 1], those that differ from the sample only.
+ * `wanted` maps names of targets to weights in [0, 1], those that differ from the sample only.
  */
 export function override(weights, turns, index, wanted, clip) {
   const put = (name, value) => {
@@ -76,7 +76,7 @@ export function override(weights, turns, index, wanted, clip) {
       put(`${name}_bulge_over`, 0);
       put(`${name}_bulge_under`, 0);
     }
-    if (JOINT_OF.has(name)) joints.add(JOINT_OF.get(name));
+    if (clip.arkit && JOINT_OF.has(name)) joints.add(JOINT_OF.get(name));
   }
   const weight = (name) => weights[index.get(name)];
   for (const joint of joints) {
