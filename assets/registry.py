@@ -149,7 +149,7 @@ _ALL = (
         sha256="982f5b8285fa4c4912f2ea8be750453a1ecd3a15366030147e531f968727e4ee",
         licence="MIT",
         source="tools/build_viewer.sh, from three 0.187.0 of the npm registry, bundled by esbuild 0.25.10",
-        note="(c) 2010-2026 three.js authors. The parts that render/viewer uses, minified; its licence stands at the top.",
+        note="(c) 2010-2026 three.js authors. The parts that render/viewer uses, minified; licence at the top.",
     ),
 )
 
