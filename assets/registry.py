@@ -143,6 +143,14 @@ _ALL = (
         source="python -m animate.train.judges emotion ict_facekit.npz FOLDER",
         note="Emotion judge (docs/readers.md), learnt from faces as lip_judge was.",
     ),
+    Asset(
+        name="three",
+        file="three.js",
+        sha256="982f5b8285fa4c4912f2ea8be750453a1ecd3a15366030147e531f968727e4ee",
+        licence="MIT",
+        source="tools/build_viewer.sh, from three 0.187.0 of the npm registry, bundled by esbuild 0.25.10",
+        note="(c) 2010-2026 three.js authors. The parts that render/viewer uses, minified; licence at the top.",
+    ),
 )
 
 ASSETS: dict[str, Asset] = {asset.name: asset for asset in _ALL}

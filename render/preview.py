@@ -89,7 +89,7 @@ def _draw(head, vertices, camera, albedo, background, supersample, wireframe, sk
     texture = np.require(texture, np.uint8, _OWN)
     scale = _pixels_per_metre(camera, clip)
     texture = at_scale(texture, look.uv_per_metre * max(texture.shape[:2]) / scale)
-    eye = _eye_of(look, skin) if albedo is None else _eye_like(look, albedo)
+    eye = eye_picture(look, albedo, skin)
     eye_texture = at_scale(eye, look.eye_per_metre * len(eye) / scale)
     backdrop = np.zeros(8, np.float32)
     if background is not None:
@@ -99,7 +99,7 @@ def _draw(head, vertices, camera, albedo, background, supersample, wireframe, sk
     wire = np.ascontiguousarray(screen, np.float32) if wireframe else np.empty((0, 3), np.float32)
     focal, centre = np.asarray(camera.focal), np.asarray(camera.centre)
     rays = np.array([*focal, *centre, camera.orthographic], np.float64)
-    table = _complexion(look, skin, len(texture) > 1)
+    table = complexion_table(look, skin, len(texture) > 1)
     out = np.empty((height, width, 4), np.uint8)
     step = _depth_step(camera, clip, scale)
 
@@ -133,6 +133,11 @@ def plain_vertices(look, vertices) -> np.ndarray:  # [V, 3] float32, contiguous
     return np.require(points, np.float32, _OWN)
 
 
+def eye_picture(look, albedo, skin) -> np.ndarray:  # [h, w, 3] uint8 sRGB over gaze coordinates
+    """The eye that goes with an albedo, or else with a complexion."""
+    return _eye_of(look, skin) if albedo is None else _eye_like(look, albedo)
+
+
 def _eye_of(look, skin) -> np.ndarray:
     """The usual eye; brown with a dark complexion."""
     if skin is None or np.dot(skin, (0.3, 0.6, 0.1)) > 150:
@@ -149,7 +154,7 @@ def _eye_like(look, albedo) -> np.ndarray:
     return eye_texture(iris, tuple(warm.tolist()))
 
 
-def _complexion(look, skin, textured) -> np.ndarray:
+def complexion_table(look, skin, textured) -> np.ndarray:  # [M, COLUMNS] of render.materials
     """The material table with the colours of skin made factors on a texture, turned towards a complexion."""
     table = look.table.copy()
     rows = table[:, 6] == SKIN
