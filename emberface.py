@@ -29,10 +29,11 @@ if TYPE_CHECKING:
     from animate.takes import Sampling
     from flame_tools.export import Options
     from flame_tools.head import Head
+    from render.viewer import Served
 
 __version__ = "0.1.0"
 __all__ = [
-    "FORMATS", "FaceError", "Track", "animate", "export", "fit", "load", "main", "recon", "render", "transfer",
+    "FORMATS", "FaceError", "Track", "animate", "export", "fit", "load", "main", "recon", "render", "transfer", "view",
 ]  # fmt: skip
 
 PathLike = str | os.PathLike
@@ -40,7 +41,7 @@ DOUBLE_ENDINGS = (
     ".face.npz", ".emotion.csv", ".curves.csv", ".curves.json", ".vrm.json", ".visemes.json", ".visemes.srt",
     ".words.srt", ".smplx.npz", ".smplx.pkl", ".emote.npz", ".emote.pkl",
 )  # fmt: skip
-DRAWN = (".mp4", ".png", ".webp", ".gif")
+DRAWN = (".mp4", ".png", ".webp", ".gif", ".html")
 FORMATS = {
     ".face.npz": "the track itself, to come back to",
     ".glb": "glTF: mesh, 52 named shapes, skin, animation",
@@ -69,6 +70,7 @@ FORMATS = {
     ".emotion.csv": "the emotion over time, to edit and to give back to animate",
     ".wav": "the voice",
     ".mp4": "a film with sound",
+    ".html": "a page to play it, turn it and move its sliders, that needs no network",
     ".png": "a picture of the first frame",
     ".webp": "a loop without sound, for pages",
     ".gif": "the same in 256 colours",
@@ -277,13 +279,19 @@ def render(
 ) -> None:
     """Draw a track: an .mp4 of every frame with its sound, a .webp or .gif without, or a .png of the first one.
 
-    `view` is "portrait", "front", "three-quarter", "profile", "turntable" or "sheet" (three sides), `passes` any of
-    "shaded", "albedo", "normals", "depth", "uv", "mask". `compare` is shown beside the track, frame by frame.
+    An .html is a page of its own: play, turn, sliders, curves, sound; it works from disk. For the others `view` is
+    "portrait", "front", "three-quarter", "profile", "turntable" or "sheet" (three sides), `passes` any of "shaded",
+    "albedo", "normals", "depth", "uv", "mask". `compare` is shown beside the track, frame by frame.
     """
     from flame_tools.licences import licences_of
     from render.film import film, frame_rate, still_picture
 
     head, path = _head(head, track), Path(path)
+    if kind_of(path) == ".html":
+        from render.viewer import write_viewer
+
+        write_viewer(track, head, path, **_page_options(compare, compare_head, options))
+        return
     kind, licences = kind_of(path), licences_of(track, head.arrays)
     if kind not in DRAWN:
         raise InputError(f"cannot draw to {path}; wanted a name that ends in {', '.join(DRAWN)}")
@@ -319,6 +327,36 @@ def render(
         from render.animation import write_animation
 
         write_animation(path, pictures, reel.fps)
+
+
+def view(
+    track: Track,
+    *,
+    head: str | Head | None = None,  # the track's own where None
+    port: int = 0,  # of 127.0.0.1; 0: a free one
+    compare: Track | None = None,
+    compare_head: str | Head | None = None,
+    **options,  # names, title
+) -> Served:
+    """Serve a track's page on this machine: `.url` says where, `.run()` serves until Ctrl-C."""
+    from render.viewer import serve
+
+    return serve(track, _head(head, track), port=port, **_page_options(compare, compare_head, options))
+
+
+def _page_options(compare: Track | None, compare_head: str | Head | None, options: dict) -> dict:
+    """What a page takes of the options of a drawing, and the emotions that its sliders stand for."""
+    from animate.emotion import EMOTIONS, layer
+
+    usual = {"view": "portrait", "passes": ("shaded",), "wireframe": False, "backend": "numba"}
+    chosen = [name for name, value in options.items() if name in usual and value != usual[name]]
+    if chosen:
+        raise InputError(f"a page shows every view itself and has no choice of {', '.join(chosen)}; leave it out")
+    one_hot = np.eye(len(EMOTIONS))
+    emotions = {name: layer(row) for name, row in zip(EMOTIONS[1:], one_hot[1:], strict=True)}
+    second = None if compare is None or compare_head is None else _head(compare_head)
+    rest = {name: value for name, value in options.items() if name not in usual}
+    return {"compare": compare, "compare_head": second, "emotions": emotions, **rest}
 
 
 def _thinned(track: Track, every: int) -> Track:

@@ -305,7 +305,7 @@ def render_(
     size: Size = "720x720",
     json: Json = False,
 ) -> None:
-    """Draw a track: .mp4 with sound, .webp or .gif without, or .png."""
+    """Draw a track: .mp4 with sound, .webp or .gif without, .png, or a page to play it: .html."""
     if emberface.kind_of(out) not in emberface.DRAWN:
         raise InputError(f"cannot draw to {out}; wanted a name that ends in {', '.join(emberface.DRAWN)}")
     options = {
@@ -349,6 +349,27 @@ def convert(
     rate = None if fps is None else frame_rate_of(fps)
     options = export_options(unit, up, shapes, names, tolerance, inbetweens)
     _convert("convert", track, out, head, size_of(size), json, to, lod, fps=rate, options=options)
+
+
+@app.command()
+def view(
+    track: Annotated[Path, typer.Argument(help="A NAME.face.npz.")],
+    port: Annotated[int, typer.Option("--port", min=0, max=65535, help="0: a free one.")] = 0,
+    compare: Annotated[Path | None, typer.Option("--compare", help="Another track beside it.")] = None,
+    browser: Annotated[bool, typer.Option("--open/--no-open", help="Show it in the browser.")] = True,
+    head: OwnHead = None,
+) -> None:
+    """Look at a track in the browser: play, turn, sliders, curves. Nothing outside this machine can reach it."""
+    other = None if compare is None else emberface.load(compare)
+    names = tuple(path.name.removesuffix(".face.npz") for path in (track, compare) if path is not None)
+    options = {"names": names} if compare is not None else {"title": names[0]}
+    served = emberface.view(emberface.load(track, head=head), head=head, port=port, compare=other, **options)
+    print(f"{served.url}  (Ctrl-C ends it)", flush=True)
+    if browser:
+        import webbrowser
+
+        webbrowser.open(served.url)
+    served.run()
 
 
 @app.command()

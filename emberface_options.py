@@ -83,6 +83,7 @@ class Format(StrEnum):
 
     glb, fbx, obj, csv, wav, mp4, png = "glb", "fbx", "obj", "csv", "wav", "mp4", "png"
     mdd, pc2, ply, stl = "mdd", "pc2", "ply", "stl"
+    html = "html"
     emotion, curves, curve_table = "emotion.csv", "curves.csv", "curves.json"
     vrm, visemes = "vrm.json", "visemes.json"
     usd, usda, usdc, usdz, abc, vmd = "usd", "usda", "usdc", "usdz", "abc", "vmd"
