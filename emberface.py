@@ -130,7 +130,7 @@ def animate(
     fps: Fraction | int = 30,
     seed: int = 0,
     takes: int | None = None,  # how many ways to say it; None: one, and it is the result
-    model: PathLike | None = None,  # "rules", "motion", "flow", or a file of `emberface train`; None: see below
+    model: PathLike | None = None,  # "rules", "motion", "flow", "keys", or a file of `emberface train`; None: see below
     sampling: Sampling | None = None,  # how a flow is followed, as Sampling(guidance=Guidance(emotion=1.5))
     progress: Callable[[float], None] = lambda share: None,
 ) -> Track | Iterator[Track]:

@@ -24,7 +24,7 @@ Model = Annotated[
     str | None,
     typer.Option(
         "--model",
-        help="What moves the face: rules, a bundled network (motion, or flow, which has many takes), or an npz of "
+        help="What moves the face: rules, a bundled network (motion; flow, of many takes; keys), or an npz of "
         "`train`. By default rules where there is a text, else motion.",
     ),
 ]

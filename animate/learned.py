@@ -40,7 +40,7 @@ from flame_tools.head import Head
 from flame_tools.load import load_head
 from flame_tools.types import Intervals
 
-BUNDLED = ("motion", "flow")  # assets emberface-motion and emberface-flow
+BUNDLED = ("motion", "flow", "keys")  # assets emberface-motion, emberface-flow, emberface-keys
 _LIDS = [INDEX[name] for name in LID_OWNED]
 _PIECE = 900  # frames that go through a model together
 

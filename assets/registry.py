@@ -85,6 +85,14 @@ _ALL = (
         note="Learnt as emberface-motion was.",
     ),
     Asset(
+        name="emberface-keys",
+        file="emberface_keys.npz",
+        sha256="fe921690ac0a6ee079b9df6ba7a348f589d5cf2360ee692c376e01fc45d445fb",
+        licence="Apache-2.0",
+        source="emberface train keys tools/trainings/keys.json, on the same corpus",
+        note="Learnt as emberface-motion was.",
+    ),
+    Asset(
         name="astronaut",
         file="astronaut.png",
         sha256="88431cd9653ccd539741b555fb0a46b61558b301d4110412b5bc28b5e3ea6cb5",

@@ -18,7 +18,7 @@ from flame_tools.posing import person, posed_frames
 from render.viewer import serve, write_viewer
 from render.viewer.poses import emotion_poses
 from tests.interchange.chromium import PROGRAM, browser
-from tests.interchange.test_blender_glb import performance
+from tests.interchange.performance import performance
 
 pytestmark = pytest.mark.skipif(PROGRAM is None, reason="Chromium is not installed: apt install chromium")
 SIZE = (800, 520)
