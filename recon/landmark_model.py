@@ -6,6 +6,7 @@ tell: the neck stays at 0, the jaw does not roll, the eyes do not roll.
 
 from __future__ import annotations
 
+import copy
 from dataclasses import dataclass
 
 import numpy as np
@@ -65,7 +66,11 @@ def rotation_derivatives(axis_angle: np.ndarray) -> np.ndarray:
 
 
 class LandmarkModel:
-    """Landmarks of a head, several embeddings one after another, as a function of the unknowns of `Layout`."""
+    """Landmarks of a head, several embeddings one after another, as a function of the unknowns of `Layout`.
+
+    A landmark is a mean of three vertices, and skinning is linear in them: so template and bases are averaged once,
+    as they are and times the weights of each joint that may turn (sets 0 to 3 below), and no vertex is posed.
+    """
 
     def __init__(self, head: HeadArrays, names: tuple[str, ...] = ("468", "iris")):
         missing = [name for name in names if name not in head.landmarks]
@@ -80,30 +85,50 @@ class LandmarkModel:
             name: slice(end - len(e.faces), end) for name, e, end in zip(names, embeddings, ends, strict=True)
         }
         corners = head.faces[np.concatenate([e.faces for e in embeddings])]  # [L, 3]
-        used, self.corners = np.unique(corners, return_inverse=True)
-        self.corners = self.corners.reshape(corners.shape)
-        self.barycentrics = np.concatenate([e.barycentrics for e in embeddings]).astype(np.float64)
+        barycentrics = np.concatenate([e.barycentrics for e in embeddings]).astype(np.float64)
         self.layout = Layout.of(head.shapedirs.shape[2], head.expressiondirs.shape[2])
+        skin = head.weights[corners][..., _MOVED].astype(np.float64)  # [L, 3, 3]
+        self.share = np.einsum("lk,lkj->jl", barycentrics, skin)  # [3, L] of jaw and eyes; the rest does not turn
+        sets = np.concatenate([barycentrics[..., None], barycentrics[..., None] * skin], -1)  # [L, 3, 4]
 
-        self.template = head.v_template[used].astype(np.float64)
-        self.basis = np.concatenate([head.shapedirs[used], head.expressiondirs[used]], 2).astype(np.float64)
-        self.posedirs = head.posedirs[used].astype(np.float64).reshape(len(used), 3, 4, 3, 3)
-        self.weights = head.weights[used].astype(np.float64)
+        def averaged(values: np.ndarray) -> np.ndarray:
+            """Values [V, 3, ...] at vertices -> [4, 3, L, ...] at landmarks."""
+            tail = values.shape[2:]
+            flat = values[corners].astype(np.float64).reshape(*corners.shape, 3, -1)
+            return np.ascontiguousarray(np.einsum("lks,lkcf->sclf", sets, flat).reshape(4, 3, len(corners), *tail))
+
+        self.template = averaged(head.v_template)  # [4, 3, L]
+        self.basis = averaged(np.concatenate([head.shapedirs, head.expressiondirs], 2))  # [4, 3, L, S + E]
+        poses = head.posedirs.reshape(len(head.posedirs), 3, 4, 9)[:, :, 1:]  # the neck stays
+        self.poses = averaged(poses.reshape(len(poses), 3, 27))  # [4, 3, L, 27] of R - I of jaw and eyes, row by row
         regressor = head.J_regressor.astype(np.float64)
         self.joint_template = regressor @ head.v_template
         moved = np.concatenate([head.shapedirs, head.expressiondirs * float(head.joints_follow_expression)], 2)
         self.joint_basis = (regressor @ moved.reshape(len(moved), -1)).reshape(5, 3, -1)
 
-        row = np.full(len(head.v_template), -1)
-        row[used] = np.arange(len(used))
-        lids = row[head.eyelid_vertices]
-        kept = lids >= 0
-        self.lid_rows = lids[kept]
-        self.lid_dirs = head.eyelid_dirs[kept].astype(np.float64)  # [m, 3, 4]
-        self.lid_shapedirs = head.eyelid_shapedirs[kept].astype(np.float64)  # [m, 3, 4, S]
+        self.lid_marks = np.flatnonzero(np.isin(corners, head.eyelid_vertices).any(1))  # [n] landmarks on lids
+        corners, sets = corners[self.lid_marks], sets[self.lid_marks]
+        lids = np.zeros((len(head.v_template), 3, 4 + 4 * self.layout.shape.stop), np.float32)
+        along = np.concatenate([head.eyelid_dirs, head.eyelid_shapedirs.reshape(len(head.eyelid_dirs), 3, -1)], 2)
+        lids[head.eyelid_vertices] = along
+        lids = averaged(lids)
+        self.lid_dirs = np.ascontiguousarray(lids[..., :4])  # [4, 3, n, 4]
+        self.lid_shapedirs = lids[..., 4:].reshape(*lids.shape[:3], 4, -1)  # [4, 3, n, 4, S]
+
+    def of_person(self, shape: np.ndarray) -> LandmarkModel:
+        """The same landmarks on one person, shape [S]: a third of the work, since its layout has no identity."""
+        own, shapes = copy.copy(self), len(shape)
+        own.layout = Layout.of(0, self.basis.shape[-1] - shapes)
+        own.template = self.template + self.basis[..., :shapes] @ shape
+        own.basis = np.ascontiguousarray(self.basis[..., shapes:])
+        own.joint_template = self.joint_template + self.joint_basis[..., :shapes] @ shape
+        own.joint_basis = np.ascontiguousarray(self.joint_basis[..., shapes:])
+        own.lid_dirs = self.lid_dirs + self.lid_shapedirs @ shape
+        own.lid_shapedirs = self.lid_shapedirs[..., :0]
+        return own
 
     def __len__(self) -> int:
-        return len(self.corners)
+        return self.template.shape[2]
 
     def points(self, unknowns: np.ndarray) -> np.ndarray:
         """Unknowns [K] -> landmarks [L, 3] in the world, metres."""
@@ -141,49 +166,42 @@ class LandmarkModel:
         left, right = unknowns[lay.eyelids]
         feature = np.array([left, right, 4 * left * (1 - left), 4 * right * (1 - right)])
         turns, derivatives = self._local_turns(unknowns)
+        less = turns - np.eye(3)
 
-        lids = self.lid_dirs + self.lid_shapedirs @ unknowns[lay.shape]  # [m, 3, 4]
-        rest = self.template + self.basis @ coefficients
-        rest[self.lid_rows] += lids @ feature
-        rest += np.einsum("ncjab,jab->nc", self.posedirs[:, :, 1:], turns - np.eye(3))
+        lids = self.lid_dirs + self.lid_shapedirs @ unknowns[lay.shape]  # [4, 3, n, 4]
+        rest = self.template + self.basis @ coefficients + self.poses @ less.ravel()  # [4, 3, L]
+        rest[:, :, self.lid_marks] += lids @ feature
         joints = self.joint_template + self.joint_basis @ coefficients  # [5, 3]
-
-        moved = self.weights[:, _MOVED]  # [n, 3]; root and neck stay, so their share is the identity
-        blend = np.eye(3) + np.einsum("nj,jab->nab", moved, turns - np.eye(3))
-        away = joints[list(_MOVED)] - np.einsum("jab,jb->ja", turns, joints[list(_MOVED)])
-        posed = np.einsum("nab,nb->na", blend, rest) + moved @ away
+        held = joints[list(_MOVED)]
+        away = -np.einsum("jab,jb->ja", less, held)
+        local = _blended(rest, less) + away.T @ self.share  # [3, L]
 
         turn = rotation_matrix(unknowns[lay.rotation])
-        local = self._embed(posed)  # [L, 3]
-        points = (local - joints[0]) @ turn.T + joints[0] + unknowns[lay.translation]
+        away_from_root = local - joints[0][:, None]
+        points = (turn @ away_from_root).T + joints[0] + unknowns[lay.translation]
         if not jacobian:
             return points, None
 
-        d_rest = np.zeros((len(rest), 3, lay.rotation.start))
-        d_rest[:, :, linear] = self.basis
-        d_rest[self.lid_rows, :, lay.shape] += np.einsum("ncfs,f->ncs", self.lid_shapedirs, feature)
+        d_local = np.empty((3, len(self), lay.rotation.start))
+        d_away = -less @ self.joint_basis[list(_MOVED)]  # [3, 3, S + E]
+        d_local[..., linear] = _blended(self.basis, less) + np.einsum("jl,jcf->clf", self.share, d_away)
+        d_local[:, self.lid_marks, lay.shape] += _blended(np.einsum("scnfk,f->scnk", self.lid_shapedirs, feature), less)
+        for unknown, j, turned in derivatives:
+            arm = turned @ (rest[1 + j] - held[j][:, None] * self.share[j])
+            corrective = self.poses[..., 9 * j : 9 * j + 9] @ turned.ravel()
+            d_local[..., unknown] = _blended(corrective, less) + arm
+        d_local[..., lay.eyelids] = 0
         change = np.array([[1, 0], [0, 1], [4 - 8 * left, 0], [0, 4 - 8 * right]])
-        d_rest[self.lid_rows, :, lay.eyelids] = lids @ change
-        for unknown, j, turned in derivatives:
-            d_rest[:, :, unknown] = np.einsum("ncab,ab->nc", self.posedirs[:, :, 1 + j], turned)
-        d_posed = blend @ d_rest
-        d_joints = self.joint_basis[list(_MOVED)]
-        d_away = d_joints - turns @ d_joints  # [3, 3, S + E]
-        d_posed[:, :, linear] += (moved @ d_away.reshape(3, -1)).reshape(len(rest), 3, -1)
-        for unknown, j, turned in derivatives:
-            arm = (rest - joints[_MOVED[j]]) @ turned.T
-            d_posed[:, :, unknown] += moved[:, j : j + 1] * arm
+        d_local[:, self.lid_marks, lay.eyelids] = _blended(lids @ change, less)
 
-        full = np.zeros((len(self), 3, lay.size))
-        full[:, :, : lay.rotation.start] = turn @ self._embed(d_posed)
-        full[:, :, linear] += (np.eye(3) - turn) @ self.joint_basis[0]
-        full[:, :, lay.rotation] = np.einsum(
-            "kab,lb->lak", rotation_derivatives(unknowns[lay.rotation]), local - joints[0]
-        )
-        full[:, :, lay.translation] = np.eye(3)
-        return points, full
+        full = np.zeros((3, len(self), lay.size))
+        full[..., : lay.rotation.start] = np.tensordot(turn, d_local, 1)
+        full[..., linear] += ((np.eye(3) - turn) @ self.joint_basis[0])[:, None]
+        full[..., lay.rotation] = np.moveaxis(rotation_derivatives(unknowns[lay.rotation]) @ away_from_root, 0, -1)
+        full[..., lay.translation] = np.eye(3)[:, None]
+        return points, full.swapaxes(0, 1)
 
-    def _embed(self, values: np.ndarray) -> np.ndarray:
-        """Values [n, ...] at vertices -> [L, ...] at landmarks."""
-        tail = (slice(None),) + (None,) * (values.ndim - 1)
-        return sum(values[self.corners[:, k]] * self.barycentrics[:, k][tail] for k in range(3))
+
+def _blended(values: np.ndarray, less: np.ndarray) -> np.ndarray:
+    """Values [4, 3, L, ...] of the sets, skinned with R - I [3, 3, 3] of jaw and eyes: [3, L, ...]."""
+    return values[0] + sum(np.tensordot(matrix, own, 1) for matrix, own in zip(less, values[1:], strict=True))

@@ -12,6 +12,7 @@ from flame_tools.archive import written_whole
 from flame_tools.errors import InputError
 from flame_tools.export.visemes import visemes_of
 from flame_tools.head import Head
+from flame_tools.track_check import check_track
 from flame_tools.types import Track
 
 _SILENT = ("", "sil", "sp", "spn", "<eps>", "<sil>", "<s>", "</s>", "[noise]", "<unk>")
@@ -22,6 +23,7 @@ def write_viseme_srt(track: Track, head: Head, path: str | os.PathLike) -> None:
 
     Neighbours that show the same are one cue. Raises InputError where the track has no phones, or unknown ones.
     """
+    check_track(track)
     said = [(row.viseme, row.start_s, row.end_s) for row in visemes_of(track) if row.viseme != "sil"]
     joined: list[tuple[str, float, float]] = []
     for name, start_s, end_s in said:
@@ -34,6 +36,7 @@ def write_viseme_srt(track: Track, head: Head, path: str | os.PathLike) -> None:
 
 def write_word_srt(track: Track, head: Head, path: str | os.PathLike) -> None:
     """Write one cue a word of `track.intervals["words"]`. Raises InputError where the track has none."""
+    check_track(track)
     words = track.intervals.get("words")
     rows = [] if words is None else list(zip(words.names, words.start_s, words.end_s, strict=True))
     rows = [(" ".join(name.split()), start, end) for name, start, end in rows if name.strip().lower() not in _SILENT]

@@ -52,7 +52,7 @@ def write_layer(
         del said
     if not done:
         known = [code for code in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG) if os.strerror(code) in reason]
-        raise OSError(known[0] if known else errno.EIO, reason)
+        raise OSError(known[0], os.strerror(known[0])) if known else OSError(errno.EIO, reason)
 
 
 def _stage(

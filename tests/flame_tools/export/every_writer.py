@@ -8,7 +8,9 @@ from flame_tools.posing import at_frames
 from flame_tools.track_file import save_track
 from tests.flame_tools.export.conftest import lively_track
 
-ELSEWHERE = (".abc",)  # written by another program: see tests/interchange/test_alembic.py
+# Written by another program, and of FLAME heads alone: see tests/interchange/test_alembic.py, test_flame_params.py
+ELSEWHERE = (".abc", ".smplx.npz", ".smplx.pkl", ".emote.npz", ".emote.pkl")
+BESIDE = (".usd", ".usda", ".usdc")  # refer to a sound beside them, by a name that follows their own
 EVERY = {
     **{ending: write for ending, write in WRITERS.items() if ending not in ELSEWHERE},
     " ply sequence": write_ply_sequence,
@@ -26,7 +28,10 @@ def fitting(ending: str, head: Head, frames: int = 4) -> Track:
         frames,
         audio=np.sin(np.arange(int(rate * seconds)) / 10).astype(np.float32),
         audio_rate=rate,
-        intervals={"phones": Intervals(("M", "AA1"), np.array([0.0, seconds / 2]), np.array([seconds / 2, seconds]))},
+        intervals={
+            "phones": Intervals(("M", "AA1"), np.array([0.0, seconds / 2]), np.array([seconds / 2, seconds])),
+            "words": Intervals(("ma",), np.array([0.0]), np.array([seconds])),
+        },
     )
     if ending in STILLS and frames > 1:
         return at_frames(track, [frames - 1])

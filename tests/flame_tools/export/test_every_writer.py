@@ -18,7 +18,7 @@ import pytest
 from flame_tools import Head, InputError, OutputError, ShapeError
 from flame_tools.posing import at_frames
 from tests.flame_tools.export.conftest import lively_track
-from tests.flame_tools.export.every_writer import EVERY, STILLS, fitting
+from tests.flame_tools.export.every_writer import BESIDE, EVERY, STILLS, fitting
 
 ROOT = Path(__file__).parents[3]
 FOLDERS = ("", " ply sequence")
@@ -42,9 +42,13 @@ def test_any_name_and_the_same_bytes(ending, head, tmp_path):
     places[1].parent.mkdir()
     for place in places:
         write(track, head, place)
+        beside = [f"{place.name}.wav"] if ending in BESIDE else []
+        others = [places[1].parent.name] if place is places[0] else []
+        assert sorted(p.name for p in place.parent.iterdir()) == sorted([place.name, *beside, *others])
+    if ending in BESIDE:  # the layer holds its own name: the same one elsewhere
+        places[1] = places[1].with_name(places[0].name)
+        write(track, head, places[1])
     assert content(places[0]) == content(places[1])
-    assert sorted(p.name for p in tmp_path.iterdir()) == sorted([places[0].name, places[1].parent.name])
-    assert [p.name for p in places[1].parent.iterdir()] == [places[1].name]
     assert places[0].stat().st_mode & 0o777 == (0o755 if ending in FOLDERS else 0o644) & ~_umask()
 
 
@@ -63,8 +67,9 @@ def test_a_second_run_takes_the_place_of_the_first(ending, head, tmp_path):
     for one in (other, track):
         write(one, head, path)
     write(track, head, tmp_path / f"again{ending}")
-    assert content(path) == content(tmp_path / f"again{ending}")
-    assert len(list(tmp_path.iterdir())) == 2
+    if ending not in BESIDE:
+        assert content(path) == content(tmp_path / f"again{ending}")
+    assert len(list(tmp_path.iterdir())) == (4 if ending in BESIDE else 2)
 
 
 @every
