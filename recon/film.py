@@ -1,0 +1,172 @@
+"""A film to Tracks: faces are followed, people met by keyframes, frames fitted one by one, their motion joined."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Callable
+from fractions import Fraction
+
+import numpy as np
+import torch
+
+from flame_tools.blas import one_blas_thread
+from flame_tools.errors import InputError
+from flame_tools.head import Head
+from flame_tools.types import Camera, Curves, FaceParams, Track
+from readers.film import read_film
+from readers.readings import Readings
+from recon.film_motion import Motion, joined
+from recon.keyframes import choose_keyframes
+from recon.observation import View, observed
+from recon.person import Person, fit_frame, meet
+from recon.pipeline import SMALLEST_FACE_PX, landmark_model
+from render.footage import Footage, open_footage
+
+KEYFRAMES = 20
+FEWEST_FRAMES = 5  # in which a person has to be seen
+CHUNK = 256  # frames that are followed from one another; the next chunk starts afresh
+
+
+def track_film(
+    path: str | os.PathLike,
+    head: Head,
+    *,
+    all_faces: bool = False,
+    focal_px: float | None = None,
+    fps: Fraction | int | None = None,  # of a folder of pictures
+    parts: str | os.PathLike | None = None,  # a folder for what was read; a run that was stopped goes on from there
+    causal: bool = False,
+    progress: Callable[[float], None] = lambda share: None,
+) -> list[Track]:
+    """Tracks of the people in a film, who is seen longest first; only that one unless `all_faces`.
+
+    Each Track has the film's own frames from the first to the last in which the person is seen, one identity, one
+    focal length, and the film's sound. Frames that cannot be trusted are bridged: `visibility` and the curves
+    "tracking" tell which. `causal` smooths without looking ahead, as a live picture would be.
+
+    Raises InputError where no face can be followed, and what open_footage raises.
+    """
+    footage = open_footage(path, fps=fps)
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = scratch if parts is None else parts
+        done = max(footage.count, 1)
+        read = list(read_film(footage, folder, progress=lambda n: progress(0.5 * n / done)))
+    readings = Readings.joined(read)
+    people = [readings.of(int(number)) for number in np.unique(readings.id)]
+    people = [rows for rows in people if (rows.trust >= 0.3).sum() >= FEWEST_FRAMES and _size(rows) >= SMALLEST_FACE_PX]
+    if not people:
+        raise InputError(
+            f"no face could be followed in {path}; wanted one at least {SMALLEST_FACE_PX} pixels tall, seen in "
+            f"{FEWEST_FRAMES} frames or more"
+        )
+    people.sort(key=lambda rows: (-len(rows), int(rows.id[0])))
+    people = people if all_faces else people[:1]
+    share = 0.5 / len(people)
+    return [
+        track_person(rows, footage, head, focal_px=focal_px, causal=causal,
+                     progress=lambda s, i=i: progress(0.5 + share * (i + s)))
+        for i, rows in enumerate(people)
+    ]  # fmt: skip
+
+
+def _size(rows: Readings) -> float:
+    """The median height of a face in pixels."""
+    return float(np.median(np.ptp(rows.landmarks[..., 1], axis=1)))
+
+
+@one_blas_thread()
+def track_person(
+    rows: Readings,
+    footage: Footage,
+    head: Head,
+    *,
+    focal_px: float | None = None,
+    causal: bool = False,
+    progress: Callable[[float], None] = lambda share: None,
+) -> Track:
+    """One person's Track from what was read of them."""
+    view = View(footage.size, focal_px)
+    chosen = choose_keyframes(rows.landmarks, rows.trust, KEYFRAMES)
+    seen = [observed(rows.landmarks[i].astype(float), rows.iris[i].astype(float), view) for i in chosen]
+    person = meet(head.arrays, landmark_model(head.arrays), seen)
+    first, last = int(rows.frame[0]), int(rows.frame[-1])
+    count, size = last - first + 1, person.layout.size
+    unknowns, variance = np.full((count, size), np.nan), np.zeros((count, size))
+    trust, error = np.zeros(count), np.full(count, np.inf)
+    start = None
+    for n, (landmarks, iris, frame) in enumerate(zip(rows.landmarks, rows.iris, rows.frame, strict=True)):
+        found = fit_frame(
+            head.arrays,
+            person,
+            observed(landmarks.astype(float), iris.astype(float), view),
+            start=None if n % CHUNK == 0 else start,
+        )
+        start = found.unknowns
+        i = int(frame) - first
+        unknowns[i], variance[i], trust[i], error[i] = found.unknowns, found.variance, rows.trust[n], found.error
+        progress((n + 1) / len(rows))
+    times = np.asarray(footage.times_s[first : last + 1])
+    motion = joined(times, unknowns, variance, trust, error, head.arrays, person.layout, causal=causal)
+    return _track(head, person, motion, times, trust, error, footage, view)
+
+
+def _track(
+    head: Head,
+    person: Person,
+    motion: Motion,
+    times: np.ndarray,
+    trust: np.ndarray,
+    error: np.ndarray,
+    footage: Footage,
+    view: View,
+) -> Track:
+    dtype = head.v_template.dtype
+    focal = float(np.exp(person.log_focal))
+    sound = footage.sound()
+    good = ~motion.bridged
+    audio = {} if sound is None else {
+        "audio": sound.samples, "audio_rate": sound.rate, "audio_start_s": sound.start_s,
+    }  # fmt: skip
+    return Track(
+        head_id=head.arrays.id,
+        params=_params(person, motion.unknowns, person.shape, unknown=0.0, dtype=dtype),
+        std=_params(person, motion.sd, person.shape_sd, unknown=float("nan"), dtype=dtype),
+        time_s=times,
+        fps=None if footage.fps is None else (footage.fps.numerator, footage.fps.denominator),
+        camera=Camera(np.full(2, focal), view.middle, view.size),
+        visibility=np.where(motion.bridged, 0.0, trust).astype(np.float32),
+        curves={"tracking": Curves(("trust", "bridged"), np.stack([trust, motion.bridged], 1).astype(np.float32))},
+        provenance={
+            "made_by": "recon.film",
+            "quality": {
+                "coverage": round(float(good.mean()), 4),
+                "nme_468_fitted": round(float(error[good].mean()), 5) if good.any() else None,
+                "keyframes": len(person.keyframes),
+            },
+            "focal_px": {"value": round(focal, 1), "known": view.focal_px is not None},
+        },
+        licences=(head.arrays.licence,),
+        **audio,
+    )
+
+
+def _params(person: Person, values: np.ndarray, shape: np.ndarray, *, unknown: float, dtype) -> FaceParams:
+    """Rows [T, K] of unknowns or of standard deviations as FaceParams; what a film does not tell is `unknown`."""
+    lay = person.layout
+
+    def part(entries: np.ndarray) -> torch.Tensor:
+        return torch.as_tensor(np.ascontiguousarray(entries), dtype=dtype)
+
+    rest = np.full((len(values), 1), unknown)
+    eyes = values[:, lay.eyes].reshape(-1, 2, 2)
+    return FaceParams(
+        shape=part(shape),
+        expression=part(values[:, lay.expression]),
+        global_rotation=part(values[:, lay.rotation]),
+        neck=torch.full((len(values), 3), unknown, dtype=dtype),
+        jaw=part(np.concatenate([values[:, lay.jaw], rest], 1)),
+        eyes=part(np.concatenate([eyes, np.repeat(rest[:, None], 2, 1)], 2)),
+        eyelids=part(values[:, lay.eyelids]),
+        translation=part(values[:, lay.translation]),
+    )
