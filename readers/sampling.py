@@ -69,7 +69,7 @@ def bilinear(image: np.ndarray, x: np.ndarray, y: np.ndarray, *, outside: str = 
 
 
 def sample_square(image: np.ndarray, square: Square, resolution: int, *, outside: str = "edge") -> np.ndarray:
-    """Resample `square` of image [H, W, 3] in [0, 255], uint8 or float, to float32 [resolution, resolution, 3] in [0, 1]."""
+    """Resample `square` of image [H, W, 3] in 0..255, uint8 or float, to float32 [resolution, resolution, 3] in 0..1"""
     height, width = image.shape[:2]
     factor = max(1, int(square.size / resolution))
     ends = square.to_image((np.array([[0, 0], [0, 1], [1, 0], [1, 1]]) * (resolution - 1) + 0.5) / resolution)
@@ -97,5 +97,11 @@ def _sample_fast(part: np.ndarray, square: Square, resolution: int, factor: int,
     sample = fast.sample_bytes if part.dtype == np.uint8 and factor == 1 else fast.sample_floats
     if factor > 1:
         part = fast.reduce(part, factor)
-    place = (float(square.x), float(square.y), float(square.size), float(np.cos(square.angle)), float(np.sin(square.angle)))
+    place = (
+        float(square.x),
+        float(square.y),
+        float(square.size),
+        float(np.cos(square.angle)),
+        float(np.sin(square.angle)),
+    )
     return sample(part, *place, resolution, outside == "black")
