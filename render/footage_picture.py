@@ -17,7 +17,7 @@ class Pictures:
     """Frames of one stream to uint8 sRGB [H, W, 3], all of the first one's size."""
 
     def __init__(self, stream):
-        ratio = stream.sample_aspect_ratio
+        ratio = stream.sample_aspect_ratio or stream.codec_context.sample_aspect_ratio
         self.squeeze = float(ratio) if ratio and 0.1 < ratio < 10 else 1.0
         self.size = None
 
