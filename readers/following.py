@@ -27,12 +27,14 @@ from readers.followed import MIN_PRESENCE, Followed, box_of, change_of_shape, si
 from readers.landmarks import VIEWS, Look, look, roi_of_landmarks
 from readers.sampling import Square
 
+SURE_NEWCOMER, STEADY_NEWCOMER = 0.98, 0.015  # what nobody has seen before must read like a face; real ones: 0.9995
+
 
 @dataclass(frozen=True)
 class FollowOptions:
     """How faces are followed."""
 
-    views: int = 3
+    views: int = 2
     # crops that are averaged in each frame: 1, 2, 3 or 5; more are steadier and slower
     most_faces: int = 8
     # the largest are followed
@@ -201,7 +203,7 @@ class Follower:
             return None
         reading = read_detection(image, found, views=max(3, self.options.views))
         if reading.score < MIN_PRESENCE or reading.unsteadiness > UNSTEADY_DETECTION:
-            return None
+            return None  # hands and folds may look like a face to the detector
         if any(_covers(box, reading.box) for box in boxes):
             return None
         return reading
@@ -222,6 +224,8 @@ class Follower:
         for n, one in enumerate(newcomers):
             seen = Look(one.landmarks, one.spread, one.iris, one.score)
             face = whose.get(n)
+            if face is None and (one.score < SURE_NEWCOMER or one.unsteadiness > STEADY_NEWCOMER):
+                continue
             if face is None:
                 face = Followed(self.next_id, seen.landmarks, self.time_s, seen.landmarks, self.time_s)
                 self.next_id += 1
