@@ -7,9 +7,11 @@ from dataclasses import dataclass, field
 import numpy as np
 
 ROWS, COLUMNS, TONES = 18, 32, 16
-_LEAST_CHANGE = 0.10  # mean change of a thumbnail's pixels that a cut makes, of the whole range
-_LEAST_TONES = 0.20  # share of the thumbnail whose tones have to be others
-_OVER_USUAL = 4.0  # times the change from frame to frame of late
+# A cut: (least mean change of a thumbnail's pixels, of the whole range; least times the usual change from frame to
+# frame; least share of the thumbnail whose tones are others). Either of the two: two shots of one wall differ little.
+_CUTS = ((0.10, 4.0, 0.20), (0.04, 8.0, 0.12))
+_SUSPICION = 5.0  # times the usual change: a cut if the faces are others too
+_USUAL_AT_LEAST = 0.004
 
 
 def thumbnail(image: np.ndarray) -> np.ndarray:
@@ -28,15 +30,20 @@ class CutFinder:
     last: np.ndarray = field(default_factory=lambda: np.zeros((0, COLUMNS)))
     usual: float = 0.0  # mean change of late
 
-    def is_cut(self, image: np.ndarray) -> bool:
-        """Whether a new shot begins with this frame; never with the first."""
+    def look(self, image: np.ndarray) -> tuple[bool, bool]:
+        """Whether a new shot begins with this frame, and whether one may begin; neither with the first frame."""
         now = thumbnail(image)
         before, self.last = self.last, now
         if not len(before):
-            return False
+            return False, False
         change = float(np.abs(now - before).mean())
         tones = [np.histogram(t, bins=TONES, range=(0, 1))[0] / t.size for t in (before, now)]
         apart = float(np.abs(tones[0] - tones[1]).sum() / 2)
-        cut = change > max(_LEAST_CHANGE, _OVER_USUAL * self.usual) and apart > _LEAST_TONES
-        self.usual = 0.0 if cut else 0.8 * self.usual + 0.2 * change
-        return cut
+        usual = max(self.usual, _USUAL_AT_LEAST)
+        cut = any(change > least and change > times * usual and apart > share for least, times, share in _CUTS)
+        maybe = cut or change > _SUSPICION * usual
+        if not maybe:
+            self.usual = 0.8 * self.usual + 0.2 * change
+        else:
+            self.usual = 0.8 * self.usual + 0.2 * min(change, 2 * usual)
+        return cut, maybe

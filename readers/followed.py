@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from readers.appearance import LENGTH, VIEWS_KEPT
+from readers.appearance import LENGTH, VIEWS_KEPT, distance
 from readers.landmarks import Look, roi_of_landmarks, share_outside
 from readers.sampling import Square
 
@@ -31,12 +31,22 @@ class Followed:
     motion: np.ndarray = field(default_factory=lambda: np.zeros(4))  # a second: x, y pixels; log size; radians
     seen: np.ndarray = field(default_factory=lambda: np.zeros((VIEWS_KEPT, LENGTH)))  # looks (readers.appearance)
     weights: np.ndarray = field(default_factory=lambda: np.zeros(VIEWS_KEPT))
-    described_s: float = -1e9
+    latest: np.ndarray = field(default_factory=lambda: np.zeros(LENGTH))  # the look of the last trusted reading
+    latest_view: int = -9
+    remembered_s: float = -1e9  # when a look was added to those seen
     contested: bool = False  # another face is so near that the two may be taken for each other
 
     @property
     def box(self) -> np.ndarray:
         return box_of(self.landmarks)
+
+    def unlike(self, view: int, description: np.ndarray) -> float | None:
+        """1 - cosine to what it looked like last, or in the nearest views; None where only other sides were seen."""
+        seen = distance(self.seen, self.weights, view, description)
+        if abs(view - self.latest_view) > 1:
+            return seen
+        latest = float(1 - self.latest @ description)
+        return latest if seen is None else min(seen, latest)
 
     def crop(self, time_s: float) -> Square:
         """Where to look for it at `time_s`."""

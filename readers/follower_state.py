@@ -19,9 +19,17 @@ _ARRAYS = {
     "motion": (4,),
     "seen": (VIEWS_KEPT, LENGTH),
     "weights": (VIEWS_KEPT,),
+    "latest": (LENGTH,),
 }
-_NUMBERS = {"id": int, "seen_s": float, "trusted_s": float, "described_s": float, "contested": bool}
-_TIMES = ("time_s", "looked_s", "searched_s")
+_NUMBERS = {
+    "id": int,
+    "seen_s": float,
+    "trusted_s": float,
+    "remembered_s": float,
+    "latest_view": int,
+    "contested": bool,
+}
+_TIMES = ("time_s", "looked_s", "searched_s", "cut_s")
 
 
 def state_of(follower: Follower) -> tuple[dict, dict[str, np.ndarray]]:

@@ -13,6 +13,7 @@ new number: two numbers for one person are mended more easily than one number fo
 
 from __future__ import annotations
 
+import copy
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -80,6 +81,7 @@ class Follower:
         self.time_s = -np.inf
         self.looked_s = -np.inf  # when the detector looked last
         self.searched_s = -np.inf  # when it looked for small faces too
+        self.cut_s = -np.inf  # when the shot began
 
     def step(self, image: np.ndarray, time_s: float) -> list[FaceInFrame]:
         """The faces of the next frame, uint8 [H, W, 3], ordered by id."""
@@ -89,10 +91,17 @@ class Follower:
             raise ShapeError(f"frame at {time_s} s comes after one at {self.time_s} s; wanted frames in their order")
         first = self.time_s == -np.inf
         self.time_s = float(time_s)
-        cut = self.cuts.is_cut(image)
+        cut, maybe = self.cuts.look(image)
+        read: dict[int, FaceInFrame | None] = {}
+        if not cut:
+            before = [(face, copy.copy(face)) for face in self.faces] if maybe else []
+            read = {face.id: self._follow(image, face) for face in self.faces}
+            cut = any(self._another(image, old, read[face.id]) for face, old in before)
+            if cut:  # as they were before somebody else was read in their place
+                self.faces, read = [old for _, old in before], {}
         if cut:
+            self.cut_s = self.time_s
             self._send_away(self.faces)
-        read = {face.id: self._follow(image, face) for face in self.faces}
         self._settle(image, read)
         self._let_go()
         missed = any(read.get(face.id) is None for face in self.faces)
@@ -115,14 +124,22 @@ class Follower:
         if seen.score < MIN_PRESENCE or size_of(seen.landmarks) < 8:
             return None
         face.take(seen, self.time_s, trust)
-        if trust > 0.7 and not face.contested and self.time_s - face.described_s >= 0.25:
-            self._describe(image, face)
+        if trust > 0.7 and not face.contested:
+            self._remember(face, view_of(face.landmarks), describe(image, face.landmarks))
         return _in_frame(face.id, seen, trust)
 
-    def _describe(self, image: np.ndarray, face: Followed) -> None:
-        view = view_of(face.landmarks)
-        face.seen, face.weights = remember(face.seen, face.weights, view, describe(image, face.landmarks))
-        face.described_s = self.time_s
+    def _remember(self, face: Followed, view: int, description: np.ndarray) -> None:
+        face.latest, face.latest_view = description, view
+        if self.time_s - face.remembered_s >= 0.25:
+            face.seen, face.weights = remember(face.seen, face.weights, view, description)
+            face.remembered_s = self.time_s
+
+    def _another(self, image: np.ndarray, before: Followed, now: FaceInFrame | None) -> bool:
+        """Whether what is read in a face's place now is nothing, or somebody else."""
+        if now is None or now.trust == 0:
+            return True
+        apart = before.unlike(view_of(now.landmarks), describe(image, now.landmarks))
+        return apart is not None and apart > self.options.known
 
     def _settle(self, image: np.ndarray, read: dict) -> None:
         """Two followed faces at one place: one of them has been lost to the other. After they part: who is who?"""
@@ -150,13 +167,14 @@ class Follower:
         """How little a face looks now as it (or another) has looked so far."""
         known = as_whom or face
         found = distance(known.seen, known.weights, view_of(face.landmarks), describe(image, face.landmarks))
+        # the latest look is left out: it may be the other's already
         return self.options.same_place if found is None else found
 
     def _told_apart(self, image: np.ndarray, one: Followed, two: Followed, read: dict) -> None:
         stay = self._unlike(image, one) + self._unlike(image, two)
         swap = self._unlike(image, one, two) + self._unlike(image, two, one)
         if swap + 2 * self.options.margin < stay:
-            for name in ("id", "seen", "weights", "described_s"):
+            for name in ("id", "seen", "weights", "latest", "latest_view", "remembered_s"):
                 a, b = getattr(one, name), getattr(two, name)
                 setattr(one, name, b)
                 setattr(two, name, a)
@@ -237,18 +255,17 @@ class Follower:
             if all(f is not face for f in self.faces):
                 self.faces.append(face)
             view = view_of(face.landmarks)
-            face.seen, face.weights = remember(face.seen, face.weights, view, described[n])
-            face.described_s = self.time_s
+            self._remember(face, view, described[n])
             out.append(_in_frame(face.id, seen, trust))
         return out
 
     def _candidates(self, one: FaceReading, description: np.ndarray, missing: list[Followed]):
         """(number in `missing`, cost) of those that a newcomer may be."""
         view = view_of(one.landmarks)
-        apart = [distance(face.seen, face.weights, view, description) for face in missing]
+        apart = [face.unlike(view, description) for face in missing]
         ranked = sorted(value for value in apart if value is not None)
         for m, (face, value) in enumerate(zip(missing, apart, strict=True)):
-            near = self.time_s - face.trusted_s <= 1.0 and _same_place(face, one)
+            near = self.time_s - face.trusted_s <= 1.0 and face.trusted_s >= self.cut_s and _same_place(face, one)
             if near and (value is None or value <= self.options.same_place):
                 yield m, -1.0 + (value or 0.0)  # motion goes before looks
             elif value is not None and value <= self.options.known:
