@@ -15,7 +15,7 @@ from readers.sampling import Square, sample_square
 PIXELS, CELLS, DIRECTIONS = 48, 6, 8
 LENGTH = CELLS * CELLS * DIRECTIONS + 2 * 9
 CHROMA_WEIGHT = 2.0
-YAW_EDGES = np.deg2rad([-50.0, -18.0, 18.0, 50.0])  # of the views that are kept apart
+YAW_EDGES = np.deg2rad([-55.0, -40, -27, -15, -5, 5, 15, 27, 40, 55])  # of the views that are kept apart
 VIEWS_KEPT = len(YAW_EDGES) + 1
 _MEMORY = 20.0  # readings that a view's mean remembers
 _SIDES = (234, 454)  # landmarks before the right and left ear

@@ -8,7 +8,7 @@ import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from flame_tools.errors import InputError, writing_to
+from flame_tools.errors import FormatError, InputError, writing_to
 from readers.follower_state import follower_from, state_of
 from readers.following import Follower, FollowOptions
 from readers.readings import Readings, part_files, part_path, read_part, write_part
@@ -41,12 +41,12 @@ def read_film(
     for path in part_files(folder):
         readings, header, state = read_part(path)
         same = header.get("film") == film["film"] and header.get("frames_a_part") == frames_a_part
-        if not same or header.get("follower", {}).get("options") != dataclasses.asdict(options):
+        if not same or _options(header) != dataclasses.asdict(options):
             raise InputError(
                 f"{path} was read from another film or with other options; choose another folder, or empty this one"
             )
         follower = follower_from(header["follower"], state)
-        done, number, ended = header["next_frame"], number + 1, header["last"]
+        done, number, ended = _next_frame(path, header), number + 1, bool(header.get("last"))
         yield readings
         if progress is not None:
             progress(done)
@@ -76,6 +76,18 @@ def read_film(
     yield close(last=True)
 
 
+def _options(header: dict) -> object:
+    follower = header.get("follower")
+    return follower.get("options") if isinstance(follower, dict) else None
+
+
+def _next_frame(path: Path, header: dict) -> int:
+    following = header.get("next_frame")
+    if not isinstance(following, int) or following < 0:
+        raise FormatError(f"{path} does not say with which frame to go on; remove it, and the film is read from there")
+    return following
+
+
 def fingerprint(footage: Footage) -> str:
     """Of which film parts were read: its size, its times, its first and last megabyte."""
     digest = hashlib.sha256(footage.times_s.tobytes())
@@ -85,4 +97,6 @@ def fingerprint(footage: Footage) -> str:
             digest.update(file.read(_SAMPLED_BYTES))
             file.seek(max(0, footage.path.stat().st_size - _SAMPLED_BYTES))
             digest.update(file.read(_SAMPLED_BYTES))
+    for file in getattr(footage, "files", ()):
+        digest.update(f"{file.name} {file.stat().st_size}\n".encode())
     return digest.hexdigest()

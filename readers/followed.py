@@ -43,7 +43,7 @@ class Followed:
     def unlike(self, view: int, description: np.ndarray) -> float | None:
         """1 - cosine to what it looked like last, or in the nearest views; None where only other sides were seen."""
         seen = distance(self.seen, self.weights, view, description)
-        if abs(view - self.latest_view) > 1:
+        if abs(view - self.latest_view) > 2:
             return seen
         latest = float(1 - self.latest @ description)
         return latest if seen is None else min(seen, latest)

@@ -130,7 +130,7 @@ class Follower:
 
     def _remember(self, face: Followed, view: int, description: np.ndarray) -> None:
         face.latest, face.latest_view = description, view
-        if self.time_s - face.remembered_s >= 0.25:
+        if face.weights[view] == 0 or self.time_s - face.remembered_s >= 0.25:
             face.seen, face.weights = remember(face.seen, face.weights, view, description)
             face.remembered_s = self.time_s
 
