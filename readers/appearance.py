@@ -27,8 +27,9 @@ def yaw(landmarks: np.ndarray) -> float:
     return float(np.arctan2(across[2], np.hypot(across[0], across[1])))
 
 
-def view_of(landmarks: np.ndarray) -> int:
-    return int(np.searchsorted(YAW_EDGES, yaw(landmarks)))
+def view_of(turned: float) -> int:
+    """Which of the VIEWS_KEPT a yaw in radians belongs to."""
+    return int(np.searchsorted(YAW_EDGES, turned))
 
 
 def describe(image: np.ndarray, landmarks: np.ndarray) -> np.ndarray:

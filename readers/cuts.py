@@ -7,10 +7,11 @@ from dataclasses import dataclass, field
 import numpy as np
 
 ROWS, COLUMNS, TONES = 18, 32, 16
-# A cut: (least mean change of a thumbnail's pixels, of the whole range; least times the usual change from frame to
-# frame; least share of the thumbnail whose tones are others). Either of the two: two shots of one wall differ little.
-_CUTS = ((0.10, 4.0, 0.20), (0.04, 8.0, 0.12))
-_SUSPICION = 5.0  # times the usual change: a cut if the faces are others too
+_CHANGED = 0.02  # of the whole range: a cell of the thumbnail is another
+_MOST_CELLS, _MANY_CELLS = 0.6, 0.45  # share of them that a cut, perhaps a cut changes; a hand before the lens: 0.25
+_LEAST_CHANGE = 0.04  # of a cut, on average; two shots of one wall: 0.07
+_LEAST_TONES = 0.12  # share of the thumbnail whose tones have to be others: a camera that turns keeps them
+_OVER_USUAL, _MAYBE_OVER_USUAL = 8.0, 5.0  # times the change from frame to frame of late
 _USUAL_AT_LEAST = 0.004
 
 
@@ -36,14 +37,13 @@ class CutFinder:
         before, self.last = self.last, now
         if not len(before):
             return False, False
-        change = float(np.abs(now - before).mean())
+        difference = np.abs(now - before)
+        change, cells = float(difference.mean()), float((difference > _CHANGED).mean())
         tones = [np.histogram(t, bins=TONES, range=(0, 1))[0] / t.size for t in (before, now)]
         apart = float(np.abs(tones[0] - tones[1]).sum() / 2)
-        usual = max(self.usual, _USUAL_AT_LEAST)
-        cut = any(change > least and change > times * usual and apart > share for least, times, share in _CUTS)
-        maybe = cut or change > _SUSPICION * usual
-        if not maybe:
-            self.usual = 0.8 * self.usual + 0.2 * change
-        else:
-            self.usual = 0.8 * self.usual + 0.2 * min(change, 2 * usual)
+        over_usual = change / max(self.usual, _USUAL_AT_LEAST)
+        cut = cells > _MOST_CELLS and change > _LEAST_CHANGE and over_usual > _OVER_USUAL and apart > _LEAST_TONES
+        maybe = cut or (cells > _MANY_CELLS and over_usual > _MAYBE_OVER_USUAL)
+        usual = min(change, 2 * max(self.usual, _USUAL_AT_LEAST)) if maybe else change
+        self.usual = 0.8 * self.usual + 0.2 * usual
         return cut, maybe

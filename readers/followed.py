@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from readers.appearance import LENGTH, VIEWS_KEPT, distance
+from readers.appearance import LENGTH, VIEWS_KEPT, distance, view_of
 from readers.landmarks import Look, roi_of_landmarks, share_outside
 from readers.sampling import Square
 
@@ -15,6 +15,8 @@ SURE_PRESENCE = 0.9
 STEADY, UNSTEADY = 0.015, 0.035  # mean spread over the size of the face: all trust, none
 LIKE, UNLIKE = 0.03, 0.09  # change of shape since the last trusted reading, over the size: all trust, none
 INSIDE, OUTSIDE = 0.05, 0.4  # share of the landmarks beyond the border: all trust, none
+SAME_LOOK, OTHER_LOOK = 0.2, 0.5  # 1 - cosine to what it looked like before: all trust, none. Half covered: 0.55
+MOST_TURN, TURN_CHANGES = np.deg2rad(30), 0.6  # looks of one head are compared up to; differ by a radian of turn
 GROWTH = 1.6  # a face that grows or shrinks more than this within a frame is another thing
 _LONGEST_STEP_S = 0.2  # beyond, the motion of two frames tells nothing of a third
 
@@ -32,7 +34,8 @@ class Followed:
     seen: np.ndarray = field(default_factory=lambda: np.zeros((VIEWS_KEPT, LENGTH)))  # looks (readers.appearance)
     weights: np.ndarray = field(default_factory=lambda: np.zeros(VIEWS_KEPT))
     latest: np.ndarray = field(default_factory=lambda: np.zeros(LENGTH))  # the look of the last trusted reading
-    latest_view: int = -9
+    latest_yaw: float = -9.0  # radians
+    latest_s: float = -1e9  # when that was
     remembered_s: float = -1e9  # when a look was added to those seen
     contested: bool = False  # another face is so near that the two may be taken for each other
 
@@ -40,12 +43,16 @@ class Followed:
     def box(self) -> np.ndarray:
         return box_of(self.landmarks)
 
-    def unlike(self, view: int, description: np.ndarray) -> float | None:
-        """1 - cosine to what it looked like last, or in the nearest views; None where only other sides were seen."""
-        seen = distance(self.seen, self.weights, view, description)
-        if abs(view - self.latest_view) > 2:
+    def unlike(self, turned: float, description: np.ndarray) -> float | None:
+        """1 - cosine to what it looked like last, or in the nearest views; None where only other sides were seen.
+
+        `turned` is the yaw of the description, radians. Distance that a turn since the last look explains is left out.
+        """
+        seen = distance(self.seen, self.weights, view_of(turned), description)
+        step = abs(turned - self.latest_yaw)
+        if step > MOST_TURN:
             return seen
-        latest = float(1 - self.latest @ description)
+        latest = float(1 - self.latest @ description) - TURN_CHANGES * step
         return latest if seen is None else min(seen, latest)
 
     def crop(self, time_s: float) -> Square:
@@ -98,6 +105,11 @@ def change_of_shape(now: np.ndarray, before: np.ndarray) -> float:
 
 def _between(value: float, full: float, none: float) -> float:
     return float(np.clip((none - value) / (none - full), 0, 1))
+
+
+def trust_in_look(apart: float | None) -> float:
+    """In [0, 1], from how little a face looks like itself: the network reads covered faces without a doubt."""
+    return 1.0 if apart is None else _between(apart, SAME_LOOK, OTHER_LOOK)
 
 
 def trust_in(look: Look, followed: Followed | None, time_s: float, width: int, height: int) -> float:

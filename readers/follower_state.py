@@ -26,7 +26,8 @@ _NUMBERS = {
     "seen_s": float,
     "trusted_s": float,
     "remembered_s": float,
-    "latest_view": int,
+    "latest_yaw": float,
+    "latest_s": float,
     "contested": bool,
 }
 _TIMES = ("time_s", "looked_s", "searched_s", "cut_s")

@@ -19,15 +19,16 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from flame_tools.errors import ShapeError
-from readers.appearance import describe, distance, remember, view_of
+from readers.appearance import describe, distance, remember, view_of, yaw
 from readers.cuts import CutFinder
 from readers.detection import Detection, detect, overlap
 from readers.faces import UNSTEADY as UNSTEADY_DETECTION
 from readers.faces import FaceReading, read_detection
-from readers.followed import MIN_PRESENCE, Followed, box_of, change_of_shape, size_of, trust_in
+from readers.followed import MIN_PRESENCE, Followed, box_of, change_of_shape, size_of, trust_in, trust_in_look
 from readers.landmarks import VIEWS, Look, look, roi_of_landmarks
 from readers.sampling import Square
 
+NEW_LOOK_S = 3.0  # a face that reads well and looks other than before for so long looks so from now on
 SURE_NEWCOMER, STEADY_NEWCOMER = 0.98, 0.015  # what nobody has seen before must read like a face; real ones: 0.9995
 
 
@@ -124,12 +125,16 @@ class Follower:
         if seen.score < MIN_PRESENCE or size_of(seen.landmarks) < 8:
             return None
         face.take(seen, self.time_s, trust)
-        if trust > 0.7 and not face.contested:
-            self._remember(face, view_of(face.landmarks), describe(image, face.landmarks))
-        return _in_frame(face.id, seen, trust)
+        turned, description = yaw(face.landmarks), describe(image, face.landmarks)
+        itself = trust_in_look(face.unlike(turned, description))
+        lasting = self.time_s - face.latest_s > NEW_LOOK_S  # a mask, a cap, another light: no longer a hand
+        if trust > 0.7 and (itself > 0.7 or lasting) and not face.contested:
+            self._remember(face, turned, description)
+        return _in_frame(face.id, seen, trust * itself)
 
-    def _remember(self, face: Followed, view: int, description: np.ndarray) -> None:
-        face.latest, face.latest_view = description, view
+    def _remember(self, face: Followed, turned: float, description: np.ndarray) -> None:
+        face.latest, face.latest_yaw, face.latest_s = description, turned, self.time_s
+        view = view_of(turned)
         if face.weights[view] == 0 or self.time_s - face.remembered_s >= 0.25:
             face.seen, face.weights = remember(face.seen, face.weights, view, description)
             face.remembered_s = self.time_s
@@ -138,7 +143,7 @@ class Follower:
         """Whether what is read in a face's place now is nothing, or somebody else."""
         if now is None or now.trust == 0:
             return True
-        apart = before.unlike(view_of(now.landmarks), describe(image, now.landmarks))
+        apart = before.unlike(yaw(now.landmarks), describe(image, now.landmarks))
         return apart is not None and apart > self.options.known
 
     def _settle(self, image: np.ndarray, read: dict) -> None:
@@ -166,7 +171,7 @@ class Follower:
     def _unlike(self, image: np.ndarray, face: Followed, as_whom: Followed | None = None) -> float:
         """How little a face looks now as it (or another) has looked so far."""
         known = as_whom or face
-        found = distance(known.seen, known.weights, view_of(face.landmarks), describe(image, face.landmarks))
+        found = distance(known.seen, known.weights, view_of(yaw(face.landmarks)), describe(image, face.landmarks))
         # the latest look is left out: it may be the other's already
         return self.options.same_place if found is None else found
 
@@ -174,7 +179,7 @@ class Follower:
         stay = self._unlike(image, one) + self._unlike(image, two)
         swap = self._unlike(image, one, two) + self._unlike(image, two, one)
         if swap + 2 * self.options.margin < stay:
-            for name in ("id", "seen", "weights", "latest", "latest_view", "remembered_s"):
+            for name in ("id", "seen", "weights", "latest", "latest_yaw", "latest_s", "remembered_s"):
                 a, b = getattr(one, name), getattr(two, name)
                 setattr(one, name, b)
                 setattr(two, name, a)
@@ -250,19 +255,21 @@ class Follower:
             face.landmarks = face.trusted = seen.landmarks
             face.seen_s = face.trusted_s = self.time_s
             face.motion = np.zeros(4)
-            trust = trust_in(seen, None, self.time_s, width, height)
+            turned = yaw(seen.landmarks)
+            itself = trust_in_look(face.unlike(turned, described[n]))
+            trust = trust_in(seen, None, self.time_s, width, height) * itself
             self.away = [f for f in self.away if f is not face]
             if all(f is not face for f in self.faces):
                 self.faces.append(face)
-            view = view_of(face.landmarks)
-            self._remember(face, view, described[n])
+            if itself > 0.7:
+                self._remember(face, turned, described[n])
             out.append(_in_frame(face.id, seen, trust))
         return out
 
     def _candidates(self, one: FaceReading, description: np.ndarray, missing: list[Followed]):
         """(number in `missing`, cost) of those that a newcomer may be."""
-        view = view_of(one.landmarks)
-        apart = [face.unlike(view, description) for face in missing]
+        turned = yaw(one.landmarks)
+        apart = [face.unlike(turned, description) for face in missing]
         ranked = sorted(value for value in apart if value is not None)
         for m, (face, value) in enumerate(zip(missing, apart, strict=True)):
             near = self.time_s - face.trusted_s <= 1.0 and face.trusted_s >= self.cut_s and _same_place(face, one)
