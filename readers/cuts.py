@@ -24,6 +24,11 @@ def thumbnail(image: np.ndarray) -> np.ndarray:
     return picked.reshape(ROWS, 4, COLUMNS, 4).mean((1, 3)) / 255
 
 
+def _tones(small: np.ndarray) -> np.ndarray:
+    """[TONES] shares of a thumbnail's cells."""
+    return np.bincount(np.minimum((small * TONES).astype(int), TONES - 1).ravel(), minlength=TONES) / small.size
+
+
 @dataclass
 class CutFinder:
     """Compares each frame with the one before."""
@@ -39,8 +44,7 @@ class CutFinder:
             return False, False
         difference = np.abs(now - before)
         change, cells = float(difference.mean()), float((difference > _CHANGED).mean())
-        tones = [np.histogram(t, bins=TONES, range=(0, 1))[0] / t.size for t in (before, now)]
-        apart = float(np.abs(tones[0] - tones[1]).sum() / 2)
+        apart = float(np.abs(_tones(before) - _tones(now)).sum() / 2)
         over_usual = change / max(self.usual, _USUAL_AT_LEAST)
         cut = cells > _MOST_CELLS and change > _LEAST_CHANGE and over_usual > _OVER_USUAL and apart > _LEAST_TONES
         maybe = cut or (cells > _MANY_CELLS and over_usual > _MAYBE_OVER_USUAL)

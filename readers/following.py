@@ -29,7 +29,7 @@ from readers.landmarks import VIEWS, Look, look, roi_of_landmarks
 from readers.sampling import Square
 
 NEW_LOOK_S = 3.0  # a face that reads well and looks other than before for so long looks so from now on
-SURE_NEWCOMER, STEADY_NEWCOMER = 0.98, 0.015  # what nobody has seen before must read like a face; real ones: 0.9995
+SURE_NEWCOMER, STEADY_NEWCOMER = 0.995, 0.012  # whom nobody has seen before must read like a face; real ones: 0.9995
 
 
 @dataclass(frozen=True)
