@@ -121,15 +121,15 @@ def _same_face(a: Detection, b: Detection) -> bool:
     return shared > 0.5 * min(a.area, b.area)
 
 
-def detect(image: np.ndarray, *, search_all: bool = True) -> list[Detection]:
-    """Faces of image uint8 [H, W, 3], largest first.
+def detect(image: np.ndarray, *, search_all: bool = True, levels: int = len(_LEVELS)) -> list[Detection]:
+    """Faces of image uint8 [H, W, 3], largest first. With fewer `levels` of the pyramid small faces are not found.
 
     With `search_all` off the search ends at the first level of the pyramid that holds a sure face: enough, and much
     faster, when only the largest face is wanted.
     """
     height, width = image.shape[:2]
     found: list[Detection] = []
-    for level in _LEVELS:
+    for level in _LEVELS[:levels]:
         looks = _look_at(image, _windows(width, height, level))
         if not looks:
             break

@@ -1,0 +1,102 @@
+"""A film read into numbered parts at constant memory; stopped at any moment, it goes on to the same bytes."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from flame_tools.errors import FormatError, InputError, writing_to
+from readers.follower_state import follower_from, state_of
+from readers.following import Follower, FollowOptions
+from readers.readings import Readings, part_files, part_path, read_part, write_part
+from render.footage import Footage
+
+FRAMES_A_PART = 256
+_SAMPLED_BYTES = 1 << 20
+
+
+def read_film(
+    footage: Footage,
+    folder: str | os.PathLike,  # where the parts go; parts of the same film that are there are gone on from
+    *,
+    options: FollowOptions | None = None,
+    frames_a_part: int = FRAMES_A_PART,
+    progress: Callable[[int], None] | None = None,  # called with the number of frames that are done
+) -> Iterator[Readings]:
+    """Yield the readings part by part, those that are there already first. The parts stay in the folder.
+
+    Raises InputError where the folder holds parts of another film or of other options.
+    """
+    options = options or FollowOptions()
+    if frames_a_part < 1:
+        raise InputError(f"frames_a_part is {frames_a_part}, wanted at least 1")
+    folder = Path(folder)
+    with writing_to(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+    film = {"film": fingerprint(footage), "frames_a_part": frames_a_part}
+    follower, done, number, ended = Follower(options), 0, 0, False
+    for path in part_files(folder):
+        readings, header, state = read_part(path)
+        same = header.get("film") == film["film"] and header.get("frames_a_part") == frames_a_part
+        if not same or _options(header) != dataclasses.asdict(options):
+            raise InputError(
+                f"{path} was read from another film or with other options; choose another folder, or empty this one"
+            )
+        follower = follower_from(header["follower"], state)
+        done, number, ended = _next_frame(path, header), number + 1, bool(header.get("last"))
+        yield readings
+        if progress is not None:
+            progress(done)
+    if ended:
+        return
+    rows = []
+
+    def close(last: bool) -> Readings:
+        readings = Readings.of_frames(rows)
+        state, arrays = state_of(follower)
+        write_part(
+            part_path(folder, number),
+            readings,
+            {**film, "follower": state, "next_frame": done, "last": last},
+            arrays,
+        )
+        return readings
+
+    for frame in footage.frames(done):
+        if done >= (number + 1) * frames_a_part:
+            yield close(last=False)
+            number, rows = number + 1, []
+        rows.append((frame.number, frame.time_s, follower.step(frame.image, frame.time_s)))
+        done = frame.number + 1
+        if progress is not None:
+            progress(done)
+    yield close(last=True)
+
+
+def _options(header: dict) -> object:
+    follower = header.get("follower")
+    return follower.get("options") if isinstance(follower, dict) else None
+
+
+def _next_frame(path: Path, header: dict) -> int:
+    following = header.get("next_frame")
+    if not isinstance(following, int) or following < 0:
+        raise FormatError(f"{path} does not say with which frame to go on; remove it, and the film is read from there")
+    return following
+
+
+def fingerprint(footage: Footage) -> str:
+    """Of which film parts were read: its size, its times, its first and last megabyte."""
+    digest = hashlib.sha256(footage.times_s.tobytes())
+    digest.update(repr((footage.size, footage.count)).encode())
+    if footage.path.is_file():
+        with open(footage.path, "rb") as file:
+            digest.update(file.read(_SAMPLED_BYTES))
+            file.seek(max(0, footage.path.stat().st_size - _SAMPLED_BYTES))
+            digest.update(file.read(_SAMPLED_BYTES))
+    for file in getattr(footage, "files", ()):
+        digest.update(f"{file.name} {file.stat().st_size}\n".encode())
+    return digest.hexdigest()
