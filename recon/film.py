@@ -16,6 +16,7 @@ from flame_tools.head import Head
 from flame_tools.types import Camera, Curves, FaceParams, Track
 from readers.film import read_film
 from readers.readings import Readings
+from recon.appearance import take_appearance
 from recon.film_motion import Motion, joined
 from recon.keyframes import choose_keyframes
 from recon.observation import View, observed
@@ -23,7 +24,7 @@ from recon.person import Person, fit_frame, meet
 from recon.pipeline import SMALLEST_FACE_PX, landmark_model
 from render.footage import Footage, open_footage
 
-KEYFRAMES = 20
+KEYFRAMES = 12
 FEWEST_FRAMES = 5  # in which a person has to be seen
 CHUNK = 256  # frames that are followed from one another; the next chunk starts afresh
 
@@ -108,7 +109,23 @@ def track_person(
         progress((n + 1) / len(rows))
     times = np.asarray(footage.times_s[first : last + 1])
     motion = joined(times, unknowns, variance, trust, error, head.arrays, person.layout, causal=causal)
-    return _track(head, person, motion, times, trust, error, footage, view)
+    track = _track(head, person, motion, times, trust, error, footage, view)
+    return _with_appearance(track, head, person, rows, footage, view)
+
+
+def _with_appearance(track: Track, head: Head, person: Person, rows: Readings, footage: Footage, view: View) -> Track:
+    """The texture of the frame that is trusted and shows the face from the front."""
+    first = int(rows.frame[0])
+    turned = np.abs(track.params.global_rotation.numpy()[rows.frame - first, 1])
+    best = int(np.argmin(np.where(rows.trust >= np.quantile(rows.trust, 0.5), turned, np.inf)))
+    frame = next(footage.frames(int(rows.frame[best])))
+    seen = observed(rows.landmarks[best].astype(float), rows.iris[best].astype(float), view)
+    with torch.no_grad():
+        place = int(rows.frame[best]) - first
+        vertices = head.vertices(track.params.frame(slice(place, place + 1)))[0].cpu().numpy().astype(np.float64)
+    taken = take_appearance(frame.image, head.arrays, vertices, track.camera, seen)
+    provenance = track.provenance | {"iris_srgb": taken.iris.tolist(), "texture_from": frame.number}
+    return track.replace(appearance=taken.appearance, provenance=provenance)
 
 
 def _track(

@@ -8,6 +8,7 @@ moment the face, those of one camera its focal length.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -112,18 +113,24 @@ def fit_many(
     for part in (lay.rotation, lay.translation):
         common[part] = any(calibrated)
     common[lay.log_focal] = one_camera
+    # What is shared is known as well as by so many fewer pictures as their errors are alike; of a focal length, which
+    # landmarks tell poorly, a second picture tells no more than the first.
+    fewer = np.where(common, 1 + (len(seen) - 1) * options.alike, 1.0)
+    fewer[lay.log_focal] = len(seen) if one_camera else 1
     unknowns = np.stack([starting_pose(model, s) for s in seen]) if start is None else start.copy()
     active = np.zeros(lay.size, bool)
     active[lay.rotation] = active[lay.translation] = True
     solution: SharedSolution | None = None
     for stage, steps in (("pose", 10), ("all", options.steps), ("all", options.steps)):
         posed = [landmark_problem(head, model, s, x, options) for s, x in zip(seen, unknowns, strict=True)]
+        problems = [dataclasses.replace(problem, sd=problem.sd / np.sqrt(fewer)) for problem, _ in posed]
         active |= stage == "all"
-        solution = solve_shared([problem for problem, _ in posed], unknowns, common, active=active, steps=steps)
+        solution = solve_shared(problems, unknowns, common, active=active, steps=steps)
         unknowns = solution.x
     fits = []
     for s, x, covariance, (_, weights) in zip(seen, unknowns, solution.covariance(), posed, strict=True):
         projected = s.view.project(model.points(x)[model.slices["468"]], float(np.exp(x[lay.log_focal][0])))
+        covariance = covariance * np.sqrt(fewer[:, None] * fewer)
         fits.append(LandmarkFit(lay, x, covariance, projected, eye_distance(model, x, s), weights, solution.steps))
     return fits
 

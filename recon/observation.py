@@ -27,6 +27,9 @@ class FitOptions:
     """How much a landmark of the face's outline weighs along the outline, where it slides; across it weighs 1."""
     far_side: float = 0.15
     """How much a landmark weighs that faces away from the camera."""
+    alike: float = 0.5
+    """How alike landmarks err in several pictures of one person: 0 independently, 1 so that more pictures tell no more
+    of who it is."""
     steps: int = 40
     """Most steps of the solver."""
 

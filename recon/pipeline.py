@@ -10,15 +10,14 @@ import torch
 from flame_tools.blas import one_blas_thread
 from flame_tools.errors import InputError, ShapeError
 from flame_tools.head import Head
-from flame_tools.types import Appearance, Camera, FaceParams, HeadArrays, Track
+from flame_tools.types import Camera, FaceParams, HeadArrays, Track
 from readers.faces import FaceReading, read_faces
+from recon.appearance import take_appearance
 from recon.evaluate import Score, cross_score, errors
-from recon.eyes import iris_colour, paint_eyes
 from recon.fit import LandmarkFit, fit
 from recon.landmark_model import LandmarkModel
 from recon.observation import Observation
 from recon.teeth import teeth_together
-from recon.texture import make_albedo
 
 SMALLEST_FACE_PX = 40
 MOST_OUTSIDE = 0.05  # share of the landmarks that may lie beyond the border
@@ -38,7 +37,7 @@ def reconstruct(
     quality (`nme_468`, `nme_68`: fractions of the distance between the eyes, at landmarks left out of the fit) and
     the residual of every landmark. With `all_faces`, faces that are too small or cut off are left out.
     """
-    _check(image, focal_px)
+    check_image(image, focal_px)
     height, width = image.shape[:2]
     readings = read_faces(image, all=all_faces)
     if not readings:
@@ -46,9 +45,9 @@ def reconstruct(
             f"no face was found in the picture ({width} x {height} pixels); wanted one whole face, from the front to "
             f"three quarters, at least {SMALLEST_FACE_PX} pixels tall"
         )
-    usable = [reading for reading in readings if _trouble(reading) is None]
+    usable = [reading for reading in readings if trouble(reading) is None]
     if not usable:
-        raise InputError(_trouble(readings[0]))
+        raise InputError(trouble(readings[0]))
     tracks = []
     with one_blas_thread():
         model = landmark_model(head.arrays)
@@ -61,7 +60,8 @@ def reconstruct(
     return tracks
 
 
-def _check(image: np.ndarray, focal_px: float | None) -> None:
+def check_image(image: np.ndarray, focal_px: float | None) -> None:
+    """Raise ShapeError for what is no picture, InputError for what is no focal length."""
     if not isinstance(image, np.ndarray) or image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
         found = f"{image.dtype} {list(image.shape)}" if isinstance(image, np.ndarray) else type(image).__name__
         raise ShapeError(f"image is {found}, wanted uint8 [H, W, 3] sRGB; render.image.read_image reads any file so")
@@ -71,7 +71,7 @@ def _check(image: np.ndarray, focal_px: float | None) -> None:
         raise InputError(f"the focal length is {focal_px} pixels, wanted a positive number; leave it out if unknown")
 
 
-def _trouble(reading: FaceReading) -> str | None:
+def trouble(reading: FaceReading) -> str | None:
     """Why a face cannot be used, as a message; None where it can."""
     if reading.outside > MOST_OUTSIDE:
         return (
@@ -135,9 +135,7 @@ def _track(
     camera = Camera(np.full(2, found.focal), seen.view.middle, seen.view.size)
     with torch.no_grad():
         vertices = head.vertices(params)[0].cpu().numpy().astype(np.float64)
-    albedo, light, coverage = make_albedo(image, head.arrays, vertices, camera)
-    iris = iris_colour(image, seen.iris, seen.iris_radius)
-    albedo = paint_eyes(albedo, head.arrays, iris)
+    taken = take_appearance(image, head.arrays, vertices, camera, seen)
     final = errors(found, seen.landmarks)
     return Track(
         head_id=head.arrays.id,
@@ -145,8 +143,8 @@ def _track(
         time_s=np.zeros(1),
         camera=camera,
         std=std,
-        visibility=np.array([coverage], np.float32),
-        appearance=Appearance(albedo=albedo, light=light.astype(np.float32)),
+        visibility=np.array([taken.coverage], np.float32),
+        appearance=taken.appearance,
         provenance={
             "made_by": "recon.fit",
             "quality": {
@@ -162,7 +160,7 @@ def _track(
                 "box": reading.box.round(1).tolist(),
                 "unsteadiness": round(reading.unsteadiness, 4),
             },
-            "iris_srgb": iris.tolist(),
+            "iris_srgb": taken.iris.tolist(),
             "metric_scale": "iris of 11.7 mm" + ("" if seen.view.focal_px is None else " and a known focal length"),
             "focal_px": {"value": round(found.focal, 1), "known": seen.view.focal_px is not None},
         },

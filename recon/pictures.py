@@ -1,0 +1,125 @@
+"""Several pictures of one person to one Track: one identity, and a frame for each picture."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+
+from flame_tools.blas import one_blas_thread
+from flame_tools.errors import InputError
+from flame_tools.head import Head
+from flame_tools.types import Camera, FaceParams, Track
+from readers.faces import read_faces
+from recon.appearance import take_appearance
+from recon.evaluate import IBUG_68, errors, halves
+from recon.fit import LandmarkFit, fit_many
+from recon.observation import Observation, View, observed
+from recon.pipeline import check_image, landmark_model, params_of, trouble
+from recon.teeth import teeth_together
+
+MOST_PICTURES = 64
+
+
+@one_blas_thread()
+def reconstruct_many(
+    images: Sequence[np.ndarray],  # each uint8 [H, W, 3] sRGB, of any size
+    head: Head,
+    *,
+    views: Sequence[View] | None = None,  # what is known of each picture's camera
+    one_moment: bool = False,  # the pictures show one expression, from several sides at once
+) -> Track:
+    """One Track of the largest face of each picture, which must all be of one person.
+
+    `time_s` counts the pictures. Each frame has its own pose and camera, and an expression of its own unless the
+    pictures are of `one_moment`. The texture comes from the picture that shows most of the face. Pictures whose
+    cameras are calibrated (View.world_to_camera) are of one moment, and lie in the cameras' world.
+
+    Raises InputError where a picture has no usable face, or only some of the cameras are known.
+    """
+    if not 1 <= len(images) <= MOST_PICTURES:
+        raise InputError(f"{len(images)} pictures were given; wanted 1 to {MOST_PICTURES} of one person")
+    views = views or [View((image.shape[1], image.shape[0])) for image in images]
+    seen = [_observe(image, view, i) for i, (image, view) in enumerate(zip(images, views, strict=True), 1)]
+    model = landmark_model(head.arrays)
+    left_out = _scored(head, model, seen, one_moment)
+    fits = fit_many(head.arrays, model, seen, one_moment=one_moment)
+    params = _together([params_of(f, f.unknowns, unknown=0.0, dtype=head.v_template.dtype) for f in fits])
+    std = _together([params_of(f, f.sd, unknown=float("nan"), dtype=head.v_template.dtype) for f in fits])
+    cameras = [_camera(f, s) for f, s in zip(fits, seen, strict=True)]
+    with torch.no_grad():
+        vertices = head.vertices(params).cpu().numpy().astype(np.float64)
+    taken = [
+        take_appearance(image, head.arrays, points, camera, s)
+        for image, points, camera, s in zip(images, vertices, cameras, seen, strict=True)
+    ]
+    best = int(np.argmax([t.coverage for t in taken]))
+    return Track(
+        head_id=head.arrays.id,
+        params=params,
+        time_s=np.arange(len(images), dtype=np.float64),
+        camera=Camera(
+            np.stack([c.focal for c in cameras]),
+            np.stack([c.centre for c in cameras]),
+            cameras[best].size,
+            world_to_camera=np.stack([c.world_to_camera for c in cameras]),
+        ),
+        std=std,
+        visibility=np.array([t.coverage for t in taken], np.float32),
+        appearance=taken[best].appearance,
+        provenance={
+            "made_by": "recon.pictures",
+            "quality": {
+                "nme_468": round(float(left_out.mean()), 5),
+                "nme_68": round(float(left_out[:, list(IBUG_68)].mean()), 5),
+                "nme_468_fitted": round(
+                    float(np.mean([errors(f, s.landmarks) for f, s in zip(fits, seen, strict=True)])), 5
+                ),
+                "coverage": 1.0,
+            },
+            "pictures": [
+                {"size": list(c.size), "nme_468": round(float(e.mean()), 5)}
+                for c, e in zip(cameras, left_out, strict=True)
+            ],
+            "iris_srgb": taken[best].iris.tolist(),
+            "texture_from": best + 1,
+        },
+        licences=(head.arrays.licence,),
+    )
+
+
+def _observe(image: np.ndarray, view: View, number: int) -> Observation:
+    check_image(image, view.focal_px)
+    readings = read_faces(image)
+    if not readings:
+        raise InputError(f"no face was found in picture {number} ({view.size[0]} x {view.size[1]} pixels)")
+    why = trouble(readings[0])
+    if why is not None:
+        raise InputError(f"picture {number}: {why}")
+    together = teeth_together(image, readings[0].landmarks[:, :2])
+    return observed(readings[0].landmarks[:, :2], readings[0].iris, view, together)
+
+
+def _scored(head: Head, model, seen: list[Observation], one_moment: bool) -> np.ndarray:
+    """[T, 468] errors at landmarks that a fit to the other half had not seen."""
+    left_out = np.empty((len(seen), 468))
+    even, odd = halves()
+    for use, score in ((even, odd), (odd, even)):
+        fits = fit_many(head.arrays, model, [s.only(use) for s in seen], one_moment=one_moment)
+        for row, found, s in zip(left_out, fits, seen, strict=True):
+            row[score] = errors(found, s.landmarks)[score]
+    return left_out
+
+
+def _camera(found: LandmarkFit, seen: Observation) -> Camera:
+    pose = Camera.__dataclass_fields__["world_to_camera"].default_factory()
+    if seen.view.world_to_camera is not None:
+        pose = np.asarray(seen.view.world_to_camera, np.float64)
+    return Camera(np.full(2, found.focal), seen.view.middle, seen.view.size, world_to_camera=pose)
+
+
+def _together(frames: list[FaceParams]) -> FaceParams:
+    """Params of one frame each, with one shape, as one over all frames."""
+    names = [name for name in FaceParams.__dataclass_fields__ if name != "shape"]
+    return FaceParams(shape=frames[0].shape, **{n: torch.cat([getattr(f, n) for f in frames]) for n in names})
