@@ -74,6 +74,7 @@ class FilmFile:
                     raise InputError(f"{self.path} holds no pictures; wanted a video file ({_KINDS})")
                 if stream is not None and kind == "video":
                     stream.thread_type = "AUTO"
+                    stream.codec_context.options = {"max_pixels": str(MAX_PIXELS)}  # also of frames that grow later
                 yield file, stream
         except av.FFmpegError as error:
             reason = (error.strerror or type(error).__name__).rstrip(".")

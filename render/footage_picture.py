@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from render.footage import MAX_PIXELS
+
 _MATTE = 255  # what shows through transparent pixels, as in render.image
 _FULL, _LIMITED = 2, 1  # AVCOL_RANGE_JPEG, AVCOL_RANGE_MPEG (FFmpeg, libavutil/pixfmt.h)
 _RGB, _UNSPECIFIED = 0, 2  # AVCOL_SPC_RGB, AVCOL_SPC_UNSPECIFIED
@@ -23,7 +25,8 @@ class Pictures:
 
     def __call__(self, frame) -> np.ndarray:
         if self.size is None:
-            self.size = (max(1, round(frame.width * self.squeeze)), frame.height)
+            width = max(1, round(frame.width * self.squeeze))
+            self.size = (width if width * frame.height <= MAX_PIXELS else frame.width, frame.height)
         planar = frame.format.is_rgb or frame.colorspace == _RGB
         wide = "rgba" if _has_alpha(frame.format) else "rgb24"
         options = {}

@@ -286,6 +286,21 @@ def test_a_film_that_breaks_off_is_refused(tmp_path, clip):
         list(open_footage(path).frames())
 
 
+def test_frames_beyond_the_limit_are_refused(tmp_path, monkeypatch):
+    from render import footage_file
+
+    path = tmp_path / "large.mkv"
+    encode(path, [np.zeros((96, 128, 3), np.uint8)] * 2, [0, 40], codec="ffv1")
+    monkeypatch.setattr(footage_file, "MAX_PIXELS", 96 * 128 - 1)
+    with pytest.raises(InputError, match="128 x 96 pixels, more than 12287"):
+        open_footage(path)
+    monkeypatch.setattr(footage_file, "MAX_PIXELS", 96 * 128)
+    assert open_footage(path).size == (128, 96)
+    monkeypatch.setattr(footage_file, "MAX_FRAMES", 1)
+    with pytest.raises(InputError, match="more than 1 frames"):
+        open_footage(path)
+
+
 def test_play_lists_reach_nothing(tmp_path, clip):
     """A play list names files of others' choice; none may be opened through it."""
     for name, text in {
