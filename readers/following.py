@@ -14,6 +14,7 @@ new number: two numbers for one person are mended more easily than one number fo
 from __future__ import annotations
 
 import copy
+import dataclasses
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -27,6 +28,7 @@ from readers.faces import FaceReading, read_detection
 from readers.followed import MIN_PRESENCE, Followed, box_of, change_of_shape, size_of, trust_in, trust_in_look
 from readers.landmarks import VIEWS, Look, look, roi_of_landmarks
 from readers.sampling import Square
+from readers.teeth import teeth_together
 
 NEW_LOOK_S = 3.0  # a face that reads well and looks other than before for so long looks so from now on
 SURE_NEWCOMER, STEADY_NEWCOMER = 0.995, 0.012  # whom nobody has seen before must read like a face; real ones: 0.9995
@@ -68,6 +70,7 @@ class FaceInFrame:
     spread: np.ndarray  # [468] px, over the views
     score: float  # in [0, 1]: the landmark network's belief that this is a face
     trust: float  # in [0, 1]: below about 0.3 bridge it rather than use it
+    together: float  # in [0, 1]: how surely the mouth is open and its teeth are together
 
 
 class Follower:
@@ -108,7 +111,8 @@ class Follower:
         missed = any(read.get(face.id) is None for face in self.faces)
         for fresh in self._looked_for(image, first or cut, missed):
             read[fresh.id] = fresh
-        return [read[face.id] for face in sorted(self.faces, key=lambda f: f.id) if read.get(face.id)]
+        seen = [read[face.id] for face in sorted(self.faces, key=lambda f: f.id) if read.get(face.id)]
+        return [dataclasses.replace(s, together=teeth_together(image, s.landmarks[:, :2])) for s in seen]
 
     # --- faces that are being followed
 
@@ -282,7 +286,7 @@ class Follower:
 
 
 def _in_frame(number: int, seen: Look, trust: float) -> FaceInFrame:
-    return FaceInFrame(number, seen.landmarks, seen.iris, seen.spread, seen.score, trust)
+    return FaceInFrame(number, seen.landmarks, seen.iris, seen.spread, seen.score, trust, 0.0)
 
 
 def _apart(crop: Square, wanted: Square) -> bool:

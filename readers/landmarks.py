@@ -21,6 +21,9 @@ RIGHT_EYE_CORNERS, LEFT_EYE_CORNERS = (33, 133), (263, 362)  # outer, inner
 RIGHT_EYE = (33, 7, 163, 144, 145, 153, 154, 155, 133, 246, 161, 160, 159, 158, 157, 173)
 LEFT_EYE = (263, 249, 390, 373, 374, 380, 381, 382, 362, 466, 388, 387, 386, 385, 384, 398)
 
+# Facing points of the inner lips, upper then lower, the middle first.
+LIP_PAIRS = ((13, 14), (82, 87), (312, 317), (81, 178), (311, 402), (80, 88), (310, 318))
+
 # The crops whose landmarks are averaged, by number: (turn in radians, scale). Their spread tells how sure they are.
 VIEWS = {
     1: ((0.0, 1.0),),

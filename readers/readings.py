@@ -25,6 +25,7 @@ _TAILS = {
     "spread": (np.float32, (468,)),
     "score": (np.float32, ()),
     "trust": (np.float32, ()),
+    "together": (np.float32, ()),
     "id": (np.int32, ()),
     "frame": (np.int64, ()),
     "time_s": (np.float64, ()),
@@ -40,6 +41,7 @@ class Readings:
     spread: np.ndarray  # [R, 468] float32 px, standard deviation over the crops that were averaged
     score: np.ndarray  # [R] float32 in [0, 1]: the landmark network's belief that this is a face
     trust: np.ndarray  # [R] float32 in [0, 1]: below 0.3 bridge it rather than use it
+    together: np.ndarray  # [R] float32 in [0, 1]: how surely the mouth is open and its teeth are together
     id: np.ndarray  # [R] int32: whose face
     frame: np.ndarray  # [R] int64 number of the frame
     time_s: np.ndarray  # [R] float64 seconds from the first frame
@@ -74,6 +76,7 @@ class Readings:
             "spread": lambda n, t, face: face.spread,
             "score": lambda n, t, face: face.score,
             "trust": lambda n, t, face: face.trust,
+            "together": lambda n, t, face: face.together,
             "id": lambda n, t, face: face.id,
             "frame": lambda n, t, face: n,
             "time_s": lambda n, t, face: t,

@@ -19,7 +19,7 @@ from readers.readings import Readings
 from recon.appearance import take_appearance
 from recon.film_motion import Motion, joined
 from recon.keyframes import choose_keyframes
-from recon.observation import View, observed
+from recon.observation import Observation, View, observed
 from recon.person import Person, fit_frame, meet
 from recon.pipeline import SMALLEST_FACE_PX, landmark_model
 from render.footage import Footage, open_footage
@@ -89,18 +89,18 @@ def track_person(
     """One person's Track from what was read of them."""
     view = View(footage.size, focal_px)
     chosen = choose_keyframes(rows.landmarks, rows.trust, KEYFRAMES)
-    seen = [observed(rows.landmarks[i].astype(float), rows.iris[i].astype(float), view) for i in chosen]
+    seen = [_observation(rows, i, view) for i in chosen]
     person = meet(head.arrays, landmark_model(head.arrays), seen)
     first, last = int(rows.frame[0]), int(rows.frame[-1])
     count, size = last - first + 1, person.layout.size
     unknowns, variance = np.full((count, size), np.nan), np.zeros((count, size))
     trust, error = np.zeros(count), np.full(count, np.inf)
     start = None
-    for n, (landmarks, iris, frame) in enumerate(zip(rows.landmarks, rows.iris, rows.frame, strict=True)):
+    for n, frame in enumerate(rows.frame):
         found = fit_frame(
             head.arrays,
             person,
-            observed(landmarks.astype(float), iris.astype(float), view),
+            _observation(rows, n, view),
             start=None if n % CHUNK == 0 else start,
         )
         start = found.unknowns
@@ -113,13 +113,18 @@ def track_person(
     return _with_appearance(track, head, person, rows, footage, view)
 
 
+def _observation(rows: Readings, row: int, view: View) -> Observation:
+    landmarks, iris = rows.landmarks[row].astype(np.float64), rows.iris[row].astype(np.float64)
+    return observed(landmarks, iris, view, float(rows.together[row]))
+
+
 def _with_appearance(track: Track, head: Head, person: Person, rows: Readings, footage: Footage, view: View) -> Track:
     """The texture of the frame that is trusted and shows the face from the front."""
     first = int(rows.frame[0])
     turned = np.abs(track.params.global_rotation.numpy()[rows.frame - first, 1])
     best = int(np.argmin(np.where(rows.trust >= np.quantile(rows.trust, 0.5), turned, np.inf)))
     frame = next(footage.frames(int(rows.frame[best])))
-    seen = observed(rows.landmarks[best].astype(float), rows.iris[best].astype(float), view)
+    seen = _observation(rows, best, view)
     with torch.no_grad():
         place = int(rows.frame[best]) - first
         vertices = head.vertices(track.params.frame(slice(place, place + 1)))[0].cpu().numpy().astype(np.float64)

@@ -12,12 +12,12 @@ from flame_tools.errors import InputError
 from flame_tools.head import Head
 from flame_tools.types import Camera, FaceParams, Track
 from readers.faces import read_faces
+from readers.teeth import teeth_together
 from recon.appearance import take_appearance
 from recon.evaluate import IBUG_68, errors, halves
 from recon.fit import LandmarkFit, fit_many
 from recon.observation import Observation, View, observed
 from recon.pipeline import check_image, landmark_model, params_of, trouble
-from recon.teeth import teeth_together
 
 MOST_PICTURES = 64
 

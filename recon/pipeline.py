@@ -12,12 +12,12 @@ from flame_tools.errors import InputError, ShapeError
 from flame_tools.head import Head
 from flame_tools.types import Camera, FaceParams, HeadArrays, Track
 from readers.faces import FaceReading, read_faces
+from readers.teeth import teeth_together
 from recon.appearance import take_appearance
 from recon.evaluate import Score, cross_score, errors
 from recon.fit import LandmarkFit, fit
 from recon.landmark_model import LandmarkModel
 from recon.observation import Observation
-from recon.teeth import teeth_together
 
 SMALLEST_FACE_PX = 40
 MOST_OUTSIDE = 0.05  # share of the landmarks that may lie beyond the border

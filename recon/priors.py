@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from flame_tools.types import HeadArrays
-from readers.faces import LEFT_EYE, RIGHT_EYE
+from readers.landmarks import LEFT_EYE, RIGHT_EYE
 from recon.landmark_model import Layout
 
 IRIS_RADIUS_M = 0.00585  # visible iris, 11.7 mm across in adults (Ruefer et al. 2005)
@@ -27,8 +27,8 @@ LIPS = (
     *(61, 146, 91, 181, 84, 17, 314, 405, 321, 375, 291, 185, 40, 39, 37, 0, 267, 269, 270, 409),
     *(78, 95, 88, 178, 87, 14, 317, 402, 318, 324, 308, 191, 80, 81, 82, 13, 312, 311, 310, 415),
 )
-# Facing points of the lips' and the lids' edges, upper then lower: how far they are apart is what a viewer sees.
-LIP_PAIRS = ((13, 14), (82, 87), (312, 317), (81, 178), (311, 402), (80, 88), (310, 318))
+# Facing points of the lids' edges, upper then lower, as LIP_PAIRS are of the lips: how far they are apart is what a
+# viewer sees.
 LID_PAIRS = ((159, 145), (158, 153), (160, 144), (386, 374), (385, 380), (387, 373))
 BROWS = (*(70, 63, 105, 66, 107, 55, 65, 52, 53, 46), *(300, 293, 334, 296, 336, 285, 295, 282, 283, 276))
 # The wings of the nose: the network sets these a few per cent beside them, more so in a smile.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from flame_tools.types import HeadArrays
+from readers.landmarks import LIP_PAIRS
 from recon.landmark_model import LandmarkModel, rotation_matrix
 from recon.least_squares import Problem
 from recon.observation import FitOptions, Observation
@@ -17,7 +18,6 @@ from recon.priors import (
     IRIS_RADIUS_M,
     IRIS_SD,
     LID_PAIRS,
-    LIP_PAIRS,
     OVAL,
     bounds,
     landmark_trust,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from readers.landmarks import LIP_PAIRS
 from readers.sampling import bilinear
-from recon.priors import LIP_PAIRS
 from render.materials import srgb_to_linear
 
 _CHEEKS = (50, 280, 205, 425)  # skin to compare with

@@ -4,10 +4,10 @@ import torch
 
 from flame_tools.arkit import ARKIT_NAMES, to_params
 from readers.faces import read_faces
+from readers.teeth import teeth_share, teeth_together
 from recon.evaluate import cross_score
 from recon.fit import fit
 from recon.observation import Observation, View
-from recon.teeth import teeth_share, teeth_together
 from render.camera import portrait_camera, project
 from render.image import read_image
 from render.preview import draw
