@@ -1,6 +1,6 @@
 """Fit pictures of made people of ICT-FaceKit, another topology, whose truth is known: JSON on the last line.
 
-    python benchmarks/recon_synthetic.py [--people 20] [--quick] [--sheet FILE.png]
+    python benchmarks/recon_synthetic.py [--people 20] [--quick] [--views 20] [--sheet FILE.png] [--offsets FILE.npz]
 
 Each of the people makes ten expressions, each in a picture of its own light, pose, lens and backdrop, and two sets of
 five views. `--quick` takes four expressions and no views. Figures, over all pictures but where it says otherwise:
@@ -77,6 +77,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--people", type=int, default=20)
     parser.add_argument("--quick", action="store_true", help="four expressions, no sets of views")
+    parser.add_argument("--views", type=int, help="people of whom there are sets of views: all")
+    parser.add_argument("--offsets", type=Path, help="an NPZ of the reader's offset at every landmark of every picture")
     parser.add_argument("--sheet", type=Path, help="a PNG of the first people with their landmarks")
     options = parser.parse_args()
     if not ICT.exists():
@@ -85,9 +87,12 @@ def main() -> None:
     bench = Benchmark()
     with one_blas_thread():
         for seed in range(options.people):
-            bench.person(seed, QUICK if options.quick else range(len(EXPRESSIONS)), views=not options.quick)
+            views = seed < (options.people if options.views is None else options.views)
+            bench.person(seed, QUICK if options.quick else range(len(EXPRESSIONS)), views=views and not options.quick)
             if options.sheet and seed < 6:
                 bench.write_sheet(options.sheet)
+    if options.offsets:
+        np.savez(options.offsets, offsets=np.array(bench.offsets), yaw_deg=np.array(bench.lists["yaw_deg"]))
     print(json.dumps(bench.figures()))
 
 
@@ -164,6 +169,7 @@ class Benchmark:
             unit = _eye_distance(self.ict.arrays, truth.world, truth.camera)
             self.lists["nme_read"].append(float(np.linalg.norm(seen.landmarks - truth.landmarks, axis=1).mean() / unit))
             self.lists["nme_fit"].append(float(np.linalg.norm(found.projected - truth.landmarks, axis=1).mean() / unit))
+            self.lists["yaw_deg"].append(scene.yaw_deg)
             self._note_offsets(seen.landmarks - truth.landmarks, truth, unit)
         self.panels[-1].append(_panel(picture.image, truth.landmarks, None if seen is None else seen.landmarks))
 

@@ -71,7 +71,7 @@ class Comparison:
         return Placed(self._model.points(rest), expressed, jacobian)
 
     def errors_and_covariance(self, placed: Placed, truth, covariance: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Errors [n, 3] in the fitted head's frame, rigidly aligned, and the covariance [n, 3, 3] that the fit gives."""
+        """Errors [n, 3] in the fitted head's frame, rigidly aligned, and the fit's covariance [n, 3, 3] of them."""
         true = self.places(truth.expressed)
         errors = placed.expressed - align(true, placed.expressed, kind="rigid")(true)
         return errors, place_covariance(placed.jacobian, covariance, placed.expressed, aligned="rigid")

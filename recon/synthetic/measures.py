@@ -8,7 +8,7 @@ from flame_tools.errors import ShapeError
 from flame_tools.surface.alignment import align
 from flame_tools.surface.nearest import Surface
 
-ROUNDS = 12  # of the alignment by nearest points; the mean distance moves by under 0.005 mm after eight
+ROUNDS, LED_BY = 8, 3  # of the alignment by nearest points, and that every third point leads
 Z68, Z95 = 0.99446, 1.95996  # standard deviations within which 68 % and 95 % of a normal variable lie
 
 
@@ -20,10 +20,11 @@ def surface_distance(
     kind: str = "similarity",  # or "rigid"
 ) -> np.ndarray:
     """[n] metres from points to a surface after the best alignment: by pairs first, then by nearest points."""
-    moved = align(points, places, kind=kind)(points)
+    leading = points[::LED_BY]
+    place = align(leading, places[::LED_BY], kind=kind)
     for _ in range(ROUNDS):
-        moved = align(points, surface.nearest(moved).points, kind=kind)(points)
-    return surface.nearest(moved).distance
+        place = align(leading, surface.nearest(place(leading)).points, kind=kind)
+    return surface.nearest(place(points)).distance
 
 
 def gain(errors, errors_of_mean) -> float:
