@@ -8,7 +8,8 @@ five views. `--quick` takes four expressions and no views. Figures, over all pic
 - `neutral_gain_1view`: by how much the fitted identity at rest is nearer to the true neutral face than the mean face
   is: 1 - mean distance / mean distance of the mean face. Distances go from the face region's vertices to the true skin,
   after a similarity (`_rigid`: a rigid motion). `_true_landmarks`: the reader replaced by the truth. `_scan`: the best
-  that the head's identities can do. `_5views`: shared identity, `_5views_averaged`: the mean of five single fits.
+  that the head's identities can do. `_5views`: five pictures of one moment with one lens fitted with
+  a shared identity, `_one_moment`: and that being known, `_averaged`: the mean of five single fits instead.
 - `expression_corr`: Pearson correlation of the fitted and the true displacement from neutral, over vertices of the face
   region and coordinates, averaged over pictures with an expression; a vertex counts by its rms true motion over the ten
   expressions on the mean person, so that the still forehead does not. `_extreme`, `_asymmetric`: those only.
@@ -50,7 +51,7 @@ from recon.synthetic.scenes import Scene, random_scene, random_views  # noqa: E4
 from recon.teeth import teeth_together  # noqa: E402
 
 try:
-    from recon.many import fit_many
+    from recon.fit import fit_many
 except ImportError:
     fit_many = None
 
@@ -131,8 +132,7 @@ class Benchmark:
             self._picture(person, EXPRESSIONS[i], scenes[i])
         for expression, several in sets if views else ():
             self._views(person, expression, several)
-        done = {k: round(float(np.mean(v)), 3) for k, v in self.lists.items() if k.startswith(("neutral_", "corr_"))}
-        print(seed, done, flush=True)
+        print(f"{seed + 1} people:", json.dumps(self.figures()), flush=True)
 
     def _neutral(self, name: str, points: np.ndarray) -> None:
         """Notes how far a neutral face is from the present person's; `mean` once a person, for all that follow."""
@@ -208,11 +208,13 @@ class Benchmark:
                 continue
             singles = [fit(self.head.arrays, self.model, one).unknowns for one in views]
             self._neutral(f"{name}_averaged", self.compared.placed(np.mean(singles, axis=0)).neutral)
-            if fit_many is not None:
+            for moment, together in (("", {}), ("_one_moment", {"one_moment": True, "one_camera": True})):
+                if fit_many is None:
+                    continue
                 start = time.perf_counter()
-                found = fit_many(self.head.arrays, self.model, views)
-                self.lists["seconds_5views"].append(time.perf_counter() - start)
-                self._neutral(name, self.compared.placed(found[0].unknowns).neutral)
+                found = fit_many(self.head.arrays, self.model, views, **together)
+                self.lists[f"seconds_5views{moment}"].append(time.perf_counter() - start)
+                self._neutral(f"{name}{moment}", self.compared.placed(found[0].unknowns).neutral)
 
     def write_sheet(self, path: Path) -> None:
         from render.image import write_png
@@ -228,6 +230,8 @@ class Benchmark:
             ("1view_true_landmarks", "true_landmarks"),
             ("5views", "5views"),
             ("5views_true_landmarks", "5views_true_landmarks"),
+            ("5views_one_moment", "5views_one_moment"),
+            ("5views_one_moment_true_landmarks", "5views_true_landmarks_one_moment"),
             ("5views_averaged", "5views_averaged"),
             ("5views_averaged_true_landmarks", "5views_true_landmarks_averaged"),
             ("scan", "scan"),

@@ -37,9 +37,7 @@ class Truth:
 
     def seen(self) -> Observation:
         """What a reader without error would have read."""
-        rings = self.iris.reshape(2, 5, 2)
-        across = np.linalg.norm(rings[:, 1:3] - rings[:, 3:5], axis=-1)  # opposite points of the ring
-        return Observation(self.landmarks, rings[:, 0], across.max(1) / 2, self.camera.size)
+        return Observation.of(self, self.camera.size)
 
 
 @dataclass(frozen=True, eq=False)

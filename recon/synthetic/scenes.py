@@ -22,7 +22,7 @@ class Scene:
 
     yaw_deg: float  # the head turns to its left
     pitch_deg: float  # and down
-    roll_deg: float  # and tilts to its right shoulder
+    roll_deg: float  # and tilts to its left shoulder
     focal_px: float
     fill: float  # share of the picture's height that the face takes, which says how far away it is
     shift: tuple[float, float]  # of the face from the middle, in shares of the picture: right, down
