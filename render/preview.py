@@ -43,7 +43,8 @@ def draw(
     threads: int | None = 1,  # None: every core
 ) -> np.ndarray:  # [H, W, 3] uint8
     """Draw one head before a soft backdrop."""
-    return _draw(head, vertices, camera, albedo, background, supersample, wireframe, skin, lit, lights, threads)[..., :3]
+    picture = _draw(head, vertices, camera, albedo, background, supersample, wireframe, skin, lit, lights, threads)
+    return picture[..., :3]
 
 
 def draw_rgba(
