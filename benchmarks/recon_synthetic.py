@@ -12,7 +12,8 @@ five views. `--quick` takes four expressions and no views. Figures, over all pic
   a shared identity, `_one_moment`: and that being known, `_averaged`: the mean of five single fits instead.
 - `expression_corr`: Pearson correlation of the fitted and the true displacement from neutral, over vertices of the face
   region and coordinates, averaged over pictures with an expression; a vertex counts by its rms true motion over the ten
-  expressions on the mean person, so that the still forehead does not. `_extreme`, `_asymmetric`: those only.
+  expressions on the mean person, so that the still forehead does not. `_extreme`, `_asymmetric`: those only;
+  `_pooled`: one correlation over all pictures together, in which large motions count most.
 - `coverage68`, `coverage95`: shares of those vertices' coordinates, expressed, head frame, rigidly aligned, that lie
   within the fit's 68 % and 95 % intervals. `_normal`: along the surface's normal only, where the heads'
   correspondence does not matter.
@@ -106,6 +107,7 @@ class Benchmark:
         self.compared = Comparison(self.head.arrays, self.ict.arrays)
         self.weights = self._motion()
         self.lists: dict[str, list] = defaultdict(list)
+        self.moves: dict[str, list[tuple[np.ndarray, np.ndarray]]] = defaultdict(list)  # of each picture: fitted, true
         self.offsets: list[np.ndarray] = []
         self.panels: list[list[np.ndarray]] = []
 
@@ -178,7 +180,9 @@ class Benchmark:
         self._neutral(name, placed.neutral)
         if expression.kind != "neutral":
             moved = placed.expressed - placed.neutral
-            corr = displacement_correlation(moved, self.compared.displacement(truth), self.weights)
+            true = self.compared.displacement(truth)
+            corr = displacement_correlation(moved, true, self.weights)
+            self.moves[name].append((moved, true))
             self.lists[f"corr_{name}"].append(corr)
             self.lists[f"corr_{name}_{expression.kind}"].append(corr)
             self.lists[f"corr_{name}_{expression.name.replace(' ', '_')}"].append(corr)
@@ -248,6 +252,10 @@ class Benchmark:
             kinds = ["", *("_" + kind for kind in ("ordinary", "extreme", "asymmetric"))]
             for kind in [*kinds, *("_" + e.name.replace(" ", "_") for e in EXPRESSIONS[1:])]:
                 figures[f"expression_corr{kind}{end}"] = _mean(lists[f"corr_{name}{kind}"])
+            if self.moves[name]:
+                moved, true = (np.concatenate(several) for several in zip(*self.moves[name], strict=True))
+                weights = np.tile(self.weights, len(self.moves[name]))
+                figures[f"expression_corr_pooled{end}"] = round(displacement_correlation(moved, true, weights), 4)
             for normal in ("", "_normal"):
                 both = lists[f"coverage_{name}{normal}"]
                 for i, share in enumerate(("68", "95")):
