@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
+import weakref
 from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
 
 from flame_tools.errors import InputError
-from flame_tools.types import HeadArrays
+from flame_tools.surface.nearest import Surface
+from flame_tools.types import Embedding, HeadArrays
 from render.eyes import eye_texture
-from render.materials import Look, linear_to_srgb, look_of, srgb_to_linear
+from render.looks import make_look
+from render.materials import Look, linear_to_srgb, srgb_to_linear
 from render.paint import SKIN
 
 LIMIT_SD, SPREAD = 2.5, 0.8  # an identity's components are N(0, SPREAD^2), cut at LIMIT_SD * SPREAD
@@ -22,6 +25,10 @@ TRIES = 200
 COMPLEXIONS = ((78, 52, 40), (120, 82, 62), (168, 122, 96), (204, 160, 134), (226, 190, 170))
 SPOTS = ((0.10, 0.06), (0.06, 0.015), (0.05, 0.004), (0.05, 0.0012))  # strength, and width in shares of the UV square
 IRISES = (((70, 46, 30), (96, 60, 34)), ((104, 92, 62), (146, 104, 58)), ((92, 112, 128), (120, 116, 98)))
+# Of the 468, the brows' edges in the order of the 68's points 17 to 26: from the right ear to the left.
+BROWS_ABOVE = (70, 63, 105, 66, 107, 336, 296, 334, 293, 300)
+BROWS_BELOW = (46, 53, 52, 65, 55, 285, 295, 282, 283, 276)
+_looks: dict[int, Look] = {}  # by the id of the arrays, dropped with them
 
 
 @dataclass(frozen=True)
@@ -64,8 +71,38 @@ def random_person(head: HeadArrays, rng: np.random.Generator) -> Person:
 
 def look_of_person(head: HeadArrays, person: Person) -> Look:
     """The head's look with this person's skin and eyes; needs a head with UV."""
-    look = look_of(head)
+    look = _look(head)
     return dataclasses.replace(look, paint=partial(_skin, look, person), eye_texture=eye_texture(*person.iris))
+
+
+def _look(head: HeadArrays) -> Look:
+    """The head's look, kept with the head, with brows where readers of faces expect them."""
+    key = id(head)
+    if key not in _looks:
+        _looks[key] = make_look(_brows_in_between(head))
+        weakref.finalize(head, _looks.pop, key, None)
+    return _looks[key]
+
+
+def _brows_in_between(head: HeadArrays) -> HeadArrays:
+    """The 68 landmarks' brows, along which they are painted, between the upper and lower brow points of the 468.
+
+    The 68 themselves follow the upper edge: painted round those, brows sit up to 4 mm too high for the 468.
+    """
+    if "468" not in head.landmarks:
+        return head
+    upper, lower = (
+        (head.v_template[head.faces[faces]] * weights[..., None]).sum(1)
+        for faces, weights in (
+            (head.landmarks["468"].faces[list(ids)], head.landmarks["468"].barycentrics[list(ids)])
+            for ids in (BROWS_ABOVE, BROWS_BELOW)
+        )
+    )
+    skin = np.isin(head.face_material, [k for k, name in enumerate(head.materials) if name == "skin"])
+    found = Surface(head.v_template, head.faces, face_mask=skin).nearest((upper + lower) / 2)
+    faces, weights = head.landmarks["68"].faces.copy(), head.landmarks["68"].barycentrics.copy()
+    faces[17:27], weights[17:27] = found.faces, found.barycentrics
+    return dataclasses.replace(head, landmarks={**head.landmarks, "68": Embedding(faces, weights)})
 
 
 def _skin(look: Look, person: Person) -> np.ndarray:

@@ -10,7 +10,7 @@ from flame_tools.errors import InputError
 from flame_tools.load import load_head
 from readers.faces import read_faces
 from recon.synthetic.expressions import EXPRESSIONS, KINDS, Expression, posed
-from recon.synthetic.people import EYES_APART_M, look_of_person, random_person
+from recon.synthetic.people import BROWS_ABOVE, BROWS_BELOW, EYES_APART_M, look_of_person, random_person
 from recon.synthetic.pictures import picture_of, true_of
 from recon.synthetic.scenes import VIEW_YAWS_DEG, random_scene, random_views
 from render.materials import look_of
@@ -37,6 +37,16 @@ def test_true_irises_lie_on_dark_pupils(head, someone, scene):
     for centre in picture.truth.iris[[0, 5]]:
         x, y = centre.astype(int)
         assert picture.image[y - 1 : y + 2, x - 1 : x + 2].mean() < 0.5 * face
+
+
+def test_brows_lie_between_their_landmarks(head, someone, scene):
+    dark = dataclasses.replace(someone, brows=1.0, complexion=(226, 190, 170))
+    picture = picture_of(head, dark, EXPRESSIONS[0], scene)
+    marks = picture.truth.landmarks
+    for above, below in zip((BROWS_ABOVE[2], BROWS_ABOVE[7]), (BROWS_BELOW[2], BROWS_BELOW[7]), strict=True):
+        middle, half = (marks[above] + marks[below]) / 2, (marks[below] - marks[above]) / 2
+        brow, over = (picture.image[tuple(at.astype(int)[::-1])].mean() for at in (middle, middle - 3.5 * half))
+        assert brow < 0.7 * over
 
 
 def test_what_reads_faces_finds_a_head_of_another_topology_where_the_truth_is():
