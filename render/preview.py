@@ -5,6 +5,8 @@ Colours and images are uint8 sRGB, rows from the top. The numba kernels are impo
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from flame_tools.errors import ShapeError
@@ -14,6 +16,9 @@ from render.camera import FAR_M, NEAR_M, at_frame, clip_matrix
 from render.eyes import eye_texture, iris_of
 from render.materials import MATERIALS, SKIN, look_of, srgb_to_linear
 from render.sheets import contact_sheet, overlay, side_by_side
+
+if TYPE_CHECKING:
+    from render.studio import Lights
 
 __all__ = ["contact_sheet", "draw", "draw_frames", "draw_rgba", "head_bounds", "overlay", "side_by_side"]
 
@@ -34,10 +39,12 @@ def draw(
     wireframe: bool = False,
     skin: tuple[int, int, int] | None = None,  # sRGB complexion; scales the painted skin, or the albedo
     lit: bool = True,  # False: the surface's own colours
+    lights: Lights | None = None,  # of the studio where none are given
     threads: int | None = 1,  # None: every core
 ) -> np.ndarray:  # [H, W, 3] uint8
     """Draw one head before a soft backdrop."""
-    return _draw(head, vertices, camera, albedo, background, supersample, wireframe, skin, lit, threads)[..., :3]
+    picture = _draw(head, vertices, camera, albedo, background, supersample, wireframe, skin, lit, lights, threads)
+    return picture[..., :3]
 
 
 def draw_rgba(
@@ -50,13 +57,14 @@ def draw_rgba(
     wireframe: bool = False,
     skin: tuple[int, int, int] | None = None,
     lit: bool = True,
+    lights: Lights | None = None,
     threads: int | None = 1,
 ) -> np.ndarray:  # [H, W, 4] uint8, straight alpha: the share of each pixel that the head covers
     """Draw one head on nothing."""
-    return _draw(head, vertices, camera, albedo, None, supersample, wireframe, skin, lit, threads)
+    return _draw(head, vertices, camera, albedo, None, supersample, wireframe, skin, lit, lights, threads)
 
 
-def _draw(head, vertices, camera, albedo, background, supersample, wireframe, skin, lit, threads):
+def _draw(head, vertices, camera, albedo, background, supersample, wireframe, skin, lit, lights, threads):
     from flame_tools.threads import default_threads, run_tasks
     from render import raster_numba, shading
     from render.attributes import vertex_attributes
@@ -77,7 +85,7 @@ def _draw(head, vertices, camera, albedo, background, supersample, wireframe, sk
     prepared = raster_numba.screen_triangles(clip, look.faces, (height * s, width * s), screen)
 
     turn = np.ascontiguousarray(np.diag([1.0, -1.0, -1.0]) @ np.asarray(camera.world_to_camera)[:3, :3], np.float32)
-    lights, sky = STUDIO.packed()
+    lights, sky = (STUDIO if lights is None else lights).packed()
     attributes = vertex_attributes(look, points, turn, lights[0, :3])
     lights = lights if lit else lights[:0]
 

@@ -378,3 +378,18 @@ def test_the_iris_lies_behind_the_cornea():
         rows, columns = np.nonzero(near & (picture < 90))
         assert len(rows) > 100
         assert least < (columns.mean() - x) * depth / view.focal[0] < most  # metres to the right
+
+
+def test_other_lamps():
+    from render.studio import STUDIO, Lights
+
+    camera = portrait_camera((96, 96), head_bounds(head()))
+    usual = draw(head(), head().v_template, camera)
+    assert np.array_equal(draw(head(), head().v_template, camera, lights=STUDIO), usual)
+    dark = ((0.0, 0.0, 0.0),) * 2
+    halves = []
+    for side in (-1.0, 1.0):
+        lamps = Lights(((side, 0.0, 0.3), (0.0, 1.0, 0.0), (0.0, 1.0, 0.0)), ((1.0, 1.0, 1.0), *dark))
+        picture = draw_rgba(head(), head().v_template, camera, lights=lamps)[..., :3].astype(float)
+        halves.append(picture[:, 48:].sum() - picture[:, :48].sum())
+    assert halves[0] < 0 < halves[1]
