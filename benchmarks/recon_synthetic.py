@@ -40,7 +40,9 @@ from flame_tools.blas import one_blas_thread  # noqa: E402
 from flame_tools.load import load_head  # noqa: E402
 from flame_tools.types import Camera  # noqa: E402
 from readers.faces import LEFT_EYE, RIGHT_EYE, read_faces  # noqa: E402
-from recon.fit import Observation, fit  # noqa: E402
+from readers.teeth import teeth_together  # noqa: E402
+from recon.fit import fit, fit_many  # noqa: E402
+from recon.observation import Observation  # noqa: E402
 from recon.pipeline import landmark_model  # noqa: E402
 from recon.priors import BROWS, LIPS, OVAL, WINGS  # noqa: E402
 from recon.synthetic.comparison import Comparison  # noqa: E402
@@ -49,12 +51,6 @@ from recon.synthetic.measures import coverage, displacement_correlation, gain  #
 from recon.synthetic.people import Person, look_of_person, random_person  # noqa: E402
 from recon.synthetic.pictures import picture_of, true_of  # noqa: E402
 from recon.synthetic.scenes import Scene, random_scene, random_views  # noqa: E402
-from recon.teeth import teeth_together  # noqa: E402
-
-try:
-    from recon.fit import fit_many
-except ImportError:
-    fit_many = None
 
 ICT = ROOT / "../shared/data/heads/ict_facekit.npz"
 QUICK = (0, 1, 6, 8)
