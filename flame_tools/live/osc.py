@@ -57,7 +57,7 @@ def _argument(value: str | int | float) -> tuple[str, bytes]:
         if not -(2**31) <= value < 2**31:
             raise InputError(f"{value} does not fit OSC's 32 bits")
         return "i", struct.pack(">i", value)
-    if not math.isfinite(value) or abs(value) > 3.4028234e38:
+    if not math.isfinite(value) or abs(value) > 3.4028235e38:
         raise InputError(f"{value} is no number that OSC can send")
     return "f", struct.pack(">f", value)
 
