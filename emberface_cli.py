@@ -60,6 +60,7 @@ from emberface_run import Run, write_all, write_picture
 from flame_tools.errors import FaceError, InputError
 
 if TYPE_CHECKING:
+    from flame_tools import Track
     from flame_tools.export import Options
 
 app = typer.Typer(
@@ -335,6 +336,7 @@ def convert(
         float | None, typer.Option("--lod", min=0.05, max=1.0, help="Share of the triangles, as 0.25 for a game.")
     ] = None,
     fps: Annotated[str | None, typer.Option("--fps", help="Read the track at another rate, 10 to 120.")] = None,
+    frame: Annotated[int | None, typer.Option("--frame", min=0, help="Only this one, counted from 0.")] = None,
     unit: Unit = None,
     up: Up = None,
     shapes: Shapes = None,
@@ -348,7 +350,7 @@ def convert(
     """A track to other files, to other heads, at other rates; -o may be given several times."""
     rate = None if fps is None else frame_rate_of(fps)
     options = export_options(unit, up, shapes, names, tolerance, inbetweens)
-    _convert("convert", track, out, head, size_of(size), json, to, lod, fps=rate, options=options)
+    _convert("convert", track, out, head, size_of(size), json, to, lod, fps=rate, frame=frame, options=options)
 
 
 @app.command()
@@ -407,6 +409,7 @@ def _convert(
     lod: float | None = None,
     drawn: dict | None = None,  # options of emberface.render
     fps: Fraction | None = None,
+    frame: int | None = None,
     options: Options | None = None,  # of emberface.export
 ) -> None:
     from flame_tools.load import head_of, load_head
@@ -414,9 +417,10 @@ def _convert(
     for place in places:
         if emberface.kind_of(place) == ".face.npz" and lod is not None:
             raise InputError(f"{place} holds parameters and no triangles; --lod is for meshes, such as NAME.glb")
+        emberface.options_for(place, options)
     drawn = dict(drawn or {})
     compare = drawn.get("compare")
-    asked = {name: value for name, value in (("to", to), ("lod", lod)) if value is not None}
+    asked = {name: value for name, value in (("to", to), ("lod", lod), ("frame", frame)) if value is not None}
     asked |= {name: str(value) if name == "compare" else value for name, value in drawn.items() if name != "names"}
     asked |= {} if fps is None else {"fps": str(fps)}
     asked |= {} if options is None else {name: getattr(options, name) for name in sorted(options.asked())}
@@ -437,6 +441,8 @@ def _convert(
             from flame_tools.resample import at_rate
 
             track = at_rate(track, fps)
+        if frame is not None:
+            track = _one_frame(track, frame, source)
         if lod is not None:
             from flame_tools.surface.lod import at_detail
 
@@ -444,3 +450,11 @@ def _convert(
                 track, model = at_detail(track, model, lod)
         write_all(job, track, model, places, size, drawn, options)
         say(job.finish(report_beside(places[0])), as_json)
+
+
+def _one_frame(track: Track, frame: int, source: Path) -> Track:
+    from flame_tools.posing import at_frames
+
+    if frame >= len(track):
+        raise InputError(f"{source} has no frame {frame}; it has {len(track)}, counted from 0")
+    return at_frames(track, [frame])
