@@ -78,7 +78,7 @@ def test_convert_names_every_kind_of_file(capsys, track_file, tmp_path):
     assert emberface_cli.run(["convert", str(track_file), *arguments, "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["outputs"] == [str(p) for p in places]
     assert {p.name for p in tmp_path.iterdir()} == {*(p.name for p in places), "a.report.json"}
-    assert all(place.stat().st_size > 500 for place in places)
+    assert all(place.stat().st_size > 50 for place in places)  # a dance in which nothing moves is short
     assert {f".{name}" for name in emberface_options.Format} - {".obj"} <= set(emberface.FORMATS)
     for kind in of_speech | of_flame:
         line = refused(capsys, tmp_path, "convert", track_file, "-o", tmp_path / f"b{kind}")
