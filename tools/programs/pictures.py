@@ -17,8 +17,7 @@ from pathlib import Path
 
 from PIL import Image
 
-ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 import emberface
 from assets.locate import asset_path
@@ -26,6 +25,7 @@ from flame_tools import Track
 from tests.interchange.chromium import browser
 from tests.interchange.three_page import SEEKABLE, page_text, seek, served
 
+ROOT = Path(__file__).resolve().parents[2]
 SOUNDS = ("M", "AY", "UH")
 SIZE = 400  # pixels, of each picture
 
