@@ -287,7 +287,7 @@ def fit_(
 
 @app.command("render")
 def render_(
-    track: Annotated[Path, typer.Argument(help="A NAME.face.npz.")],
+    track: Annotated[Path, typer.Argument(help="A NAME.face.npz, or what convert reads.")],
     out: Out,
     view: Annotated[
         View, typer.Option("--view", help="From where; turntable: all round; sheet: three sides beside each other.")
@@ -355,7 +355,7 @@ def convert(
 
 @app.command()
 def view(
-    track: Annotated[Path, typer.Argument(help="A NAME.face.npz.")],
+    track: Annotated[Path, typer.Argument(help="A NAME.face.npz, or what convert reads.")],
     port: Annotated[int, typer.Option("--port", min=0, max=65535, help="0: a free one.")] = 0,
     compare: Annotated[Path | None, typer.Option("--compare", help="Another track beside it.")] = None,
     browser: Annotated[bool, typer.Option("--open/--no-open", help="Show it in the browser.")] = True,
@@ -428,7 +428,7 @@ def _convert(
     with Run(command, inputs, reads=[source, compare] if compare else [source], show=not as_json) as job:
         job.prepare(*places)
         with job.step("load"):
-            track = emberface.load(source, head=head)
+            track = emberface.load(source, head=head, fps=fps)
             if compare:
                 drawn["compare"] = emberface.load(compare)
             model = load_head(head) if head else head_of(track)
@@ -437,10 +437,6 @@ def _convert(
                 target = load_head(to)
                 track, model = emberface.transfer(track, target, head=model), target
                 job.quality = {"residual_mm": track.provenance["transfer"]["residual_mm"]}
-        if fps is not None:
-            from flame_tools.resample import at_rate
-
-            track = at_rate(track, fps)
         if frame is not None:
             track = _one_frame(track, frame, source)
         if lod is not None:

@@ -25,6 +25,7 @@ from flame_tools.identity import random_identities
 from flame_tools.posing import at_frames, still
 from flame_tools.surface.lod import simplify
 from flame_tools.track_file import FORMAT, VERSION
+from tests.flame_tools.flame_shaped import flame_shaped
 
 SILENT_EXTRA = ("Traceback", "Error:", 'File "')
 
@@ -161,6 +162,20 @@ def test_options_are_refused_before_anything_is_done(capsys, monkeypatch, talk, 
 def test_places_are_called_as_the_user_calls_them(capsys, monkeypatch, talk, tmp_path):
     monkeypatch.chdir(tmp_path)
     assert " a.stl can hold" in refused(capsys, tmp_path, "convert", talk, "-o", "a.stl")
+
+
+def test_parameters_without_a_rate_get_one(capsys, tmp_path):
+    arrays = flame_shaped(vertices=60, faces=100, eyelids=True)
+    save_head(arrays, tmp_path / "flame.npz")
+    sizes = {"shape_params": 300, "expression_params": 50, "pose_params": 3, "jaw_params": 3, "eyelid_params": 2}
+    smirk = {name: np.zeros((20, size), np.float32) for name, size in sizes.items()}
+    np.savez(tmp_path / "smirk.npz", **smirk)
+    asked = ["convert", tmp_path / "smirk.npz", "-o", tmp_path / "talk.face.npz"]
+    assert "name it by --head" in refused(capsys, tmp_path, *asked)
+    asked += ["--head", tmp_path / "flame.npz"]
+    assert "--fps" in refused(capsys, tmp_path, *asked)
+    assert emberface_cli.run([str(a) for a in [*asked, "--fps", "25"]]) == 0
+    assert emberface.load(tmp_path / "talk.face.npz").fps == (25, 1)
 
 
 def test_convert_to_another_head(capsys, head, tmp_path):
