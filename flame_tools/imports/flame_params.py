@@ -90,7 +90,7 @@ def read_flame_params(
     rate = own or given
     if rate is None and "times" not in rows and count > 1:
         raise InputError(
-            f"{path} does not say how many frames a second its {count} frames are; give fps=, or emberface convert --fps"
+            f"{path} does not say how many frames a second its {count} frames are; say fps= or emberface convert --fps"
         )
     times = rows["times"][:, 0] if "times" in rows else on_grid(0.0, count, rate or rational(EMOTE_FPS))
     if len(times) != count or (np.diff(times) <= 0).any():
