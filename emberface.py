@@ -229,7 +229,7 @@ def export(
         from flame_tools.resample import at_rate
 
         track = at_rate(track, fps)
-    asked = _asked(options, kind, path)
+    asked = options_for(path, options)
     if kind in DRAWN:
         render(track, path, head=head)
     elif kind == ".face.npz":
@@ -250,12 +250,16 @@ def export(
         WRITERS[kind](track, _head(head, track), path, **asked)
 
 
-def _asked(options: Options | None, kind: str, path: Path) -> dict:
-    """`options` for the writer of a kind of file, or nothing where none was given."""
+def options_for(path: PathLike, options: Options | None) -> dict:
+    """`options` for the writer of the kind of file that `path` names, or nothing where none was given.
+
+    Raises InputError where that kind does not take one of them.
+    """
     if options is None:
         return {}
     from flame_tools.export import TAKES
 
+    kind = kind_of(path)
     strange = options.asked() - TAKES.get(kind, set())
     if strange:
         takers = [k or "a folder" for k, takes in TAKES.items() if strange <= takes]
@@ -396,7 +400,10 @@ def kind_of(path: PathLike) -> str:
         return path.suffix.lower()
     if path.suffix.lower() == ".obj":
         raise InputError(f"{path}: a track leaves as a folder with one OBJ a frame; give a name without .obj")
-    raise InputError(f"{path}: no writer for {path.suffix!r}; there are: {', '.join(k for k in FORMATS if k)}")
+    raise InputError(
+        f"{path}: no writer for {path.suffix!r}; there are: {', '.join(k for k in FORMATS if k)}; and NAME_obj for a "
+        "folder with one OBJ a frame"
+    )
 
 
 def names_folder(path: PathLike) -> bool:

@@ -60,6 +60,7 @@ from emberface_run import Run, write_all, write_picture
 from flame_tools.errors import FaceError, InputError
 
 if TYPE_CHECKING:
+    from flame_tools import Track
     from flame_tools.export import Options
 
 app = typer.Typer(
@@ -286,7 +287,7 @@ def fit_(
 
 @app.command("render")
 def render_(
-    track: Annotated[Path, typer.Argument(help="A NAME.face.npz.")],
+    track: Annotated[Path, typer.Argument(help="A NAME.face.npz, or what convert reads.")],
     out: Out,
     view: Annotated[
         View, typer.Option("--view", help="From where; turntable: all round; sheet: three sides beside each other.")
@@ -335,6 +336,7 @@ def convert(
         float | None, typer.Option("--lod", min=0.05, max=1.0, help="Share of the triangles, as 0.25 for a game.")
     ] = None,
     fps: Annotated[str | None, typer.Option("--fps", help="Read the track at another rate, 10 to 120.")] = None,
+    frame: Annotated[int | None, typer.Option("--frame", min=0, help="Only this one, counted from 0.")] = None,
     unit: Unit = None,
     up: Up = None,
     shapes: Shapes = None,
@@ -348,12 +350,12 @@ def convert(
     """A track to other files, to other heads, at other rates; -o may be given several times."""
     rate = None if fps is None else frame_rate_of(fps)
     options = export_options(unit, up, shapes, names, tolerance, inbetweens)
-    _convert("convert", track, out, head, size_of(size), json, to, lod, fps=rate, options=options)
+    _convert("convert", track, out, head, size_of(size), json, to, lod, fps=rate, frame=frame, options=options)
 
 
 @app.command()
 def view(
-    track: Annotated[Path, typer.Argument(help="A NAME.face.npz.")],
+    track: Annotated[Path, typer.Argument(help="A NAME.face.npz, or what convert reads.")],
     port: Annotated[int, typer.Option("--port", min=0, max=65535, help="0: a free one.")] = 0,
     compare: Annotated[Path | None, typer.Option("--compare", help="Another track beside it.")] = None,
     browser: Annotated[bool, typer.Option("--open/--no-open", help="Show it in the browser.")] = True,
@@ -407,6 +409,7 @@ def _convert(
     lod: float | None = None,
     drawn: dict | None = None,  # options of emberface.render
     fps: Fraction | None = None,
+    frame: int | None = None,
     options: Options | None = None,  # of emberface.export
 ) -> None:
     from flame_tools.load import head_of, load_head
@@ -414,9 +417,10 @@ def _convert(
     for place in places:
         if emberface.kind_of(place) == ".face.npz" and lod is not None:
             raise InputError(f"{place} holds parameters and no triangles; --lod is for meshes, such as NAME.glb")
+        emberface.options_for(place, options)
     drawn = dict(drawn or {})
     compare = drawn.get("compare")
-    asked = {name: value for name, value in (("to", to), ("lod", lod)) if value is not None}
+    asked = {name: value for name, value in (("to", to), ("lod", lod), ("frame", frame)) if value is not None}
     asked |= {name: str(value) if name == "compare" else value for name, value in drawn.items() if name != "names"}
     asked |= {} if fps is None else {"fps": str(fps)}
     asked |= {} if options is None else {name: getattr(options, name) for name in sorted(options.asked())}
@@ -424,7 +428,7 @@ def _convert(
     with Run(command, inputs, reads=[source, compare] if compare else [source], show=not as_json) as job:
         job.prepare(*places)
         with job.step("load"):
-            track = emberface.load(source, head=head)
+            track = emberface.load(source, head=head, fps=fps)
             if compare:
                 drawn["compare"] = emberface.load(compare)
             model = load_head(head) if head else head_of(track)
@@ -433,10 +437,8 @@ def _convert(
                 target = load_head(to)
                 track, model = emberface.transfer(track, target, head=model), target
                 job.quality = {"residual_mm": track.provenance["transfer"]["residual_mm"]}
-        if fps is not None:
-            from flame_tools.resample import at_rate
-
-            track = at_rate(track, fps)
+        if frame is not None:
+            track = _one_frame(track, frame, source)
         if lod is not None:
             from flame_tools.surface.lod import at_detail
 
@@ -444,3 +446,11 @@ def _convert(
                 track, model = at_detail(track, model, lod)
         write_all(job, track, model, places, size, drawn, options)
         say(job.finish(report_beside(places[0])), as_json)
+
+
+def _one_frame(track: Track, frame: int, source: Path) -> Track:
+    from flame_tools.posing import at_frames
+
+    if frame >= len(track):
+        raise InputError(f"{source} has no frame {frame}; it has {len(track)}, counted from 0")
+    return at_frames(track, [frame])

@@ -58,7 +58,8 @@ class Run:
         if isinstance(error, FaceError) and error.args:
             # Writers know only the hidden folder; the user knows the place.
             for parent, stage in self._stages.items():
-                error.args = (str(error.args[0]).replace(str(stage), str(parent)), *error.args[1:])
+                said = str(error.args[0]).replace(f"{stage}{os.sep}", str(parent / "_").removesuffix("_"))
+                error.args = (said.replace(str(stage), str(parent)), *error.args[1:])
         if kind is not None:
             for folder in reversed(self._made):
                 with contextlib.suppress(OSError):  # someone else has put something there: it stays
@@ -124,6 +125,12 @@ class Run:
             raise OutputError(f"{place} is named twice; give each output a name of its own")
         self.places.append(place)
         return self._stage(place.parent) / place.name
+
+    def take_along(self, place: Path) -> None:
+        """Keep what a writer left beside `place` and named after it, such as the texture NAME.usdc.png."""
+        for file in sorted(self._stage(place.parent).iterdir()):
+            if file.name.startswith(f"{place.name}."):
+                self.output(place.with_name(file.name))
 
     def _stage(self, parent: Path) -> Path:
         """The hidden folder beside what goes into `parent`."""
@@ -221,3 +228,4 @@ def write_all(
                 emberface.render(track, staged, head=head, size=size, progress=job.progress, **drawn)
             else:
                 emberface.export(track, staged, head=head, options=options)
+                job.take_along(place)

@@ -18,13 +18,14 @@ import emberface_cli
 import emberface_options
 from animate.textgrid import write_textgrid
 from assets.locate import asset_path
-from flame_tools import Intervals, load_head, save_head, save_track
+from flame_tools import Appearance, Intervals, load_head, save_head, save_track
 from flame_tools.archive import read_npz, write_npz
 from flame_tools.errors import InputError
 from flame_tools.identity import random_identities
-from flame_tools.posing import still
+from flame_tools.posing import at_frames, still
 from flame_tools.surface.lod import simplify
 from flame_tools.track_file import FORMAT, VERSION
+from tests.flame_tools.flame_shaped import flame_shaped
 
 SILENT_EXTRA = ("Traceback", "Error:", 'File "')
 
@@ -70,20 +71,19 @@ def test_convert_writes_all_and_a_report(capsys, track_file, tmp_path):
 
 
 def test_convert_names_every_kind_of_file(capsys, track_file, tmp_path):
-    kinds = [
-        kind
-        for kind in emberface.FORMATS
-        if kind not in ("", ".wav", ".emotion.csv", ".visemes.json", *emberface.DRAWN)
-    ]
+    of_speech = {".wav", ".emotion.csv", ".visemes.json", ".visemes.srt", ".words.srt"}
+    of_flame = {".smplx.npz", ".smplx.pkl", ".emote.npz", ".emote.pkl"}
+    kinds = [k for k in emberface.FORMATS if k not in {"", ".abc", *of_speech, *of_flame, *emberface.DRAWN}]
     places = [tmp_path / f"a{kind}" for kind in kinds]
     arguments = [x for place in places for x in ("-o", str(place))]
     assert emberface_cli.run(["convert", str(track_file), *arguments, "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["outputs"] == [str(p) for p in places]
     assert {p.name for p in tmp_path.iterdir()} == {*(p.name for p in places), "a.report.json"}
-    assert all(place.stat().st_size > 500 for place in places)
+    assert all(place.stat().st_size > 50 for place in places)  # a dance in which nothing moves is short
     assert {f".{name}" for name in emberface_options.Format} - {".obj"} <= set(emberface.FORMATS)
-    line = refused(capsys, tmp_path, "convert", track_file, "-o", tmp_path / "b.visemes.json")
-    assert "no phones" in line
+    for kind in of_speech | of_flame:
+        line = refused(capsys, tmp_path, "convert", track_file, "-o", tmp_path / f"b{kind}")
+        assert ("is no FLAME head" if kind in of_flame else "the track h") in line  # has no phones, holds no curves
 
 
 def test_render_from_a_side_beside_another_as_a_loop(capsys, head, track_file, tmp_path):
@@ -119,6 +119,63 @@ def test_convert_at_a_level_of_detail(capsys, track_file, tmp_path):
     assert 1300 < triangles <= 1467
     line = refused(capsys, tmp_path, "convert", track_file, "-o", tmp_path / "low.face.npz", "--lod", "0.1")
     assert "holds parameters and no triangles" in line
+
+
+@pytest.fixture
+def talk(head, tmp_path):
+    """A file of four frames with texture and sound."""
+    rest = still(head, random_identities(head, 1, 0)[0])
+    track = at_frames(rest, [0] * 4).replace(
+        time_s=np.arange(4) / 30,
+        fps=(30, 1),
+        audio=np.zeros(1600, np.float32),
+        audio_rate=16000,
+        appearance=Appearance(albedo=np.full((8, 8, 3), 90, np.uint8)),
+    )
+    save_track(track, tmp_path / "talk.face.npz")
+    return tmp_path / "talk.face.npz"
+
+
+def test_what_lies_beside_a_file_comes_with_it(capsys, talk, tmp_path):
+    pytest.importorskip("pxr", reason="usd-core is not installed: pip install 'emberface[usd]'")
+    out = tmp_path / "new" / "talk.usdc"
+    assert emberface_cli.run(["convert", str(talk), "-o", str(out), "--json"]) == 0
+    beside = [out, out.with_name("talk.usdc.png"), out.with_name("talk.usdc.wav")]
+    assert json.loads(capsys.readouterr().out)["outputs"] == [str(place) for place in beside]
+    assert sorted(out.parent.iterdir()) == sorted([*beside, out.with_name("talk.report.json")])
+
+
+def test_one_frame_of_a_track(capsys, talk, tmp_path):
+    out = tmp_path / "new" / "talk.ply"
+    assert "--frame" in refused(capsys, tmp_path, "convert", talk, "-o", out)
+    assert "it has 4" in refused(capsys, tmp_path, "convert", talk, "-o", out, "--frame", "4")
+    assert emberface_cli.run(["convert", str(talk), "-o", str(out), "--frame", "3", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["inputs"]["frame"] == 3 and out.read_bytes().startswith(b"ply")
+
+
+def test_options_are_refused_before_anything_is_done(capsys, monkeypatch, talk, tmp_path):
+    monkeypatch.setattr(emberface, "load", lambda *_, **__: pytest.fail("worked in vain"))
+    for name, asked in (("a.csv", ["--unit", "cm"]), ("a.mp4", ["--tolerance", "1"]), ("a.html", ["--up", "z"])):
+        assert "no choice of" in refused(capsys, tmp_path, "convert", talk, "-o", tmp_path / name, *asked)
+
+
+def test_places_are_called_as_the_user_calls_them(capsys, monkeypatch, talk, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    assert " a.stl can hold" in refused(capsys, tmp_path, "convert", talk, "-o", "a.stl")
+
+
+def test_parameters_without_a_rate_get_one(capsys, tmp_path):
+    arrays = flame_shaped(vertices=60, faces=100, eyelids=True)
+    save_head(arrays, tmp_path / "flame.npz")
+    sizes = {"shape_params": 300, "expression_params": 50, "pose_params": 3, "jaw_params": 3, "eyelid_params": 2}
+    smirk = {name: np.zeros((20, size), np.float32) for name, size in sizes.items()}
+    np.savez(tmp_path / "smirk.npz", **smirk)
+    asked = ["convert", tmp_path / "smirk.npz", "-o", tmp_path / "talk.face.npz"]
+    assert "name it by --head" in refused(capsys, tmp_path, *asked)
+    asked += ["--head", tmp_path / "flame.npz"]
+    assert "--fps" in refused(capsys, tmp_path, *asked)
+    assert emberface_cli.run([str(a) for a in [*asked, "--fps", "25"]]) == 0
+    assert emberface.load(tmp_path / "talk.face.npz").fps == (25, 1)
 
 
 def test_convert_to_another_head(capsys, head, tmp_path):

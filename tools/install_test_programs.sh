@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # What only tests need: the programs that our files are held against (Debian's Blender 3.4, pip's Blender as bpy, assimp,
-# Khronos' glTF validator, Chromium for the viewer), flite, whose voices the speech encoder learns from, and the source
+# Khronos' glTF validator, Chromium for the viewer, three.js), flite, whose voices the speech encoder learns from, and the source
 # meshes of the default head, from which a test builds it anew.
 # Does nothing where they are already there. Needs root, or sudo, for Debian packages.
 set -euo pipefail
@@ -31,8 +31,10 @@ if ! compgen -G ".venv/bpy/lib/*/site-packages/bpy/__init__*" >/dev/null; then
     .venv/bpy/bin/python -m pip install --quiet --disable-pip-version-check bpy==5.0.1 || echo "no bpy"
 fi
 
-# Where Node is at hand, the validator comes from npm; the test that uses it says so where it is missing.
-if command -v npm >/dev/null && [ ! -d .venv/node/node_modules/gltf-validator ]; then
-    mkdir -p .venv/node
-    npm install --silent --no-fund --no-audit --prefix .venv/node gltf-validator@2.0.0-dev.3.10 || echo "no glTF validator"
-fi
+# Where Node is at hand, these come from npm; the tests that use them say so where they are missing.
+for package in gltf-validator@2.0.0-dev.3.10 three@0.187.0; do
+    if command -v npm >/dev/null && [ ! -d ".venv/node/node_modules/${package%@*}" ]; then
+        mkdir -p .venv/node
+        npm install --silent --no-fund --no-audit --prefix .venv/node "$package" || echo "no ${package%@*}"
+    fi
+done

@@ -23,6 +23,6 @@ def only_frame(track: Track, head: Head, path: str | os.PathLike, *, way_out: st
     if len(track) != 1:
         raise InputError(
             f"the track has {len(track)} frames and {path} can hold one; "
-            f"choose it with flame_tools.posing.at_frames(track, [i]){way_out}"
+            f"choose it with emberface convert --frame, or flame_tools.posing.at_frames(track, [i]){way_out}"
         )
     return next(iter(posed_frames(track, head)))

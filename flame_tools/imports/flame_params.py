@@ -89,7 +89,9 @@ def read_flame_params(
     own, given = _rate(rows, found, path), None if fps is None else rational(fps)
     rate = own or given
     if rate is None and "times" not in rows and count > 1:
-        raise InputError(f"{path} does not say how many frames a second its {count} frames are; give fps=")
+        raise InputError(
+            f"{path} does not say how many frames a second its {count} frames are; say fps= or emberface convert --fps"
+        )
     times = rows["times"][:, 0] if "times" in rows else on_grid(0.0, count, rate or rational(EMOTE_FPS))
     if len(times) != count or (np.diff(times) <= 0).any():
         raise FormatError(f"{path}: time_s does not increase from frame to frame")

@@ -4,7 +4,8 @@ blender -b --factory-startup --python blender_play.py -- JOBS.json        python
 
 JOBS.json is a list of objects: "path", what to open; "out", the .npz to write, or the .fbx to save the scene as;
 "frames", which to look at, whole or not; "fps", the rate the scene has before the import; "caches", vertex caches to
-play on an OBJ; "importer", "fbx_import" for the one of Blender 4.5 and later.
+play on an OBJ; "importer", "fbx_import" for the one of Blender 4.5 and later; "refused", true where Blender should
+not open it: then "out" gets what it says.
 """
 
 import json
@@ -134,7 +135,13 @@ def main():
     for job in jobs:
         bpy.ops.wm.read_factory_settings(use_empty=True)
         bpy.context.scene.render.fps = job["fps"]  # before the import, which turns seconds into frames
-        load(job["path"], job.get("importer"))
+        try:
+            load(job["path"], job.get("importer"))
+        except RuntimeError as error:
+            if not job.get("refused"):
+                raise
+            numpy.savez(job["out"], refused=str(error))
+            continue
         if job["out"].endswith(".fbx"):
             bpy.ops.export_scene.fbx(filepath=job["out"], add_leaf_bones=False)
         else:

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from flame_tools import Appearance, Head, load_head
-from flame_tools.export import write_glb
+from flame_tools.export import Options, write_glb
 from flame_tools.posing import still
 from tests.flame_tools.conftest import random_arrays
 from tests.flame_tools.export.conftest import lively_track
@@ -55,6 +55,11 @@ def another_head(**changes):
     return lively_track(head, 5), head
 
 
+def as_asked():
+    names = {"jawOpen": 'Kiefer "auf" 顎', "tongueUp": "a\\b"}
+    return *textured(), Options(shapes=("tongueUp", "jawOpen", "eyeBlinkLeft"), names=names, tolerance_mm=0.1)
+
+
 CASES = {
     "textured clip": textured,
     "clip without a texture": bare,
@@ -65,6 +70,8 @@ CASES = {
     "another head": another_head,
     "no UV": lambda: another_head(uv=np.zeros((0, 2), np.float32), uv_faces=np.zeros((0, 3), np.int32)),
     "moving joints": lambda: another_head(joints_follow_expression=True),
+    "three shapes by other names, fewer keys": as_asked,
+    "the 52": lambda: (*textured(), Options(shapes=("arkit",))),
 }
 
 
@@ -76,10 +83,10 @@ def reports(tmp_path_factory):
     folder = tmp_path_factory.mktemp("glb")
     made = {name: make() for name, make in CASES.items()}
     paths = [folder / f"{name}.glb" for name in made]
-    for path, (track, head) in zip(paths, made.values(), strict=True):
-        write_glb(track, head, path)
+    for path, (track, head, *options) in zip(paths, made.values(), strict=True):
+        write_glb(track, head, path, options=options[0] if options else Options())
     found = json.loads(NODE.run("-e", SCRIPT, VALIDATOR, *paths))
-    return {name: (*made[name], report) for name, report in zip(made, found, strict=True)}
+    return {name: (*made[name][:2], report) for name, report in zip(made, found, strict=True)}
 
 
 @pytest.mark.parametrize("name", CASES)

@@ -1,6 +1,7 @@
 """Runs in a process of its own, since ufbx's bindings may crash as they end: what ufbx sees in an FBX file of one mesh.
 
-Where TIMEs in seconds are given: the names and spans of its takes, and the weight of every channel at each TIME.
+Where TIMEs in seconds are given: the names and spans of its takes, the weight of every channel at each TIME, and how
+far all channels together, with their shapes in between, take each vertex before it is skinned.
 
 python ufbx_see.py FILE.fbx OUT.npz [TIME...]
 """
@@ -38,18 +39,31 @@ for i, (_, vertices, shares, matrix) in enumerate(parts):
 world /= np.maximum(weights.sum(1), 1e-9)[:, None, None] if clusters else 1.0
 if not clusters:
     world += columns(scene.nodes[-1].geometry_to_world)
-shapes = {}
-for channel, shape in zip(scene.blend_channels, scene.blend_shapes, strict=True):
+
+
+def offsets_of(shape) -> np.ndarray:
     offsets = np.zeros_like(points)
     offsets[np.array(list(shape.offset_vertices), int)] = rows(shape.position_offsets)
-    shapes[f"shape.{channel.name}"] = np.einsum("vi,vij->vj", offsets, world[:, :3])
+    return np.einsum("vi,vij->vj", offsets, world[:, :3])
+
+
+all_shapes, all_channels = list(scene.blend_shapes), list(scene.blend_channels)
+at_full_weight = [channel.target_shape for channel in all_channels]
+kept += [all_shapes, all_channels, at_full_weight]
+every = [offsets_of(shape) for shape in all_shapes]  # by their typed_id
+shapes = {f"shape.{c.name}": every[s.typed_id] for c, s in zip(all_channels, at_full_weight, strict=True)}
 take = {}
 anim = scene.anim
 for t in times:
     moment = scene.evaluate(anim, float(t))
     channels = list(moment.blend_channels)
-    kept += [moment, channels]
+    steps = [step for channel in channels for step in channel.keyframes]
+    stepped = [step.shape for step in steps]
+    kept += [moment, channels, steps, stepped]
     take.setdefault("played", []).append([channel.weight for channel in channels])
+    take.setdefault("blended", []).append(
+        sum(step.effective_weight * every[shape.typed_id] for step, shape in zip(steps, stepped, strict=True))
+    )
 if times:
     stacks = list(scene.anim_stacks)
     kept += stacks
