@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -79,27 +79,67 @@ FORMATS = {
 
 
 def recon(
-    image: PathLike | np.ndarray,  # a file, or uint8 [H, W, 3] sRGB
+    image: PathLike | np.ndarray | Sequence[PathLike | np.ndarray],  # files, or uint8 [H, W, 3] sRGB
     *,
     head: str | Head = "default",
     all_faces: bool = False,
     focal_px: float | None = None,
+    one_moment: bool = False,
+    causal: bool = False,
+    parts: PathLike | None = None,
+    progress: Callable[[float], None] = lambda share: None,
 ) -> Track | list[Track]:
-    """A photo to a one-frame Track: identity, expression, pose, camera and texture of its largest face.
+    """A photo, several of one person, or a film to a Track: identity, expression, pose, camera and texture.
 
-    With `all_faces` a list of Tracks, the largest face first. `focal_px` is the camera's focal length in pixels; where
-    it is not given, a file's EXIF data is asked, then a common lens is assumed.
+    A photo gives one frame, of its largest face. Several pictures of one person share an identity and give a frame
+    each; those of `one_moment` share the expression too. A film (a video file, a moving GIF, a folder of numbered
+    pictures) gives its own frames and its sound: faces are followed, frames that cannot be trusted are bridged and
+    marked, jitter goes without lag, or `causal`ly. What was read of a film is kept in the folder `parts`, where one is
+    given: a run that was stopped goes on from there.
+
+    With `all_faces` a list of Tracks: the largest face of a photo first, of a film who is seen longest. `focal_px` is
+    the camera's focal length in pixels; where it is not given, a photo's EXIF data is asked, then a common lens is
+    assumed.
     """
     from recon.focal import focal_from_exif
-    from recon.pipeline import reconstruct
+    from render.footage import is_film
     from render.image import read_image
 
+    if not isinstance(image, (str, os.PathLike, np.ndarray)):
+        return _recon_many(image, _head(head), focal_px=focal_px, one_moment=one_moment)
     is_file = not isinstance(image, np.ndarray)
+    if is_file and is_film(image):
+        from recon.film import track_film
+
+        model = _head(head)
+        tracks = track_film(
+            image, model, all_faces=all_faces, focal_px=focal_px, parts=parts, causal=causal, progress=progress
+        )
+        return tracks if all_faces else tracks[0]
+    from recon.pipeline import reconstruct
+
     pixels = read_image(image) if is_file else image
     if focal_px is None and is_file:
         focal_px = focal_from_exif(image)
     tracks = reconstruct(pixels, _head(head), all_faces=all_faces, focal_px=focal_px)
     return tracks if all_faces else tracks[0]
+
+
+def _recon_many(
+    images: Sequence[PathLike | np.ndarray], head: Head, *, focal_px: float | None, one_moment: bool
+) -> Track:
+    from recon.focal import focal_from_exif
+    from recon.observation import View
+    from recon.pictures import reconstruct_many
+    from render.image import read_image
+
+    pixels, views = [], []
+    for image in images:
+        is_file = not isinstance(image, np.ndarray)
+        pixels.append(read_image(image) if is_file else image)
+        known = focal_from_exif(image) if focal_px is None and is_file else focal_px
+        views.append(View((pixels[-1].shape[1], pixels[-1].shape[0]), known))
+    return reconstruct_many(pixels, head, views=views, one_moment=one_moment)
 
 
 def fit(

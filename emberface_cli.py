@@ -11,6 +11,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
+import numpy as np
 import typer
 
 import emberface
@@ -214,37 +215,63 @@ def animate_(
 
 @app.command("recon")
 def recon_(
-    image: Annotated[Path, typer.Argument(help="A photo.")],
+    images: Annotated[
+        list[Path], typer.Argument(help="A photo, several of one person, a video file, a GIF, or a folder of frames.")
+    ],
     out: Out,
-    all: Annotated[bool, typer.Option("--all", help="Every face, the largest first.")] = False,
+    all: Annotated[bool, typer.Option("--all", help="Every face, the largest or the longest seen first.")] = False,
+    one_moment: Annotated[
+        bool, typer.Option("--one-moment", help="The pictures show one expression, from several sides.")
+    ] = False,
+    focal: Annotated[float | None, typer.Option("--focal", help="The camera's focal length in pixels.")] = None,
+    causal: Annotated[bool, typer.Option("--causal", help="Smooth a film without looking ahead.")] = False,
+    parts: Annotated[
+        Path | None, typer.Option("--parts", help="Keep what is read of a film here, and go on from there.")
+    ] = None,
     head: HeadName = "default",
     format: Formats = "glb,png",
     json: Json = False,
 ) -> None:
-    """A photo to a head: identity, expression, pose and texture."""
+    """Photos or a film to a head: identity, expression, pose and texture, and a film's performance."""
     from flame_tools.load import load_head
-    from recon.focal import focal_from_exif
-    from render.image import read_image
+    from render.footage import is_film
     from render.performance import comparison
 
-    places, report = places_of(out, image.stem, format)
-    with Run("recon", {"image": str(image), "all": all, "head": head}, reads=[image], show=not json) as job:
+    if len(images) > 1 and (all or any(is_film(image) for image in images)):
+        raise InputError("several pictures must be photos of one person; give a film, or --all faces of a photo, alone")
+    source = images if len(images) > 1 else images[0]
+    places, report = places_of(out, images[0].stem, format)
+    inputs = {"image": str(images[0]) if len(images) == 1 else [str(i) for i in images], "all": all, "head": head}
+    with Run("recon", inputs, reads=images, show=not json) as job:
         job.prepare(*places, report)
         with job.step("load"):
-            model, pixels = load_head(head), read_image(image)
+            model = load_head(head)
         with job.step("recon", "finding and fitting the face"):
-            found = emberface.recon(pixels, head=model, all_faces=all, focal_px=focal_from_exif(image))
+            options = {"all_faces": all, "focal_px": focal, "one_moment": one_moment, "causal": causal, "parts": parts}
+            found = emberface.recon(source, head=model, progress=job.share, **options)
             tracks = found if all else [found]
         for i, track in enumerate(tracks, 1):
             mine = places if len(tracks) == 1 else [numbered(place, i) for place in places]
             write_all(job, track, model, [p for p in mine if p.suffix != ".png"])
             for place in (p for p in mine if p.suffix == ".png"):
                 with job.step("png", "comparing with the photo"):
-                    write_picture(job, comparison(pixels, track, model), track, model, place)
+                    frame, pixels = _picture_of(images, track)
+                    write_picture(job, comparison(pixels, track, model, frame=frame), track, model, place)
         job.quality = recon_quality(tracks[0])
         if len(tracks) > 1:
             job.quality["faces"] = [recon_quality(track) for track in tracks]
         say(job.finish(report), json)
+
+
+def _picture_of(images: list[Path], track) -> tuple[int, np.ndarray]:
+    """Which frame of a track has its texture, and the picture [H, W, 3] that it was taken from."""
+    from render.footage import is_film, open_footage
+    from render.image import read_image
+
+    number = track.provenance.get("texture_from", 0)
+    if is_film(images[0]):
+        return number - track.provenance["first_frame"], next(open_footage(images[0]).frames(number)).image
+    return number, read_image(images[number])
 
 
 @app.command("fit")

@@ -109,7 +109,7 @@ def track_person(
         progress((n + 1) / len(rows))
     times = np.asarray(footage.times_s[first : last + 1])
     motion = joined(times, unknowns, variance, trust, error, head.arrays, person.layout, causal=causal)
-    track = _track(head, person, motion, times, trust, error, footage, view)
+    track = _track(head, person, motion, times, trust, error, footage, view, first)
     return _with_appearance(track, head, person, rows, footage, view)
 
 
@@ -142,6 +142,7 @@ def _track(
     error: np.ndarray,
     footage: Footage,
     view: View,
+    first_frame: int,
 ) -> Track:
     dtype = head.v_template.dtype
     focal = float(np.exp(person.log_focal))
@@ -167,6 +168,7 @@ def _track(
                 "keyframes": len(person.keyframes),
             },
             "focal_px": {"value": round(focal, 1), "known": view.focal_px is not None},
+            "first_frame": first_frame,
         },
         licences=(head.arrays.licence,),
         **audio,

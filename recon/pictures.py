@@ -83,7 +83,7 @@ def reconstruct_many(
                 for c, e in zip(cameras, left_out, strict=True)
             ],
             "iris_srgb": taken[best].iris.tolist(),
-            "texture_from": best + 1,
+            "texture_from": best,
         },
         licences=(head.arrays.licence,),
     )

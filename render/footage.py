@@ -29,6 +29,11 @@ FOLDER_FPS = Fraction(25)  # of pictures that do not say
 _PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp")
 
 
+FILMS = (
+    ".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".ogv", ".ogg", ".wmv", ".asf", ".mxf", ".apng",
+)  # fmt: skip
+
+
 class Frame(NamedTuple):
     """One moment of a film."""
 
@@ -63,6 +68,16 @@ class Footage(Protocol):
     def sound(self) -> Sound | None:
         """The sound, mixed to one channel; None where there is none."""
         ...
+
+
+def is_film(path: str | os.PathLike) -> bool:
+    """Whether a name is that of a folder, a video file or a GIF that moves, as far as its ending and start tell."""
+    path = Path(path)
+    if path.is_dir():
+        return True
+    if path.suffix.lower() == ".gif" and path.is_file():
+        return open_footage(path).count > 1
+    return path.suffix.lower() in FILMS
 
 
 def open_footage(path: str | os.PathLike, *, fps: Fraction | int | float | None = None) -> Footage:

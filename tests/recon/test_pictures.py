@@ -1,0 +1,46 @@
+import numpy as np
+import pytest
+
+import emberface
+from flame_tools.errors import InputError
+from flame_tools.track_check import check_track
+from recon.pictures import reconstruct_many
+
+
+@pytest.fixture(scope="module")
+def several(astronaut, head):
+    """The portrait, cropped and mirrored-free, in three sizes: one person, three pictures."""
+    images = [astronaut, astronaut[:400, 40:440], np.repeat(np.repeat(astronaut[10:330, 80:400], 2, 0), 2, 1)]
+    return images, reconstruct_many(images, head)
+
+
+def test_one_identity_and_a_frame_for_each(several, head, person):
+    images, track = several
+    check_track(track)
+    assert len(track) == 3 and track.params.shape.ndim == 1
+    assert track.camera.focal.shape == (3, 2) and track.provenance["quality"]["nme_468"] < 0.03
+    assert [tuple(p["size"]) for p in track.provenance["pictures"]] == [(i.shape[1], i.shape[0]) for i in images]
+    apart = (track.params.shape - person.params.shape).norm() / person.params.shape.norm()
+    assert apart < 0.6  # it is the person that one picture gives
+    best = track.provenance["texture_from"]
+    assert track.camera.size == (images[best].shape[1], images[best].shape[0])
+
+
+def test_of_one_moment_they_share_the_expression(several, head):
+    images, _ = several
+    track = reconstruct_many(images[:2], head, one_moment=True)
+    for name in ("expression", "jaw", "eyelids"):
+        value = getattr(track.params, name)
+        assert (value[0] == value[1]).all()
+
+
+def test_the_front_door_takes_a_list(astronaut, head):
+    track = emberface.recon([astronaut, astronaut[:420]], head=head)
+    assert len(track) == 2
+
+
+def test_a_picture_without_a_face_is_named(astronaut, head):
+    with pytest.raises(InputError, match="picture 2"):
+        reconstruct_many([astronaut, np.full((80, 80, 3), 128, np.uint8)], head)
+    with pytest.raises(InputError, match="0 pictures"):
+        reconstruct_many([], head)
