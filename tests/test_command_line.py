@@ -159,6 +159,15 @@ def test_options_are_refused_before_anything_is_done(capsys, monkeypatch, talk, 
         assert "no choice of" in refused(capsys, tmp_path, "convert", talk, "-o", tmp_path / name, *asked)
 
 
+@pytest.mark.parametrize(
+    ("kind", "said"), [("ply", "one frame"), ("stl", "one frame"), ("words.srt", "--text"), ("smplx.npz", "FLAME")]
+)
+def test_what_speech_cannot_become_is_refused_before_it_is_heard(kind, said, capsys, monkeypatch, tmp_path):
+    monkeypatch.setattr(emberface, "animate", lambda *_, **__: pytest.fail("worked in vain"))
+    line = refused(capsys, tmp_path, "animate", asset_path("voice"), "-o", tmp_path / "out", "--format", f"glb,{kind}")
+    assert said in line and f"voice.{kind}" in line
+
+
 def test_places_are_called_as_the_user_calls_them(capsys, monkeypatch, talk, tmp_path):
     monkeypatch.chdir(tmp_path)
     assert " a.stl can hold" in refused(capsys, tmp_path, "convert", talk, "-o", "a.stl")
