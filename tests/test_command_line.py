@@ -143,6 +143,9 @@ def test_what_lies_beside_a_file_comes_with_it(capsys, talk, tmp_path):
     beside = [out, out.with_name("talk.usdc.png"), out.with_name("talk.usdc.wav")]
     assert json.loads(capsys.readouterr().out)["outputs"] == [str(place) for place in beside]
     assert sorted(out.parent.iterdir()) == sorted([*beside, out.with_name("talk.report.json")])
+    named = [out.with_name(name) for name in ("talk.csv", "talk")]  # a folder's name may begin another's
+    assert emberface_cli.run(["convert", str(talk), *(x for place in named for x in ("-o", str(place))), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["outputs"] == [str(place) for place in named]
 
 
 def test_one_frame_of_a_track(capsys, talk, tmp_path):
