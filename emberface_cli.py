@@ -51,6 +51,7 @@ from emberface_options import (
     numbered,
     of_take,
     places_of,
+    refuse_early,
     report_beside,
     sampling_of,
     say,
@@ -183,6 +184,7 @@ def animate_(
         job.prepare(*itertools.chain(*each), report)
         with job.step("load"):
             model = load_head(head)
+            refuse_early(places, model.arrays, text)
             person = emberface.load(identity) if identity else None
             samples, rate = read_audio(speech)
             felt = emotion_of(emotion, emotion_track, emotion_model)

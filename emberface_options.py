@@ -6,12 +6,15 @@ import json as json_module
 from enum import StrEnum
 from fractions import Fraction
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 import emberface
 from flame_tools.errors import InputError
+
+if TYPE_CHECKING:
+    from flame_tools.types import HeadArrays
 
 Out = Annotated[Path, typer.Option("-o", "--out", help="Where to write.")]
 Json = Annotated[bool, typer.Option("--json", help="Print the report as JSON on stdout.")]
@@ -118,6 +121,20 @@ def report_beside(place: Path) -> Path:
     for ending in emberface.DOUBLE_ENDINGS:
         name = place.name.removesuffix(ending) if place.name.endswith(ending) else name
     return place.with_name(f"{name}.report.json")
+
+
+def refuse_early(places: list[Path], head: HeadArrays, text: str | None) -> None:
+    """Refuse places that no performance of `text` on `head` can be written to, before it is made."""
+    from flame_tools.flame_only import flame_only
+
+    for place in places:
+        kind = emberface.kind_of(place)
+        if kind in (".ply", ".stl"):
+            raise InputError(f"{place} can hold one frame, and a performance has many; emberface convert --frame later")
+        if kind == ".words.srt" and text is None:
+            raise InputError(f"{place} holds words, and none are known; say them with --text")
+        if kind.startswith((".smplx", ".emote")):
+            flame_only(head, f"{place} can hold FLAME's parameters only")
 
 
 def numbered(place: Path, number: int) -> Path:
@@ -244,4 +261,6 @@ def _in_words(value: object) -> str:
     if isinstance(value, (list, tuple)):
         shown = [str(x) for x in value]
         return ", ".join(shown if len(shown) <= 60 else [*shown[:3], f"... {shown[-1]} ({len(shown)})"]) or "none"
+    if isinstance(value, float):
+        return f"{value:.5g}"
     return str(value)

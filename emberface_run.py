@@ -129,8 +129,9 @@ class Run:
     def take_along(self, place: Path) -> None:
         """Keep what a writer left beside `place` and named after it, such as the texture NAME.usdc.png."""
         for file in sorted(self._stage(place.parent).iterdir()):
-            if file.name.startswith(f"{place.name}."):
-                self.output(place.with_name(file.name))
+            beside = place.with_name(file.name)
+            if file.name.startswith(f"{place.name}.") and beside not in self.places:
+                self.output(beside)
 
     def _stage(self, parent: Path) -> Path:
         """The hidden folder beside what goes into `parent`."""

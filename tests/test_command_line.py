@@ -143,6 +143,9 @@ def test_what_lies_beside_a_file_comes_with_it(capsys, talk, tmp_path):
     beside = [out, out.with_name("talk.usdc.png"), out.with_name("talk.usdc.wav")]
     assert json.loads(capsys.readouterr().out)["outputs"] == [str(place) for place in beside]
     assert sorted(out.parent.iterdir()) == sorted([*beside, out.with_name("talk.report.json")])
+    named = [out.with_name(name) for name in ("talk.csv", "talk")]  # a folder's name may begin another's
+    assert emberface_cli.run(["convert", str(talk), *(x for place in named for x in ("-o", str(place))), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["outputs"] == [str(place) for place in named]
 
 
 def test_one_frame_of_a_track(capsys, talk, tmp_path):
@@ -157,6 +160,15 @@ def test_options_are_refused_before_anything_is_done(capsys, monkeypatch, talk, 
     monkeypatch.setattr(emberface, "load", lambda *_, **__: pytest.fail("worked in vain"))
     for name, asked in (("a.csv", ["--unit", "cm"]), ("a.mp4", ["--tolerance", "1"]), ("a.html", ["--up", "z"])):
         assert "no choice of" in refused(capsys, tmp_path, "convert", talk, "-o", tmp_path / name, *asked)
+
+
+@pytest.mark.parametrize(
+    ("kind", "said"), [("ply", "one frame"), ("stl", "one frame"), ("words.srt", "--text"), ("smplx.npz", "FLAME")]
+)
+def test_what_speech_cannot_become_is_refused_before_it_is_heard(kind, said, capsys, monkeypatch, tmp_path):
+    monkeypatch.setattr(emberface, "animate", lambda *_, **__: pytest.fail("worked in vain"))
+    line = refused(capsys, tmp_path, "animate", asset_path("voice"), "-o", tmp_path / "out", "--format", f"glb,{kind}")
+    assert said in line and f"voice.{kind}" in line
 
 
 def test_places_are_called_as_the_user_calls_them(capsys, monkeypatch, talk, tmp_path):
