@@ -5,12 +5,13 @@ The distance is the 3D one between the eye joints, in pixels at their depth, so 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from flame_tools.types import HeadArrays
-from recon.fit import LandmarkFit, fit
+from recon.fit import LandmarkFit, fit, fit_many
 from recon.landmark_model import LandmarkModel
 from recon.observation import FitOptions, Observation
 
@@ -44,6 +45,25 @@ def halves() -> tuple[np.ndarray, np.ndarray]:
 def errors(found: LandmarkFit, seen: np.ndarray) -> np.ndarray:
     """[468] distances of a fit's landmarks from seen [468, 2] over the distance between the eyes."""
     return np.linalg.norm(found.projected - seen, axis=-1) / found.eye_distance
+
+
+def cross_errors(
+    head: HeadArrays,
+    model: LandmarkModel,
+    seen: Sequence[Observation],
+    *,
+    start: Sequence[LandmarkFit] | None = None,  # fits to all landmarks, to begin from
+    **shared: bool,  # what fit_many says of several pictures
+) -> np.ndarray:
+    """[T, 468] errors at landmarks of pictures of one person, each from the fit to the other half of them."""
+    left_out = np.empty((len(seen), 468))
+    even, odd = halves()
+    begun = None if start is None else np.stack([one.unknowns for one in start])
+    for use, score in ((even, odd), (odd, even)):
+        fits = fit_many(head, model, [s.only(use) for s in seen], start=begun, **shared)
+        for row, found, s in zip(left_out, fits, seen, strict=True):
+            row[score] = errors(found, s.landmarks)[score]
+    return left_out
 
 
 def cross_score(

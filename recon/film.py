@@ -17,16 +17,16 @@ from flame_tools.types import Camera, Curves, FaceParams, Track
 from readers.film import read_film
 from readers.readings import Readings
 from recon.appearance import take_appearance
+from recon.evaluate import IBUG_68, cross_errors
 from recon.film_motion import Motion, joined
 from recon.keyframes import choose_keyframes
 from recon.observation import Observation, View, observed
-from recon.person import Person, fit_frame, meet
+from recon.person import Person, follow, meet
 from recon.pipeline import SMALLEST_FACE_PX, landmark_model
 from render.footage import Footage, open_footage
 
 KEYFRAMES = 12
 FEWEST_FRAMES = 5  # in which a person has to be seen
-CHUNK = 256  # frames that are followed from one another; the next chunk starts afresh
 
 
 def track_film(
@@ -88,29 +88,33 @@ def track_person(
 ) -> Track:
     """One person's Track from what was read of them."""
     view = View(footage.size, focal_px)
-    chosen = choose_keyframes(rows.landmarks, rows.trust, KEYFRAMES)
-    seen = [_observation(rows, i, view) for i in chosen]
-    person = meet(head.arrays, landmark_model(head.arrays), seen)
-    first, last = int(rows.frame[0]), int(rows.frame[-1])
-    count, size = last - first + 1, person.layout.size
-    unknowns, variance = np.full((count, size), np.nan), np.zeros((count, size))
+    person, left_out = _met(rows, view, head)
+    fits = follow(head.arrays, person, (_observation(rows, n, view) for n in range(len(rows))), len(rows), progress)
+    first, count = int(rows.frame[0]), int(rows.frame[-1] - rows.frame[0]) + 1
+    place = rows.frame - first  # frames in which the person was not found have no row
+    unknowns, variance = np.full((count, person.layout.size), np.nan), np.zeros((count, person.layout.size))
     trust, error = np.zeros(count), np.full(count, np.inf)
-    start = None
-    for n, frame in enumerate(rows.frame):
-        found = fit_frame(
-            head.arrays,
-            person,
-            _observation(rows, n, view),
-            start=None if n % CHUNK == 0 else start,
-        )
-        start = found.unknowns
-        i = int(frame) - first
-        unknowns[i], variance[i], trust[i], error[i] = found.unknowns, found.variance, rows.trust[n], found.error
-        progress((n + 1) / len(rows))
-    times = np.asarray(footage.times_s[first : last + 1])
+    unknowns[place], variance[place] = np.stack([f.unknowns for f in fits]), np.stack([f.variance for f in fits])
+    trust[place], error[place] = rows.trust, [f.error for f in fits]
+    times = np.asarray(footage.times_s[first : first + count])
     motion = joined(times, unknowns, variance, trust, error, head.arrays, person.layout, causal=causal)
-    track = _track(head, person, motion, times, trust, error, footage, view, first)
-    return _with_appearance(track, head, person, rows, footage, view)
+    good = ~motion.bridged
+    quality = {
+        "nme_468": float(left_out.mean()),
+        "nme_68": float(left_out[:, list(IBUG_68)].mean()),
+        "nme_468_fitted": float(error[good].mean()) if good.any() else float("nan"),
+        "coverage": float(good.mean()),
+    }
+    track = _track(head, person, motion, times, trust, quality, footage, view, first)
+    return _with_appearance(track, head, rows, footage, view)
+
+
+def _met(rows: Readings, view: View, head: Head) -> tuple[Person, np.ndarray]:
+    """The person, and the errors [n, 468] of their keyframes' landmarks where a fit had not seen them."""
+    chosen = choose_keyframes(rows.landmarks, rows.trust, KEYFRAMES)
+    seen, model = [_observation(rows, i, view) for i in chosen], landmark_model(head.arrays)
+    person = meet(head.arrays, model, seen)
+    return person, cross_errors(head.arrays, model, seen, one_camera=True, start=person.keyframes)
 
 
 def _observation(rows: Readings, row: int, view: View) -> Observation:
@@ -118,7 +122,7 @@ def _observation(rows: Readings, row: int, view: View) -> Observation:
     return observed(landmarks, iris, view, float(rows.together[row]))
 
 
-def _with_appearance(track: Track, head: Head, person: Person, rows: Readings, footage: Footage, view: View) -> Track:
+def _with_appearance(track: Track, head: Head, rows: Readings, footage: Footage, view: View) -> Track:
     """The texture of the frame that is trusted and shows the face from the front."""
     first = int(rows.frame[0])
     turned = np.abs(track.params.global_rotation.numpy()[rows.frame - first, 1])
@@ -139,7 +143,7 @@ def _track(
     motion: Motion,
     times: np.ndarray,
     trust: np.ndarray,
-    error: np.ndarray,
+    quality: dict[str, float],
     footage: Footage,
     view: View,
     first_frame: int,
@@ -147,7 +151,6 @@ def _track(
     dtype = head.v_template.dtype
     focal = float(np.exp(person.log_focal))
     sound = footage.sound()
-    good = ~motion.bridged
     audio = {} if sound is None else {
         "audio": sound.samples, "audio_rate": sound.rate, "audio_start_s": sound.start_s,
     }  # fmt: skip
@@ -162,11 +165,8 @@ def _track(
         curves={"tracking": Curves(("trust", "bridged"), np.stack([trust, motion.bridged], 1).astype(np.float32))},
         provenance={
             "made_by": "recon.film",
-            "quality": {
-                "coverage": round(float(good.mean()), 4),
-                "nme_468_fitted": round(float(error[good].mean()), 5) if good.any() else None,
-                "keyframes": len(person.keyframes),
-            },
+            "quality": {name: round(value, 5) for name, value in quality.items()},
+            "keyframes": len(person.keyframes),
             "focal_px": {"value": round(focal, 1), "known": view.focal_px is not None},
             "first_frame": first_frame,
         },

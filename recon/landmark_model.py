@@ -7,6 +7,7 @@ tell: the neck stays at 0, the jaw does not roll, the eyes do not roll.
 from __future__ import annotations
 
 import copy
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -100,6 +101,7 @@ class LandmarkModel:
         self.template = averaged(head.v_template)  # [4, 3, L]
         self.basis = averaged(np.concatenate([head.shapedirs, head.expressiondirs], 2))  # [4, 3, L, S + E]
         poses = head.posedirs.reshape(len(head.posedirs), 3, 4, 9)[:, :, 1:]  # the neck stays
+        self.bent = [j for j in range(3) if self.basis[1 + j].any()]  # joints that turn what the bases move
         self.poses = averaged(poses.reshape(len(poses), 3, 27))  # [4, 3, L, 27] of R - I of jaw and eyes, row by row
         regressor = head.J_regressor.astype(np.float64)
         self.joint_template = regressor @ head.v_template
@@ -184,7 +186,7 @@ class LandmarkModel:
 
         d_local = np.empty((3, len(self), lay.rotation.start))
         d_away = -less @ self.joint_basis[list(_MOVED)]  # [3, 3, S + E]
-        d_local[..., linear] = _blended(self.basis, less) + np.einsum("jl,jcf->clf", self.share, d_away)
+        d_local[..., linear] = _blended(self.basis, less, self.bent) + np.einsum("jl,jcf->clf", self.share, d_away)
         d_local[:, self.lid_marks, lay.shape] += _blended(np.einsum("scnfk,f->scnk", self.lid_shapedirs, feature), less)
         for unknown, j, turned in derivatives:
             arm = turned @ (rest[1 + j] - held[j][:, None] * self.share[j])
@@ -202,6 +204,6 @@ class LandmarkModel:
         return points, full.swapaxes(0, 1)
 
 
-def _blended(values: np.ndarray, less: np.ndarray) -> np.ndarray:
+def _blended(values: np.ndarray, less: np.ndarray, joints: Sequence[int] = (0, 1, 2)) -> np.ndarray:
     """Values [4, 3, L, ...] of the sets, skinned with R - I [3, 3, 3] of jaw and eyes: [3, L, ...]."""
-    return values[0] + sum(np.tensordot(matrix, own, 1) for matrix, own in zip(less, values[1:], strict=True))
+    return values[0] + sum(np.tensordot(less[j], values[1 + j], 1) for j in joints)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,6 +15,7 @@ from recon.landmark_model import LandmarkModel, Layout
 from recon.observation import USUAL, FitOptions, Observation
 from recon.residuals import landmark_problem
 
+AFRESH = 256  # frames
 FOLLOW_STEPS = 8  # most steps of the solver from the frame before
 NEAR = 0.12  # a start whose landmarks lie within this share of the face is good enough to follow from
 
@@ -50,6 +51,25 @@ def meet(head: HeadArrays, model: LandmarkModel, seen: Sequence[Observation], *,
     lay = model.layout
     shape = fits[0].unknowns[lay.shape]
     return Person(shape, fits[0].sd[lay.shape], float(fits[0].unknowns[lay.log_focal][0]), model.of_person(shape), fits)
+
+
+def follow(
+    head: HeadArrays,
+    person: Person,
+    seen: Iterable[Observation],
+    count: int,
+    progress: Callable[[float], None] = lambda share: None,
+    *,
+    options: FitOptions = USUAL,
+) -> list[FrameFit]:
+    """Fits of `count` frames in their order, each begun from the one before; every so often one begins afresh, so that
+    no mistake is followed for ever."""
+    fits: list[FrameFit] = []
+    for n, one in enumerate(seen):
+        before = None if n % AFRESH == 0 else fits[-1].unknowns
+        fits.append(fit_frame(head, person, one, start=before, options=options))
+        progress((n + 1) / count)
+    return fits
 
 
 def fit_frame(

@@ -14,7 +14,7 @@ from flame_tools.types import Camera, FaceParams, Track
 from readers.faces import read_faces
 from readers.teeth import teeth_together
 from recon.appearance import take_appearance
-from recon.evaluate import IBUG_68, errors, halves
+from recon.evaluate import IBUG_68, cross_errors, errors
 from recon.fit import LandmarkFit, fit_many
 from recon.observation import Observation, View, observed
 from recon.pipeline import check_image, landmark_model, params_of, trouble
@@ -43,8 +43,8 @@ def reconstruct_many(
     views = views or [View((image.shape[1], image.shape[0])) for image in images]
     seen = [_observe(image, view, i) for i, (image, view) in enumerate(zip(images, views, strict=True), 1)]
     model = landmark_model(head.arrays)
-    left_out = _scored(head, model, seen, one_moment)
     fits = fit_many(head.arrays, model, seen, one_moment=one_moment)
+    left_out = cross_errors(head.arrays, model, seen, one_moment=one_moment, start=fits)
     params = _together([params_of(f, f.unknowns, unknown=0.0, dtype=head.v_template.dtype) for f in fits])
     std = _together([params_of(f, f.sd, unknown=float("nan"), dtype=head.v_template.dtype) for f in fits])
     cameras = [_camera(f, s) for f, s in zip(fits, seen, strict=True)]
@@ -99,17 +99,6 @@ def _observe(image: np.ndarray, view: View, number: int) -> Observation:
         raise InputError(f"picture {number}: {why}")
     together = teeth_together(image, readings[0].landmarks[:, :2])
     return observed(readings[0].landmarks[:, :2], readings[0].iris, view, together)
-
-
-def _scored(head: Head, model, seen: list[Observation], one_moment: bool) -> np.ndarray:
-    """[T, 468] errors at landmarks that a fit to the other half had not seen."""
-    left_out = np.empty((len(seen), 468))
-    even, odd = halves()
-    for use, score in ((even, odd), (odd, even)):
-        fits = fit_many(head.arrays, model, [s.only(use) for s in seen], one_moment=one_moment)
-        for row, found, s in zip(left_out, fits, seen, strict=True):
-            row[score] = errors(found, s.landmarks)[score]
-    return left_out
 
 
 def _camera(found: LandmarkFit, seen: Observation) -> Camera:

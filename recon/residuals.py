@@ -74,7 +74,7 @@ def landmark_problem(
         r = np.concatenate([r, (off[upper] - off[lower] + closer) * gap, scalars])
         if not wants_jacobian:
             return r, None
-        moved = np.einsum("ab,nbk->nak", view.rotation, change[rows])
+        moved = np.tensordot(view.rotation, change.swapaxes(0, 1)[:, rows], 1).swapaxes(0, 1)
         d_image = (focal * moved[:, :2] - image[:, :, None] * moved[:, 2:]) / depth[:, :, None]
         d_image[:, :, lay.log_focal] += image[:, :, None]
         d_depth = moved[468:, 2]  # [2, K]

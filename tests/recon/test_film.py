@@ -12,7 +12,7 @@ from recon.film import track_film
 from recon.film_motion import joined
 from recon.keyframes import choose_keyframes
 from recon.observation import FitOptions
-from recon.person import fit_frame, meet
+from recon.person import follow, meet
 from render.video import write_video
 
 from .conftest import shared
@@ -95,7 +95,7 @@ def test_a_film_without_a_face_says_so(head, tmp_path):
 def test_real_clips_are_tracked_whole(name, head):
     (track,) = track_film(shared(f"video/head-pose-face-detection-{name}.preview.gif"), head, all_faces=True)
     quality = track.provenance["quality"]
-    assert quality["coverage"] == 1 and quality["nme_468_fitted"] < 0.03
+    assert quality["coverage"] == 1 and quality["nme_468"] < 0.03
     yaw = np.degrees(track.params.global_rotation[:, 1].numpy())
     assert np.ptp(yaw) > 50 if name == "female" else np.ptp(yaw) < 15
 
@@ -122,11 +122,7 @@ def nodding(head, model):
         seen.append(type(clean)(marks, irises, clean.iris_radius, clean.view))
         assert i == len(seen) - 1
     person = meet(head.arrays, model, seen[::12], options=EXACT)
-    fits, start = [], None
-    for one in seen:
-        fits.append(fit_frame(head.arrays, person, one, start=start, options=EXACT))
-        start = fits[-1].unknowns
-    return times, np.stack(truths), person, fits
+    return times, np.stack(truths), person, follow(head.arrays, person, seen, len(seen), options=EXACT)
 
 
 def above(curve: np.ndarray, times: np.ndarray, hz: float) -> float:

@@ -1,0 +1,122 @@
+"""Films to Tracks: accuracy, jitter, frame rates and speed. JSON on the last line.
+
+    python benchmarks/recon_film.py
+
+- `nme_468_CLIP`, `coverage_CLIP`: landmarks that the fit had not seen, over the distance between the eyes, at the
+  keyframes; frames that were tracked. Clips of ../shared/data/faces/video (left out where they are not there).
+- `jitter_CLIP`: RMS acceleration above 3 Hz of the posed 468 landmarks, of the Track over that of the single fits.
+- `jitter_made`, `peak_made`: a made head that shakes at 1.2 Hz and speaks at 3 Hz, 60 frames a second, read with noise
+  of 0.5 % of the distance between the eyes: acceleration above 8 Hz likewise; the motion's own peaks, found over true.
+- `rate_apart`: the same motion in films of 24 and of 60 frames a second: RMS difference of the curves of jaw and turn
+  over the motion's RMS.
+- `frames_per_s`: from decoding to the Track, longest clip, once warm; `read_ms`, `fit_ms` of a frame.
+"""
+
+import json
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
+
+from flame_tools.blas import one_blas_thread  # noqa: E402
+from flame_tools.load import load_head  # noqa: E402
+from readers.film import read_film  # noqa: E402
+from readers.readings import Readings  # noqa: E402
+from recon.film import KEYFRAMES, _observation, track_person  # noqa: E402
+from recon.film_motion import joined  # noqa: E402
+from recon.keyframes import choose_keyframes  # noqa: E402
+from recon.observation import FitOptions, Observation, View  # noqa: E402
+from recon.person import follow, meet  # noqa: E402
+from recon.pipeline import landmark_model  # noqa: E402
+from render.footage import open_footage  # noqa: E402
+from tests.recon.test_film import above  # noqa: E402
+from tests.recon.test_fit import photographed  # noqa: E402
+
+CLIPS = ROOT / "../shared/data/faces/video"
+EXACT = FitOptions(noise=0.006, gap_noise=0.006, along_oval=1.0, iris_noise=0.006)
+
+
+def main() -> None:
+    head = load_head()
+    model = landmark_model(head.arrays)
+    figures = {}
+    for path in sorted([*CLIPS.glob("*.gif"), *CLIPS.glob("*.mkv")]):
+        name = path.name.split(".")[0].removeprefix("head-pose-face-detection-")
+        footage = open_footage(path)
+        start = time.perf_counter()
+        with tempfile.TemporaryDirectory() as folder:
+            rows = Readings.joined(list(read_film(footage, folder)))
+        read_s = time.perf_counter() - start
+        rows = rows.of(int(np.bincount(rows.id).argmax()))
+        start = time.perf_counter()
+        track = track_person(rows, footage, head)
+        fit_s = time.perf_counter() - start
+        quality = track.provenance["quality"]
+        figures |= {f"nme_468_{name}": quality["nme_468"], f"coverage_{name}": quality["coverage"]}
+        figures |= {"read_ms": 1000 * read_s / len(rows), "fit_ms": 1000 * fit_s / len(rows)}
+        figures["frames_per_s"] = len(rows) / (read_s + fit_s)
+        figures[f"jitter_{name}"] = _jitter(rows, track, footage, head)
+        print(name, figures, flush=True)
+    figures |= _made(head, model)
+    print(json.dumps({name: round(float(value), 4) for name, value in figures.items()}))
+
+
+@one_blas_thread()
+def _jitter(rows: Readings, track, footage, head) -> float:
+    """Acceleration above 3 Hz of the Track's landmarks over that of the single fits'."""
+    view = View(footage.size)
+    seen = [_observation(rows, i, view) for i in range(len(rows))]
+    chosen = choose_keyframes(rows.landmarks, rows.trust, KEYFRAMES)
+    person = meet(head.arrays, landmark_model(head.arrays), [seen[i] for i in chosen])
+    fits = follow(head.arrays, person, seen, len(seen))
+    singles = np.stack([person.model.points(f.unknowns)[:468].ravel() for f in fits])
+    vertices = head.vertices(track.params)
+    smooth = head.landmarks(vertices, "468").numpy().reshape(len(track), -1)
+    return above(smooth, track.time_s, 3.0) / above(singles, track.time_s, 3.0)
+
+
+def _made(head, model) -> dict:
+    curves, figures = {}, {}
+    for fps in (24, 60):
+        times, truths, person, fits = _performed(head, model, fps)
+        raw, variance = np.stack([f.unknowns for f in fits]), np.stack([f.variance for f in fits])
+        error, lay = np.array([f.error for f in fits]), person.layout
+        motion = joined(times, raw, variance, np.ones(len(fits)), error, head.arrays, lay)
+        curves[fps] = times, motion.unknowns[:, [lay.rotation.start + 1, lay.jaw.start]]
+        true = truths[:, [model.layout.rotation.start + 1, model.layout.jaw.start]]
+        if fps == 60:
+            marks = [np.stack([person.model.points(x)[:468].ravel() for x in xs]) for xs in (motion.unknowns, raw)]
+            figures["jitter_made"] = above(marks[0], times, 8.0) / above(marks[1], times, 8.0)
+            figures["peak_made"] = float(np.min(np.ptp(curves[fps][1], axis=0) / np.ptp(true, axis=0)))
+    at = np.arange(0.2, 1.8, 0.01)
+    read = [np.stack([np.interp(at, t, c[:, k]) for k in range(2)], 1) for t, c in curves.values()]
+    spread = read[1] - read[1].mean(0)
+    figures["rate_apart"] = float(np.max(np.sqrt(((read[0] - read[1]) ** 2).mean(0) / (spread**2).mean(0))))
+    return figures
+
+
+@one_blas_thread()
+def _performed(head, model, fps: int):
+    """Two seconds of one motion at a rate: times, true unknowns, the person and the single fits."""
+    times, lay = np.arange(2 * fps) / fps, model.layout
+    rng = np.random.default_rng(fps)
+    truths, seen = [], []
+    for t in times:
+        x, clean = photographed(head, model, 1, turn=(0.05, 0.4 * np.sin(2 * np.pi * 1.2 * t), 0))
+        x[lay.jaw] = (0.12 + 0.1 * np.sin(2 * np.pi * 3 * t), 0)
+        pixels = clean.view.project(model.points(x), np.exp(x[lay.log_focal][0]))
+        irises = model.slices["iris"].start + np.array([0, 5])
+        noisy = pixels + rng.normal(size=pixels.shape) * 0.4
+        seen.append(Observation(noisy[model.slices["468"]], noisy[irises], clean.iris_radius, clean.view))
+        truths.append(x)
+    person = meet(head.arrays, model, seen[:: len(seen) // 8], options=EXACT)
+    return times, np.stack(truths), person, follow(head.arrays, person, seen, len(seen), options=EXACT)
+
+
+if __name__ == "__main__":
+    main()
