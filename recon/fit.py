@@ -23,6 +23,8 @@ from recon.observation import USUAL, FitOptions, Observation
 from recon.priors import DISTANCE_M, FOCAL_OVER_LONG_SIDE
 from recon.residuals import eye_distance, landmark_problem
 
+_TOLERANCE = 1e-5  # relative, on the cost; that of many pictures falls to its end in more, smaller steps
+
 
 @dataclass(frozen=True)
 class LandmarkFit:
@@ -121,11 +123,14 @@ def fit_many(
     active = np.zeros(lay.size, bool)
     active[lay.rotation] = active[lay.translation] = True
     solution: SharedSolution | None = None
-    for stage, steps in (("pose", 10), ("all", options.steps), ("all", options.steps)):
+    stages = (("pose", 10), ("all", options.steps), ("all", options.steps))
+    for stage, steps in stages if start is None else stages[2:]:
         posed = [landmark_problem(head, model, s, x, options) for s, x in zip(seen, unknowns, strict=True)]
         problems = [dataclasses.replace(problem, sd=problem.sd / np.sqrt(fewer)) for problem, _ in posed]
         active |= stage == "all"
-        solution = solve_shared(problems, unknowns, common, active=active, steps=steps)
+        solution = solve_shared(
+            problems, unknowns, common, active=active, steps=steps, tolerance=_TOLERANCE * len(seen)
+        )
         unknowns = solution.x
     fits = []
     for s, x, covariance, (_, weights) in zip(seen, unknowns, solution.covariance(), posed, strict=True):

@@ -7,7 +7,7 @@ tell: the neck stays at 0, the jaw does not roll, the eyes do not roll.
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -41,15 +41,29 @@ class Layout:
 
 
 def rotation_matrix(axis_angle: np.ndarray) -> np.ndarray:
-    """[3] radians -> [3, 3] by Rodrigues' formula."""
-    angle = float(np.linalg.norm(axis_angle))
-    k = cross_matrix(axis_angle)
-    return np.eye(3) + np.sinc(angle / np.pi) * k + 0.5 * np.sinc(angle / (2 * np.pi)) ** 2 * (k @ k)
+    """[3] radians -> [3, 3] by Rodrigues' formula. In plain numbers: arrays of nine cost ten times as much."""
+    x, y, z = map(float, axis_angle)
+    square = x * x + y * y + z * z
+    angle = math.sqrt(square)
+    sine, cosine = (math.sin(angle) / angle, (1 - math.cos(angle)) / square) if angle > 1e-4 else _near_zero(square)
+    c = 1 - cosine * square
+    return np.array(
+        [
+            [c + cosine * x * x, cosine * x * y - sine * z, cosine * x * z + sine * y],
+            [cosine * x * y + sine * z, c + cosine * y * y, cosine * y * z - sine * x],
+            [cosine * x * z - sine * y, cosine * y * z + sine * x, c + cosine * z * z],
+        ]
+    )
+
+
+def _near_zero(square: float) -> tuple[float, float]:
+    """sin a / a and (1 - cos a) / a^2 of a small angle, by its square."""
+    return 1 - square / 6, 0.5 - square / 24
 
 
 def cross_matrix(v: np.ndarray) -> np.ndarray:
     """[3] -> [3, 3] so that cross_matrix(a) @ b = a x b."""
-    x, y, z = v
+    x, y, z = map(float, v)
     return np.array([[0.0, -z, y], [z, 0.0, -x], [-y, x, 0.0]])
 
 
@@ -58,12 +72,21 @@ def rotation_derivatives(axis_angle: np.ndarray) -> np.ndarray:
 
     d exp(r) / d r_k = [J e_k]x exp(r) with the left Jacobian J of SO(3) (Eq. 145 f., Sola et al. 2018).
     """
-    angle = float(np.linalg.norm(axis_angle))
-    k = cross_matrix(axis_angle)
-    third = (1 - np.sinc(angle / np.pi)) / angle**2 if angle > 1e-4 else 1 / 6
-    left = np.eye(3) + 0.5 * np.sinc(angle / (2 * np.pi)) ** 2 * k + third * (k @ k)
-    rotation = rotation_matrix(axis_angle)
-    return np.stack([cross_matrix(left[:, i]) @ rotation for i in range(3)])
+    x, y, z = map(float, axis_angle)
+    square = x * x + y * y + z * z
+    angle = math.sqrt(square)
+    small = angle <= 1e-4
+    a = _near_zero(square)[1] if small else (1 - math.cos(angle)) / square
+    b = 1 / 6 - square / 120 if small else (1 - math.sin(angle) / angle) / square
+    c = 1 - b * square
+    # J = I + a [r]x + b [r]x^2, of which the columns are turned into matrices
+    left = (
+        (c + b * x * x, b * x * y + a * z, b * x * z - a * y),
+        (b * x * y - a * z, c + b * y * y, b * y * z + a * x),
+        (b * x * z + a * y, b * y * z - a * x, c + b * z * z),
+    )
+    crossed = np.array([[[0.0, -w, v], [w, 0.0, -u], [-v, u, 0.0]] for u, v, w in left])
+    return crossed @ rotation_matrix(axis_angle)
 
 
 class LandmarkModel:
@@ -102,6 +125,7 @@ class LandmarkModel:
         self.basis = averaged(np.concatenate([head.shapedirs, head.expressiondirs], 2))  # [4, 3, L, S + E]
         poses = head.posedirs.reshape(len(head.posedirs), 3, 4, 9)[:, :, 1:]  # the neck stays
         self.bent = [j for j in range(3) if self.basis[1 + j].any()]  # joints that turn what the bases move
+        self.bent_basis = self.basis[[0, *(1 + j for j in self.bent)]]
         self.poses = averaged(poses.reshape(len(poses), 3, 27))  # [4, 3, L, 27] of R - I of jaw and eyes, row by row
         regressor = head.J_regressor.astype(np.float64)
         self.joint_template = regressor @ head.v_template
@@ -123,6 +147,7 @@ class LandmarkModel:
         own.layout = Layout.of(0, self.basis.shape[-1] - shapes)
         own.template = self.template + self.basis[..., :shapes] @ shape
         own.basis = np.ascontiguousarray(self.basis[..., shapes:])
+        own.bent_basis = np.ascontiguousarray(self.bent_basis[..., shapes:])
         own.joint_template = self.joint_template + self.joint_basis[..., :shapes] @ shape
         own.joint_basis = np.ascontiguousarray(self.joint_basis[..., shapes:])
         own.lid_dirs = self.lid_dirs + self.lid_shapedirs @ shape
@@ -186,7 +211,7 @@ class LandmarkModel:
 
         d_local = np.empty((3, len(self), lay.rotation.start))
         d_away = -less @ self.joint_basis[list(_MOVED)]  # [3, 3, S + E]
-        d_local[..., linear] = _blended(self.basis, less, self.bent) + np.einsum("jl,jcf->clf", self.share, d_away)
+        d_local[..., linear] = _blended(self.bent_basis, less[self.bent]) + np.einsum("jl,jcf->clf", self.share, d_away)
         d_local[:, self.lid_marks, lay.shape] += _blended(np.einsum("scnfk,f->scnk", self.lid_shapedirs, feature), less)
         for unknown, j, turned in derivatives:
             arm = turned @ (rest[1 + j] - held[j][:, None] * self.share[j])
@@ -204,6 +229,7 @@ class LandmarkModel:
         return points, full.swapaxes(0, 1)
 
 
-def _blended(values: np.ndarray, less: np.ndarray, joints: Sequence[int] = (0, 1, 2)) -> np.ndarray:
-    """Values [4, 3, L, ...] of the sets, skinned with R - I [3, 3, 3] of jaw and eyes: [3, L, ...]."""
-    return values[0] + sum(np.tensordot(less[j], values[1 + j], 1) for j in joints)
+def _blended(values: np.ndarray, less: np.ndarray) -> np.ndarray:
+    """Values [1 + J, 3, L, ...] of the sets, skinned with R - I [J, 3, 3] of the joints that turn them: [3, L, ...]."""
+    flat = values.reshape(len(values), 3, -1)
+    return (flat[0] + np.matmul(less, flat[1:]).sum(0)).reshape(values.shape[1:])

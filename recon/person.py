@@ -16,8 +16,8 @@ from recon.observation import USUAL, FitOptions, Observation
 from recon.residuals import landmark_problem
 
 AFRESH = 256  # frames
-FOLLOW_STEPS = 8  # most steps of the solver from the frame before
-NEAR = 0.12  # a start whose landmarks lie within this share of the face is good enough to follow from
+FOLLOW_STEPS = 12  # most steps of the solver from the frame before
+NEAR = 0.5  # a start whose landmarks lie within this share of the face is good enough to follow from
 
 
 @dataclass(frozen=True)

@@ -58,6 +58,7 @@ def test_a_scan_to_every_file_and_a_score(scan_file, tmp_path, capsys):
     assert score["points"] > 3000
 
 
+@pytest.mark.long
 def test_meshes_of_the_head_come_back_and_hold_still(tmp_path, capsys):
     head = load_head()
     params = performance(head, 3, seed=2)

@@ -59,6 +59,7 @@ def test_unknown_words_get_a_pronunciation():
     assert phones.fallback_share == 0.0
 
 
+@pytest.mark.long
 def test_long_recordings_are_cut_where_text_and_sound_agree():
     parts = [utterance(f"4406-16882-000{i}") for i in range(4)]
     sounds = [read_audio(sound) for sound, _, _ in parts]
@@ -77,6 +78,7 @@ def test_long_recordings_are_cut_where_text_and_sound_agree():
         offset += len(samples) / rate
 
 
+@pytest.mark.long
 def test_a_wrong_text_is_noticed():
     sound, _, _ = utterance("4406-16882-0031")
     wrong = " ".join(["completely", "different", "sentences", "about", "bicycles", "and", "marmalade"] * 3)

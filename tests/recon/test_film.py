@@ -91,6 +91,7 @@ def test_a_film_without_a_face_says_so(head, tmp_path):
         track_film(tmp_path / "grey.mp4", head)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", ["female", "male"])
 def test_real_clips_are_tracked_whole(name, head):
     (track,) = track_film(shared(f"video/head-pose-face-detection-{name}.preview.gif"), head, all_faces=True)

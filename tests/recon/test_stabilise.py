@@ -33,6 +33,7 @@ def performance(head: Head, frames: int, seed: int) -> FaceParams:
     )
 
 
+@pytest.mark.long
 def test_random_expressions_of_the_head(head):
     params = performance(head, 4, seed=1)
     meshes = head.vertices(params).numpy().astype(np.float64)
@@ -48,6 +49,7 @@ def test_random_expressions_of_the_head(head):
     assert np.linalg.norm(still, axis=-1).mean() < 0.001  # the stabilised meshes share their skull
 
 
+@pytest.mark.long
 def test_another_heads_sculpted_expressions(head):
     """ICT's people and expressions, carried to our vertices: nothing of them is in our head's bases."""
     other = load_head(shared_file("heads/ict_facekit.npz"))

@@ -46,6 +46,7 @@ def learnt(small, scans):
     return learn_head(scans, small.arrays, identity=38, expression=60, licence="ours")
 
 
+@pytest.mark.long
 def test_people_and_expressions_not_seen_are_said_better_with_every_component(small, learnt):
     found = held_out(learnt, perform(small, random_identities(small, 12, 99), 6, seed=99), counts=(0, 5, 20, 60))
     identity, expression = list(found.identity_mm.values()), list(found.expression_mm.values())
@@ -171,6 +172,7 @@ def test_named_shapes_become_components_joints_and_lids(small):
     assert away.mean() < 0.12 and away.mean(1).max() < 0.5
 
 
+@pytest.mark.long
 def test_ict_people_and_expressions_not_seen_are_said():
     path = shared_file("heads/ict_facekit.npz")
     ict = read_ict(path)
@@ -185,6 +187,7 @@ def test_ict_people_and_expressions_not_seen_are_said():
     assert learnt.licence == ict.licence and learnt.provenance["people"] == 32
 
 
+@pytest.mark.long
 def test_a_mesh_and_68_marks_describe_a_topology_to_learn_on():
     path = shared_file("heads/ict_facekit.npz")
     ict = read_ict(path)

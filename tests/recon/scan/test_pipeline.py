@@ -62,6 +62,7 @@ def test_several_scans_share_their_identity_and_differ_in_the_jaw(fitted):
     assert talking - resting > 0.08
 
 
+@pytest.mark.long
 def test_half_a_face_as_points_is_filled_in(head, people):
     vertices, faces = face_of(head, people[2])
     rotation = turned(np.random.default_rng(4))
@@ -85,6 +86,7 @@ def _mean_seen(vertices, faces, *, seed):
     return scanned(vertices, faces, seed=seed, half=True, cloud=True)[1].mean(0)
 
 
+@pytest.mark.long
 def test_offsets_follow_the_face_and_not_the_noise(head, people):
     vertices, faces = face_of(head, people[0])
     cheek = vertices[head.arrays.regions["nose"]].mean(0) + np.array((0.03, -0.01, -0.015))
@@ -99,6 +101,7 @@ def test_offsets_follow_the_face_and_not_the_noise(head, people):
     assert np.allclose(worn.numpy(), offsets, atol=1e-7)
 
 
+@pytest.mark.long
 def test_hair_does_not_pull(head, people):
     vertices, faces = face_of(head, people[1])
     high = np.clip((vertices[:, 1] - 0.05) / 0.02, 0, 1) * np.clip((0.02 - vertices[:, 2]) / 0.02, 0, 1)
@@ -109,6 +112,7 @@ def test_hair_does_not_pull(head, people):
     assert abs(size) < 0.012  # the skull does not grow to fill the hair
 
 
+@pytest.mark.long
 def test_an_ict_identity_is_met_below_a_millimetre(head):
     with np.load(shared_file("heads/ict_facekit.npz"), allow_pickle=False) as file:
         data = {name: file[name] for name in file.files}
