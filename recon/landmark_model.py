@@ -124,8 +124,6 @@ class LandmarkModel:
         self.template = averaged(head.v_template)  # [4, 3, L]
         self.basis = averaged(np.concatenate([head.shapedirs, head.expressiondirs], 2))  # [4, 3, L, S + E]
         poses = head.posedirs.reshape(len(head.posedirs), 3, 4, 9)[:, :, 1:]  # the neck stays
-        self.bent = [j for j in range(3) if self.basis[1 + j].any()]  # joints that turn what the bases move
-        self.bent_basis = self.basis[[0, *(1 + j for j in self.bent)]]
         self.poses = averaged(poses.reshape(len(poses), 3, 27))  # [4, 3, L, 27] of R - I of jaw and eyes, row by row
         regressor = head.J_regressor.astype(np.float64)
         self.joint_template = regressor @ head.v_template
@@ -138,16 +136,21 @@ class LandmarkModel:
         along = np.concatenate([head.eyelid_dirs, head.eyelid_shapedirs.reshape(len(head.eyelid_dirs), 3, -1)], 2)
         lids[head.eyelid_vertices] = along
         lids = averaged(lids)
-        self.lid_dirs = np.ascontiguousarray(lids[..., :4])  # [4, 3, n, 4]
-        self.lid_shapedirs = lids[..., 4:].reshape(*lids.shape[:3], 4, -1)  # [4, 3, n, 4, S]
+        # Only the jaw turns what bases and lids move, eyes do not: sets without a motion are left out.
+        self.bent = [j for j in range(3) if self.basis[1 + j].any() or lids[1 + j].any()]
+        self.sets = [0, *(1 + j for j in self.bent)]  # [B]
+        self.basis = np.ascontiguousarray(self.basis[self.sets])  # [B, 3, L, S + E]
+        lids = lids[self.sets]
+        self.lid_dirs = np.ascontiguousarray(lids[..., :4])  # [B, 3, n, 4]
+        self.lid_shapedirs = lids[..., 4:].reshape(*lids.shape[:3], 4, -1)  # [B, 3, n, 4, S]
 
     def of_person(self, shape: np.ndarray) -> LandmarkModel:
         """The same landmarks on one person, shape [S]: a third of the work, since its layout has no identity."""
         own, shapes = copy.copy(self), len(shape)
         own.layout = Layout.of(0, self.basis.shape[-1] - shapes)
-        own.template = self.template + self.basis[..., :shapes] @ shape
+        own.template = self.template.copy()
+        own.template[self.sets] += self.basis[..., :shapes] @ shape
         own.basis = np.ascontiguousarray(self.basis[..., shapes:])
-        own.bent_basis = np.ascontiguousarray(self.bent_basis[..., shapes:])
         own.joint_template = self.joint_template + self.joint_basis[..., :shapes] @ shape
         own.joint_basis = np.ascontiguousarray(self.joint_basis[..., shapes:])
         own.lid_dirs = self.lid_dirs + self.lid_shapedirs @ shape
@@ -195,9 +198,11 @@ class LandmarkModel:
         turns, derivatives = self._local_turns(unknowns)
         less = turns - np.eye(3)
 
-        lids = self.lid_dirs + self.lid_shapedirs @ unknowns[lay.shape]  # [4, 3, n, 4]
-        rest = self.template + self.basis @ coefficients + self.poses @ less.ravel()  # [4, 3, L]
-        rest[:, :, self.lid_marks] += lids @ feature
+        lids = self.lid_dirs + self.lid_shapedirs @ unknowns[lay.shape]  # [B, 3, n, 4]
+        moved = self.basis @ coefficients
+        moved[:, :, self.lid_marks] += lids @ feature
+        rest = self.template + self.poses @ less.ravel()  # [4, 3, L]
+        rest[self.sets] += moved
         joints = self.joint_template + self.joint_basis @ coefficients  # [5, 3]
         held = joints[list(_MOVED)]
         away = -np.einsum("jab,jb->ja", less, held)
@@ -211,15 +216,16 @@ class LandmarkModel:
 
         d_local = np.empty((3, len(self), lay.rotation.start))
         d_away = -less @ self.joint_basis[list(_MOVED)]  # [3, 3, S + E]
-        d_local[..., linear] = _blended(self.bent_basis, less[self.bent]) + np.einsum("jl,jcf->clf", self.share, d_away)
-        d_local[:, self.lid_marks, lay.shape] += _blended(np.einsum("scnfk,f->scnk", self.lid_shapedirs, feature), less)
+        bend = less[self.bent]
+        d_local[..., linear] = _blended(self.basis, bend) + np.einsum("jl,jcf->clf", self.share, d_away)
+        d_local[:, self.lid_marks, lay.shape] += _blended(np.einsum("scnfk,f->scnk", self.lid_shapedirs, feature), bend)
         for unknown, j, turned in derivatives:
             arm = turned @ (rest[1 + j] - held[j][:, None] * self.share[j])
             corrective = self.poses[..., 9 * j : 9 * j + 9] @ turned.ravel()
             d_local[..., unknown] = _blended(corrective, less) + arm
         d_local[..., lay.eyelids] = 0
         change = np.array([[1, 0], [0, 1], [4 - 8 * left, 0], [0, 4 - 8 * right]])
-        d_local[:, self.lid_marks, lay.eyelids] = _blended(lids @ change, less)
+        d_local[:, self.lid_marks, lay.eyelids] = _blended(lids @ change, bend)
 
         full = np.zeros((3, len(self), lay.size))
         full[..., : lay.rotation.start] = np.tensordot(turn, d_local, 1)
