@@ -28,7 +28,7 @@ from flame_tools.blas import one_blas_thread  # noqa: E402
 from flame_tools.load import load_head  # noqa: E402
 from readers.film import read_film  # noqa: E402
 from readers.readings import Readings  # noqa: E402
-from recon.film import KEYFRAMES, _observation, track_person  # noqa: E402
+from recon.film import KEYFRAMES, observation_of, track_person  # noqa: E402
 from recon.film_motion import joined  # noqa: E402
 from recon.keyframes import choose_keyframes  # noqa: E402
 from recon.observation import FitOptions, Observation, View  # noqa: E402
@@ -71,7 +71,7 @@ def main() -> None:
 def _jitter(rows: Readings, track, footage, head) -> float:
     """Acceleration above 3 Hz of the Track's landmarks over that of the single fits'."""
     view = View(footage.size)
-    seen = [_observation(rows, i, view) for i in range(len(rows))]
+    seen = [observation_of(rows, i, view) for i in range(len(rows))]
     chosen = choose_keyframes(rows.landmarks, rows.trust, KEYFRAMES)
     person = meet(head.arrays, landmark_model(head.arrays), [seen[i] for i in chosen])
     fits = follow(head.arrays, person, seen, len(seen))

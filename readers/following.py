@@ -38,20 +38,13 @@ SURE_NEWCOMER, STEADY_NEWCOMER = 0.995, 0.012  # whom nobody has seen before mus
 class FollowOptions:
     """How faces are followed."""
 
-    views: int = 2
-    # crops that are averaged in each frame: 1, 2, 3 or 5; more are steadier and slower
-    most_faces: int = 8
-    # the largest are followed
-    newcomers_s: float = 1.0
-    # how often the detector looks for further faces
-    lost_s: float = 0.5
-    # how long a face that cannot be read is looked for where it was, before it counts as gone
-    known: float = 0.32
-    # distance of descriptions (1 - cosine) up to which a face that returns elsewhere is the same
-    same_place: float = 0.55
-    # the same for a face that returns where it was
-    margin: float = 0.05
-    # by how much the next most like has to be less like
+    views: int = 2  # crops that are averaged in each frame: 1, 2, 3 or 5; more are steadier and slower
+    most_faces: int = 8  # the largest are followed
+    newcomers_s: float = 1.0  # how often the detector looks for further faces
+    lost_s: float = 0.5  # how long a face that cannot be read is looked for where it was, before it counts as gone
+    known: float = 0.32  # distance of descriptions (1 - cosine) up to which a face that returns elsewhere is the same
+    same_place: float = 0.55  # the same for a face that returns where it was
+    margin: float = 0.05  # by how much the next most like has to be less like
 
     def __post_init__(self):
         if self.views not in VIEWS:

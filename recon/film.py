@@ -89,7 +89,7 @@ def track_person(
     """One person's Track from what was read of them."""
     view = View(footage.size, focal_px)
     person, left_out = _met(rows, view, head)
-    fits = follow(head.arrays, person, (_observation(rows, n, view) for n in range(len(rows))), len(rows), progress)
+    fits = follow(head.arrays, person, (observation_of(rows, n, view) for n in range(len(rows))), len(rows), progress)
     first, count = int(rows.frame[0]), int(rows.frame[-1] - rows.frame[0]) + 1
     place = rows.frame - first  # frames in which the person was not found have no row
     unknowns, variance = np.full((count, person.layout.size), np.nan), np.zeros((count, person.layout.size))
@@ -112,12 +112,13 @@ def track_person(
 def _met(rows: Readings, view: View, head: Head) -> tuple[Person, np.ndarray]:
     """The person, and the errors [n, 468] of their keyframes' landmarks where a fit had not seen them."""
     chosen = choose_keyframes(rows.landmarks, rows.trust, KEYFRAMES)
-    seen, model = [_observation(rows, i, view) for i in chosen], landmark_model(head.arrays)
+    seen, model = [observation_of(rows, i, view) for i in chosen], landmark_model(head.arrays)
     person = meet(head.arrays, model, seen)
     return person, cross_errors(head.arrays, model, seen, one_camera=True, start=person.keyframes)
 
 
-def _observation(rows: Readings, row: int, view: View) -> Observation:
+def observation_of(rows: Readings, row: int, view: View) -> Observation:
+    """What one row of readings says, for a fit."""
     landmarks, iris = rows.landmarks[row].astype(np.float64), rows.iris[row].astype(np.float64)
     return observed(landmarks, iris, view, float(rows.together[row]))
 
@@ -128,7 +129,7 @@ def _with_appearance(track: Track, head: Head, rows: Readings, footage: Footage,
     turned = np.abs(track.params.global_rotation.numpy()[rows.frame - first, 1])
     best = int(np.argmin(np.where(rows.trust >= np.quantile(rows.trust, 0.5), turned, np.inf)))
     frame = next(footage.frames(int(rows.frame[best])))
-    seen = _observation(rows, best, view)
+    seen = observation_of(rows, best, view)
     with torch.no_grad():
         place = int(rows.frame[best]) - first
         vertices = head.vertices(track.params.frame(slice(place, place + 1)))[0].cpu().numpy().astype(np.float64)

@@ -13,8 +13,8 @@ from flame_tools.head import Head
 from flame_tools.types import Track
 
 
-def rig_for(track: Track, head: Head, options: Options, *, usual: Axes = OURS) -> Rig:
-    """`make_rig`, then as `options` want it; `usual` are the axes that the format has by custom.
+def rig_for(track: Track, head: Head, options: Options) -> Rig:
+    """`make_rig`, then as `options` want it.
 
     Raises ShapeError where the track does not fit together or was made on another head, and InputError where the
     options name a shape that is not there or give two shapes one name.
@@ -23,7 +23,7 @@ def rig_for(track: Track, head: Head, options: Options, *, usual: Axes = OURS) -
     rig = _with_lids_between(rig, options.inbetweens)
     rig = _only(rig, options.kept(rig.target_names))
     rig = _renamed(rig, options.called({name: name for name in rig.target_names}))
-    return placed(rig, options.axes(usual))
+    return _placed(rig, options.axes())
 
 
 def _only(rig: Rig, names: list[str]) -> Rig:
@@ -60,7 +60,7 @@ def _renamed(rig: Rig, names: dict[str, str]) -> Rig:
     return dataclasses.replace(rig, target_names=tuple(names.values()), between=between)
 
 
-def placed(rig: Rig, axes: Axes) -> Rig:
+def _placed(rig: Rig, axes: Axes) -> Rig:
     """The rig in another unit and with another axis upwards: every joint is bound along the new axes."""
     if axes == rig.axes:
         return rig

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from flame_tools.characters.fbx import read_fbx
 from flame_tools.characters.fbx_nodes import Node, read_nodes, write_nodes
 from flame_tools.errors import FormatError
+from tests.flame_tools.characters.damage import damage
 from tests.flame_tools.characters.made import mesh_fbx
 
 POINTS = np.array([[0, 0, 0], [1, 0, 0], [1, 1, 0], [0, 1, 0], [0, 0, 1.0]])
@@ -110,15 +111,7 @@ VALUES = st.sampled_from(
 def test_any_tree_is_read_or_refused(tmp_path_factory, data):
     """Records lost, moved, or with other values than they should have: a Scene or a FormatError, nothing else."""
     root = read_nodes(mesh_fbx(POINTS, FACES, {"smile": SMILE}, bones=BONES, weights=SKIN), "made")
-    for _ in range(data.draw(st.integers(1, 5))):
-        node = root
-        for _ in range(data.draw(st.integers(1, 5))):
-            if node.children:
-                node = node.children[data.draw(st.integers(0, len(node.children) - 1))]
-        if node.properties and data.draw(st.booleans()):
-            node.properties[data.draw(st.integers(0, len(node.properties) - 1))] = data.draw(VALUES)
-        elif node.children:
-            del node.children[data.draw(st.integers(0, len(node.children) - 1))]
+    damage(root, data, VALUES)
     path = tmp_path_factory.getbasetemp() / "changed.fbx"
     path.write_bytes(write_nodes(root))
     with contextlib.suppress(FormatError), np.errstate(all="ignore"):

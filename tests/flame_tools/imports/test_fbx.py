@@ -17,6 +17,7 @@ from flame_tools.export import write_fbx
 from flame_tools.export.fbx_take import TICKS
 from flame_tools.imports import read_fbx
 from flame_tools.posing import at_frames
+from tests.flame_tools.characters.damage import damage
 from tests.flame_tools.characters.made import mesh_fbx
 from tests.flame_tools.export.conftest import lively_track
 from tests.flame_tools.flame_shaped import flame_shaped
@@ -261,15 +262,7 @@ VALUES = st.one_of(
 def test_any_tree_is_read_or_refused(head, tmp_path_factory, data):
     """Records lost, moved, or with other values than they should have: a Track or a refusal, nothing else."""
     root = small(attributes=CURVES["mixed"])
-    for _ in range(data.draw(st.integers(1, 5))):
-        node = root
-        for _ in range(data.draw(st.integers(1, 4))):
-            if node.children:
-                node = node.children[data.draw(st.integers(0, len(node.children) - 1))]
-        if node.properties and data.draw(st.booleans()):
-            node.properties[data.draw(st.integers(0, len(node.properties) - 1))] = data.draw(VALUES)
-        elif node.children:
-            del node.children[data.draw(st.integers(0, len(node.children) - 1))]
+    damage(root, data, VALUES)
     path = tmp_path_factory.getbasetemp() / "tree.fbx"
     path.write_bytes(write_nodes(root))
     with contextlib.suppress(FaceError), np.errstate(all="ignore"):
