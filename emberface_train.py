@@ -20,7 +20,7 @@ from emberface_options import Json, json_text, say
 from flame_tools.errors import InputError
 
 if TYPE_CHECKING:
-    from animate.train.run import Progress
+    from learning.run import Progress
 
 app = typer.Typer(
     help="Train the networks of speech to motion. The same words again go on where a run was stopped.",
@@ -133,7 +133,7 @@ _KINDS = {"prior": _prior, "animate": _animate, "flow": _flow, "keys": _keys, "s
 
 
 def _train(job: Job, progress: Progress | None = None) -> None:
-    from animate.train.config import read_config
+    from learning.config import read_config
 
     default, train = _KINDS[job.kind]()
     config = read_config(default, job.config)
@@ -159,8 +159,8 @@ def _on_clips(train: Callable, config: object, job: Job, progress: Progress | No
 
 def _run(job: Job, count: int, json: bool) -> None:
     """Train in one process, in `count` that are started here, or as one of those that torchrun has started."""
-    from animate import processes
-    from animate.train.config import read_config
+    from learning import processes
+    from learning.config import read_config
 
     config = read_config(_KINDS[job.kind]()[0], job.config)
     torchrun = {name: int(os.environ[name]) for name in ("RANK", "WORLD_SIZE") if name in os.environ}

@@ -50,7 +50,7 @@ class Crops:
         return np.random.default_rng((self.seed, epoch)).permutation(len(self.windows))
 
     def batch(self, count: int, step: int, part: slice = slice(None)) -> Batch:
-        """The `step`-th batch of `count` crops, or a part of its rows (animate.processes.part_of)."""
+        """The `step`-th batch of `count` crops, or a part of its rows (learning.processes.part_of)."""
         rng = np.random.default_rng((self.seed, step, 1))
         wanted = range(count)[part]
         rows = []

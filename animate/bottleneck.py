@@ -6,8 +6,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from animate import processes
 from animate.losses.divergence import kl_divergence
+from learning import processes
 
 
 class Gaussian(nn.Module):

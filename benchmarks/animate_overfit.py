@@ -25,9 +25,9 @@ from animate.losses.vertices import SparseFace
 from animate.model import Conditions, Stream
 from animate.train.animate import AnimateTraining, train_animate
 from animate.train.prior import PriorTraining, train_prior
-from animate.train.run import RunConfig
 from assets.locate import asset_path
 from flame_tools.load import load_head
+from learning.run import RunConfig
 
 FPS, SECONDS = 30, 3
 

@@ -1,4 +1,4 @@
-"""Imports point one way: assets <- flame_tools <- render <- readers <- recon | animate <- emberface."""
+"""Imports point one way: assets <- flame_tools <- render <- readers, learning <- recon | animate <- emberface."""
 
 import ast
 from pathlib import Path
@@ -11,9 +11,10 @@ MAY_IMPORT = {
     "flame_tools": {"assets"},
     "render": {"assets", "flame_tools"},
     "readers": {"assets", "flame_tools", "render"},
-    "recon": {"assets", "flame_tools", "render", "readers"},
-    "animate": {"assets", "flame_tools", "render", "readers"},
-    "emberface": {"assets", "flame_tools", "render", "readers", "recon", "animate"},
+    "learning": {"assets", "flame_tools"},
+    "recon": {"assets", "flame_tools", "render", "readers", "learning"},
+    "animate": {"assets", "flame_tools", "render", "readers", "learning"},
+    "emberface": {"assets", "flame_tools", "render", "readers", "learning", "recon", "animate"},
 }
 
 

@@ -24,7 +24,8 @@ print(json.dumps({{
 
 
 @pytest.mark.parametrize(
-    "package", ["assets", "flame_tools", "render", "readers", "recon", "animate", "emberface", "flame_tools.export"]
+    "package",
+    ["assets", "flame_tools", "render", "readers", "learning", "recon", "animate", "emberface", "flame_tools.export"],
 )
 def test_import_is_quick_silent_and_light(package):
     done = subprocess.run(

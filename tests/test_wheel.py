@@ -41,7 +41,7 @@ def test_it_carries_every_asset_unaltered(wheel):
 def test_it_carries_all_our_modules_and_nothing_else(wheel):
     with zipfile.ZipFile(wheel) as archive:
         names = {n for n in archive.namelist() if n.endswith(".py")}
-    packages = ("assets", "flame_tools", "render", "readers", "recon", "animate")
+    packages = ("assets", "flame_tools", "render", "readers", "learning", "recon", "animate")
     wanted = {str(p.relative_to(ROOT)) for package in packages for p in (ROOT / package).rglob("*.py")}
     wanted |= {p.name for p in ROOT.glob("emberface*.py")}
     listed = subprocess.run(["git", "ls-files", "*.py"], cwd=ROOT, capture_output=True, text=True, check=True).stdout

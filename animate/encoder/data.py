@@ -171,7 +171,7 @@ def batch(
     step: int,
     part: slice = slice(None),
 ) -> Batch:
-    """The crops of one step, or a part of its rows (animate.processes.part_of)."""
+    """The crops of one step, or a part of its rows (learning.processes.part_of)."""
     generators = [np.random.default_rng((seed, step, index)) for index in range(size)[part]]
     rows = [crop(pool, weights, seconds, config, rng) for rng in generators]
     return Batch(*(torch.from_numpy(np.stack(column)) for column in zip(*rows, strict=True)))

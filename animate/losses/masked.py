@@ -2,7 +2,7 @@
 
 from torch import Tensor
 
-from animate import processes
+from learning import processes
 
 
 def masked_mean(values: Tensor, mask: Tensor) -> Tensor:

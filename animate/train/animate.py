@@ -1,6 +1,6 @@
 """Trains speech to motion on a corpus (animate.corpus), into the latents of a trained prior or directly.
 
-`emberface train animate` runs it; what it leaves in its folder beside `model.npz` is said in animate.train.run.
+`emberface train animate` runs it; what it leaves in its folder beside `model.npz` is said in learning.run.
 """
 
 from __future__ import annotations
@@ -12,18 +12,18 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from animate import processes
 from animate.batches import Batch, Crops
 from animate.corpus import Corpus
 from animate.losses.motion import motion_losses
 from animate.losses.vertices import SparseFace
 from animate.model import Conditions, ModelConfig, SpeechToMotion
 from animate.network_file import load_prior, save_model
-from animate.train.config import filled
 from animate.train.exchange import Exchange, ExchangeConfig
-from animate.train.run import Progress, Run, RunConfig, go_on
 from animate.train.sheet import frame_sheet
 from flame_tools.head import Head
+from learning import processes
+from learning.config import filled
+from learning.run import Progress, Run, RunConfig, go_on
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """Trains a flow (animate.flow) in the latents of a trained prior, on a corpus (animate.corpus).
 
-`emberface train flow` runs it; what it leaves in its folder beside `flow.npz` is said in animate.train.run.
+`emberface train flow` runs it; what it leaves in its folder beside `flow.npz` is said in learning.run.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from animate import processes
 from animate.batches import Batch, Crops
 from animate.corpus import Corpus
 from animate.flow import Flow, FlowConfig, Told
@@ -24,11 +23,12 @@ from animate.network_file import load_prior, save_flow
 from animate.prior import stacked
 from animate.takes import perform
 from animate.train.animate import styles
-from animate.train.config import filled
-from animate.train.run import Progress, Run, RunConfig, go_on
 from animate.train.sheet import frame_sheet
 from flame_tools.errors import InputError
 from flame_tools.head import Head
+from learning import processes
+from learning.config import filled
+from learning.run import Progress, Run, RunConfig, go_on
 
 
 @dataclass(frozen=True)

@@ -19,11 +19,11 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy, nll_loss, smooth_l1_loss
 
 from animate.encoder.corpus import PHONE_INDEX, PHONES, Utterance, corpus_folder, load_corpus
-from animate.train.config import read_config
 from animate.train.pictures import MARGIN, Sequences, batch_numbers, drawn_once, shown, wide_stage
 from animate.train.readers import phone_figures, pictured, trained
-from animate.train.run import RunConfig
 from flame_tools.head import Head
+from learning.config import read_config
+from learning.run import RunConfig
 from readers.judges.faces import Acted, Habits, Line, acted, params_of_acted
 from readers.judges.head import coarse_judge_head, judge_head
 from readers.judges.networks import (

@@ -1,6 +1,6 @@
 """Trains key motions and their completion (animate.keys) on a corpus (animate.corpus) whose phones are known.
 
-`emberface train keys` runs it; what it leaves in its folder beside `keys.npz` is said in animate.train.run.
+`emberface train keys` runs it; what it leaves in its folder beside `keys.npz` is said in learning.run.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from animate import processes
 from animate.batches import Batch, Crops
 from animate.corpus import Corpus
 from animate.keys import KeysConfig, KeysToMotion
@@ -22,11 +21,12 @@ from animate.model import Conditions
 from animate.moments import Spacing, moments, tier_of
 from animate.network_file import save_keys
 from animate.train.animate import styles
-from animate.train.config import filled
-from animate.train.run import Progress, Run, RunConfig, go_on
 from animate.train.sheet import frame_sheet
 from flame_tools.errors import InputError
 from flame_tools.head import Head
+from learning import processes
+from learning.config import filled
+from learning.run import Progress, Run, RunConfig, go_on
 
 
 @dataclass(frozen=True)

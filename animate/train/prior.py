@@ -1,6 +1,6 @@
 """Trains the motion prior on a corpus (animate.corpus).
 
-`emberface train prior` runs it; what it leaves in its folder beside `prior.npz` is said in animate.train.run.
+`emberface train prior` runs it; what it leaves in its folder beside `prior.npz` is said in learning.run.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from animate import processes
 from animate.batches import Crops
 from animate.corpus import Corpus
 from animate.losses.masked import masked_mean
@@ -20,10 +19,11 @@ from animate.losses.velocity import velocity_loss
 from animate.losses.vertices import SparseFace, vertex_loss
 from animate.network_file import save_prior
 from animate.prior import Prior, PriorConfig
-from animate.train.config import filled
-from animate.train.run import Progress, Run, RunConfig, go_on
 from animate.train.sheet import frame_sheet
 from flame_tools.head import Head
+from learning import processes
+from learning.config import filled
+from learning.run import Progress, Run, RunConfig, go_on
 
 
 @dataclass(frozen=True)

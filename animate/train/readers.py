@@ -22,15 +22,15 @@ from torch.nn.functional import cross_entropy, nll_loss, smooth_l1_loss
 
 from animate.emotion import EMOTIONS
 from animate.encoder.corpus import PHONES, corpus_folder, load_corpus
-from animate.train.config import read_config
 from animate.train.performances import Performances, kept
 from animate.train.pictures import Sequences, batch_numbers, drawn_once, shown, wide_stage
-from animate.train.run import Run, RunConfig, go_on
 from assets.locate import cache_folder
 from flame_tools.errors import InputError
 from flame_tools.head import Head
 from flame_tools.load import load_head
 from flame_tools.transfer.motion import params_of
+from learning.config import read_config
+from learning.run import Run, RunConfig, go_on
 from readers.coarse import coarse
 from readers.emotion import EmotionConfig, EmotionReader, save_emotion_reader
 from readers.mouth import MouthConfig, MouthReader, save_mouth_reader

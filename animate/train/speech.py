@@ -1,6 +1,6 @@
 """Trains `emberface-speech` on the corpus that tools/speech_corpus builds.
 
-`emberface train speech` runs it; what it leaves in its folder beside `encoder.npz` is said in animate.train.run. The
+`emberface train speech` runs it; what it leaves in its folder beside `encoder.npz` is said in learning.run. The
 learning rate is level until the last `decay` steps, so that more steps can be added to a run that has not begun to
 decay (`level.pt` is its last state before).
 """
@@ -16,7 +16,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from animate import processes
 from animate.encoder.corpus import corpus_folder, load_corpus
 from animate.encoder.data import NOTHING, AugmentConfig, Batch, Item, batch, items
 from animate.encoder.decode import bigram
@@ -25,8 +24,9 @@ from animate.encoder.losses import LossConfig, losses
 from animate.encoder.model import EncoderConfig, SpeechEncoder
 from animate.encoder.validate import Validation, validate
 from animate.encoder.weights import load_weights, save_weights
-from animate.train.run import Progress, Run, RunConfig, go_on
 from flame_tools.errors import InputError
+from learning import processes
+from learning.run import Progress, Run, RunConfig, go_on
 
 
 @dataclass(frozen=True)

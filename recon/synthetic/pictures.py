@@ -90,13 +90,13 @@ def picture_of(
     )
     rng = np.random.default_rng(scene.seed)
     share = drawn[..., 3:] / 255
-    image = drawn[..., :3] * share + _backdrop(rng, scene.size) * (1 - share)
+    image = drawn[..., :3] * share + backdrop(rng, scene.size) * (1 - share)
     image = gaussian_filter(image, (scene.blur_px, scene.blur_px, 0))
     image += rng.normal(size=image.shape) * scene.noise
     return Picture(np.clip(np.rint(image), 0, 255).astype(np.uint8), truth)
 
 
-def _backdrop(rng: np.random.Generator, size: int) -> np.ndarray:
+def backdrop(rng: np.random.Generator, size: int) -> np.ndarray:
     """[size, size, 3] in [0, 255]: out of focus, large soft shapes and an edge or two."""
     from scipy.ndimage import gaussian_filter, zoom
 

@@ -13,8 +13,8 @@ from animate.encoder.model import EncoderConfig
 from animate.train import speech
 from animate.train.animate import AnimateTraining, train_animate
 from animate.train.prior import PriorTraining, train_prior
-from animate.train.run import RunConfig
 from flame_tools.load import load_head
+from learning.run import RunConfig
 from tests.animate.encoder.test_data import bursts
 
 RUN = RunConfig(steps=5, warm=2, decay=2, save_every_s=0.0, sheet_every=0)

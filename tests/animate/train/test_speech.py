@@ -13,10 +13,10 @@ from animate.encoder.losses import LossConfig
 from animate.encoder.model import EncoderConfig, listen
 from animate.encoder.validate import validate
 from animate.encoder.weights import load_weights, save_weights
-from animate.train.config import read_config
-from animate.train.run import RunConfig
 from animate.train.speech import TrainConfig, losses_of, started, train
 from flame_tools.errors import FormatError, InputError
+from learning.config import read_config
+from learning.run import RunConfig
 from tests.animate.encoder.test_data import bursts
 
 SMALL = EncoderConfig(width=24, blocks=2, heads=2, back=8, ahead=4, reach=2, live_ahead=(1, 0))

@@ -23,8 +23,8 @@ from animate.train.animate import styles
 from animate.train.flow import FlowTraining, left_out, train_flow
 from animate.train.keys import KeysTraining, key_frames, train_keys
 from animate.train.prior import PriorTraining, train_prior
-from animate.train.run import RunConfig
 from flame_tools.errors import InputError
+from learning.run import RunConfig
 
 RUN = RunConfig(steps=150, warm=5, decay=50, rate=5e-3, average=0.9, weight_decay=0.0, save_every_s=1e9, sheet_every=0)
 FLOW = {"width": 32, "heads": 2, "hearing": 1, "blocks": 2}

@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 import torch
 
-from animate import processes
 from animate.batches import Crops
 from animate.corpus import Clip, Corpus
 from animate.encoder.data import NOTHING, Item, batch
 from animate.losses.masked import masked_mean
 from animate.prior import Prior, PriorConfig
-from animate.train.run import Run, RunConfig, go_on
 from flame_tools.errors import InputError
+from learning import processes
+from learning.run import Run, RunConfig, go_on
 from tests.animate.encoder.test_data import bursts
 
 CONFIG = RunConfig(steps=8, warm=3, decay=3, rate=3e-3, average=0.9, save_every_s=0.0)

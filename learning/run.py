@@ -1,7 +1,7 @@
 """What every training run has: a config, an optimiser whose rate rises and falls, averaged weights, and a way to go on.
 
 A run that is stopped and started again ends with the weights that it would have had: batches and noise come from seed
-and step alone, and a saved state holds everything else. Several processes (animate.processes) may share each batch.
+and step alone, and a saved state holds everything else. Several processes (learning.processes) may share each batch.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from animate import processes
-from animate.train.board import board_in
 from flame_tools.archive import written_whole
 from flame_tools.errors import FormatError, InputError
+from learning import processes
+from learning.board import board_in
 
 Progress = Callable[[int, dict[str, float]], None]
 """Told after each step how many are done, and the mean losses that were last logged."""

@@ -6,9 +6,9 @@ import json
 import pytest
 import torch
 
-from animate.train.config import read_config
-from animate.train.run import Run, RunConfig, go_on
 from flame_tools.errors import FormatError, InputError
+from learning.config import read_config
+from learning.run import Run, RunConfig, go_on
 
 CONFIG = RunConfig(steps=60, warm=5, decay=10, rate=0.01)
 

@@ -10,8 +10,8 @@ import pytest
 import torch
 from PIL import Image
 
-from animate.train.board import board_in
-from animate.train.run import Run, RunConfig, go_on
+from learning.board import board_in
+from learning.run import Run, RunConfig, go_on
 
 CONFIG = RunConfig(steps=60, warm=5, decay=10, rate=0.01, sheet_every=30)
 

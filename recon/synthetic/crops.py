@@ -1,0 +1,197 @@
+"""Crops of made faces without end, read as photos are read, with the truth: what recon-base is taught from."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass, fields
+
+import numpy as np
+import torch
+
+from flame_tools.arkit import to_params
+from flame_tools.head import Head
+from flame_tools.types import Camera, FaceParams, HeadArrays
+from readers.landmarks import VIEWS, look, roi_of_landmarks
+from readers.sampling import Square, sample_square
+from recon.crop import TIGHT, CropCamera, anchor_of
+from recon.landmark_model import rotation_matrix
+from recon.synthetic.occluders import covered
+from recon.synthetic.people import look_of_person, random_person
+from recon.synthetic.pictures import backdrop
+from recon.synthetic.random_expressions import random_weights
+from recon.synthetic.scenes import FACE_HEIGHT_M, FILL, FOCAL_OVER_SIDE, random_lights
+from render.preview import draw_rgba
+
+READ, CUT = 192, 112  # pixels a side: of the crop that is drawn and read, and of its picture that is kept
+SKINS = 24  # people whose skins are painted for a shard; every crop is of another shape
+PICTURES = 16  # of a shape and expression each, posed at once
+YAW_SD, YAW_FAR, PITCH_SD, ROLL_SD = 22.0, 75.0, 11.0, 4.0  # degrees; a quarter of the faces turn up to YAW_FAR
+WIDER = (0.8, 1.3)  # times the components of an identity
+BUMPS, BUMP_M = 10, (0.0, 0.0016)  # smooth bumps that no identity of the head has: how many, and how high
+BUMP_REACH_M = (0.012, 0.045)
+
+
+@dataclass(frozen=True)
+class Crops:
+    """N crops; every field has N rows. Crop units: shares of the side of the reader's crop, right and down."""
+
+    picture: np.ndarray  # uint8 [N, CUT, CUT, 3] sRGB, the middle TIGHT of the reader's crop
+    read: np.ndarray  # float32 [N, 468, 3] landmarks as the reader gives them, crop units
+    iris: np.ndarray  # float32 [N, 10, 2] likewise
+    true: np.ndarray  # float32 [N, 468, 2] where they are
+    face: np.ndarray  # float32 [N, S + E + 8]: shape, expression, jaw, eyes, lids, as Layout has them
+    neutral: np.ndarray  # float32 [N, 468, 3] metres, head frame: the person at rest
+    expressed: np.ndarray  # float32 [N, 468, 3] with the expression
+    rotation: np.ndarray  # float32 [N, 3, 3] in the crop's own camera
+    place: np.ndarray  # float32 [N, 3], see recon.crop
+    distance: np.ndarray  # float32 [N] log of metres
+
+    def __len__(self) -> int:
+        return len(self.picture)
+
+    @staticmethod
+    def joined(parts: list[Crops]) -> Crops:
+        return Crops(*(np.concatenate([getattr(part, f.name) for part in parts]) for f in fields(Crops)))
+
+
+def made_crops(head: Head, count: int, seed: int) -> Crops:
+    """`count` crops. The same seed gives the same bytes."""
+    rng = np.random.default_rng(seed)
+    people = [random_person(head.arrays, rng) for _ in range(SKINS)]
+    looks = [look_of_person(head.arrays, person) for person in people]
+    marks = _Marks(head.arrays)
+    rows: list[dict[str, np.ndarray]] = []
+    while len(rows) < count:
+        rest, params = _faces(head, rng)
+        with torch.no_grad():
+            neutral, expressed = (head.vertices(p).numpy().astype(np.float64) for p in (rest, params))
+        vectors = face_vector(params)
+        for i in range(PICTURES):
+            bump, skin = _bumps(head.arrays, rng), int(rng.integers(SKINS))
+            drawn = _crop(looks[skin], people[skin].complexion, marks, neutral[i] + bump, expressed[i] + bump, rng)
+            if drawn is not None:
+                rows.append({**drawn, "face": vectors[i]})
+    kinds = {"picture": np.uint8}
+    return Crops(
+        **{
+            f.name: np.stack([row[f.name] for row in rows[:count]]).astype(kinds.get(f.name, np.float32))
+            for f in fields(Crops)
+        }
+    )
+
+
+def face_vector(params: FaceParams) -> np.ndarray:
+    """[N, S + E + 8]: the unknowns of a Layout up to the lids."""
+    eyes = params.eyes[..., :2].flatten(-2)
+    parts = (params.shape, params.expression, params.jaw[..., :2], eyes, params.eyelids)
+    return torch.cat(parts, -1).numpy().astype(np.float64)
+
+
+def _faces(head: Head, rng: np.random.Generator) -> tuple[FaceParams, FaceParams]:
+    """PICTURES people at rest, and with expressions."""
+    shapes = [random_person(head.arrays, rng).shape * rng.uniform(*WIDER) for _ in range(PICTURES)]
+    shape = torch.as_tensor(np.stack(shapes)).to(head.v_template)
+    weights = torch.as_tensor(np.stack([random_weights(rng) for _ in range(PICTURES)])).to(head.v_template)
+    rest = FaceParams.neutral(head, PICTURES).replace(shape=shape)
+    return rest, to_params(weights, head).replace(shape=shape)
+
+
+def _bumps(head: HeadArrays, rng: np.random.Generator) -> np.ndarray:
+    """[V, 3] metres: what makes this person unlike all identities of the head. Eyes and teeth stay as they are."""
+    places = head.v_template.astype(np.float64)
+    middles = places[rng.choice(head.regions["face"], BUMPS)]
+    reach = rng.uniform(*BUMP_REACH_M, BUMPS)
+    away = ((places[:, None] - middles) ** 2).sum(-1)
+    heights = rng.normal(size=(BUMPS, 3)) * rng.uniform(*BUMP_M)
+    bumps = np.exp(-0.5 * away / reach**2) @ heights
+    return bumps
+
+
+class _Marks:
+    """Landmarks of a head by sparse rows."""
+
+    def __init__(self, head: HeadArrays):
+        self.anchor = anchor_of(head)
+        self._rows = {n: (head.faces[head.landmarks[n].faces], head.landmarks[n].barycentrics) for n in ("468", "iris")}
+
+    def of(self, vertices: np.ndarray, name: str = "468") -> np.ndarray:
+        corners, weights = self._rows[name]
+        return np.einsum("lk,lkc->lc", weights, vertices[corners])
+
+
+def _crop(look_, complexion, marks: _Marks, neutral: np.ndarray, expressed: np.ndarray, rng: np.random.Generator):
+    """One crop's fields but the face, or None where the landmark network does not see a face."""
+    yaw = rng.normal(0, YAW_SD) if rng.uniform() < 0.75 else rng.uniform(-YAW_FAR, YAW_FAR)
+    yaw, pitch, roll = np.radians([np.clip(yaw, -YAW_FAR, YAW_FAR), rng.normal(0, PITCH_SD), rng.normal(0, ROLL_SD)])
+    turn = rotation_matrix(np.array([0, 0, -roll])) @ rotation_matrix(np.array([0, yaw, 0]))
+    turn = turn @ rotation_matrix(np.array([pitch, 0, 0]))
+    # a picture of side 1, of which only the crop is drawn
+    focal = FOCAL_OVER_SIDE[0] * (FOCAL_OVER_SIDE[1] / FOCAL_OVER_SIDE[0]) ** rng.uniform()
+    distance = focal * FACE_HEIGHT_M / (0.75 * rng.uniform(*FILL))
+    away = np.append(rng.uniform(-0.25, 0.25, 2) * distance / focal, -distance)
+    world = expressed @ turn.T + (away - turn @ marks.anchor)
+    flat = _pinhole(marks.of(world), focal)
+    roi = roi_of_landmarks(flat)
+    roi = Square(
+        roi.x + rng.normal(0, 0.015) * roi.size,
+        roi.y + rng.normal(0, 0.015) * roi.size,
+        roi.size * np.exp(rng.normal(0, 0.03)),
+        roi.angle + rng.normal(0, 0.03),
+    )
+    upright = rotation_matrix(np.array([0, 0, roi.angle]))
+    middle = roi.from_image(np.full(2, 0.5)) * READ
+    camera = Camera(np.full(2, focal / roi.size * READ), middle, (READ, READ))
+    drawn = draw_rgba(look_, world @ upright.T, camera, skin=complexion, lights=random_lights(rng), supersample=1)
+    true = roi.from_image(flat)
+    image = _photographed(drawn, true * READ, rng)
+    seen = look(image, Square(READ / 2, READ / 2, READ), VIEWS[1])
+    if seen.score < 0.5:
+        return None
+    read = seen.landmarks / READ
+    rotation, place = CropCamera(roi, focal, np.full(2, 0.5)).to_crop(turn, away)
+    picture = sample_square(image, Square(READ / 2, READ / 2, READ * TIGHT), CUT)
+    return {
+        "picture": np.rint(picture * 255),
+        "read": read,
+        "iris": seen.iris / READ,
+        "true": true,
+        "neutral": marks.of(neutral),
+        "expressed": marks.of(expressed),
+        "rotation": rotation,
+        "place": place,
+        "distance": np.log(distance),
+    }
+
+
+def _pinhole(points: np.ndarray, focal: float) -> np.ndarray:
+    """World points [n, 3] -> [n, 2] in a picture of side 1."""
+    return focal * points[:, :2] * (1, -1) / -points[:, 2:] + 0.5
+
+
+def _photographed(drawn: np.ndarray, landmarks: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """uint8 [READ, READ, 3]: before a backdrop, partly covered, out of focus, with noise, small or compressed."""
+    from PIL import Image
+    from scipy.ndimage import gaussian_filter
+
+    share = drawn[..., 3:] / np.float32(255)
+    behind = Image.fromarray(backdrop(rng, READ // 4).astype(np.uint8)).resize((READ, READ), Image.BILINEAR)
+    image = drawn[..., :3] * share + np.asarray(behind) * (1 - share)
+    image = covered(np.clip(image, 0, 255).astype(np.uint8), landmarks, rng).astype(np.float32)
+    cast, gamma = (
+        np.exp(rng.normal(0, 0.06, 3) + rng.normal(0, 0.15)).astype(np.float32),
+        np.float32(np.exp(rng.normal(0, 0.15))),
+    )
+    image = 255 * np.clip(image / 255 * cast, 0, 1) ** gamma
+    if rng.uniform() < 0.06:
+        image = np.repeat(image.mean(-1, keepdims=True), 3, -1)
+    blur = 0.4 + rng.exponential(0.6)
+    image = gaussian_filter(image, (blur, blur, 0)) + rng.standard_normal(image.shape, np.float32) * rng.uniform(0, 7)
+    picture = Image.fromarray(np.clip(np.rint(image), 0, 255).astype(np.uint8))
+    if rng.uniform() < 0.3:  # a small face
+        side = int(rng.uniform(48, 150))
+        picture = picture.resize((side, side), Image.BOX).resize((READ, READ), Image.BICUBIC)
+    if rng.uniform() < 0.5:
+        packed = io.BytesIO()
+        picture.save(packed, "JPEG", quality=int(rng.integers(25, 95)))
+        picture = Image.open(packed)
+    return np.asarray(picture)
