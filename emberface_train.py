@@ -1,4 +1,4 @@
-"""`emberface train`: the networks that hear speech and move faces, learnt from a corpus."""
+"""`emberface train`: the networks that hear speech and move faces, and those that see faces, learnt from a corpus."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from learning.run import Progress
 
 app = typer.Typer(
-    help="Train the networks of speech to motion. The same words again go on where a run was stopped.",
+    help="Train the networks of speech to motion, and of pictures to faces. The same words again go on where a run was stopped.",
     no_args_is_help=True,
     rich_markup_mode=None,
 )
@@ -31,6 +31,7 @@ app = typer.Typer(
 Config = Annotated[Path, typer.Argument(help="NAME.json: fields that differ from the defaults; {} for none.")]
 Folder = Annotated[Path, typer.Option("-o", "--out", help="A folder for the state, the log and the trained weights.")]
 Shards = Annotated[Path, typer.Option("--corpus", help="A folder of shards, as animate.corpus makes them.")]
+Crops = Annotated[Path, typer.Option("--corpus", help="A folder of crops, as recon.synthetic.shards makes them.")]
 Speech = Annotated[
     Path | None, typer.Option("--corpus", help="Folders of utterances; by default where tools.speech_corpus puts them.")
 ]
@@ -96,6 +97,14 @@ def speech(
     _run(Job("speech", config, out, corpus, overfit), processes, json)
 
 
+@app.command()
+def recon(
+    config: Config, out: Folder, corpus: Crops, overfit: Overfit = 0, processes: Processes = 1, json: Json = False
+) -> None:
+    """The crop of a face to a head's parameters, from crops of made faces."""
+    _run(Job("recon", config, out, corpus, overfit), processes, json)
+
+
 # --- what each is: its default config, and what trains it -----------------------------------------------------------
 
 
@@ -129,7 +138,13 @@ def _speech() -> tuple[object, Callable]:
     return TrainConfig(), train
 
 
-_KINDS = {"prior": _prior, "animate": _animate, "flow": _flow, "keys": _keys, "speech": _speech}
+def _recon() -> tuple[object, Callable]:
+    from recon.train.base import BaseTraining, train_base
+
+    return BaseTraining(), train_base
+
+
+_KINDS = {"recon": _recon, "prior": _prior, "animate": _animate, "flow": _flow, "keys": _keys, "speech": _speech}
 
 
 def _train(job: Job, progress: Progress | None = None) -> None:
@@ -137,7 +152,9 @@ def _train(job: Job, progress: Progress | None = None) -> None:
 
     default, train = _KINDS[job.kind]()
     config = read_config(default, job.config)
-    if job.kind == "speech":
+    if job.kind == "recon":
+        _on_crops(train, config, job, progress)
+    elif job.kind == "speech":
         train(config, job.out, corpus=job.corpus, overfit=job.overfit, progress=progress)
     else:
         _on_clips(train, config, job, progress)
@@ -152,6 +169,14 @@ def _on_clips(train: Callable, config: object, job: Job, progress: Progress | No
         clips = corpus.clips[: job.overfit]
         corpus = dataclasses.replace(corpus, clips=clips, speakers=tuple(sorted({clip.speaker for clip in clips})))
     train(config, corpus, load_head(corpus.head_id), job.out, progress=progress)
+
+
+def _on_crops(train: Callable, config: object, job: Job, progress: Progress | None) -> None:
+    from flame_tools.load import load_head
+    from recon.synthetic.shards import read_shards
+
+    crops = read_shards(job.corpus, count=1 if job.overfit else None)
+    train(config, crops.first(job.overfit) if job.overfit else crops, load_head(), job.out, progress=progress)
 
 
 # --- running --------------------------------------------------------------------------------------------------------

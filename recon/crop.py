@@ -1,7 +1,8 @@
 """A crop round a face, and where a head stands in it whatever camera took the picture.
 
-The crop's own camera looks along the ray through its middle, upright as the crop. A place in it is where the anchor of the
-head lies, right and down from the middle in sides of the crop, and the logarithm of how many sides a metre there has.
+The crop's own camera looks along the ray through its middle, upright as the crop. A place in it is where the anchor of
+the head lies, right and down from the middle in sides of the crop, and the logarithm of how many sides a metre has
+there.
 """
 
 from __future__ import annotations
@@ -43,7 +44,7 @@ class CropCamera:
         return _FLIP @ upright @ rotation_matrix(axis) @ _FLIP
 
     def to_crop(self, rotation: np.ndarray, anchor: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """A head's rotation [3, 3] and its anchor [3] in the world -> the rotation in the crop's axes, and the place [3]."""
+        """A head's rotation [3, 3] and its anchor [3] in the world -> the rotation in the crop's axes, place [3]."""
         at = anchor * (1, -1, -1)
         seen = self.roi.from_image(self.focal * at[:2] / at[2] + self.middle) - 0.5
         return self.turn @ rotation, np.append(seen, np.log(self.focal / self.roi.size / at[2]))

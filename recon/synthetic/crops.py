@@ -24,7 +24,8 @@ from render.preview import draw_rgba
 
 READ, CUT = 192, 112  # pixels a side: of the crop that is drawn and read, and of its picture that is kept
 SKINS = 24  # people whose skins are painted for a shard; every crop is of another shape
-PICTURES = 16  # of a shape and expression each, posed at once
+PICTURES = 16  # of an expression each, posed at once
+PEOPLE = 4  # among them
 YAW_SD, YAW_FAR, PITCH_SD, ROLL_SD = 22.0, 75.0, 11.0, 4.0  # degrees; a quarter of the faces turn up to YAW_FAR
 WIDER = (0.8, 1.3)  # times the components of an identity
 BUMPS, BUMP_M = 10, (0.0, 0.0016)  # smooth bumps that no identity of the head has: how many, and how high
@@ -48,6 +49,9 @@ class Crops:
 
     def __len__(self) -> int:
         return len(self.picture)
+
+    def first(self, count: int) -> Crops:
+        return Crops(*(getattr(self, f.name)[:count] for f in fields(Crops)))
 
     @staticmethod
     def joined(parts: list[Crops]) -> Crops:
@@ -88,9 +92,9 @@ def face_vector(params: FaceParams) -> np.ndarray:
 
 
 def _faces(head: Head, rng: np.random.Generator) -> tuple[FaceParams, FaceParams]:
-    """PICTURES people at rest, and with expressions."""
-    shapes = [random_person(head.arrays, rng).shape * rng.uniform(*WIDER) for _ in range(PICTURES)]
-    shape = torch.as_tensor(np.stack(shapes)).to(head.v_template)
+    """People at rest, and with expressions: PICTURES rows each."""
+    shapes = [random_person(head.arrays, rng).shape * rng.uniform(*WIDER) for _ in range(PEOPLE)]
+    shape = torch.as_tensor(np.repeat(shapes, PICTURES // PEOPLE, axis=0)).to(head.v_template)
     weights = torch.as_tensor(np.stack([random_weights(rng) for _ in range(PICTURES)])).to(head.v_template)
     rest = FaceParams.neutral(head, PICTURES).replace(shape=shape)
     return rest, to_params(weights, head).replace(shape=shape)
@@ -98,13 +102,12 @@ def _faces(head: Head, rng: np.random.Generator) -> tuple[FaceParams, FaceParams
 
 def _bumps(head: HeadArrays, rng: np.random.Generator) -> np.ndarray:
     """[V, 3] metres: what makes this person unlike all identities of the head. Eyes and teeth stay as they are."""
-    places = head.v_template.astype(np.float64)
+    places = head.v_template.astype(np.float32)
     middles = places[rng.choice(head.regions["face"], BUMPS)]
-    reach = rng.uniform(*BUMP_REACH_M, BUMPS)
+    reach = rng.uniform(*BUMP_REACH_M, BUMPS).astype(np.float32)
     away = ((places[:, None] - middles) ** 2).sum(-1)
     heights = rng.normal(size=(BUMPS, 3)) * rng.uniform(*BUMP_M)
-    bumps = np.exp(-0.5 * away / reach**2) @ heights
-    return bumps
+    return np.exp(-0.5 * away / reach**2) @ heights
 
 
 class _Marks:

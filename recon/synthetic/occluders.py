@@ -77,13 +77,14 @@ def _glasses(draw, marks: np.ndarray, rng: np.random.Generator) -> None:
     middles = []
     for ids in _EYES:
         eye = marks[list(ids)]
-        middle, half = eye.mean(0), np.linalg.norm(eye[0] - eye[1]) * rng.uniform(0.75, 0.95)
+        middle, half = eye.mean(0), max(np.linalg.norm(eye[0] - eye[1]), 4.0) * rng.uniform(0.75, 0.95)
         high = half * rng.uniform(0.65, 0.95)
-        box = [tuple(middle - (half, high * 0.8)), tuple(middle + (half, high * 1.2))]
+        x, y = middle
+        box = (x - half, y - 0.8 * high, x + half, y + 1.2 * high)
         draw.rounded_rectangle(box, radius=high * rng.uniform(0.3, 1), fill=lens, outline=dark, width=width)
         middles.append((middle, half))
     (right, a), (left, b) = middles
-    draw.line([tuple(right + (a, 0)), tuple(left - (b, 0))], fill=dark, width=width)
+    draw.line([right[0] + a, right[1], left[0] - b, left[1]], fill=dark, width=width)
 
 
 def _blob(marks: np.ndarray, rng: np.random.Generator) -> np.ndarray:

@@ -1,0 +1,236 @@
+"""recon-base, taught on made crops whose truth is known: parameters by likelihood, faces and landmarks by distance."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from flame_tools.errors import InputError
+from flame_tools.head import Head
+from flame_tools.rotations import axis_angle_from_matrix
+from flame_tools.types import FaceParams
+from learning import processes
+from learning.config import filled
+from learning.run import Progress, Run, RunConfig, go_on
+from recon.regressor import Estimate, Regressor, RegressorConfig, Scale, marks_of, save_regressor
+from recon.synthetic.crops import Crops
+
+FEWEST = 8
+HELD_OUT = 512  # at most so many, and an eighth, of the last crops: nothing is learnt from them
+
+
+@dataclass(frozen=True)
+class BaseTraining:
+    """One training run of recon-base."""
+
+    batch: int = 64
+    """Crops a step."""
+    face: float = 1.0
+    """Weight of the likelihood of the face's parameters, a mean over them."""
+    pose: float = 1.0
+    """Of pose and place."""
+    marks: float = 1.0
+    """Of the landmarks' likelihood."""
+    neutral: float = 0.3
+    """Of the mean distance of the face at rest from the true one at the 468 landmarks, mm, where it stands best."""
+    moved: float = 0.3
+    """Of the mean distance of what the expression moves there, mm."""
+    without_marks: float = 0.1
+    """Share of the crops of which no landmarks are told."""
+    shaken: float = 0.006
+    """Deviation of what is added to landmarks, crop units: a whole face's alike, and each."""
+    network: dict = field(default_factory=dict)
+    """What differs from RegressorConfig."""
+    run: RunConfig = field(default_factory=lambda: RunConfig(steps=6000, warm=200, decay=2000, average=0.998))
+    """How it is updated."""
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Crops as tensors."""
+
+    picture: Tensor  # [N, 3, P, P] in [0, 1]
+    told: Tensor  # [N, 478, 3] landmarks and irises as they were read
+    true: Tensor  # [N, 468, 2]
+    face: Tensor  # [N, F]
+    pose: Tensor  # [N, 7] rotation vector, place, log of the distance
+    neutral: Tensor  # [N, 468, 3] metres
+    expressed: Tensor  # [N, 468, 3]
+
+
+class Source:
+    """Batches of crops, by step alone: in another order each time they have all been seen."""
+
+    def __init__(self, crops: Crops, seed: int):
+        if len(crops) < FEWEST:
+            raise InputError(f"{len(crops)} crops are too few, wanted {FEWEST} or more")
+        self.crops, self.seed = crops, seed
+        self.count = len(crops) - min(HELD_OUT, len(crops) // 8)
+
+    def batch(self, size: int, step: int, part: slice = slice(None)) -> Batch:
+        size = min(size, self.count)
+        rounds, within = divmod(step, self.count // size)
+        order = np.random.default_rng((self.seed, rounds)).permutation(self.count)
+        return self.rows(order[within * size : (within + 1) * size][part])
+
+    def held_out(self) -> Batch:
+        return self.rows(np.arange(self.count, len(self.crops)))
+
+    def rows(self, rows: np.ndarray) -> Batch:
+        c = self.crops
+        turn = axis_angle_from_matrix(torch.as_tensor(c.rotation[rows]))
+        return Batch(
+            torch.as_tensor(c.picture[rows]).permute(0, 3, 1, 2).float() / 255,
+            torch.as_tensor(marks_of(c.read[rows], c.iris[rows])),
+            torch.as_tensor(c.true[rows]),
+            torch.as_tensor(c.face[rows]),
+            torch.cat([turn, torch.as_tensor(c.place[rows]), torch.as_tensor(c.distance[rows])[:, None]], 1),
+            torch.as_tensor(c.neutral[rows]),
+            torch.as_tensor(c.expressed[rows]),
+        )
+
+
+class LandmarkFace(torch.nn.Module):
+    """Faces at the 468 landmarks, from parameters in the order of a Layout."""
+
+    def __init__(self, head: Head, scale: Scale):
+        super().__init__()
+        marks = head.arrays.landmarks["468"]
+        corners = head.arrays.faces[marks.faces]
+        used, index = np.unique(corners, return_inverse=True)
+        self.head, self.scale, self.size = head.only(torch.as_tensor(used).long()), scale, head.shape_size
+        self.register_buffer("corners", torch.as_tensor(index.reshape(corners.shape)).long())
+        self.register_buffer("weights", torch.as_tensor(np.asarray(marks.barycentrics)).float())
+
+    def forward(self, scaled: Tensor) -> tuple[Tensor, Tensor]:
+        """Scaled parameters [N, F] -> at rest and with the expression [N, 468, 3], metres."""
+        face, s = self.scale.inverse(scaled), self.size
+        count = len(face)
+        zero = face.new_zeros(count, 3)
+        e = face.shape[1] - 8
+        eyes = torch.cat([face[:, e + 2 : e + 6].unflatten(1, (2, 2)), face.new_zeros(count, 2, 1)], -1)
+        params = FaceParams(
+            shape=face[:, :s], expression=face[:, s:e], global_rotation=zero, neck=zero,
+            jaw=torch.cat([face[:, e : e + 2], face.new_zeros(count, 1)], 1), eyes=eyes,
+            eyelids=face[:, e + 6 :], translation=zero,
+        )  # fmt: skip
+        rest = FaceParams.neutral(self.head, count).replace(shape=params.shape)
+        return self._places(self.head.vertices(rest)), self._places(self.head.vertices(params))
+
+    def _places(self, vertices: Tensor) -> Tensor:
+        return (vertices[:, self.corners] * self.weights[..., None]).sum(-2)
+
+
+def shaken(told: Tensor, config: BaseTraining, generator: torch.Generator) -> Tensor:
+    """Landmarks as another reader might have read them, or none at all."""
+
+    def normal(*size: int) -> Tensor:
+        return config.shaken * torch.randn(*size, generator=generator, device=told.device)
+
+    count, marks = told.shape[:2]
+    known = (told != 0).any(-1, keepdim=True)
+    moved = told + (normal(count, 1, 3) + 0.5 * normal(count, marks, 3)) * known
+    keep = torch.rand(count, 1, 1, generator=generator, device=told.device) >= config.without_marks
+    return moved * keep
+
+
+def losses(found: Estimate, batch: Batch, told: Tensor, face: LandmarkFace, config: BaseTraining) -> dict[str, Tensor]:
+    """Parts of the loss."""
+    rest, posed = face(found.face)
+    neutral = _centred(rest) - _centred(batch.neutral)
+    moved = (posed - rest) - (batch.expressed - batch.neutral)
+    parts = {
+        "face": config.face * _likelihood(face.scale(batch.face), found.face, found.face_logvar).mean(),
+        "pose": config.pose * _likelihood(batch.pose, found.pose, found.pose_logvar).mean(),
+        "marks": config.marks * _likelihood(batch.true, found.marks, found.marks_logvar[..., None]).mean(),
+        "neutral": config.neutral * 1000 * _lengths(neutral).mean(),
+        "moved": config.moved * 1000 * _lengths(moved).mean(),
+    }
+    return {**parts, "total": sum(parts.values())}
+
+
+def _likelihood(true: Tensor, mean: Tensor, logvar: Tensor) -> Tensor:
+    """Negative logarithm, up to a constant, of a normal distribution; what lies far outside counts linearly."""
+    far = (true - mean).abs() * torch.exp(-0.5 * logvar)
+    return torch.where(far < 3, 0.5 * far.square(), 3 * far - 4.5) + 0.5 * logvar
+
+
+def _centred(points: Tensor) -> Tensor:
+    return points - points.mean(-2, keepdim=True)
+
+
+def _lengths(vectors: Tensor) -> Tensor:
+    return (vectors.square().sum(-1) + 1e-10).sqrt()
+
+
+def started(config: BaseTraining, head: Head) -> Regressor:
+    """A new network for a head."""
+    torch.manual_seed(config.run.seed)
+    sizes = RegressorConfig(head.arrays.id, head.shape_size, head.expression_size)
+    net = Regressor(filled(sizes, config.network, "network"))
+    net.scale.fit(head.arrays)
+    return net
+
+
+def train_base(
+    config: BaseTraining, crops: Crops, head: Head, folder: Path, *, progress: Progress | None = None
+) -> Regressor:
+    """Train, or go on training, in `folder`; writes `base.npz` there. Returns the averaged network."""
+    torch.set_num_threads(config.run.threads)
+    net, source = started(config, head), Source(crops, config.run.seed)
+    device = config.run.device
+    face = LandmarkFace(head, net.scale).to(device)
+
+    def step(run: Run) -> dict[str, Tensor]:
+        batch = _to(source.batch(config.batch, run.step, processes.part_of(config.batch)), device)
+        told = shaken(batch.told, config, run.generator())
+        with run.autocast():
+            return losses(net(batch.picture, told), batch, told, face, config)
+
+    def validate(run: Run) -> dict:
+        kept = averaged(run, config, head).to(device)
+        with torch.no_grad():
+            return measured(kept, _to(source.held_out(), device), face)
+
+    run = Run(net, config.run)
+    go_on(run, step, folder, validate=validate, validate_every=500, progress=progress)
+    net.load_state_dict(run.average)
+    net.eval().cpu()
+    if processes.rank() == 0:
+        save_regressor(net, folder / "base.npz")
+    return net
+
+
+def averaged(run: Run, config: BaseTraining, head: Head) -> Regressor:
+    """A copy with the averaged weights."""
+    net = started(config, head)
+    net.load_state_dict(run.average)
+    return net.eval()
+
+
+def measured(net: Regressor, batch: Batch, face: LandmarkFace) -> dict[str, float]:
+    """How near a network comes to crops that it has not learnt from."""
+    found = net(batch.picture, batch.told)
+    rest, posed = face(found.face)
+    mean, _ = face(torch.zeros_like(found.face))
+    true = _centred(batch.neutral)
+    away, most = _lengths(_centred(rest) - true).mean(), _lengths(_centred(mean) - true).mean()
+    moved, wanted = posed - rest, batch.expressed - batch.neutral
+    size = (batch.true.amax(1) - batch.true.amin(1)).amax(-1)
+    within = (face.scale(batch.face) - found.face).abs() * torch.exp(-0.5 * found.face_logvar) <= 0.99446
+    return {
+        "neutral_mm": 1000 * float(away), "neutral_gain": 1 - float(away / most),
+        "moved_mm": 1000 * float(_lengths(moved - wanted).mean()), "still_mm": 1000 * float(_lengths(wanted).mean()),
+        "turn_deg": float(torch.rad2deg(_lengths(found.pose[:, :3] - batch.pose[:, :3])).mean()),
+        "marks": float((_lengths(found.marks - batch.true).mean(1) / size).mean()),
+        "read": float((_lengths(batch.told[:, :468, :2] - batch.true).mean(1) / size).mean()),
+        "coverage68": float(within.float().mean()),
+    }  # fmt: skip
+
+
+def _to(batch: Batch, device: str) -> Batch:
+    return batch if device == "cpu" else Batch(*(value.to(device) for value in vars(batch).values()))

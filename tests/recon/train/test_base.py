@@ -1,0 +1,102 @@
+"""recon-base learns a few made crops by heart, goes on where it stopped, and is shared by two processes."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+import torch
+
+from flame_tools.errors import FormatError, InputError, ShapeError
+from learning import processes
+from learning.run import RunConfig
+from recon.regressor import load_regressor, marks_of
+from recon.synthetic import crops as crops_module
+from recon.synthetic.crops import made_crops
+from recon.synthetic.shards import read_shards, write_shards
+from recon.train.base import BaseTraining, LandmarkFace, Source, measured, started, train_base
+
+RUN = RunConfig(steps=60, warm=5, decay=20, rate=2e-3, average=0.8, weight_decay=0.0, save_every_s=1e9, sheet_every=0)
+SMALL = BaseTraining(batch=8, without_marks=0.0, shaken=0.0, network={"channels": [8, 8, 16, 16], "width": 64}, run=RUN)
+
+
+@pytest.fixture(scope="module")
+def crops(head):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(crops_module, "SKINS", 2)
+        return made_crops(head, 12, 7)
+
+
+def test_crops_are_what_they_say(crops, head):
+    """The truth's parameters give the truth's expression; landmarks are read near where they are."""
+    net = started(SMALL, head)
+    face = LandmarkFace(head, net.scale)
+    batch = Source(crops, 0).rows(np.arange(len(crops)))
+    rest, posed = face(net.scale(batch.face))
+    assert (1000 * ((posed - rest) - (batch.expressed - batch.neutral)).norm(dim=-1)).mean() < 1e-3
+    assert 1000 * (rest - batch.neutral).norm(dim=-1).mean() < 4  # the bumps are all that parts them
+    size = np.ptp(crops.true, axis=1).max(1)
+    assert np.median(np.linalg.norm(crops.read[..., :2] - crops.true, axis=-1).mean(1) / size) < 0.04
+    assert (np.abs(crops.true.mean(1) - 0.5) < 0.15).all() and crops.picture.std() > 20
+
+
+def test_crops_are_the_same_again(crops, head, tmp_path, monkeypatch):
+    monkeypatch.setattr(crops_module, "SKINS", 2)
+    monkeypatch.setattr("recon.synthetic.shards.SHARD", 12)
+    write_shards(tmp_path, head, 1, first=7)
+    again = read_shards(tmp_path)
+    for field in dataclasses.fields(crops):
+        np.testing.assert_array_equal(getattr(again, field.name), getattr(crops, field.name))
+    with pytest.raises(InputError, match=r"has no crops-\*\.npz"):
+        read_shards(tmp_path / "nowhere")
+
+
+def test_it_learns_by_heart(crops, head, tmp_path):
+    source = Source(crops, 0)
+    net = train_base(SMALL, crops, head, tmp_path)
+    batch = source.rows(np.arange(source.count))
+    with torch.no_grad():
+        found = measured(net, batch, LandmarkFace(head, net.scale))
+    assert found["neutral_gain"] > 0.3 and found["moved_mm"] < 0.6 * found["still_mm"]
+    assert found["turn_deg"] < 6 and found["marks"] < found["read"]
+    kept = load_regressor(tmp_path / "base.npz")
+    with torch.no_grad():
+        a, b = net(batch.picture, batch.told), kept(batch.picture, batch.told)
+    assert (a.face - b.face).abs().max() < 0.05  # half precision
+
+
+def test_it_goes_on_where_it_stopped(crops, head, tmp_path):
+    short = dataclasses.replace(SMALL, run=dataclasses.replace(RUN, steps=6, save_every_s=0.0))
+
+    def stopped(step, losses):
+        if step == 4:
+            raise KeyboardInterrupt
+
+    whole = train_base(short, crops, head, tmp_path / "whole")
+    with pytest.raises(KeyboardInterrupt):
+        train_base(short, crops, head, tmp_path / "parts", progress=stopped)
+    parts = train_base(short, crops, head, tmp_path / "parts")
+    for name, value in whole.state_dict().items():
+        assert torch.equal(value, parts.state_dict()[name]), name
+
+
+def work(folder, config, crops, head):
+    train_base(config, crops, head, folder)
+
+
+def test_two_processes_share_it(crops, head, tmp_path):
+    short = dataclasses.replace(SMALL, run=dataclasses.replace(RUN, steps=2))
+    with processes.together(2, "cpu", work, (tmp_path, short, crops, head)):
+        work(tmp_path, short, crops, head)
+    assert load_regressor(tmp_path / "base.npz").config.head_id == head.arrays.id
+
+
+def test_refused(crops, head, tmp_path):
+    net = started(SMALL, head)
+    with pytest.raises(ShapeError, match=r"wanted \[N, 3, 112, 112\]"):
+        net(torch.zeros(1, 3, 64, 64), torch.zeros(1, 478, 3))
+    with pytest.raises(InputError, match="too few"):
+        train_base(SMALL, crops.first(4), head, tmp_path)
+    (tmp_path / "base.npz").write_bytes(b"PK\3\4 no network")
+    with pytest.raises(FormatError):
+        load_regressor(tmp_path / "base.npz")
+    assert marks_of(crops.read, crops.iris).shape == (12, 478, 3)
