@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from learning.run import Progress
 
 app = typer.Typer(
-    help="Train the networks of speech to motion, and of pictures to faces. The same words again go on where a run was stopped.",
+    help="Train the networks of speech to motion, and of pictures to faces. The same words again go on where a run "
+    "was stopped.",
     no_args_is_help=True,
     rich_markup_mode=None,
 )

@@ -29,7 +29,7 @@ class Expected:
 
 
 def crop_of(image: np.ndarray, landmarks: np.ndarray, iris: np.ndarray, size: int):
-    """The crop of landmarks [468, 3] in a picture: its Square, its pixels [size, size, 3] in [0, 1], its marks [478, 3]."""
+    """The crop of landmarks [468, 3] in a picture: its Square, pixels [size, size, 3] in [0, 1], marks [478, 3]."""
     roi = roi_of_landmarks(landmarks[:, :2])
     cut = Square(roi.x, roi.y, roi.size * TIGHT, roi.angle)
     own = np.concatenate([roi.from_image(landmarks[:, :2]), landmarks[:, 2:] / roi.size], 1)

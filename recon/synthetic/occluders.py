@@ -81,7 +81,8 @@ def _glasses(draw, marks: np.ndarray, rng: np.random.Generator) -> None:
         high = half * rng.uniform(0.65, 0.95)
         x, y = middle
         box = (x - half, y - 0.8 * high, x + half, y + 1.2 * high)
-        draw.rounded_rectangle(box, radius=high * rng.uniform(0.3, 1), fill=lens, outline=dark, width=width)
+        shape = draw.ellipse if rng.uniform() < 0.5 else draw.rectangle
+        shape(box, fill=lens, outline=dark, width=width)
         middles.append((middle, half))
     (right, a), (left, b) = middles
     draw.line([right[0] + a, right[1], left[0] - b, left[1]], fill=dark, width=width)
