@@ -15,7 +15,7 @@ import torch
 from flame_tools.blas import one_blas_thread
 from flame_tools.errors import InputError
 from flame_tools.head import Head
-from flame_tools.types import Camera, Curves, FaceParams, Track
+from flame_tools.types import Camera, Curves, Track
 from readers.film import FRAMES_A_PART, read_film
 from readers.readings import Readings
 from recon.appearance import take_appearance
@@ -23,11 +23,12 @@ from recon.evaluate import IBUG_68, cross_errors
 from recon.film_fits import FramesOfFits, fit_rows, observation_of
 from recon.film_motion import Motion, joined_stretches
 from recon.film_rows import Rows, StoredParts, people_in
+from recon.frame_params import params_of_rows
 from recon.keyframes import candidates, farthest_apart
 from recon.observation import View
 from recon.person import Person, meet
 from recon.pipeline import SMALLEST_FACE_PX, landmark_model
-from render.footage import Footage, open_footage
+from render.footage import Footage, Sound, open_footage
 
 KEYFRAMES = 12
 FEWEST_FRAMES = 5  # in which a person has to be seen
@@ -64,9 +65,9 @@ def track_film(
             )
         people.sort(key=lambda rows: (-len(rows), rows.id))
         people = people if all_faces else people[:1]
-        share = 0.5 / len(people)
+        share, sound = 0.5 / len(people), footage.sound()
         return [
-            _tracked(rows, folder, footage, head, focal_px=focal_px, causal=causal,
+            _tracked(rows, folder, footage, sound, head, focal_px=focal_px, causal=causal,
                      progress=lambda s, i=i: progress(0.5 + share * (i + s)))
             for i, rows in enumerate(people)
         ]  # fmt: skip
@@ -99,7 +100,9 @@ def track_person(
     parts = [rows.take(slice(a, a + FRAMES_A_PART)) for a in range(0, len(rows), FRAMES_A_PART)]
     (person,) = people_in(parts, parts)
     with _kept(None) as folder:
-        return _tracked(person, folder, footage, head, focal_px=focal_px, causal=causal, progress=progress)
+        return _tracked(
+            person, folder, footage, footage.sound(), head, focal_px=focal_px, causal=causal, progress=progress
+        )
 
 
 @one_blas_thread()
@@ -107,6 +110,7 @@ def _tracked(
     rows: Rows,
     folder: Path,  # where fits are kept
     footage: Footage,
+    sound: Sound | None,
     head: Head,
     *,
     focal_px: float | None,
@@ -130,7 +134,7 @@ def _tracked(
         "nme_468_fitted": float(error[good].mean()) if good.any() else float("nan"),
         "coverage": float(good.mean()),
     }
-    track = _track(head, person, motion, times, trust, quality, footage, view, first)
+    track = _track(head, person, motion, times, trust, quality, footage.fps, sound, view, first)
     return _with_appearance(track, head, rows, footage, view)
 
 
@@ -165,22 +169,22 @@ def _track(
     times: np.ndarray,
     trust: np.ndarray,
     quality: dict[str, float],
-    footage: Footage,
+    fps: Fraction | None,
+    sound: Sound | None,
     view: View,
     first_frame: int,
 ) -> Track:
     dtype = head.v_template.dtype
     focal = float(np.exp(person.log_focal))
-    sound = footage.sound()
     audio = {} if sound is None else {
         "audio": sound.samples, "audio_rate": sound.rate, "audio_start_s": sound.start_s,
     }  # fmt: skip
     return Track(
         head_id=head.arrays.id,
-        params=_params(person, motion.unknowns, person.shape, unknown=0.0, dtype=dtype),
-        std=_params(person, motion.sd, person.shape_sd, unknown=float("nan"), dtype=dtype),
+        params=params_of_rows(person, motion.unknowns, person.shape, unknown=0.0, dtype=dtype),
+        std=params_of_rows(person, motion.sd, person.shape_sd, unknown=float("nan"), dtype=dtype),
         time_s=times,
-        fps=None if footage.fps is None else (footage.fps.numerator, footage.fps.denominator),
+        fps=None if fps is None else (fps.numerator, fps.denominator),
         camera=Camera(np.full(2, focal), view.middle, view.size),
         visibility=np.where(motion.bridged, 0.0, trust).astype(np.float32),
         curves={"tracking": Curves(("trust", "bridged"), np.stack([trust, motion.bridged], 1).astype(np.float32))},
@@ -193,25 +197,4 @@ def _track(
         },
         licences=(head.arrays.licence,),
         **audio,
-    )
-
-
-def _params(person: Person, values: np.ndarray, shape: np.ndarray, *, unknown: float, dtype) -> FaceParams:
-    """Rows [T, K] of unknowns or of standard deviations as FaceParams; what a film does not tell is `unknown`."""
-    lay = person.layout
-
-    def part(entries: np.ndarray) -> torch.Tensor:
-        return torch.as_tensor(np.ascontiguousarray(entries), dtype=dtype)
-
-    rest = np.full((len(values), 1), unknown)
-    eyes = values[:, lay.eyes].reshape(-1, 2, 2)
-    return FaceParams(
-        shape=part(shape),
-        expression=part(values[:, lay.expression]),
-        global_rotation=part(values[:, lay.rotation]),
-        neck=torch.full((len(values), 3), unknown, dtype=dtype),
-        jaw=part(np.concatenate([values[:, lay.jaw], rest], 1)),
-        eyes=part(np.concatenate([eyes, np.repeat(rest[:, None], 2, 1)], 2)),
-        eyelids=part(values[:, lay.eyelids]),
-        translation=part(values[:, lay.translation]),
     )
