@@ -21,7 +21,7 @@ import numpy as np
 from flame_tools.blas import one_blas_thread
 from flame_tools.errors import InputError
 from flame_tools.head import Head
-from flame_tools.types import FaceParams
+from flame_tools.types import FaceParams, Track
 from readers.followed import size_of
 from readers.following import FaceInFrame, Follower, FollowOptions
 from recon.film_motion import LEAST_TRUST, WORST_ERROR, Cutoffs, nearest_turn, usual_variance, weighed
@@ -263,6 +263,22 @@ class LiveTracker:
             float(np.exp(person.log_focal)),
             len(person.keyframes),
         )
+
+
+def known_from(track: Track, head: Head) -> Person:
+    """Who a Track of this head and camera shows, for a LiveTracker that need not meet them.
+
+    Raises InputError where it says nothing of its camera, or is of another head.
+    """
+    if track.head_id != head.arrays.id or track.camera is None:
+        raise InputError(
+            f"the track is of head {track.head_id!r}{'' if track.camera else ' and has no camera'}; wanted one "
+            f"that was tracked from pictures, of head {head.arrays.id!r}"
+        )
+    shape = track.params.shape.double().cpu().numpy()
+    sd = np.full_like(shape, np.nan) if track.std is None else track.std.shape.double().cpu().numpy()
+    focal = float(np.ravel(track.camera.focal)[0])
+    return Person(shape, sd, float(np.log(focal)), landmark_model(head.arrays).of_person(shape), [])
 
 
 def _is_good(face: FaceInFrame) -> bool:
