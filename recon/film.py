@@ -23,6 +23,7 @@ from recon.evaluate import IBUG_68, cross_errors
 from recon.film_fits import FramesOfFits, fit_rows, observation_of
 from recon.film_motion import Motion, joined_stretches
 from recon.film_rows import Rows, StoredParts, people_in
+from recon.focal import focal_from_film
 from recon.frame_params import params_of_rows
 from recon.keyframes import candidates, farthest_apart
 from recon.observation import View
@@ -39,7 +40,7 @@ def track_film(
     head: Head,
     *,
     all_faces: bool = False,
-    focal_px: float | None = None,
+    focal_px: float | None = None,  # where the film does not say, or not rightly
     fps: Fraction | int | None = None,  # of a folder of pictures
     parts: str | os.PathLike | None = None,  # a folder for what is read and fitted, to go on from
     causal: bool = False,
@@ -54,6 +55,7 @@ def track_film(
     Raises InputError where no face can be followed, and what open_footage raises.
     """
     footage = open_footage(path, fps=fps)
+    focal_px = focal_from_film(footage) if focal_px is None else focal_px
     with _kept(parts) as folder:
         done = max(footage.count, 1)
         read = read_film(footage, folder, progress=lambda n: progress(0.5 * n / done))
