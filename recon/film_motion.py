@@ -123,16 +123,19 @@ class _Weigher:
     trust: np.ndarray  # [T]
     usual: np.ndarray  # [K]
     turns: list[np.ndarray | None]  # the last rotation vector before each stretch
-
     lay: Layout
 
     def __call__(self, i: int) -> tuple[np.ndarray, np.ndarray]:
+        unknowns, variance = self.stretches[i]
         bridged, trust = self.bridged[self.spans[i], None], self.trust[self.spans[i], None]
-        values = _continuous(np.where(bridged, np.nan, self.stretches[i][0]), self.lay, self.turns[i])
-        return values, np.where(bridged, np.inf, weighed(self.alone(i), trust))
+        values = _continuous(np.where(bridged, np.nan, unknowns), self.lay, self.turns[i])
+        return values, np.where(bridged, np.inf, weighed(self._alone(variance), trust))
 
     def alone(self, i: int) -> np.ndarray:
-        variance = self.stretches[i][1]
+        """[n, K] variance of single frames."""
+        return self._alone(self.stretches[i][1])
+
+    def _alone(self, variance: np.ndarray) -> np.ndarray:
         return np.where(variance > 0, variance, self.usual)  # at a bound: as sure as such frames usually are
 
 
