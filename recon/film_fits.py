@@ -22,7 +22,7 @@ from flame_tools.types import HeadArrays
 from readers.readings import Readings
 from recon.film_rows import Rows
 from recon.observation import USUAL, FitOptions, View, observed
-from recon.person import Person, follow
+from recon.person import AFRESH, Person, follow
 
 FORMAT, VERSION = "emberface.fits", 1
 _MAX_BYTES = 1 << 30
@@ -55,7 +55,8 @@ def fit_rows(
     progress: Callable[[float], None] = lambda share: None,
 ) -> np.ndarray:
     """Fit every row, stretch by stretch, into files of `folder`; those that are there are left. Their errors [R]."""
-    base = _digest(_of_head(head), person.shape, person.log_focal, view.size, view.focal_px, view.middle, options)
+    seen_as = (view.size, view.focal_px, view.middle)
+    base = _digest(_of_head(head), person.shape, person.log_focal, *seen_as, options, AFRESH)
     error = np.empty(len(rows))
     for number, where in rows.stretches():
         readings = rows.take(np.arange(where.start, where.stop))

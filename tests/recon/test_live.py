@@ -15,8 +15,11 @@ from recon.live_keyframes import LiveKeyframes
 from recon.live_stream import live
 from recon.observation import View, observed
 from render.footage import open_footage
+from render.image import read_image
 from render.video import write_video
 from tests.readers.films import background, cut_out, laid
+
+from .conftest import shared
 
 FPS, COUNT, AWAY = 25, 24, range(10, 15)
 
@@ -78,6 +81,25 @@ def test_who_is_not_known_is_met_and_found_again(film, track, head):
     assert late[1].trust == 0
     with pytest.raises(InputError, match="one size"):
         tracker.step(np.zeros((100, 100, 3), np.uint8), 60.0)
+
+
+def test_somebody_else_is_tracked_once_the_first_is_gone_and_the_first_known_again(astronaut, head):
+    other = cut_out(read_image(shared("grace_hopper.jpg")), box=(100, 40, 430, 420), height=150)
+    ground, woman = background(), cut_out(astronaut, height=150)
+    hers, theirs = laid(ground, woman, 70, 50), laid(ground, other, 90, 60)
+    tracker, times = LiveTracker(head), iter(np.arange(0.0, 60.0, 0.5))
+
+    def shown(image, count):
+        return [None if face is None else face.id for face in (tracker.step(image, next(times)) for _ in range(count))]
+
+    assert shown(hers, 2) == [0, 0]
+    first = tracker.known[0].keyframes.seen[0]
+    assert shown(ground, 3)[-1] in (0, None)  # held
+    came = shown(theirs, 6)  # 1.5 s after her, who is not given up before 3 s
+    assert came[-1] == 1 and came[0] != 1
+    shown(ground, 7)
+    assert shown(hers, 3)[-1] == 0 and tracker.known[0].keyframes.seen[0] is first
+    assert len(tracker.known) == 2
 
 
 def test_meeting_beside_holds_up_no_picture_and_leaves_no_trace(film, head):
