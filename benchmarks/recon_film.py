@@ -28,7 +28,8 @@ from flame_tools.blas import one_blas_thread  # noqa: E402
 from flame_tools.load import load_head  # noqa: E402
 from readers.film import read_film  # noqa: E402
 from readers.readings import Readings  # noqa: E402
-from recon.film import KEYFRAMES, observation_of, track_person  # noqa: E402
+from recon.film import KEYFRAMES, track_person  # noqa: E402
+from recon.film_fits import observation_of  # noqa: E402
 from recon.film_motion import joined  # noqa: E402
 from recon.keyframes import choose_keyframes  # noqa: E402
 from recon.observation import FitOptions, Observation, View  # noqa: E402

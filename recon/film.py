@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from fractions import Fraction
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -13,17 +15,21 @@ import torch
 from flame_tools.blas import one_blas_thread
 from flame_tools.errors import InputError
 from flame_tools.head import Head
-from flame_tools.types import Camera, Curves, FaceParams, Track
-from readers.film import read_film
+from flame_tools.types import Camera, Curves, Track
+from readers.film import FRAMES_A_PART, read_film
 from readers.readings import Readings
 from recon.appearance import take_appearance
 from recon.evaluate import IBUG_68, cross_errors
-from recon.film_motion import Motion, joined
-from recon.keyframes import choose_keyframes
-from recon.observation import Observation, View, observed
-from recon.person import Person, follow, meet
+from recon.film_fits import FramesOfFits, fit_rows, observation_of
+from recon.film_motion import Motion, joined_stretches
+from recon.film_rows import Rows, StoredParts, people_in
+from recon.focal import focal_from_film
+from recon.frame_params import params_of_rows
+from recon.keyframes import candidates, farthest_apart
+from recon.observation import View
+from recon.person import Person, meet
 from recon.pipeline import SMALLEST_FACE_PX, landmark_model
-from render.footage import Footage, open_footage
+from render.footage import Footage, Sound, open_footage
 
 KEYFRAMES = 12
 FEWEST_FRAMES = 5  # in which a person has to be seen
@@ -34,9 +40,9 @@ def track_film(
     head: Head,
     *,
     all_faces: bool = False,
-    focal_px: float | None = None,
+    focal_px: float | None = None,  # where the film does not say, or not rightly
     fps: Fraction | int | None = None,  # of a folder of pictures
-    parts: str | os.PathLike | None = None,  # a folder for what was read; a run that was stopped goes on from there
+    parts: str | os.PathLike | None = None,  # a folder for what is read and fitted, to go on from
     causal: bool = False,
     progress: Callable[[float], None] = lambda share: None,
 ) -> list[Track]:
@@ -49,34 +55,40 @@ def track_film(
     Raises InputError where no face can be followed, and what open_footage raises.
     """
     footage = open_footage(path, fps=fps)
-    with tempfile.TemporaryDirectory() as scratch:
-        folder = scratch if parts is None else parts
+    focal_px = focal_from_film(footage) if focal_px is None else focal_px
+    with _kept(parts) as folder:
         done = max(footage.count, 1)
-        read = list(read_film(footage, folder, progress=lambda n: progress(0.5 * n / done)))
-    readings = Readings.joined(read)
-    people = [readings.of(int(number)) for number in np.unique(readings.id)]
-    people = [rows for rows in people if (rows.trust >= 0.3).sum() >= FEWEST_FRAMES and _size(rows) >= SMALLEST_FACE_PX]
-    if not people:
-        raise InputError(
-            f"no face could be followed in {path}; wanted one at least {SMALLEST_FACE_PX} pixels tall, seen in "
-            f"{FEWEST_FRAMES} frames or more"
-        )
-    people.sort(key=lambda rows: (-len(rows), int(rows.id[0])))
-    people = people if all_faces else people[:1]
-    share = 0.5 / len(people)
-    return [
-        track_person(rows, footage, head, focal_px=focal_px, causal=causal,
+        read = read_film(footage, folder, progress=lambda n: progress(0.5 * n / done))
+        people = [rows for rows in people_in(read, StoredParts(folder)) if _is_usable(rows)]
+        if not people:
+            raise InputError(
+                f"no face could be followed in {path}; wanted one at least {SMALLEST_FACE_PX} pixels tall, seen in "
+                f"{FEWEST_FRAMES} frames or more"
+            )
+        people.sort(key=lambda rows: (-len(rows), rows.id))
+        people = people if all_faces else people[:1]
+        share, sound = 0.5 / len(people), footage.sound()
+        return [
+            _tracked(rows, folder, footage, sound, head, focal_px=focal_px, causal=causal,
                      progress=lambda s, i=i: progress(0.5 + share * (i + s)))
-        for i, rows in enumerate(people)
-    ]  # fmt: skip
+            for i, rows in enumerate(people)
+        ]  # fmt: skip
 
 
-def _size(rows: Readings) -> float:
-    """The median height of a face in pixels."""
-    return float(np.median(np.ptp(rows.landmarks[..., 1], axis=1)))
+@contextlib.contextmanager
+def _kept(folder: str | os.PathLike | None) -> Iterator[Path]:
+    """A folder for what is read and fitted; a temporary one where None is given."""
+    if folder is not None:
+        yield Path(folder)
+        return
+    with tempfile.TemporaryDirectory() as scratch:
+        yield Path(scratch)
 
 
-@one_blas_thread()
+def _is_usable(rows: Rows) -> bool:
+    return (rows.trust >= 0.3).sum() >= FEWEST_FRAMES and np.median(rows.height) >= SMALLEST_FACE_PX
+
+
 def track_person(
     rows: Readings,
     footage: Footage,
@@ -87,17 +99,36 @@ def track_person(
     progress: Callable[[float], None] = lambda share: None,
 ) -> Track:
     """One person's Track from what was read of them."""
+    parts = [rows.take(slice(a, a + FRAMES_A_PART)) for a in range(0, len(rows), FRAMES_A_PART)]
+    (person,) = people_in(parts, parts)
+    with _kept(None) as folder:
+        return _tracked(
+            person, folder, footage, footage.sound(), head, focal_px=focal_px, causal=causal, progress=progress
+        )
+
+
+@one_blas_thread()
+def _tracked(
+    rows: Rows,
+    folder: Path,  # where fits are kept
+    footage: Footage,
+    sound: Sound | None,
+    head: Head,
+    *,
+    focal_px: float | None,
+    causal: bool,
+    progress: Callable[[float], None],
+) -> Track:
     view = View(footage.size, focal_px)
     person, left_out = _met(rows, view, head)
-    fits = follow(head.arrays, person, (observation_of(rows, n, view) for n in range(len(rows))), len(rows), progress)
+    fit_error = fit_rows(rows, folder, head.arrays, person, view, progress=progress)
     first, count = int(rows.frame[0]), int(rows.frame[-1] - rows.frame[0]) + 1
     place = rows.frame - first  # frames in which the person was not found have no row
-    unknowns, variance = np.full((count, person.layout.size), np.nan), np.zeros((count, person.layout.size))
     trust, error = np.zeros(count), np.full(count, np.inf)
-    unknowns[place], variance[place] = np.stack([f.unknowns for f in fits]), np.stack([f.variance for f in fits])
-    trust[place], error[place] = rows.trust, [f.error for f in fits]
+    trust[place], error[place] = rows.trust, fit_error
     times = np.asarray(footage.times_s[first : first + count])
-    motion = joined(times, unknowns, variance, trust, error, head.arrays, person.layout, causal=causal)
+    fits = FramesOfFits(rows, folder, person.layout.size)
+    motion = joined_stretches(times, fits, trust, error, head.arrays, person.layout, causal=causal)
     good = ~motion.bridged
     quality = {
         "nme_468": float(left_out.mean()),
@@ -105,31 +136,26 @@ def track_person(
         "nme_468_fitted": float(error[good].mean()) if good.any() else float("nan"),
         "coverage": float(good.mean()),
     }
-    track = _track(head, person, motion, times, trust, quality, footage, view, first)
+    track = _track(head, person, motion, times, trust, quality, footage.fps, sound, view, first)
     return _with_appearance(track, head, rows, footage, view)
 
 
-def _met(rows: Readings, view: View, head: Head) -> tuple[Person, np.ndarray]:
+def _met(rows: Rows, view: View, head: Head) -> tuple[Person, np.ndarray]:
     """The person, and the errors [n, 468] of their keyframes' landmarks where a fit had not seen them."""
-    chosen = choose_keyframes(rows.landmarks, rows.trust, KEYFRAMES)
-    seen, model = [observation_of(rows, i, view) for i in chosen], landmark_model(head.arrays)
+    looked_at = rows.take(candidates(rows.trust, KEYFRAMES))
+    chosen = farthest_apart(looked_at.landmarks, KEYFRAMES)
+    seen, model = [observation_of(looked_at, i, view) for i in chosen], landmark_model(head.arrays)
     person = meet(head.arrays, model, seen)
     return person, cross_errors(head.arrays, model, seen, one_camera=True, start=person.keyframes)
 
 
-def observation_of(rows: Readings, row: int, view: View) -> Observation:
-    """What one row of readings says, for a fit."""
-    landmarks, iris = rows.landmarks[row].astype(np.float64), rows.iris[row].astype(np.float64)
-    return observed(landmarks, iris, view, float(rows.together[row]))
-
-
-def _with_appearance(track: Track, head: Head, rows: Readings, footage: Footage, view: View) -> Track:
+def _with_appearance(track: Track, head: Head, rows: Rows, footage: Footage, view: View) -> Track:
     """The texture of the frame that is trusted and shows the face from the front."""
     first = int(rows.frame[0])
     turned = np.abs(track.params.global_rotation.numpy()[rows.frame - first, 1])
     best = int(np.argmin(np.where(rows.trust >= np.quantile(rows.trust, 0.5), turned, np.inf)))
     frame = next(footage.frames(int(rows.frame[best])))
-    seen = observation_of(rows, best, view)
+    seen = observation_of(rows.take(np.array([best])), 0, view)
     with torch.no_grad():
         place = int(rows.frame[best]) - first
         vertices = head.vertices(track.params.frame(slice(place, place + 1)))[0].cpu().numpy().astype(np.float64)
@@ -145,22 +171,22 @@ def _track(
     times: np.ndarray,
     trust: np.ndarray,
     quality: dict[str, float],
-    footage: Footage,
+    fps: Fraction | None,
+    sound: Sound | None,
     view: View,
     first_frame: int,
 ) -> Track:
     dtype = head.v_template.dtype
     focal = float(np.exp(person.log_focal))
-    sound = footage.sound()
     audio = {} if sound is None else {
         "audio": sound.samples, "audio_rate": sound.rate, "audio_start_s": sound.start_s,
     }  # fmt: skip
     return Track(
         head_id=head.arrays.id,
-        params=_params(person, motion.unknowns, person.shape, unknown=0.0, dtype=dtype),
-        std=_params(person, motion.sd, person.shape_sd, unknown=float("nan"), dtype=dtype),
+        params=params_of_rows(person, motion.unknowns, person.shape, unknown=0.0, dtype=dtype),
+        std=params_of_rows(person, motion.sd, person.shape_sd, unknown=float("nan"), dtype=dtype),
         time_s=times,
-        fps=None if footage.fps is None else (footage.fps.numerator, footage.fps.denominator),
+        fps=None if fps is None else (fps.numerator, fps.denominator),
         camera=Camera(np.full(2, focal), view.middle, view.size),
         visibility=np.where(motion.bridged, 0.0, trust).astype(np.float32),
         curves={"tracking": Curves(("trust", "bridged"), np.stack([trust, motion.bridged], 1).astype(np.float32))},
@@ -173,25 +199,4 @@ def _track(
         },
         licences=(head.arrays.licence,),
         **audio,
-    )
-
-
-def _params(person: Person, values: np.ndarray, shape: np.ndarray, *, unknown: float, dtype) -> FaceParams:
-    """Rows [T, K] of unknowns or of standard deviations as FaceParams; what a film does not tell is `unknown`."""
-    lay = person.layout
-
-    def part(entries: np.ndarray) -> torch.Tensor:
-        return torch.as_tensor(np.ascontiguousarray(entries), dtype=dtype)
-
-    rest = np.full((len(values), 1), unknown)
-    eyes = values[:, lay.eyes].reshape(-1, 2, 2)
-    return FaceParams(
-        shape=part(shape),
-        expression=part(values[:, lay.expression]),
-        global_rotation=part(values[:, lay.rotation]),
-        neck=torch.full((len(values), 3), unknown, dtype=dtype),
-        jaw=part(np.concatenate([values[:, lay.jaw], rest], 1)),
-        eyes=part(np.concatenate([eyes, np.repeat(rest[:, None], 2, 1)], 2)),
-        eyelids=part(values[:, lay.eyelids]),
-        translation=part(values[:, lay.translation]),
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,10 +10,11 @@ import numpy as np
 from flame_tools.types import HeadArrays
 from recon.landmark_model import Layout
 from recon.priors import bounds
-from recon.smoothing import Smoothed, State, acceleration_density, predict, smooth, update
+from recon.smoothing import STRETCH, Smoothed, State, acceleration_density, follow_on, smooth_stretches
 
 LEAST_TRUST = 0.3  # frames that are trusted less are bridged
 WORST_ERROR = 0.12  # as are frames whose landmarks the fit does not meet, as a share of the distance between the eyes
+_MOST_LOOKED_AT = 4096  # frames that tell how sure fits usually are
 
 
 @dataclass(frozen=True)
@@ -59,24 +61,85 @@ def joined(
     Landmarks err alike from frame to frame, so the standard deviations stay those of single frames, and grow where
     frames are bridged.
     """
-    bridged = (trust < LEAST_TRUST) | ~np.isfinite(unknowns).all(1) | ~(error <= WORST_ERROR)
-    values = _continuous(np.where(bridged[:, None], np.nan, unknowns), lay)
-    usual = _usual(variance[~bridged]) if not bridged.all() else np.ones(unknowns.shape[1])
-    alone = np.where(variance > 0, variance, usual)  # at a bound: as sure as such frames usually are
-    weighed = np.where(bridged[:, None], np.inf, alone / np.maximum(trust, 1e-3)[:, None] ** 2)
+    cut = [slice(a, a + STRETCH) for a in range(0, len(times), STRETCH)]
+    stretches = [(unknowns[part], variance[part]) for part in cut]
+    return joined_stretches(times, stretches, trust, error, head, lay, cutoffs=cutoffs, causal=causal)
+
+
+def joined_stretches(
+    times: np.ndarray,
+    stretches: Sequence[tuple[np.ndarray, np.ndarray]],  # unknowns and variance [n, K], one after the other
+    trust: np.ndarray,
+    error: np.ndarray,
+    head: HeadArrays,
+    lay: Layout,
+    *,
+    cutoffs: Cutoffs = Cutoffs(),
+    causal: bool = False,
+) -> Motion:
+    """The same of fits that are loaded stretch by stretch, as often as they are asked for."""
+    bridged = (trust < LEAST_TRUST) | ~(error <= WORST_ERROR)
+    spans, last, turns, looked_at, focal = [], None, [], [], []
+    every = -(-max(int((~bridged).sum()), 1) // _MOST_LOOKED_AT)
+    for unknowns, variance in stretches:
+        start = spans[-1].stop if spans else 0
+        spans.append(slice(start, start + len(unknowns)))
+        bridged[spans[-1]] |= ~np.isfinite(unknowns).all(1)
+        good = ~bridged[spans[-1]]
+        turns.append(last)
+        last = _last_turn(_continuous(unknowns[good], lay, last), lay, last)
+        picked = np.flatnonzero(good)
+        picked = picked[(start + picked) % every == 0]
+        looked_at.append(variance[picked])
+        focal.append(unknowns[picked, lay.log_focal])
+    sampled = np.concatenate(looked_at)
+    usual = usual_variance(sampled) if len(sampled) else np.ones(lay.size)
+    weigh = _Weigher(stretches, spans, bridged, trust, usual, turns, lay)
     step = float(np.median(np.diff(times))) if len(times) > 1 else 1.0
     density = acceleration_density(usual, step, cutoffs.of(head, lay))
-    found = (_filtered if causal else smooth)(times, values, weighed, density)
+    found = (_looking_back if causal else smooth_stretches)(times, spans, weigh, density)
     low, high = bounds(head, lay)
-    fixed = slice(lay.log_focal.start, lay.log_focal.stop)
-    mean = np.clip(found.mean, low, high)
-    mean[:, fixed] = np.nanmedian(unknowns[:, fixed])
-    sd = np.sqrt(np.where(bridged[:, None], usual, alone) + found.variance)
-    sd[:, fixed] = 0
+    mean, sd = np.empty((2, len(times), lay.size))
+    for i, part in found:
+        mean[spans[i]] = np.clip(part.mean, low, high)
+        sd[spans[i]] = np.sqrt(np.where(bridged[spans[i], None], usual, weigh.alone(i)) + part.variance)
+    mean[:, lay.log_focal] = np.median(np.concatenate(focal), 0) if len(sampled) else 0.0
+    sd[:, lay.log_focal] = 0
     return Motion(mean, sd, bridged)
 
 
-def _usual(variance: np.ndarray) -> np.ndarray:
+def weighed(alone: np.ndarray, trust) -> np.ndarray:
+    """The variance of fits by how far they are trusted."""
+    return alone / np.maximum(trust, 1e-3) ** 2
+
+
+@dataclass(frozen=True)
+class _Weigher:
+    """Values and variances of a stretch, as they are to be smoothed."""
+
+    stretches: Sequence[tuple[np.ndarray, np.ndarray]]
+    spans: list[slice]
+    bridged: np.ndarray  # [T] bool
+    trust: np.ndarray  # [T]
+    usual: np.ndarray  # [K]
+    turns: list[np.ndarray | None]  # the last rotation vector before each stretch
+    lay: Layout
+
+    def __call__(self, i: int) -> tuple[np.ndarray, np.ndarray]:
+        unknowns, variance = self.stretches[i]
+        bridged, trust = self.bridged[self.spans[i], None], self.trust[self.spans[i], None]
+        values = _continuous(np.where(bridged, np.nan, unknowns), self.lay, self.turns[i])
+        return values, np.where(bridged, np.inf, weighed(self._alone(variance), trust))
+
+    def alone(self, i: int) -> np.ndarray:
+        """[n, K] variance of single frames."""
+        return self._alone(self.stretches[i][1])
+
+    def _alone(self, variance: np.ndarray) -> np.ndarray:
+        return np.where(variance > 0, variance, self.usual)  # at a bound: as sure as such frames usually are
+
+
+def usual_variance(variance: np.ndarray) -> np.ndarray:
     """[K] median over the frames in which no bound held the unknown; of all unknowns where one always did."""
     free = np.where(variance > 0, variance, np.nan)
     some = np.isfinite(free).any(0)
@@ -85,30 +148,34 @@ def _usual(variance: np.ndarray) -> np.ndarray:
     return usual
 
 
-def _continuous(values: np.ndarray, lay: Layout) -> np.ndarray:
-    """Rotation vectors of which each is the one nearest to the last: r and r - 2 pi r / |r| turn alike."""
+def nearest_turn(turn: np.ndarray, last: np.ndarray | None) -> np.ndarray:
+    """The rotation vector that is nearer to the last one: r and r - 2 pi r / |r| turn alike."""
+    angle = np.linalg.norm(turn)
+    if last is None or not angle > 1e-6:
+        return turn
+    other = turn * (1 - 2 * np.pi / angle)
+    return other if np.linalg.norm(other - last) < np.linalg.norm(turn - last) else turn
+
+
+def _continuous(values: np.ndarray, lay: Layout, last: np.ndarray | None) -> np.ndarray:
+    """Values whose rotation vectors are each the one nearest to the last; where they are NaN they stay so."""
     values = values.copy()
     turns = values[:, lay.rotation]
-    last = None
-    for turn in turns:
-        if not np.isfinite(turn).all():
-            continue
-        angle = np.linalg.norm(turn)
-        if last is not None and angle > 1e-6:
-            other = turn * (1 - 2 * np.pi / angle)
-            if np.linalg.norm(other - last) < np.linalg.norm(turn - last):
-                turn[:] = other
-        last = turn.copy()
-    values[:, lay.rotation] = turns
+    for n in np.flatnonzero(np.isfinite(turns).all(1)):
+        last = turns[n] = nearest_turn(turns[n], last)
     return values
 
 
-def _filtered(times: np.ndarray, values: np.ndarray, variance: np.ndarray, density: np.ndarray) -> Smoothed:
+def _last_turn(values: np.ndarray, lay: Layout, last: np.ndarray | None) -> np.ndarray | None:
+    return values[-1, lay.rotation].copy() if len(values) else last
+
+
+def _looking_back(times: np.ndarray, spans, load, density: np.ndarray) -> Iterator[tuple[int, Smoothed]]:
     state: State | None = None
-    means, variances = [], []
-    for time_s, value, spread in zip(times, values, variance, strict=True):
-        before = None if state is None else predict(state, float(time_s), density)
-        state = update(before, float(time_s), value, spread)
-        means.append(state.mean[0])
-        variances.append(state.covariance[0])
-    return Smoothed(np.stack(means), np.stack(variances))
+    for i, span in enumerate(spans):
+        values, variance = load(i)
+        means, variances = np.empty((2, *values.shape))
+        for n, (value, spread) in enumerate(zip(values, variance, strict=True)):
+            state = follow_on(state, float(times[span.start + n]), value, spread, density)
+            means[n], variances[n] = state.mean[0], state.covariance[0]
+        yield i, Smoothed(means, variances)

@@ -1,8 +1,11 @@
-"""The focal length of a photo in pixels, where its EXIF data tells."""
+"""The focal length of a photo or a film in pixels, where the camera wrote it down."""
 
 from __future__ import annotations
 
 import os
+
+from render.footage import Footage, PictureFolder
+from render.quicktime import focal_35mm
 
 FULL_FRAME_DIAGONAL_MM = 43.267  # of 36 x 24 mm, to which "35 mm equivalent" refers (CIPA DCG-001)
 _EXIF, _FOCAL_35MM = 0x8769, 0xA405
@@ -26,4 +29,16 @@ def focal_from_exif(path: str | os.PathLike) -> float | None:
         return None
     if not 8 <= equivalent <= 2000 or whole not in ({0}, {width, height}):
         return None
-    return equivalent / FULL_FRAME_DIAGONAL_MM * (width**2 + height**2) ** 0.5
+    return _pixels(equivalent, (width, height))
+
+
+def focal_from_film(footage: Footage) -> float | None:
+    """Pixels, by what a phone writes into QuickTime files, or by the EXIF data of a folder's first picture; or None."""
+    if isinstance(footage, PictureFolder):
+        return focal_from_exif(footage.files[0])
+    equivalent = focal_35mm(footage.path)
+    return None if equivalent is None else _pixels(equivalent, footage.size)
+
+
+def _pixels(equivalent_mm: float, size: tuple[int, int]) -> float:
+    return equivalent_mm / FULL_FRAME_DIAGONAL_MM * (size[0] ** 2 + size[1] ** 2) ** 0.5

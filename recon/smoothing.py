@@ -8,10 +8,14 @@ a second give the same motion. Frames of larger variance weigh less; those that 
 
 from __future__ import annotations
 
+import collections
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+STRETCH = 256  # frames whose states are in memory together
+COAST_S = 0.15  # in which a causal filter's motion falls to 1 / e where nothing is seen: people stop, lines do not
 LAG_S = 1.5  # beyond which a frame no longer matters to another, at cutoffs from 1 Hz up
 
 
@@ -48,20 +52,64 @@ def smooth(
     density: np.ndarray,  # [P] of acceleration_density
 ) -> Smoothed:
     """All frames know all others (Rauch, Tung and Striebel 1965). NaN values are taken for missing."""
-    states, predicted = [], []
-    state = None
-    for i, time_s in enumerate(times):
+    spans = [slice(a, min(a + STRETCH, len(times))) for a in range(0, len(times), STRETCH)]
+    mean, spread = np.empty(np.shape(values)), np.empty(np.shape(values))
+    for i, found in smooth_stretches(times, spans, lambda i: (values[spans[i]], variance[spans[i]]), density):
+        mean[spans[i]], spread[spans[i]] = found.mean, found.variance
+    return Smoothed(mean, spread)
+
+
+def smooth_stretches(
+    times: np.ndarray,  # [T] seconds, increasing
+    spans: Sequence[slice],  # of the frames, one after the other
+    load: Callable[[int], tuple[np.ndarray, np.ndarray]],  # number of a span -> its values, variance [n, P]
+    density: np.ndarray,  # [P]
+) -> Iterator[tuple[int, Smoothed]]:
+    """What `smooth` gives, to the same bits, span by span from the last to the first; one is in memory at a time.
+
+    A first pass keeps the filter's state at the start of each span; each is filtered again on the way back.
+    """
+    before: list[State | None] = [None]
+    for i, span in enumerate(spans):
+        ((after, _),) = collections.deque(_filtered(before[-1], times[span], *load(i), density), maxlen=1)
+        before.append(after)
+    mean = covariance = later = None  # of the frame after: what is known, and what was foretold
+    for i in range(len(spans) - 1, -1, -1):
+        passed = list(_filtered(before[i], times[spans[i]], *load(i), density))
+        means, variances = np.empty((2, len(passed), len(density)))
+        for n in range(len(passed) - 1, -1, -1):
+            state, foretold = passed[n]
+            if later is None:
+                mean, covariance = state.mean, state.covariance
+            else:
+                mean, covariance = _back(state, later, mean, covariance, later.time_s - state.time_s)
+            later = foretold
+            means[n], variances[n] = mean[0], covariance[0]
+        yield i, Smoothed(means, variances)
+
+
+def _filtered(state: State | None, times, values, variance, density) -> Iterator[tuple[State, State | None]]:
+    """The state after each frame, and what was foretold of it."""
+    for time_s, value, spread in zip(times, values, variance, strict=True):
         before = None if state is None else predict(state, float(time_s), density)
-        state = update(before, float(time_s), values[i], variance[i])
-        states.append(state)
-        predicted.append(before)
-    mean, covariance = states[-1].mean, states[-1].covariance
-    means, variances = [mean[0]], [covariance[0]]
-    for i in range(len(times) - 2, -1, -1):
-        mean, covariance = _back(states[i], predicted[i + 1], mean, covariance, float(times[i + 1] - times[i]))
-        means.append(mean[0])
-        variances.append(covariance[0])
-    return Smoothed(np.stack(means[::-1]), np.stack(variances[::-1]))
+        state = update(before, float(time_s), value, spread)
+        yield state, before
+
+
+def follow_on(
+    state: State | None, time_s: float, value: np.ndarray, variance: np.ndarray, density: np.ndarray
+) -> State:
+    """The state after one more frame [P], for who cannot look ahead.
+
+    Where a frame says nothing the motion comes to rest within some COAST_S.
+    """
+    if state is None:
+        return update(None, time_s, value, variance)
+    before = predict(state, time_s, density)
+    unseen = ~(np.isfinite(value) & np.isfinite(variance))
+    slower = np.where(unseen, np.exp(-(time_s - state.time_s) / COAST_S), 1.0)
+    before = State(time_s, before.mean * np.stack([np.ones_like(slower), slower]), before.covariance)
+    return update(before, time_s, value, variance)
 
 
 def predict(state: State, time_s: float, density: np.ndarray) -> State:

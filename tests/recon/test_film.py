@@ -1,14 +1,19 @@
 """Films to Tracks: made ones whose motion is known, and real clips where the machine has them."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 
-from flame_tools.errors import InputError
+from flame_tools.archive import read_npz
+from flame_tools.errors import FormatError, InputError
 from flame_tools.posing import posed_frames
 from flame_tools.track_check import check_track
 from flame_tools.track_file import save_track
+from readers.film import read_film
 from readers.readings import part_files
 from recon.film import track_film
+from recon.film_fits import FORMAT, VERSION, fits_path, read_fits
 from recon.film_motion import joined
 from recon.keyframes import choose_keyframes
 from recon.observation import FitOptions
@@ -45,7 +50,15 @@ def film(astronaut, tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def tracked(film, head, tmp_path_factory):
+def parts_of_ten():
+    """Parts of ten frames, so that a short film has some."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("recon.film.read_film", partial(read_film, frames_a_part=10))
+        yield
+
+
+@pytest.fixture(scope="module")
+def tracked(film, head, parts_of_ten, tmp_path_factory):
     parts = tmp_path_factory.mktemp("parts")
     (track,) = track_film(film, head, parts=parts, all_faces=True)
     return track, parts
@@ -77,12 +90,34 @@ def test_covered_frames_are_bridged_and_marked(tracked):
 
 
 def test_a_run_that_was_stopped_ends_in_the_same_bytes(tracked, film, head, tmp_path):
+    """Its last part is not there, nor are the fits of it; those of the part before are of something else."""
     track, parts = tracked
-    part_files(parts)[-1].unlink()
+    assert len(part_files(parts)) == 3
+    part_files(parts)[2].unlink()
+    fits = [fits_path(parts, 0, number) for number in range(3)]
+    whole = [path.read_bytes() for path in fits]
+    fits[2].unlink()
+    fits[1].write_bytes(whole[0])
+    kept = fits[0].stat().st_mtime_ns
     (again,) = track_film(film, head, parts=parts, all_faces=True)
     for name, one in (("a", track), ("b", again)):
         save_track(one, tmp_path / f"{name}.face.npz")
     assert (tmp_path / "a.face.npz").read_bytes() == (tmp_path / "b.face.npz").read_bytes()
+    assert [path.read_bytes() for path in fits] == whole and fits[0].stat().st_mtime_ns == kept
+
+
+def test_fits_that_are_none_are_refused(tracked, tmp_path):
+    _, parts = tracked
+    whole = fits_path(parts, 0, 0)
+    size = read_npz(whole, FORMAT, VERSION)[0]["unknowns"].shape
+    key = read_npz(whole, FORMAT, VERSION)[1]["key"]
+    assert read_fits(whole, key, size) is not None and read_fits(whole, "another", size) is None
+    with pytest.raises(FormatError, match="remove it"):
+        read_fits(whole, key, (size[0] + 1, size[1]))
+    cut = tmp_path / "cut.npz"
+    cut.write_bytes(whole.read_bytes()[:-100])
+    with pytest.raises(FormatError, match="truncated"):
+        read_fits(cut, key, size)
 
 
 def test_a_film_without_a_face_says_so(head, tmp_path):

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from recon.smoothing import acceleration_density, predict, smooth, update
+from recon.smoothing import COAST_S, acceleration_density, follow_on, predict, smooth, smooth_stretches, update
 
 
 def waves(times, hz):
@@ -103,3 +103,30 @@ def test_the_causal_filter_ends_where_the_smoother_does():
         before = None if state is None else predict(state, t, density)
         state = update(before, t, values[i], variance[i])
     np.testing.assert_allclose(state.mean[0], smooth(times, values, variance, density).mean[-1])
+
+
+def test_stretches_give_the_same_bits_as_the_whole():
+    rng = np.random.default_rng(1)
+    times = np.cumsum(rng.uniform(0.01, 0.06, 70))
+    values, variance = rng.normal(size=(70, 3)), rng.uniform(0.01, 0.1, (70, 3))
+    variance[30:45] = np.inf
+    density = acceleration_density(np.full(3, 0.05), 0.04, np.full(3, 4.0))
+    whole = smooth(times, values, variance, density)
+    spans = [slice(0, 1), slice(1, 33), slice(33, 40), slice(40, 70)]
+    seen = []
+    for i, part in smooth_stretches(times, spans, lambda i: (values[spans[i]], variance[spans[i]]), density):
+        np.testing.assert_array_equal(part.mean, whole.mean[spans[i]])
+        np.testing.assert_array_equal(part.variance, whole.variance[spans[i]])
+        seen.append(i)
+    assert seen == [3, 2, 1, 0]
+
+
+def test_what_is_not_seen_comes_to_rest_for_who_cannot_look_ahead():
+    density, state = np.full(1, 50.0), None
+    for k in range(40):  # one unit a second
+        state = follow_on(state, k / 40, np.array([k / 40]), np.full(1, 1e-4), density)
+    speed = state.mean[1, 0]
+    assert speed == pytest.approx(1, abs=0.05)
+    for k in range(40, 120):
+        state = follow_on(state, k / 40, np.full(1, np.nan), np.full(1, np.inf), density)
+    assert abs(state.mean[1, 0]) < 1e-4 and 0.975 < state.mean[0, 0] < 0.975 + 1.2 * COAST_S
