@@ -94,12 +94,12 @@ def recon(
     A photo gives one frame, of its largest face. Several pictures of one person share an identity and give a frame
     each; those of `one_moment` share the expression too. A film (a video file, a moving GIF, a folder of numbered
     pictures) gives its own frames and its sound: faces are followed, frames that cannot be trusted are bridged and
-    marked, jitter goes without lag, or `causal`ly. What was read of a film is kept in the folder `parts`, where one is
-    given: a run that was stopped goes on from there.
+    marked, jitter goes without lag, or `causal`ly. What was read and fitted of a film is kept in the folder `parts`,
+    where one is given: a run that was stopped goes on from there.
 
     With `all_faces` a list of Tracks: the largest face of a photo first, of a film who is seen longest. `focal_px` is
-    the camera's focal length in pixels; where it is not given, a photo's EXIF data is asked, then a common lens is
-    assumed.
+    the camera's focal length in pixels; where it is not given, a photo's EXIF data or what a phone wrote into a film is
+    asked, then a common lens is assumed.
     """
     from recon.focal import focal_from_exif
     from render.footage import is_film

@@ -405,7 +405,7 @@ def view(
 
 @app.command()
 def live(
-    source: Annotated[str, typer.Argument(help="A NAME.face.npz, a recording of a voice, or: microphone.")],
+    source: Annotated[str, typer.Argument(help="A NAME.face.npz, a voice, microphone, a film, camera or camera:NAME.")],
     to: Annotated[str, typer.Option("--to", help="livelink or vmc, or either with :HOST:PORT.")] = "livelink",
     loop: Annotated[bool, typer.Option("--loop", help="Over and over, until Ctrl-C.")] = False,
     subject: Annotated[str, typer.Option("--subject", help="The name that the engine shows.")] = "emberface",
@@ -414,8 +414,7 @@ def live(
     head: OwnHead = None,
     json: Json = False,
 ) -> None:
-    """Stream a performance, or a voice as it is heard, to an engine at its frame rate."""
-    from animate.live import live as stream
+    """Stream a performance, a voice as it is heard, or a face before a camera to an engine."""
     from flame_tools.load import load_head
 
     def started() -> None:
@@ -423,8 +422,26 @@ def live(
             print(f"streaming {source} to {to}; Ctrl-C ends it", file=sys.stderr)
 
     model = load_head(head) if head else None
-    report = stream(source, to=to, loop=loop, subject=subject, emotion=emotion, seed=seed, head=model, started=started)
+    if _is_seen(source):
+        from recon.live_stream import live as seen
+
+        if loop or emotion is not None or seed:
+            raise InputError(f"{source} is a picture; --loop, --emotion and --seed are for performances and voices")
+        report = seen(source, to=to, subject=subject, head=model, started=started)
+    else:
+        from animate.live import live as heard
+
+        report = heard(
+            source, to=to, loop=loop, subject=subject, emotion=emotion, seed=seed, head=model, started=started
+        )
     say_figures(vars(report), json)
+
+
+def _is_seen(source: str) -> bool:
+    """Whether a live source is a camera or a film, and no voice or performance."""
+    from render.footage import is_film
+
+    return source.partition(":")[0] == "camera" or is_film(source)
 
 
 def _convert(
