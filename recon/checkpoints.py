@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Generic, TypeVar
 
+import torch
 from torch import Tensor, nn
 
 from flame_tools.errors import FormatError, InputError
@@ -210,7 +211,8 @@ def _recognised(names: Collection[str], wanted: str | None) -> _System:
 
 def _filled(system: _System, parts: Parts, path: Path) -> Loaded:
     try:
-        network = system.build(parts.weights)
+        with torch.device("meta"):  # no numbers are drawn for weights that the file brings
+            network = system.build(parts.weights)
     except KeyError as error:
         raise FormatError(
             f"{path} has no {error.args[0]}, which every {system.name} with the published backbone has; a Swin or "
@@ -218,5 +220,6 @@ def _filled(system: _System, parts: Parts, path: Path) -> Loaded:
         ) from None
     except InputError as error:
         raise FormatError(f"{path}: {error}") from None
+    network = network.to_empty(device="cpu")
     load_strictly(network, parts.weights, str(path))
     return Loaded(network.eval().requires_grad_(False), parts.unused, system.licence)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from recon.networks.resnet import checked_images
+from recon.networks.resnet import checked_images, draw_convolutions
 
 FEATURES = 1280
 CLASSES = 1000  # ImageNet's: what a file of torchvision's, and SPECTRE's, brings along
@@ -49,9 +49,7 @@ class MobileNetV2(nn.Module):
                 before = after
         self.features = nn.Sequential(*steps, _layer(before, FEATURES, 1))
         self.classifier = nn.Sequential(nn.Dropout(0.2), nn.Linear(FEATURES, classes))
-        for module in self.modules():
-            if isinstance(module, nn.Conv2d):
-                nn.init.kaiming_normal_(module.weight, mode="fan_out")
+        draw_convolutions(self)
 
     def pooled(self, images: Tensor) -> Tensor:
         """Images [B, 3, H, W] -> [B, 1280]."""

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from flame_tools.errors import FormatError, InputError
-from recon.networks.resnet import checked_images
+from recon.networks.resnet import checked_images, draw_convolutions
 
 STEM = 16
 PADDINGS = ("same", "symmetric")
@@ -163,9 +163,7 @@ class MobileNetV3(nn.Module):
         blocks.append(nn.Sequential(_Last(before, last, not minimal, make)))
         self.blocks = nn.Sequential(*blocks)
         self.features = last  # channels of the last map
-        for module in self.modules():
-            if isinstance(module, nn.Conv2d):
-                nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+        draw_convolutions(self)
 
     def forward(self, images: Tensor) -> list[Tensor]:
         """Images [B, 3, H, W] -> the last map of each resolution, H / 2, H / 4, ... H / 32."""
@@ -192,30 +190,7 @@ def from_torchvision(weights: Mapping[str, Tensor], size: str) -> dict[str, Tens
     They are for MobileNetV3(size, minimal=False, padding="symmetric", epsilon=1e-3). Raises FormatError for a name that
     torchvision's network does not have.
     """
-    stages, _ = _STAGES[size]
-    names = {"features.0.0": "conv_stem", "features.0.1": "bn1"}
-    number = 0
-    for i, stage in enumerate(stages):
-        for j, block in enumerate(stage):
-            number += 1
-            layers = (["conv_pw", "bn1"] if i else []) + (["conv_dw", "bn2"] if i else ["conv_dw", "bn1"])
-            layers += ["se"] * block.squeeze + (["conv_pwl", "bn3"] if i else ["conv_pw", "bn2"])
-            at, theirs = f"blocks.{i}.{j}.", f"features.{number}.block."
-            step = 0
-            while layers:
-                if layers[0] == "se":
-                    names[f"{theirs}{step}.fc1"], names[f"{theirs}{step}.fc2"] = (
-                        f"{at}se.conv_reduce",
-                        f"{at}se.conv_expand",
-                    )
-                    del layers[:1]
-                else:
-                    names[f"{theirs}{step}.0"], names[f"{theirs}{step}.1"] = at + layers[0], at + layers[1]
-                    del layers[:2]
-                step += 1
-    last = f"blocks.{len(stages)}.0."
-    names |= {f"features.{number + 1}.0": f"{last}conv", f"features.{number + 1}.1": f"{last}bn1"}
-    out = {}
+    names, out = torchvision_names(size), {}
     for name, value in weights.items():
         module, _, field = name.rpartition(".")
         if module.startswith("classifier."):
@@ -224,3 +199,22 @@ def from_torchvision(weights: Mapping[str, Tensor], size: str) -> dict[str, Tens
             raise FormatError(f"torchvision's mobilenet_v3_{size} has no {name}; give its own file")
         out[f"{names[module]}.{field}"] = torch.as_tensor(value)
     return out
+
+
+def torchvision_names(size: str) -> dict[str, str]:
+    """torchvision's names of the layers of MobileNetV3(size, minimal=False), and the names here."""
+    stages, _ = _STAGES[size]
+    names = {"features.0.0": "conv_stem", "features.0.1": "bn1"}
+    blocks = [(f"blocks.{i}.{j}.", i, block) for i, stage in enumerate(stages) for j, block in enumerate(stage)]
+    for number, (ours, stage, block) in enumerate(blocks, 1):
+        pairs = [("conv_pw", "bn1"), ("conv_dw", "bn2"), ("conv_pwl", "bn3")]
+        if stage == 0:
+            pairs = [("conv_dw", "bn1"), ("conv_pw", "bn2")]
+        if block.squeeze:
+            pairs.insert(-1, ("se.conv_reduce", "se.conv_expand"))
+        for step, pair in enumerate(pairs):
+            fields = ("fc1", "fc2") if pair[0].startswith("se.") else ("0", "1")
+            for field, layer in zip(fields, pair, strict=True):
+                names[f"features.{number}.block.{step}.{field}"] = ours + layer
+    last = f"blocks.{len(stages)}.0."
+    return names | {f"features.{len(blocks) + 1}.0": f"{last}conv", f"features.{len(blocks) + 1}.1": f"{last}bn1"}

@@ -50,9 +50,7 @@ class ResNet50(nn.Module):
             self.add_module(f"layer{stage}", nn.Sequential(*blocks))
         if classes:
             self.fc = nn.Linear(FEATURES, classes)
-        for module in self.modules():
-            if isinstance(module, nn.Conv2d):
-                nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+        draw_convolutions(self)
 
     def forward(self, images: Tensor) -> Tensor:
         """Images [B, 3, H, W] -> [B, 2048], or [B, classes]."""
@@ -65,6 +63,13 @@ class ResNet50(nn.Module):
         x = functional.relu(self.bn1(self.conv1(images)))
         x = functional.max_pool2d(x, 3, 2, 1)
         return self.layer4(self.layer3(self.layer2(self.layer1(x))))
+
+
+def draw_convolutions(network: nn.Module) -> None:
+    """Start every convolution as He et al. 2015 do, by what goes out of it; nothing where a file will bring weights."""
+    for module in network.modules():
+        if isinstance(module, nn.Conv2d) and not module.weight.is_meta:
+            nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
 
 
 def checked_images(images: Tensor, size: int | None = None) -> Tensor:

@@ -18,7 +18,7 @@ from recon.networks.teaser import TOKEN, TOKENS, TeaserEncoder
 _WIDTH = 32
 _RESIDUALS = 5
 _STYLE = 128
-_START = 14  # pixels a side that the painter begins with
+START = 14  # pixels a side that the painter begins with: a sixteenth of the picture's
 
 
 class _Style(nn.Module):
@@ -54,11 +54,11 @@ def _doubled(before: int, after: int) -> list[nn.Module]:
 class _Painter(nn.Module):
     """All tokens, the finest first, to maps of 28, 56, 112 and 224 pixels a side."""
 
-    def __init__(self, width: int):
+    def __init__(self, width: int, start: int):
         super().__init__()
         widths = [width << level for level in range(LEVELS - 1, -1, -1)]
-        start = [nn.Linear(TOKENS * TOKEN, widths[0] * _START**2), nn.Unflatten(1, (widths[0], _START, _START))]
-        self.decoder_1 = nn.Sequential(*start, *_doubled(widths[0], widths[0]))
+        first = [nn.Linear(TOKENS * TOKEN, widths[0] * start**2), nn.Unflatten(1, (widths[0], start, start))]
+        self.decoder_1 = nn.Sequential(*first, *_doubled(widths[0], widths[0]))
         self.decoder_2 = nn.Sequential(*_doubled(widths[0], widths[1]))
         self.decoder_3 = nn.Sequential(*_doubled(widths[1], widths[2]))
         last = [nn.Conv2d(widths[3], widths[3], 3, padding=1), nn.Tanh()]
@@ -73,8 +73,9 @@ class _Painter(nn.Module):
 
 
 class TeaserGenerator(nn.Module):
-    def __init__(self):
+    def __init__(self, *, start: int = START):
         super().__init__()
+        self.side = start << LEVELS  # pixels of the pictures it paints
         before = CHANNELS
         for level in range(1, LEVELS + 1):
             after = _WIDTH << level - 1
@@ -87,7 +88,7 @@ class TeaserGenerator(nn.Module):
             self.add_module(f"upconv{level}", nn.ConvTranspose2d(2 * after, after, 2, 2))
             self.add_module(f"decoder{level}", _Styled(2 * after, after))
         self.conv = nn.Conv2d(_WIDTH, 3, 1)
-        self.token_decoder = _Painter(_WIDTH)
+        self.token_decoder = _Painter(_WIDTH, start)
         for level in range(LEVELS, 0, -1):
             width = _WIDTH << level - 1
             added = nn.Conv2d(width, width, 1)
@@ -98,7 +99,7 @@ class TeaserGenerator(nn.Module):
     def forward(self, render: Tensor, masked: Tensor, tokens: Tensor) -> Tensor:
         """A grey render, a photo without its face, [B, 3, 224, 224] in [0, 1] each, and tokens [4, B, 256]."""
         checked_pair(render, masked)
-        side = _START << LEVELS
+        side = self.side
         if tokens.shape != (TOKENS, len(render), TOKEN) or render.shape[-2:] != (side, side):
             raise ShapeError(
                 f"tokens are {list(tokens.shape)} for pictures {list(render.shape)}; wanted [{TOKENS}, B, {TOKEN}] and "
