@@ -1,5 +1,7 @@
 """What codes are on a FLAME head: parameters, cameras, crops."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
@@ -39,27 +41,25 @@ def test_codes_pose_a_flame_head(flame):
     assert torch.equal(params.global_rotation, given.global_rotation) and torch.equal(params.jaw, given.jaw)
     assert torch.equal(params.eyelids, given.eyelids)
     assert not params.neck.any() and not params.eyes.any() and not params.translation.any()
-    still = flame(face_params(given.replace(eyelids=None), flame))
-    assert (flame(params) - still).abs().max() > 1e-4  # the lids move
+    still = flame(face_params(given.replace(eyelids=None), flame)).vertices
+    assert (flame(params).vertices - still).abs().max() > 1e-4  # the lids move
 
 
 def test_films_keep_their_dimensions(flame):
     film = FlameCodes(**{k: (v.expand(4, *v.shape) if v is not None else None) for k, v in vars(codes()).items()})
-    assert flame(face_params(film, flame)).shape == (4, 2, 60, 3)
+    assert flame(face_params(film, flame)).vertices.shape == (4, 2, 60, 3)
 
 
 def test_gradients_pass_to_every_code(flame):
     leaves = {k: v.clone().requires_grad_() for k, v in vars(codes()).items() if v is not None}
     given = FlameCodes(**leaves)
-    projected(flame(face_params(given, flame)), given.camera)[..., :2].square().sum().backward()
+    projected(flame(face_params(given, flame)).vertices, given.camera)[..., :2].square().sum().backward()
     assert all((leaf.grad != 0).any() for leaf in leaves.values())
 
 
 def test_other_heads_are_refused(flame):
     with pytest.raises(ShapeError, match="130 components of identity, head 'flame_shaped' has 120"):
         face_params(codes(shape=torch.zeros(2, 130)), flame)
-    import dataclasses
-
     other = Head(dataclasses.replace(flame_shaped(vertices=60, faces=100), joints_follow_expression=False))
     with pytest.raises(InputError, match="is no FLAME head"):
         face_params(codes(), other)
@@ -72,7 +72,7 @@ def test_lids_that_a_head_has_no_shapes_for_are_left_out():
 
 def test_the_camera_sees_what_the_published_projection_says(flame):
     given = codes()
-    points = flame(face_params(given, flame))
+    points = flame(face_params(given, flame)).vertices
     place = projected(points, given.camera)
     # DECA's and SMIRK's: s (X + t), then y and z turned over
     wanted = 7 * (points + torch.tensor([0.02, -0.01, 0.0])) * torch.tensor([1.0, -1.0, -1.0])
@@ -86,7 +86,7 @@ def test_the_camera_sees_what_the_published_projection_says(flame):
 def test_the_camera_of_the_image_is_the_crops(flame):
     square = Square(300.0, 200.0, 180.0)
     given = codes(1)
-    points = flame(face_params(given, flame))[0].double().numpy()
+    points = flame(face_params(given, flame)).vertices[0].double().numpy()
     inside = project(points, image_camera(given.camera[0], square, (640, 480)))[:, :2]
     on_crop = project(points, crop_camera(given.camera[0]))[:, :2]
     assert np.allclose(inside, square.to_image(on_crop / SIZE), atol=1e-4)
