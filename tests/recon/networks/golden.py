@@ -22,15 +22,19 @@ PEERS = json.loads((Path(__file__).parent / "peers.json").read_text())
 
 def noise(count: int, seed: int) -> np.ndarray:
     """[count] float64 in [0, 1), as good as random: the fraction of a large sine, again and again after 65,537."""
+    return np.resize(_period(count, seed), count)
+
+
+def _period(count: int, seed: int) -> np.ndarray:
     value = np.sin(np.arange(min(count, 65_537), dtype=np.float64) * 12.9898 + seed * 78.233) * 43758.5453
-    return np.resize(value - np.floor(value), count)
+    return value - np.floor(value)
 
 
 def weights(wanted: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Weights for the names and sizes of a state_dict under which signals neither die nor explode."""
     out = {}
     for seed, (name, like) in enumerate(sorted(wanted.items())):
-        values = noise(like.numel(), seed).reshape(tuple(like.shape))
+        values = _period(like.numel(), seed)
         if not like.is_floating_point():
             out[name] = torch.zeros_like(like)
             continue
@@ -42,6 +46,7 @@ def weights(wanted: Mapping[str, Tensor]) -> dict[str, Tensor]:
             values = 0.3 + 0.4 * values
         else:
             values = 0.2 * (values - 0.5)
+        values = np.resize(values.astype(np.float32), tuple(like.shape))
         out[name] = torch.from_numpy(values).to(like.dtype)
     return out
 
