@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import pickle
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 from typing import ClassVar
 
@@ -38,16 +39,9 @@ def read_weights(
     Raises FormatError for another kind of file, a broken one, code inside it, and entries that are no tensors.
     """
     path = Path(path)
-    if not path.is_file():
-        raise FormatError(f"{path} is not a file; check the name")
-    if path.stat().st_size > MAX_BYTES:
-        raise FormatError(f"{path} has {path.stat().st_size >> 20} MiB; the limit is {MAX_BYTES >> 20}")
-    with open(path, "rb") as stream:
-        zipped = stream.read(4) == b"PK\x03\x04"
-    content = _read_zip(path, under) if zipped else _read_old(path)
-    weights = _chosen(content, under)
+    weights = read_content(path, lambda found: _chosen(found, under))
     if not isinstance(weights, dict) or not weights:
-        raise FormatError(f"{path} holds no weights: {_described(content)}; wanted names and tensors")
+        raise FormatError(f"{path} holds no weights: {described(weights)}; wanted names and tensors")
     odd = sorted(str(name) for name, value in weights.items() if not isinstance(value, np.ndarray | Tensor))
     if odd:
         raise FormatError(
@@ -55,6 +49,21 @@ def read_weights(
             "give the file with the trained weights"
         )
     return {str(name): torch.as_tensor(value) for name, value in weights.items()}
+
+
+def read_content(path: Path, choose: Callable[[object], object]) -> object:
+    """What `choose` takes of a file of torch.save, its tensors as arrays; no other tensor is made of a zip's.
+
+    `choose` is given what was parsed: dicts, lists, and a `StandIn` or a tensor for all else. Raises FormatError as
+    `read_weights`.
+    """
+    if not path.is_file():
+        raise FormatError(f"{path} is not a file; check the name")
+    if path.stat().st_size > MAX_BYTES:
+        raise FormatError(f"{path} has {path.stat().st_size >> 20} MiB; the limit is {MAX_BYTES >> 20}")
+    with open(path, "rb") as stream:
+        zipped = stream.read(4) == b"PK\x03\x04"
+    return _read_zip(path, choose) if zipped else choose(_read_old(path))
 
 
 def _chosen(content: object, under: tuple[str, ...]) -> object:
@@ -65,14 +74,14 @@ def _chosen(content: object, under: tuple[str, ...]) -> object:
     return content
 
 
-def _described(content: object) -> str:
+def described(content: object) -> str:
     if isinstance(content, dict):
         names = ", ".join(sorted(map(str, content))[:4])
         return f"a dict of {len(content)} entries ({names})" if content else "an empty dict"
     return f"a {type(content).__name__.lstrip('_')}"
 
 
-def _read_zip(path: Path, under: tuple[str, ...]) -> object:
+def _read_zip(path: Path, choose: Callable[[object], object]) -> object:
     """What torch.save has written since 1.6: a pickle and, beside it, the numbers of each tensor."""
     pickled = [name for name in member_names(path) if name.endswith("/data.pkl") and name.count("/") == 1]
     with opened_zip(path, "file of torch.save", MAX_BYTES) as archive:
@@ -84,7 +93,7 @@ def _read_zip(path: Path, under: tuple[str, ...]) -> object:
             raise FormatError(f"{path} was saved on a big-endian machine, which is not read")
         with archive.open(pickled[0]) as stream:
             try:
-                content = _chosen(_WeightsParser(stream, encoding="utf-8").load(), under)
+                content = choose(_WeightsParser(stream, encoding="utf-8").load())
                 return _WeightsReader(_Storages(archive, f"{folder}data/")).plain(content)
             except FormatError as error:
                 raise FormatError(f"{path}: {error}") from None
