@@ -53,7 +53,7 @@ class Targets(NamedTuple):
 _I, _V, _M, _A3, _A4 = int64[::1], float64[::1], float64[:, ::1], float64[:, :, ::1], float64[:, :, :, ::1]
 TERMS = types.NamedTuple((_I, _I, _A3, _I, _A4, _M, _M, _A3, boolean), Terms)
 TARGETS = types.NamedTuple((_I, _M, _A3, _I, _I, _M, _V, _M, _V, _V), Targets)
-_INNER = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+INNER = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
 
 
 def pack(model) -> Terms:
@@ -83,7 +83,7 @@ def pack(model) -> Terms:
     )
 
 
-@kernel(void(float64, float64, float64, _M), **_INNER)
+@kernel(void(float64, float64, float64, _M), **INNER)
 def _turn(x, y, z, out):
     """`rotation_matrix` of (x, y, z)."""
     square = x * x + y * y + z * z
@@ -97,7 +97,7 @@ def _turn(x, y, z, out):
     out[2, 0], out[2, 1], out[2, 2] = cosine * x * z - sine * y, cosine * y * z + sine * x, c + cosine * z * z
 
 
-@kernel(void(float64, float64, float64, _M, _A3), **_INNER)
+@kernel(void(float64, float64, float64, _M, _A3), **INNER)
 def _turn_derivatives(x, y, z, turn, out):
     """`rotation_derivatives` of (x, y, z), whose matrix is `turn`."""
     square = x * x + y * y + z * z
@@ -119,7 +119,7 @@ def _turn_derivatives(x, y, z, turn, out):
             out[k, 2, i] = u * turn[1, i] - v * turn[0, i]
 
 
-@kernel(void(TERMS, _V, _V, _A3, _M), **_INNER)
+@kernel(void(TERMS, _V, _V, _A3, _M), **INNER)
 def _features(terms, x, features, less, joints):
     """The features [W] at x [K]; R - I [3, 3, 3] of jaw and eyes; joints [5, 3] before the head turns."""
     joint_template, joint_basis = terms.joint_template, terms.joint_basis
@@ -144,7 +144,7 @@ def _features(terms, x, features, less, joints):
             joints[j, c] = total
 
 
-@kernel(void(TERMS, _V, _V, _A3, _M, _M, _A3, _M, _M), **_INNER)
+@kernel(void(TERMS, _V, _V, _A3, _M, _M, _A3, _M, _M), **INNER)
 def _place(terms, x, features, less, joints, rest, lids, arms, points):
     """Landmarks `points` [L, 3] in the world, metres.
 
@@ -197,7 +197,7 @@ def points_of(terms, x):
     return points
 
 
-@kernel(void(TERMS, _V, int64, _V, _V, _A3, _M, _M, _A3, _M, _A3, _A3, _M, _V, _V), **_INNER)
+@kernel(void(TERMS, _V, int64, _V, _V, _A3, _M, _M, _A3, _M, _A3, _A3, _M, _V, _V), **INNER)
 def _pull_back(
     terms, x, mark, pull, features, less, joints, rest, lids, arms, changes, turn_changes, turn, by_feature, out
 ):

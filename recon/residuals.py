@@ -39,7 +39,7 @@ def landmark_problem(
     """The least-squares problem with weights as seen from the pose in `at` [K], and the landmarks' weights [468]."""
     from recon.landmark_numba import residuals_of
 
-    lay, view = model.layout, seen.view
+    lay = model.layout
     targets, weights = targets_of(model, seen, at, options)
     count = len(targets.rows) + len(targets.upper) + 3
 
@@ -48,14 +48,22 @@ def landmark_problem(
         residuals_of(model.terms, targets, np.ascontiguousarray(x, np.float64), r, jacobian)
         return r, jacobian if wants_jacobian else None
 
+    robust = np.concatenate([np.ones(count - 3, bool), np.zeros(3, bool)])
+    return Problem(residuals, robust, *expected(head, model, seen)), weights
+
+
+def expected(
+    head: HeadArrays, model: LandmarkModel, seen: Observation
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Mean, standard deviation, lowest and highest value [K] of the unknowns, before the landmarks are looked at."""
+    lay, view = model.layout, seen.view
     mean, sd = prior(head, lay, together=seen.together)
     low, high = bounds(head, lay)
     if view.focal_px is None:
         mean[lay.log_focal], sd[lay.log_focal] = np.log(FOCAL_OVER_LONG_SIDE * max(view.size)), FOCAL_LOG_SD
     else:
         low[lay.log_focal] = high[lay.log_focal] = np.log(view.focal_px)
-    robust = np.concatenate([np.ones(count - 3, bool), np.zeros(3, bool)])
-    return Problem(residuals, robust, mean, sd, low, high), weights
+    return mean, sd, low, high
 
 
 def targets_of(
