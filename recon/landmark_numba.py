@@ -322,7 +322,9 @@ def residuals_of(terms, targets, x, r, jacobian):
     for n in range(seen):
         for c in range(3 if n >= side else 2):  # x, y of the picture; of the irises, depth
             for d in range(3):
-                pull[d] = rotation[2, d] if c == 2 else (focal * rotation[c, d] - image[n, c] * rotation[2, d]) / depth[n]
+                pull[d] = (
+                    rotation[2, d] if c == 2 else (focal * rotation[c, d] - image[n, c] * rotation[2, d]) / depth[n]
+                )
             _pull_back(
                 terms, x, rows[n], pull, features, less, joints, rest, lids, arms, changes, turn_changes, turn,
                 by_feature, row,
