@@ -1,4 +1,4 @@
-"""The fast twin of `recon.arrow.solve` for one face: Levenberg-Marquardt within bounds as one kernel, without the GIL."""
+"""The fast twin of `recon.arrow.solve` for one face: Levenberg-Marquardt within bounds in one kernel, no GIL."""
 
 from __future__ import annotations
 
