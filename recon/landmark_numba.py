@@ -69,7 +69,8 @@ def pack(model) -> Terms:
     place = np.full(marks, -1)
     place[model.lid_marks] = np.arange(lids[2])
     place = place[landmarks]
-    bent = (place >= 0) & lid_shapedirs.any((1, 3, 4))[joints, place]
+    bent = place >= 0
+    bent[bent] = lid_shapedirs.any((1, 3, 4))[joints[bent], place[bent]]
     return Terms(
         first=np.searchsorted(landmarks, np.arange(marks + 1)).astype(np.int64),
         joint=joints.astype(np.int64) - 1,
