@@ -6,10 +6,12 @@ towards the camera, and only as good as a network's guess.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
+from flame_tools.threads import default_threads, run_tasks
 from readers.networks import network
 from readers.sampling import Square, sample_square
 
@@ -63,7 +65,7 @@ def landmarks_in(image: np.ndarray, roi: Square) -> tuple[np.ndarray, float]:
     return landmarks, float(1 / (1 + np.exp(-np.clip(float(logit.ravel()[0]), -80, 80))))
 
 
-def eye_in(image: np.ndarray, outer: np.ndarray, inner: np.ndarray, *, left: bool, angle: float):
+def eye_in(image: np.ndarray, outer: np.ndarray, inner: np.ndarray, left: bool, angle: float):
     """Contour [16, 2] and iris [5, 2] of one eye, in pixels of the image. The network knows right eyes only."""
     net = network("iris_landmark")
     centre = (outer + inner) / 2
@@ -82,18 +84,34 @@ def eye_in(image: np.ndarray, outer: np.ndarray, inner: np.ndarray, *, left: boo
 
 
 def look(image: np.ndarray, roi: Square, views: tuple[tuple[float, float], ...]) -> Look:
-    """Read the face in the crop `roi` of image uint8 [H, W, 3], averaged over slightly different crops."""
-    seen = [landmarks_in(image, Square(roi.x, roi.y, roi.size * scale, roi.angle + turn)) for turn, scale in views]
+    """Read the face in the crop `roi` of image uint8 [H, W, 3], averaged over slightly different crops.
+
+    Crops, then eyes, are read side by side where there are cores for it; the answer does not depend on that.
+    """
+    crops = [Square(roi.x, roi.y, roi.size * scale, roi.angle + turn) for turn, scale in views]
+    seen = _side_by_side(landmarks_in, [(image, crop) for crop in crops])
     stack = np.stack([points for points, _ in seen])
     landmarks = stack.mean(0)
     spread = np.sqrt(((stack - landmarks)[..., :2] ** 2).sum(-1).mean(0))
-    irises = []
-    for ids, corners, left in ((RIGHT_EYE, RIGHT_EYE_CORNERS, False), (LEFT_EYE, LEFT_EYE_CORNERS, True)):
-        outer, inner = landmarks[corners[0], :2], landmarks[corners[1], :2]
-        contour, iris = eye_in(image, outer, inner, left=left, angle=roi.angle)
+    sides = ((RIGHT_EYE_CORNERS, False), (LEFT_EYE_CORNERS, True))
+    eyes = _side_by_side(
+        eye_in, [(image, *landmarks[list(corners), :2], left, roi.angle) for corners, left in sides]
+    )  # fmt: skip
+    for ids, (contour, _) in zip((RIGHT_EYE, LEFT_EYE), eyes, strict=True):
         landmarks[list(ids), :2] = contour  # the eye network sees the lids far better than the face network
-        irises.append(iris)
-    return Look(landmarks, spread, np.concatenate(irises), float(np.mean([score for _, score in seen])))
+    irises = np.concatenate([iris for _, iris in eyes])
+    return Look(landmarks, spread, irises, float(np.mean([score for _, score in seen])))
+
+
+def _side_by_side(function: Callable, calls: list[tuple]) -> list:
+    """What the calls return, in their order."""
+    found = [None] * len(calls)
+
+    def call(n: int) -> None:
+        found[n] = function(*calls[n])
+
+    run_tasks(call, [(n,) for n in range(len(calls))], default_threads())
+    return found
 
 
 def share_outside(xy: np.ndarray, width: int, height: int) -> float:

@@ -12,6 +12,7 @@ import threading
 import numpy as np
 
 from assets.locate import asset_path
+from flame_tools.threads import default_threads
 
 
 @contextlib.contextmanager
@@ -41,37 +42,50 @@ class Network:
     """One .tflite file with one input and any number of outputs.
 
     It runs on one thread, by XNNPACK's kernels (2.5 times as fast as the plain ones): the answer is then the same at
-    any load. Calls from several threads take turns, because an interpreter holds its tensors.
+    any load. An interpreter holds its tensors, so calls from several threads have one each, at most as many as there
+    are cores; further calls wait.
     """
 
     def __init__(self, name: str):
-        from ai_edge_litert.interpreter import Interpreter, OpResolverType
-
-        self._lock = threading.Lock()
-        with _without_greetings():
-            self._interpreter = Interpreter(
-                str(asset_path(name)), num_threads=1, experimental_op_resolver_type=OpResolverType.BUILTIN
-            )
-            self._interpreter.allocate_tensors()
-        (entry,) = self._interpreter.get_input_details()
+        self._name = name
+        self._turns = threading.Semaphore(default_threads())
+        self._idle = [self._interpreter()]
+        (entry,) = self._idle[0].get_input_details()
         self._input = entry["index"]
         self.input_size = int(entry["shape"][1])  # pixels along each side
-        self._outputs = [d["index"] for d in self._interpreter.get_output_details()]
+        self._outputs = [d["index"] for d in self._idle[0].get_output_details()]
+
+    def _interpreter(self):
+        from ai_edge_litert.interpreter import Interpreter, OpResolverType
+
+        with _building, _without_greetings():
+            interpreter = Interpreter(
+                str(asset_path(self._name)), num_threads=1, experimental_op_resolver_type=OpResolverType.BUILTIN
+            )
+            interpreter.allocate_tensors()
+        return interpreter
 
     def __call__(self, image: np.ndarray) -> list[np.ndarray]:
         """image [size, size, 3] float32 in the network's own range -> its outputs, without the batch dimension."""
-        with self._lock:
-            self._interpreter.set_tensor(self._input, np.ascontiguousarray(image[None], np.float32))
-            self._interpreter.invoke()
-            return [self._interpreter.get_tensor(index)[0] for index in self._outputs]
+        with self._turns:
+            try:
+                interpreter = self._idle.pop()
+            except IndexError:  # all are at work
+                interpreter = self._interpreter()
+            try:
+                interpreter.set_tensor(self._input, np.ascontiguousarray(image[None], np.float32))
+                interpreter.invoke()
+                return [interpreter.get_tensor(index)[0] for index in self._outputs]
+            finally:
+                self._idle.append(interpreter)
+
+
+_building = threading.RLock()
 
 
 @functools.cache
 def _built(name: str) -> Network:
     return Network(name)
-
-
-_building = threading.Lock()
 
 
 def network(name: str) -> Network:

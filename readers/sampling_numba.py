@@ -49,13 +49,14 @@ def _sample(image, x, y, size, cosine, sine, resolution, black):
                     out[i, j, c] = zero
                 continue
             cx, cy = min(max(px, zero), np.float32(width - 1)), min(max(py, zero), np.float32(height - 1))
-            x0, y0 = int(cx), int(cy)
-            x1, y1 = min(x0 + 1, width - 1), min(y0 + 1, height - 1)
-            u, v = cx - np.float32(x0), cy - np.float32(y0)
+            left, top = int(cx), int(cy)
+            u, v = cx - np.float32(left), cy - np.float32(top)
+            x0, y0 = np.uintp(left), np.uintp(top)  # no test for wrap-around
+            x1, y1 = np.uintp(min(left + 1, width - 1)), np.uintp(min(top + 1, height - 1))
             for c in range(channels):
-                top = np.float32(image[y0, x0, c]) * (one - u) + np.float32(image[y0, x1, c]) * u
-                bottom = np.float32(image[y1, x0, c]) * (one - u) + np.float32(image[y1, x1, c]) * u
-                out[i, j, c] = (top * (one - v) + bottom * v) / most
+                above = np.float32(image[y0, x0, c]) * (one - u) + np.float32(image[y0, x1, c]) * u
+                below = np.float32(image[y1, x0, c]) * (one - u) + np.float32(image[y1, x1, c]) * u
+                out[i, j, c] = (above * (one - v) + below * v) / most
     return out
 
 

@@ -8,11 +8,12 @@ and memory grow linearly with the number of problems.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from flame_tools.threads import default_threads, run_tasks
 from recon.least_squares import Problem, expand, free_of, total_cost
 
 _MOST_ROUNDS = 6  # in which unknowns may be found to stop at a bound, a step
@@ -66,7 +67,7 @@ def solve_shared(
         improved = False
         while damping < 1e8:
             trial = np.clip(x + _step(now, x, free, shared, damping, low, high), low, high)
-            cost = sum(total_cost(p, row) for p, row in zip(problems, trial, strict=True))
+            cost = sum(_of_each(total_cost, problems, trial))
             if cost < now.cost:
                 improved = True
                 damping = max(damping / 5, 1e-9)
@@ -90,8 +91,19 @@ def _without_prior(problem: Problem, shared: np.ndarray) -> Problem:
     return dataclasses.replace(problem, sd=np.where(shared, np.inf, problem.sd))
 
 
+def _of_each(function: Callable, problems: Sequence[Problem], x: np.ndarray) -> list:
+    """function(problem, x [K]) of each, side by side: kernels of fits release the GIL."""
+    found = [None] * len(problems)
+
+    def call(n: int) -> None:
+        found[n] = function(problems[n], x[n])
+
+    run_tasks(call, [(n,) for n in range(len(problems))], default_threads())
+    return found
+
+
 def _expand(problems: Sequence[Problem], x: np.ndarray) -> _Arrow:
-    costs, gradients, hessians = zip(*(expand(p, row) for p, row in zip(problems, x, strict=True)), strict=True)
+    costs, gradients, hessians = zip(*_of_each(expand, problems, x), strict=True)
     return _Arrow(float(sum(costs)), np.stack(gradients), np.stack(hessians))
 
 

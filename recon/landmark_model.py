@@ -7,13 +7,18 @@ tell: the neck stays at 0, the jaw does not roll, the eyes do not roll.
 from __future__ import annotations
 
 import copy
+import functools
 import math
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from flame_tools.errors import ShapeError
 from flame_tools.types import Embedding, HeadArrays
+
+if TYPE_CHECKING:
+    from recon.landmark_numba import Terms
 
 JAW, LEFT_EYE, RIGHT_EYE = 2, 3, 4
 _MOVED = (JAW, LEFT_EYE, RIGHT_EYE)
@@ -147,6 +152,8 @@ class LandmarkModel:
     def of_person(self, shape: np.ndarray) -> LandmarkModel:
         """The same landmarks on one person, shape [S]: a third of the work, since its layout has no identity."""
         own, shapes = copy.copy(self), len(shape)
+        for kept in ("terms", "rest"):
+            own.__dict__.pop(kept, None)
         own.layout = Layout.of(0, self.basis.shape[-1] - shapes)
         own.template = self.template.copy()
         own.template[self.sets] += self.basis[..., :shapes] @ shape
@@ -162,11 +169,25 @@ class LandmarkModel:
 
     def points(self, unknowns: np.ndarray) -> np.ndarray:
         """Unknowns [K] -> landmarks [L, 3] in the world, metres."""
-        return self._evaluate(unknowns, jacobian=False)[0]
+        from recon.landmark_numba import points_of
+
+        return points_of(self.terms, np.ascontiguousarray(unknowns, np.float64))
+
+    @functools.cached_property
+    def terms(self) -> Terms:
+        """The model as its kernels read it."""
+        from recon.landmark_numba import pack
+
+        return pack(self)
+
+    @functools.cached_property
+    def rest(self) -> np.ndarray:
+        """[L, 3] landmarks where all unknowns are 0."""
+        return self.points(np.zeros(self.layout.size))
 
     def points_and_jacobian(self, unknowns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Landmarks [L, 3] and their derivatives [L, 3, K]."""
-        return self._evaluate(unknowns, jacobian=True)
+        """Landmarks [L, 3] and their derivatives [L, 3, K]: plain numpy, the definition of the kernels."""
+        return self._evaluate(unknowns)
 
     def joints(self, unknowns: np.ndarray) -> np.ndarray:
         """Joints [5, 3] in the world; jaw and eyes do not move them."""
@@ -189,7 +210,7 @@ class LandmarkModel:
             derivatives += [(start, j, change[0]), (start + 1, j, change[1])]
         return np.stack(turns), derivatives
 
-    def _evaluate(self, unknowns: np.ndarray, *, jacobian: bool):
+    def _evaluate(self, unknowns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         lay = self.layout
         linear = slice(0, lay.expression.stop)
         coefficients = unknowns[linear]
@@ -211,8 +232,6 @@ class LandmarkModel:
         turn = rotation_matrix(unknowns[lay.rotation])
         away_from_root = local - joints[0][:, None]
         points = (turn @ away_from_root).T + joints[0] + unknowns[lay.translation]
-        if not jacobian:
-            return points, None
 
         d_local = np.empty((3, len(self), lay.rotation.start))
         d_away = -less @ self.joint_basis[list(_MOVED)]  # [3, 3, S + E]

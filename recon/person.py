@@ -5,17 +5,20 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 import numpy as np
 
+from flame_tools.threads import default_threads, run_tasks
 from flame_tools.types import HeadArrays
-from recon.arrow import solve
 from recon.fit import LandmarkFit, fit_many, starting_pose
 from recon.landmark_model import LandmarkModel, Layout
+from recon.least_squares import Problem
 from recon.observation import USUAL, FitOptions, Observation
-from recon.residuals import landmark_problem
+from recon.residuals import expected, eye_distance, targets_of
 
-AFRESH = 256  # frames
+AFRESH = 64  # frames; the first takes as long as four that follow
+TOLERANCE = 1e-4  # relative, on a frame's cost
 FOLLOW_STEPS = 12  # most steps of the solver from the frame before
 NEAR = 0.5  # a start whose landmarks lie within this share of the face is good enough to follow from
 
@@ -61,14 +64,23 @@ def follow(
     progress: Callable[[float], None] = lambda share: None,
     *,
     options: FitOptions = USUAL,
+    threads: int | None = None,  # as many as the process has cores; the fits do not depend on it
 ) -> list[FrameFit]:
-    """Fits of `count` frames in their order, each begun from the one before; every so often one begins afresh, so that
-    no mistake is followed for ever."""
+    """Fits of `count` frames in their order, each begun from the one before; every AFRESH frames one begins afresh, so
+    that no mistake is followed for ever, and such stretches are fitted side by side."""
+    lanes, seen = threads or default_threads(), iter(seen)
     fits: list[FrameFit] = []
-    for n, one in enumerate(seen):
-        before = None if n % AFRESH == 0 else fits[-1].unknowns
-        fits.append(fit_frame(head, person, one, start=before, options=options))
-        progress((n + 1) / count)
+
+    def fit_stretch(stretch: list[Observation], found: list[FrameFit]) -> None:
+        for one in stretch:
+            start = found[-1].unknowns if found else None
+            found.append(fit_frame(head, person, one, start=start, options=options))
+
+    while batch := list(islice(seen, lanes * AFRESH)):
+        stretches = [(batch[first : first + AFRESH], []) for first in range(0, len(batch), AFRESH)]
+        run_tasks(fit_stretch, stretches, lanes)
+        fits += (fit for _, found in stretches for fit in found)
+        progress(len(fits) / count)
     return fits
 
 
@@ -81,26 +93,28 @@ def fit_frame(
     options: FitOptions = USUAL,
 ) -> FrameFit:
     """Expression, jaw, lids, gaze and pose of one frame. A start that is far off is not followed."""
+    from recon.face_numba import solve_face
+
     model, lay = person.model, person.layout
     seen = dataclasses.replace(seen, view=dataclasses.replace(seen.view, focal_px=float(np.exp(person.log_focal))))
     rounds = (("all", FOLLOW_STEPS),)
     if start is None or _error(model, start, seen) > NEAR:
         start, rounds = starting_pose(model, seen), (("pose", 10), ("all", options.steps), ("all", options.steps))
-    unknowns, solution = start, None
+    mean, sd, low, high = expected(head, model, seen)
+    known = (mean, sd**-2.0, low, high)
+    unknowns, variance = np.ascontiguousarray(start), None
     for stage, steps in rounds:
         active = np.ones(lay.size, bool)
         if stage == "pose":
             active[: lay.rotation.start] = False
-        problem, _ = landmark_problem(head, model, seen, unknowns, options)
-        solution = solve(problem, unknowns, active=active, steps=steps, tolerance=1e-4)
-        unknowns = solution.x[0]
-    variance = np.diag(solution.covariance()[0])
+        targets, _ = targets_of(model, seen, unknowns, options)
+        unknowns, variance, _, _ = solve_face(
+            model.terms, targets, known, Problem.cauchy, active, unknowns, steps, TOLERANCE
+        )
     return FrameFit(unknowns, variance, _error(model, unknowns, seen))
 
 
 def _error(model: LandmarkModel, unknowns: np.ndarray, seen: Observation) -> float:
-    from recon.residuals import eye_distance
-
     marks = model.points(unknowns)[model.slices["468"]]
     projected = seen.view.project(marks, float(np.exp(unknowns[model.layout.log_focal][0])))
     return float(np.linalg.norm(projected - seen.landmarks, axis=1).mean() / eye_distance(model, unknowns, seen))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from flame_tools.types import HeadArrays
@@ -24,6 +26,9 @@ from recon.priors import (
     prior,
 )
 
+if TYPE_CHECKING:
+    from recon.landmark_numba import Targets
+
 _UPPER, _LOWER = np.array(LIP_PAIRS + LID_PAIRS).T
 _OF_LIDS = np.isin(_UPPER, [pair[0] for pair in LID_PAIRS])
 
@@ -32,14 +37,46 @@ def landmark_problem(
     head: HeadArrays, model: LandmarkModel, seen: Observation, at: np.ndarray, options: FitOptions
 ) -> tuple[Problem, np.ndarray]:
     """The least-squares problem with weights as seen from the pose in `at` [K], and the landmarks' weights [468]."""
-    lay, view = model.layout, seen.view
-    marks, irises = model.slices["468"], model.slices["iris"]
-    rows = np.concatenate([np.arange(marks.start, marks.stop), [irises.start, irises.start + 5]])
-    unit = eye_distance(model, at, seen)
+    from recon.landmark_numba import residuals_of
 
+    lay = model.layout
+    targets, weights = targets_of(model, seen, at, options)
+    count = len(targets.rows) + len(targets.upper) + 3
+
+    def residuals(x: np.ndarray, wants_jacobian: bool):
+        r, jacobian = np.empty((count, 2)), np.empty((count if wants_jacobian else 0, 2, lay.size))
+        residuals_of(model.terms, targets, np.ascontiguousarray(x, np.float64), r, jacobian)
+        return r, jacobian if wants_jacobian else None
+
+    robust = np.concatenate([np.ones(count - 3, bool), np.zeros(3, bool)])
+    return Problem(residuals, robust, *expected(head, model, seen)), weights
+
+
+def expected(
+    head: HeadArrays, model: LandmarkModel, seen: Observation
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Mean, standard deviation, lowest and highest value [K] of the unknowns, before the landmarks are looked at."""
+    lay, view = model.layout, seen.view
+    mean, sd = prior(head, lay, together=seen.together)
+    low, high = bounds(head, lay)
+    if view.focal_px is None:
+        mean[lay.log_focal], sd[lay.log_focal] = np.log(FOCAL_OVER_LONG_SIDE * max(view.size)), FOCAL_LOG_SD
+    else:
+        low[lay.log_focal] = high[lay.log_focal] = np.log(view.focal_px)
+    return mean, sd, low, high
+
+
+def targets_of(
+    model: LandmarkModel, seen: Observation, at: np.ndarray, options: FitOptions
+) -> tuple[Targets, np.ndarray]:
+    """What is seen, weighed as from the pose in `at` [K], and the landmarks' weights [468]."""
+    from recon.landmark_numba import Targets
+
+    view = seen.view
+    marks, irises = model.slices["468"], model.slices["iris"]
+    unit = eye_distance(model, at, seen)
     weights = landmark_trust() * _facing(model, at, seen, options.far_side) * seen.trust
-    targets = np.concatenate([seen.landmarks, seen.iris])
-    metric = np.empty((len(rows), 2, 2))  # takes pixels to standard deviations
+    metric = np.empty((470, 2, 2))
     metric[:468] = np.eye(2) * (np.sqrt(weights) / (options.noise * unit))[:, None, None]
     metric[468:] = np.eye(2) / (options.iris_noise * unit)
     along = seen.landmarks[np.roll(OVAL, -1)] - seen.landmarks[np.roll(OVAL, 1)]
@@ -49,52 +86,60 @@ def landmark_problem(
 
     both = np.sqrt(seen.trust[_UPPER] * seen.trust[_LOWER])
     upper, lower, lids, both = (part[both > 0] for part in (_UPPER, _LOWER, _OF_LIDS, both))
-    gap = (both / (options.gap_noise * unit))[:, None]
     apart = seen.landmarks[upper] - seen.landmarks[lower]
     closer = apart * _closing(np.linalg.norm(apart, axis=1) / unit, seen.together)[:, None]
     closer[lids] = 0
+    targets = Targets(
+        rows=np.concatenate([np.arange(marks.start, marks.stop), [irises.start, irises.start + 5]]),
+        places=np.concatenate([seen.landmarks, seen.iris]) - view.middle,
+        metric=metric,
+        upper=upper,
+        lower=lower,
+        closer=closer,
+        gap=both / (options.gap_noise * unit),
+        rotation=np.ascontiguousarray(view.rotation, np.float64),
+        shift=np.ascontiguousarray(view.shift, np.float64),
+        iris_radius=np.ascontiguousarray(seen.iris_radius, np.float64),
+    )
+    return targets, weights
 
-    def residuals(x: np.ndarray, wants_jacobian: bool):
-        points, change = model.points_and_jacobian(x) if wants_jacobian else (model.points(x), None)
-        focal = np.exp(x[lay.log_focal][0])
-        camera = points[rows] @ view.rotation.T + view.shift
-        depth = np.maximum(camera[:, 2:], 1e-3)
-        image = focal * camera[:, :2] / depth
-        off = image + view.middle - targets
-        r = np.einsum("nab,nb->na", metric, off)
-        # scalars, two to a row: iris sizes; distance, and a gap; gaze of the two eyes apart
-        eye_depth = depth[468:, 0]
-        scalars = np.array(
-            [
-                np.log(focal * IRIS_RADIUS_M / eye_depth / seen.iris_radius) / (IRIS_SD * np.sqrt(2)),
-                [np.log(eye_depth.mean() / DISTANCE_M) / DISTANCE_LOG_SD, 0.0],
-                (x[lay.eyes][:2] - x[lay.eyes][2:]) / (GAZE_APART_SD * np.array([0.5, 1.0])),
-            ]
-        )
-        r = np.concatenate([r, (off[upper] - off[lower] + closer) * gap, scalars])
-        if not wants_jacobian:
-            return r, None
-        moved = np.tensordot(view.rotation, change.swapaxes(0, 1)[:, rows], 1).swapaxes(0, 1)
-        d_image = (focal * moved[:, :2] - image[:, :, None] * moved[:, 2:]) / depth[:, :, None]
-        d_image[:, :, lay.log_focal] += image[:, :, None]
-        d_depth = moved[468:, 2]  # [2, K]
-        extra = np.zeros((3, 2, lay.size))
-        extra[0] = -d_depth / eye_depth[:, None] / (IRIS_SD * np.sqrt(2))
-        extra[0, :, lay.log_focal] += 1 / (IRIS_SD * np.sqrt(2))
-        extra[1, 0] = d_depth.mean(0) / eye_depth.mean() / DISTANCE_LOG_SD
-        for axis, sd in ((0, GAZE_APART_SD * 0.5), (1, GAZE_APART_SD)):
-            extra[2, axis, lay.eyes.start + axis] = 1 / sd
-            extra[2, axis, lay.eyes.start + 2 + axis] = -1 / sd
-        return r, np.concatenate([metric @ d_image, (d_image[upper] - d_image[lower]) * gap[:, None], extra])
 
-    mean, sd = prior(head, lay, together=seen.together)
-    low, high = bounds(head, lay)
-    if view.focal_px is None:
-        mean[lay.log_focal], sd[lay.log_focal] = np.log(FOCAL_OVER_LONG_SIDE * max(view.size)), FOCAL_LOG_SD
-    else:
-        low[lay.log_focal] = high[lay.log_focal] = np.log(view.focal_px)
-    robust = np.concatenate([np.ones(len(rows) + len(upper), bool), np.zeros(3, bool)])
-    return Problem(residuals, robust, mean, sd, low, high), weights
+def plainly(model: LandmarkModel, targets: Targets, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Residuals [R + P + 3, 2] at x [K] and their Jacobian [..., K]: the definition of `landmark_numba.residuals_of`.
+
+    Landmarks in standard deviations, gaps likewise, then three rows of scalars: the irises' sizes; the distance, and
+    nothing; how far the gaze of the eyes is apart.
+    """
+    lay, upper, lower, gap = model.layout, targets.upper, targets.lower, targets.gap[:, None]
+    points, change = model.points_and_jacobian(x)
+    focal = np.exp(x[lay.log_focal][0])
+    camera = points[targets.rows] @ targets.rotation.T + targets.shift
+    depth = np.maximum(camera[:, 2:], 1e-3)
+    image = focal * camera[:, :2] / depth
+    off = image - targets.places
+    eye_depth = depth[-2:, 0]
+    scalars = np.array(
+        [
+            np.log(focal * IRIS_RADIUS_M / eye_depth / targets.iris_radius) / (IRIS_SD * np.sqrt(2)),
+            [np.log(eye_depth.mean() / DISTANCE_M) / DISTANCE_LOG_SD, 0.0],
+            (x[lay.eyes][:2] - x[lay.eyes][2:]) / (GAZE_APART_SD * np.array([0.5, 1.0])),
+        ]
+    )
+    r = np.concatenate(
+        [np.einsum("nab,nb->na", targets.metric, off), (off[upper] - off[lower] + targets.closer) * gap, scalars]
+    )
+    moved = np.tensordot(targets.rotation, change.swapaxes(0, 1)[:, targets.rows], 1).swapaxes(0, 1)
+    d_image = (focal * moved[:, :2] - image[:, :, None] * moved[:, 2:]) / depth[:, :, None]
+    d_image[:, :, lay.log_focal] += image[:, :, None]
+    d_depth = moved[-2:, 2]  # [2, K]
+    extra = np.zeros((3, 2, lay.size))
+    extra[0] = -d_depth / eye_depth[:, None] / (IRIS_SD * np.sqrt(2))
+    extra[0, :, lay.log_focal] += 1 / (IRIS_SD * np.sqrt(2))
+    extra[1, 0] = d_depth.mean(0) / eye_depth.mean() / DISTANCE_LOG_SD
+    for axis, sd in ((0, GAZE_APART_SD * 0.5), (1, GAZE_APART_SD)):
+        extra[2, axis, lay.eyes.start + axis] = 1 / sd
+        extra[2, axis, lay.eyes.start + 2 + axis] = -1 / sd
+    return r, np.concatenate([targets.metric @ d_image, (d_image[upper] - d_image[lower]) * gap[:, None], extra])
 
 
 def eye_distance(model: LandmarkModel, unknowns: np.ndarray, seen: Observation) -> float:
@@ -120,7 +165,7 @@ def _facing(model: LandmarkModel, at: np.ndarray, seen: Observation, least: floa
 
     The direction and not the normal: the far wing of the nose is unseen long before its normal says so.
     """
-    rest = model.points(np.zeros(model.layout.size))[model.slices["468"]]
+    rest = model.rest[model.slices["468"]]
     axis = np.array([0.0, 0.0, model.joint_template[1:3, 2].mean()])
     outward = (rest - axis) * (1.0, 0.0, 1.0)
     outward /= np.linalg.norm(outward, axis=1, keepdims=True)

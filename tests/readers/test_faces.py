@@ -81,5 +81,14 @@ def test_the_same_bytes_from_any_thread(astronaut):
             assert again.iris.tobytes() == once.iris.tobytes()
 
 
+def test_the_same_bytes_on_any_number_of_cores(astronaut, monkeypatch):
+    monkeypatch.setattr("readers.landmarks.default_threads", lambda: 1)
+    (once,) = read_faces(astronaut)
+    monkeypatch.setattr("readers.landmarks.default_threads", lambda: 3)
+    (again,) = read_faces(astronaut)
+    assert again.landmarks.tobytes() == once.landmarks.tobytes()
+    assert again.iris.tobytes() == once.iris.tobytes()
+
+
 def test_no_face_no_reading():
     assert read_faces(np.full((64, 64, 3), 128, np.uint8), all=True) == []
