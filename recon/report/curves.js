@@ -116,7 +116,7 @@ function drawLane(canvas, text, curve) {
   const middle = (low + high) / 2, half = Math.max(high - low, least) / 2;
   [low, high] = [middle - half - room, middle + half + room];
   const y = (v) => (v == null ? null : height - 4 - (height - 8) * (v - low) / (high - low));
-  const { step, values } = ticks(low, high, 3);
+  const { step, values } = ticks(low, high, 4);
   pen.textAlign = "right";
   pen.textBaseline = "middle";
   for (const v of values) {

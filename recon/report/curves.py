@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import torch
@@ -101,7 +102,7 @@ def thinned(
     count = max(most // 2, 1) if extremes else most
     edges = np.linspace(0, len(values), count + 1).round().astype(int)
     found = []
-    for low, high in zip(edges[:-1], edges[1:], strict=True):
+    for low, high in pairwise(edges.tolist()):
         part = values[low:high]
         known = np.flatnonzero(np.isfinite(part))
         if extremes:

@@ -12,6 +12,7 @@ from flame_tools.head import Head
 from flame_tools.landmarks import embed
 from flame_tools.posing import person
 from flame_tools.types import FaceParams, Track
+from recon.report.fitted import EYES
 from recon.report.overlay import CLAY, ERROR_LIMIT
 from render.camera import portrait_camera, project
 from render.heat import heat_colours, painted
@@ -29,13 +30,15 @@ class FaceMap:
 
     picture: bytes  # WebP with transparency, of SIZE
     points: np.ndarray  # [468, 2] pixels; NaN where the landmark faces away
+    eye_px: float  # distance between the eye joints, were they side by side
 
 
 def face_maps(track: Track, head: Head, errors: np.ndarray) -> list[FaceMap]:
     """From the front, from the subject's left and right, with errors [468] of the distance between the eyes."""
     someone = person(track, head)
     with torch.no_grad():
-        vertices = someone.vertices(FaceParams.neutral(head)).double()
+        rest = FaceParams.neutral(head)
+        vertices, eyes = someone.vertices(rest).double(), someone.skeleton(rest)[0][list(EYES)].double().numpy()
         posed = embed(vertices, head.landmark_corners_468, head.landmark_barycentrics_468.double())
     points, vertices = posed.numpy(), vertices.numpy()
     colours = _colours(vertices, points, errors, head)
@@ -49,7 +52,9 @@ def face_maps(track: Track, head: Head, errors: np.ndarray) -> list[FaceMap]:
         place = project(points, camera)[:, :2]
         eye = -np.asarray(camera.world_to_camera)[:3, :3].T @ np.asarray(camera.world_to_camera)[:3, 3]
         away = (normals * (eye - points)).sum(1) < 0
-        maps.append(FaceMap(webp(drawn, 86), np.where(away[:, None], np.nan, place)))
+        depth = float(project(eyes, camera)[:, 2].mean())
+        eye_px = float(np.linalg.norm(eyes[0] - eyes[1]) * camera.focal[0] / depth)
+        maps.append(FaceMap(webp(drawn, 86), np.where(away[:, None], np.nan, place), eye_px))
     return maps
 
 

@@ -15,7 +15,7 @@ from flame_tools.types import Track
 from render.camera import at_frame, project
 
 _CHUNK = 64
-_EYES = (3, 4)  # of flame_tools.types.JOINTS
+EYES = (3, 4)  # of flame_tools.types.JOINTS
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ class FittedTrack:
             params = self.track.params.frame(slice(start, start + _CHUNK))
             with torch.no_grad():
                 vertices = small.vertices(params).double().numpy()
-                eyes = small.skeleton(params)[0][:, list(_EYES)].double().numpy()
+                eyes = small.skeleton(params)[0][:, list(EYES)].double().numpy()
             points = np.einsum("tlcd,lc->tld", vertices[:, corners], weights)
             for i, (mine, pair) in enumerate(zip(points, eyes, strict=True), start):
                 yield self._frame(i, mine, pair)
@@ -64,4 +64,3 @@ class FittedTrack:
             per_metre /= float(project(eyes, camera)[:, 2].mean())
         distance = float(np.linalg.norm(eyes[0] - eyes[1])) * per_metre
         return Fitted(project(points, camera)[:, :2], distance, 1000 / per_metre)
-

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 
 import numpy as np
 
@@ -11,8 +12,8 @@ from flame_tools.head import Head
 from flame_tools.types import Camera
 from render.camera import cut
 from render.heat import heat_colours, painted
-from render.materials import Look
-from render.preview import draw_rgba, overlay
+from render.materials import Look, linear_to_srgb, srgb_to_linear
+from render.preview import draw_rgba
 
 PANELS = ("source", "head", "landmarks")
 CLAY = (214, 222, 232)  # of a head without errors on it
@@ -89,7 +90,7 @@ def panels(image: np.ndarray, shown: Sequence[Shown], look: Look, where: Cut) ->
     for face in shown:
         camera = cut(face.camera, where.box, where.size)
         drawn = draw_rgba(look, face.vertices, camera, threads=None)
-        over = overlay(over, drawn, BRIDGED_OPACITY if face.bridged else OPACITY)
+        over = blended(over, drawn, BRIDGED_OPACITY if face.bridged else OPACITY)
     if any(face.bridged for face in shown):
         over = _framed(over)
     marked = np.rint(source * _DIM).astype(np.uint8)
@@ -100,6 +101,29 @@ def panels(image: np.ndarray, shown: Sequence[Shown], look: Look, where: Cut) ->
             radius = float(np.clip(spread / 180, 0.8, 3.0))
             marked = dots(marked, points, heat_colours(face.error, ERROR_LIMIT), radius)
     return np.concatenate([source, over, marked], 1)
+
+
+def blended(image: np.ndarray, drawn: np.ndarray, opacity: float) -> np.ndarray:
+    """What render.preview.overlay gives, by tables and only where something is drawn: a tenth of the time."""
+    rows, columns = (np.flatnonzero(drawn[..., 3].any(axis)) for axis in (1, 0))
+    if not len(rows):
+        return image
+    part = np.s_[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    to_light, to_bytes = _tables()
+    alpha = drawn[part][..., 3:].astype(np.float32) * np.float32(opacity / 255)
+    below = to_light[image[part]]
+    mixed = below + alpha * (to_light[drawn[part][..., :3]] - below)
+    out = image.copy()
+    out[part] = to_bytes[np.rint(mixed * (len(to_bytes) - 1)).astype(np.int32)]
+    return out
+
+
+@cache
+def _tables() -> tuple[np.ndarray, np.ndarray]:
+    """sRGB bytes to linear light, and linear light in 2^14 steps back to bytes."""
+    to_light = srgb_to_linear(np.arange(256) / 255).astype(np.float32)
+    back = linear_to_srgb(np.linspace(0, 1, 1 << 14))
+    return to_light, np.rint(back * 255).astype(np.uint8)
 
 
 def _framed(image: np.ndarray, thick: int = 4) -> np.ndarray:
@@ -116,8 +140,11 @@ def dots(
     radius: float,
 ) -> np.ndarray:  # uint8 [H, W, 3]
     """Discs with soft edges; where they meet, their colours mix."""
-    height, width = image.shape[:2]
     reach = int(np.ceil(radius + 1))
+    corner = np.clip(np.floor(points.min(0)).astype(int) - reach, 0, image.shape[1::-1])
+    end = np.clip(np.ceil(points.max(0)).astype(int) + reach + 1, corner, image.shape[1::-1])
+    place = np.s_[corner[1] : end[1], corner[0] : end[0]]
+    points, (width, height) = points - corner, end - corner
     steps = np.arange(-reach, reach + 1)
     near = np.floor(points).astype(int)[:, None] + np.stack(np.meshgrid(steps, steps), -1).reshape(-1, 2)  # [n, m, 2]
     away = np.linalg.norm(near + 0.5 - points[:, None], axis=-1)
@@ -131,7 +158,9 @@ def dots(
     np.add.at(mixed, (y, x), alpha[keep][:, None] * shades)
     share = np.minimum(weight, 1)[..., None]
     tone = mixed / np.maximum(weight, 1e-9)[..., None]
-    return np.rint(image * (1 - share) + tone * share).astype(np.uint8)
+    out = image.copy()
+    out[place] = np.rint(image[place] * (1 - share) + tone * share)
+    return out
 
 
 def of_picture(camera: Camera, image: np.ndarray) -> Camera:

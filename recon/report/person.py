@@ -30,10 +30,17 @@ class Person:
     numbers: dict  # of recon.report.summary
     plotted: dict  # JSON beside them for the page
     maps: tuple[FaceMap, ...]
+    read: tuple[np.ndarray | None, ...] | None  # [468, 2] of each picture; None of a film, whose lie in its parts
 
 
 def person_of(
-    track: Track, head: Head, found: Residuals, curves: Sequence[Curve], powers: dict[str, Power], numbers: dict
+    track: Track,
+    head: Head,
+    found: Residuals,
+    curves: Sequence[Curve],
+    powers: dict[str, Power],
+    numbers: dict,
+    read: tuple[np.ndarray | None, ...] | None,
 ) -> Person:
     """What a page needs of a person."""
     first = _first_shown(curves, len(track))
@@ -59,8 +66,9 @@ def person_of(
         },
     }  # fmt: skip
     maps = tuple(face_maps(track, head, found.per_landmark))
-    plotted["maps"] = {"size": list(SIZE), "points": [[_list(xy, 1) for xy in m.points] for m in maps]}
-    return Person(track, found, numbers, plotted, maps)
+    places = [[_list(xy, 1) for xy in m.points] for m in maps]
+    plotted["maps"] = {"size": list(SIZE), "points": places, "eye": round(maps[0].eye_px, 1)}
+    return Person(track, found, numbers, plotted, maps, read)
 
 
 def _first_shown(curves: Sequence[Curve], frames: int) -> set[str]:

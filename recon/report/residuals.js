@@ -67,7 +67,7 @@ function nearest(canvas, event) {
 
 function drawFace() {
   const { pen, width } = clean($("face").querySelector("canvas")), [wide, high] = moment.plotted.maps.size;
-  const scale = width / wide, { per_landmark: errors, offset } = moment.who.error, eye = 150 * scale;
+  const scale = width / wide, { per_landmark: errors, offset } = moment.who.error, eye = moment.plotted.maps.eye * scale;
   pen.drawImage(faces.pictures[moment.person][faces.side], 0, 0, wide * scale, high * scale);
   points().forEach(([x, y], i) => {
     if (x === null) return;

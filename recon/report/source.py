@@ -65,9 +65,10 @@ def check_fits(track: Track, source: Source) -> None:
         return
     end = source.first(track) + len(track)
     if end > source.film.count or tuple(track.camera.size) != tuple(source.film.size):
+        own, (width, height) = track.camera.size, source.film.size
         raise InputError(
-            f"the track ends at frame {end} of {track.camera.size[0]} x {track.camera.size[1]} pixels, but {source.name} "
-            f"has {source.film.count} frames of {source.film.size[0]} x {source.film.size[1]}; give the film it was made of"
+            f"the track ends at frame {end} of {own[0]} x {own[1]} pixels, but {source.name} has {source.film.count} "
+            f"frames of {width} x {height}; give the film it was made of"
         )
 
 
@@ -122,5 +123,7 @@ def _number_of(source: Source, first: int, fitted: Sequence[Fitted]) -> int:
             number = int(part.id[row])
             votes[number] = votes.get(number, 0.0) + max(near, 0.0)
     if not votes or max(votes.values()) == 0:
-        raise InputError(f"the readings of {source.name} hold no face where the track has one; they are of another film")
+        raise InputError(
+            f"the readings of {source.name} hold no face where the track has one; they are of another film"
+        )
     return max(sorted(votes), key=votes.get)

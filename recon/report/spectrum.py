@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -24,7 +25,7 @@ class Power:
         """RMS in each band, in the unit of the samples."""
         step = self.hz[1] - self.hz[0]
         found = []
-        for low, high in zip(BANDS_HZ[:-1], BANDS_HZ[1:], strict=True):
+        for low, high in pairwise(BANDS_HZ):
             inside = (self.hz >= low) & (self.hz < high)
             if inside.any():
                 top = None if np.isinf(high) or high > self.hz[-1] + step else high

@@ -37,12 +37,16 @@ def warnings_of(track: Track, found: Residuals, yaw: np.ndarray, yaw_sd: np.ndar
         said.append(Warned("unread", f"No landmarks could be read in {share(unread)}."))
     if found.bridged.mean() > MUCH_BRIDGED:
         said.append(
-            Warned("hidden", f"{found.bridged.mean():.0%} of the frames are bridged: the face was hidden or lost there.")
+            Warned(
+                "hidden", f"{found.bridged.mean():.0%} of the frames are bridged: the face was hidden or lost there."
+            )
         )
     height = float(np.median(found.size_px))
     if height < SMALL_PX:
         said.append(
-            Warned("small", f"The face is {height:.0f} pixels tall; below {SMALL_PX}, lids and lip corners are guessed.")
+            Warned(
+                "small", f"The face is {height:.0f} pixels tall; below {SMALL_PX}, lids and lip corners are guessed."
+            )
         )
     far = np.abs(yaw) > FAR_DEG
     if far.mean() > MUCH_FAR:
@@ -53,7 +57,9 @@ def warnings_of(track: Track, found: Residuals, yaw: np.ndarray, yaw_sd: np.ndar
         said.append(Warned("cut off", f"The face reaches beyond the border in {share(cut)}."))
     error = quality.get("nme_468")
     if isinstance(error, float) and error > HIGH_ERROR:
-        said.append(Warned("error", f"Landmarks that the fit had not seen are {error:.1%} off; portraits give about 2 %."))
+        said.append(
+            Warned("error", f"Landmarks that the fit had not seen are {error:.1%} off; portraits give about 2 %.")
+        )
     if np.isfinite(yaw_sd).any() and np.nanmedian(yaw_sd) > UNSURE_POSE_DEG:
         said.append(Warned("pose", f"The head's yaw is known to ±{np.nanmedian(yaw_sd):.0f}° only."))
     if track.provenance.get("focal_px", {}).get("known") is False:

@@ -19,7 +19,7 @@ from flame_tools.posing import posed_frames
 from flame_tools.types import Track
 from recon.report.curves import curves_of
 from recon.report.face_map import webp
-from recon.report.figures import Residuals, powers_of, residuals_of
+from recon.report.figures import powers_of, residuals_of
 from recon.report.fitted import FittedTrack
 from recon.report.overlay import Shown, cut_of, film_panels, of_picture, panels, tinted
 from recon.report.page import Moving, Still, write_page
@@ -106,23 +106,25 @@ def _person(track: Track, head: Head, name: str, source: Source) -> Person:
     fitted = FittedTrack(track, head)
     film = source.film is not None
     sizes = [tuple(track.camera.size)] if film else [source.picture(i).shape[1::-1] for i in range(len(track))]
-    found = residuals_of(track, fitted, read_landmarks(track, source, fitted), sizes, film=film)
+    read = None if film else tuple(read_landmarks(track, source, fitted))
+    seen = iter(read) if read is not None else read_landmarks(track, source, fitted)
+    found = residuals_of(track, fitted, seen, sizes, film=film)
     curves = list(curves_of(track, head))
     powers = powers_of(track, curves) if film else {}
-    return person_of(track, head, found, curves, powers, summary(track, head, name, found, curves, powers))
+    return person_of(track, head, found, curves, powers, summary(track, head, name, found, curves, powers), read)
 
 
-def _shown(track: Track, head: Head, found: Residuals, source: Source) -> Iterator[Shown]:
-    fitted = FittedTrack(track, head)
-    streams = zip(posed_frames(track, head), fitted, read_landmarks(track, source, fitted), strict=True)
-    for i, (vertices, mine, read) in enumerate(streams):
+def _shown(person: Person, head: Head, source: Source) -> Iterator[Shown]:
+    track, fitted = person.track, FittedTrack(person.track, head)
+    seen = person.read if person.read is not None else read_landmarks(track, source, fitted)
+    for i, (vertices, mine, read) in enumerate(zip(posed_frames(track, head), fitted, seen, strict=True)):
         error = None if read is None else mine.error(read)
-        yield Shown(vertices, at_frame(track.camera, i), read, error, bool(found.bridged[i]))
+        yield Shown(vertices, at_frame(track.camera, i), read, error, bool(person.found.bridged[i]))
 
 
 def _stills(people: Sequence[Person], head: Head, source: Source) -> Still:
     look, pictures = tinted(head), []
-    streams = [_shown(person.track, head, person.found, source) for person in people]
+    streams = [_shown(person, head, source) for person in people]
     for number in range(len(source.pictures)):
         image = source.picture(number)
         faces = [next(stream) for stream in streams]
@@ -143,9 +145,7 @@ def _film(
     span = range(min(s.start for s in spans), max(s.stop for s in spans))
     where = cut_of([_hull(person.found.boxes) for person in people], source.film.size, width=FILM_PANEL[0],
                    height=FILM_PANEL[1])  # fmt: skip
-    faces = [
-        (s, _shown(person.track, head, person.found, source)) for s, person in zip(spans, people, strict=True)
-    ]
+    faces = [(s, _shown(person, head, source)) for s, person in zip(spans, people, strict=True)]
     rate = source.film.fps or _mean_rate(source.film.times_s, span) or frame_rate(tracks[0])
     drawn = film_panels(source.film.frames(span.start), span, faces, tinted(head), where)
     sound = next((t for t in tracks if t.audio is not None), None)
