@@ -24,6 +24,9 @@ export function stretch(scale, from, to) {
   return [Math.max(scale.left, scale.left + (from - 0.5) * step), Math.min(scale.right, scale.left + (to + 0.5) * step)];
 }
 
+/** Which of so many points of a curve is the one of the moment. */
+export const pointAt = (count) => Math.round(moment.frame * (count - 1) / Math.max(moment.who.frames - 1, 1));
+
 export function bridges(pen, scale, height) {
   for (const [from, to] of moment.who.bridged) hatch(pen, ...stretch(scale, from, to), height);
 }
@@ -138,7 +141,7 @@ function drawLane(canvas, text, curve) {
     for (let i = 0; i < xs.length; i++) if (ys[i] != null) pen.fillRect(xs[i] - 1.5, ys[i] - 1.5, 3, 3);
   }
   playhead(pen, scale, height);
-  text.textContent = said(curve, Math.round(moment.frame * (xs.length - 1) / Math.max(moment.who.frames - 1, 1)));
+  text.textContent = said(curve, pointAt(xs.length));
 }
 
 /** One value with its bars, on the scale of its group. */

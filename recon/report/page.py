@@ -52,7 +52,7 @@ def write_page(path: Path, content: dict, people: Sequence[Person], shown: Still
         with written_whole(beside) as temporary:
             shutil.copyfile(shown.file, temporary)
     facts = content | {
-        "people": [p.numbers | {"plotted": p.plotted} for p in people],
+        "people": [_numbers(p) | {"plotted": p.plotted} for p in people],
         "heat": HEAT,
         "shown": _facts(shown, beside),
     }
@@ -74,6 +74,12 @@ def write_page(path: Path, content: dict, people: Sequence[Person], shown: Still
                 _write_blobs(file, people, shown, inside=beside is None)
             else:
                 file.write(parts[mark[1]].encode())
+
+
+def _numbers(person: Person) -> dict:
+    """A person's numbers but for the errors of all frames, which are there thinned."""
+    error = {k: v for k, v in person.numbers["error"].items() if k != "per_frame"}
+    return person.numbers | {"error": error}
 
 
 def own_script() -> str:

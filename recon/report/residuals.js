@@ -1,6 +1,6 @@
 // Where and when landmarks lie apart: over time, by part, on the face.
 import { $, facts, heatColour, made, moment, percent, pictureOf } from "./facts.js";
-import { bridges, playhead, scaleOf, seekable, stretch } from "./curves.js";
+import { bridges, playhead, pointAt, scaleOf, seekable } from "./curves.js";
 import { clean, line, short, ticks } from "./plots.js";
 
 const SIDES = ["Front", "Left", "Right"];
@@ -109,18 +109,19 @@ export function drawErrors() {
   line(pen, scale.xs, error.map(y), "#f6bd86");
   playhead(pen, scale, height);
   const label = document.querySelector("#error-line .label");
-  label.replaceChildren(made("b", "all landmarks"), made("span", percent(moment.who.error.per_frame[moment.frame])));
+  label.replaceChildren(made("b", "all landmarks"), made("span", percent(error[pointAt(error.length)])));
   drawParts(parts, limit);
 }
 
 function drawParts(parts, limit) {
   const { pen, width, height } = clean(document.querySelector("#error-parts canvas")), scale = scaleOf(width);
   const rows = Object.values(parts), tall = height / rows.length, count = rows[0].length;
-  const wide = (scale.right - scale.left) / count;
+  const step = (scale.right - scale.left) / Math.max(count - 1, 1);
+  const edge = (i) => Math.min(Math.max(scale.left + (i - 0.5) * step, scale.left), scale.right);
   rows.forEach((row, k) => row.forEach((value, i) => {
     if (value === null) return;
     pen.fillStyle = heatColour(value, limit);
-    pen.fillRect(scale.left + i * wide, k * tall + 1, wide + 0.5, tall - 2);
+    pen.fillRect(edge(i), k * tall + 1, edge(i + 1) - edge(i) + 0.5, tall - 2);
   }));
   bridges(pen, scale, height);
   playhead(pen, scale, height);

@@ -34,9 +34,13 @@ class Source:
         one = self.pictures[number]
         return one if isinstance(one, np.ndarray) else read_image(one)
 
-    def first(self, track: Track) -> int:
-        """Which frame of the film is a track's first."""
-        return int(track.provenance.get("first_frame", 0))
+
+def first_frame(track: Track) -> int:
+    """Which frame of its film is a track's first."""
+    found = track.provenance.get("first_frame", 0)
+    if not isinstance(found, int) or found < 0:
+        raise InputError(f"the track says that it begins at frame {found!r} of its film; wanted a number from 0 on")
+    return found
 
 
 def source_of(source: Pictured | Sequence[Pictured] | Footage, parts: Path | None = None) -> Source:
@@ -63,7 +67,7 @@ def check_fits(track: Track, source: Source) -> None:
         if len(track) not in (1, len(source.pictures)) or (len(track) == 1 < len(source.pictures)):
             raise InputError(f"the track has {len(track)} frames, but there are {len(source.pictures)} pictures")
         return
-    end = source.first(track) + len(track)
+    end = first_frame(track) + len(track)
     if end > source.film.count or tuple(track.camera.size) != tuple(source.film.size):
         own, (width, height) = track.camera.size, source.film.size
         raise InputError(
@@ -80,11 +84,11 @@ def read_landmarks(track: Track, source: Source, fitted: Sequence[Fitted]) -> It
     if source.film is None:
         yield from (_in_picture(source.picture(i), one) for i, one in enumerate(fitted))
         return
-    whose = _number_of(source, source.first(track), fitted)
+    whose = _number_of(source, first_frame(track), fitted)
     wanted = 0  # frame of the track
     for part in read_parts(source.parts):
         for row in np.flatnonzero(part.id == whose):
-            place = int(part.frame[row]) - source.first(track)
+            place = int(part.frame[row]) - first_frame(track)
             if not wanted <= place < len(track):
                 continue
             yield from (None for _ in range(place - wanted))

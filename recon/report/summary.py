@@ -11,8 +11,9 @@ from flame_tools.head import Head
 from flame_tools.types import Track
 from recon.report.curves import GROUPS, Curve
 from recon.report.figures import Residuals, part_masks, ranges
+from recon.report.source import first_frame
 from recon.report.spectrum import Power
-from recon.report.warnings import warnings_of
+from recon.report.warnings import figures_in, warnings_of
 
 _COMPONENTS = 6  # of the identity, that are named
 
@@ -27,12 +28,12 @@ def summary(
     parts = {part: _mean(found.per_landmark[mask]) for part, mask in masks.items()}
     return {
         "name": name,
-        "made_by": track.provenance.get("made_by"),
+        "made_by": _text(track, "made_by"),
         "frames": len(track),
-        "first_frame": int(track.provenance.get("first_frame", 0)),
+        "first_frame": first_frame(track),
         "seconds": [_plain(track.time_s[0]), _plain(track.time_s[-1])],
         "fps": None if track.fps is None else list(track.fps),
-        "quality": _finite(dict(track.provenance.get("quality", {}))),
+        "quality": figures_in(track, "quality"),
         "bridged": ranges(found.bridged),
         "unread": ranges(np.isnan(found.per_frame)),
         "error": {
@@ -52,8 +53,8 @@ def summary(
             "acceleration_mm_s2": {k: None if v is None else round(v, 1) for k, v in found.jitter_mm_s2.items()},
             "bands": _bands(found, powers),
         },
-        "focal_px": _finite(track.provenance.get("focal_px")) or _focal(track),
-        "metric_scale": track.provenance.get("metric_scale"),
+        "focal_px": _focal(track),
+        "metric_scale": _text(track, "metric_scale"),
         "identity": _identity(track, head),
         "warnings": [vars(one) for one in warnings_of(track, found, yaw.values, yaw.sd)],
     }
@@ -70,8 +71,13 @@ def _bands(found: Residuals, powers: dict[str, Power]) -> dict[str, list[dict]]:
 
 
 def _focal(track: Track) -> dict:
+    """In pixels; `known` where it was given, None where nobody says."""
     focal = np.atleast_1d(np.asarray(track.camera.focal, np.float64)[..., 0])
-    return {"value": _plain(focal.mean(), 1), "least": _plain(focal.min(), 1), "most": _plain(focal.max(), 1)}
+    known = figures_in(track, "focal_px").get("known")
+    return {
+        "value": _plain(focal.mean(), 1), "least": _plain(focal.min(), 1), "most": _plain(focal.max(), 1),
+        "known": None if known is None else bool(known),
+    }  # fmt: skip
 
 
 def _identity(track: Track, head: Head) -> dict:
@@ -97,7 +103,6 @@ def _mean(values: np.ndarray) -> float | None:
     return _plain(known.mean()) if len(known) else None
 
 
-def _finite(found: dict | None) -> dict | None:
-    if found is None:
-        return None
-    return {k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in found.items()}
+def _text(track: Track, name: str) -> str | None:
+    found = track.provenance.get(name)
+    return None if found is None else str(found)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -27,7 +28,7 @@ class Warned:
 
 def warnings_of(track: Track, found: Residuals, yaw: np.ndarray, yaw_sd: np.ndarray) -> list[Warned]:
     """In the order in which they matter. `yaw` [T] in degrees."""
-    said, quality, frames = [], track.provenance.get("quality", {}), len(track)
+    said, quality, frames = [], figures_in(track, "quality"), len(track)
 
     def share(mask: np.ndarray) -> str:
         return "the picture" if frames == 1 else f"{mask.mean():.0%} of the frames"
@@ -56,14 +57,22 @@ def warnings_of(track: Track, found: Residuals, yaw: np.ndarray, yaw_sd: np.ndar
     if cut.mean() > MUCH_BRIDGED:
         said.append(Warned("cut off", f"The face reaches beyond the border in {share(cut)}."))
     error = quality.get("nme_468")
-    if isinstance(error, float) and error > HIGH_ERROR:
+    if error is not None and error > HIGH_ERROR:
         said.append(
             Warned("error", f"Landmarks that the fit had not seen are {error:.1%} off; portraits give about 2 %.")
         )
     if np.isfinite(yaw_sd).any() and np.nanmedian(yaw_sd) > UNSURE_POSE_DEG:
         said.append(Warned("pose", f"The head's yaw is known to ±{np.nanmedian(yaw_sd):.0f}° only."))
-    if track.provenance.get("focal_px", {}).get("known") is False:
+    if figures_in(track, "focal_px").get("known") == 0:
         said.append(
             Warned("focal", "The focal length was not given: distance and size rest on a usual lens and a usual iris.")
         )
     return said
+
+
+def figures_in(track: Track, name: str) -> dict[str, float]:
+    """The numbers of a group in a track's provenance, which a file may have filled with anything."""
+    found = track.provenance.get(name)
+    if not isinstance(found, dict):
+        return {}
+    return {str(k): v for k, v in found.items() if isinstance(v, (bool, int, float)) and math.isfinite(v)}

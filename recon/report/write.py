@@ -24,7 +24,7 @@ from recon.report.fitted import FittedTrack
 from recon.report.overlay import Shown, cut_of, film_panels, of_picture, panels, tinted
 from recon.report.page import Moving, Still, write_page
 from recon.report.person import Person, person_of
-from recon.report.source import Pictured, Source, check_fits, read_landmarks, source_of
+from recon.report.source import Pictured, Source, check_fits, first_frame, read_landmarks, source_of
 from recon.report.summary import summary
 from render.camera import at_frame
 from render.film import frame_rate
@@ -51,7 +51,8 @@ def write_report(
     """Write the page, and return the numbers that NAME.report.json holds (docs/report.md).
 
     The page needs nothing else, but for a film whose overlay is large: that lies beside it as NAME.report.html.mp4.
-    The same tracks and source give the same bytes. The memory does not grow with a film but for a few numbers a frame.
+    The same tracks and source give the same bytes. Frames and landmarks are drawn from the film and its readings one
+    after the other: memory grows by a few hundred bytes a frame, as the track itself does.
 
     Raises InputError where a track was not made of this source.
     """
@@ -91,6 +92,8 @@ def write_report(
 def _opened(source, parts, scratch: Path, progress: Callable[[float], None]) -> Source:
     if isinstance(source, (str, os.PathLike)) and is_film(source):
         source = open_footage(source)
+    if isinstance(source, Sequence) and not isinstance(source, (str, np.ndarray)) and len(source) == 1:
+        return _opened(source[0], parts, scratch, progress)
     film = not isinstance(source, (str, os.PathLike, np.ndarray, Sequence))
     if not film:
         return source_of(source)
@@ -141,7 +144,7 @@ def _film(
     from render.video import write_video
 
     tracks = [person.track for person in people]
-    spans = [range(source.first(t), source.first(t) + len(t)) for t in tracks]
+    spans = [range(first_frame(t), first_frame(t) + len(t)) for t in tracks]
     span = range(min(s.start for s in spans), max(s.stop for s in spans))
     where = cut_of([_hull(person.found.boxes) for person in people], source.film.size, width=FILM_PANEL[0],
                    height=FILM_PANEL[1])  # fmt: skip

@@ -148,6 +148,8 @@ def test_another_film_or_face_is_refused(made, head, tmp_path):
     track, source = made
     with pytest.raises(InputError, match=r"ends at frame 153"):
         check_fits(track.replace(provenance={"first_frame": 103}), source)
+    with pytest.raises(InputError, match=r"begins at frame 'x'"):
+        check_fits(track.replace(provenance={"first_frame": "x"}), source)
     with pytest.raises(InputError, match="no camera"):
         check_fits(track.replace(camera=None), source)
     with pytest.raises(InputError, match="50 frames, but there are 2 pictures"):
