@@ -1,0 +1,135 @@
+"""One HTML file out of a report: markup, style, script, pictures and film, with no way out to a network."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import html
+import json
+import re
+import shutil
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import BinaryIO
+
+from flame_tools.archive import written_whole
+from recon.report.person import Person
+from render.heat import HEAT
+
+MOST_INSIDE = 48 << 20  # bytes of a film that a page holds itself; a larger one lies beside it
+SCRIPTS = ("facts", "player", "plots", "curves", "residuals", "spectrum", "report")
+_SOURCES = Path(__file__).parent
+_BLOCK = 3 << 18  # a multiple of three bytes is base64 without padding
+_IMPORT = re.compile(r"^import [^;]*;\n", re.MULTILINE)
+_EXPORT = re.compile(r"^export (?=const|let|function|class|async)", re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class Still:
+    """Pictures of recon.report.overlay.PANELS side by side, as WebP."""
+
+    pictures: tuple[bytes, ...]
+
+
+@dataclass(frozen=True)
+class Moving:
+    """The same as a film."""
+
+    file: Path  # MP4
+    start: int  # number of the source's frame that is the first
+    count: int
+    fps: Fraction
+    panel: tuple[int, int]  # width, height
+
+
+def write_page(path: Path, content: dict, people: Sequence[Person], shown: Still | Moving) -> None:
+    """Write the page whole; a large film beside it as `path`.mp4."""
+    beside = None
+    if isinstance(shown, Moving) and shown.file.stat().st_size > MOST_INSIDE:
+        beside = path.with_name(f"{path.name}.mp4")
+        with written_whole(beside) as temporary:
+            shutil.copyfile(shown.file, temporary)
+    facts = content | {
+        "people": [_numbers(p) | {"plotted": p.plotted} for p in people],
+        "heat": HEAT,
+        "shown": _facts(shown, beside),
+    }
+    script, style = own_script(), _source("report.css")
+    parts = {
+        "title": html.escape(content["title"]),
+        "policy": html.escape(_policy(script, style)),
+        "style": style,
+        "facts": json.dumps(facts, ensure_ascii=True, allow_nan=False, separators=(",", ":")).replace("<", "\\u003c"),
+        "script": script,
+    }
+    with written_whole(path) as temporary, open(temporary, "wb") as file:
+        # one pass: what is put in is never searched for marks itself
+        for piece in re.split(r"(\{\{\w+\}\})", _source("report.html")):
+            mark = re.fullmatch(r"\{\{(\w+)\}\}", piece)
+            if mark is None:
+                file.write(piece.encode())
+            elif mark[1] == "blobs":
+                _write_blobs(file, people, shown, inside=beside is None)
+            else:
+                file.write(parts[mark[1]].encode())
+
+
+def _numbers(person: Person) -> dict:
+    """A person's numbers but for the errors of all frames, which are there thinned."""
+    error = {k: v for k, v in person.numbers["error"].items() if k != "per_frame"}
+    return person.numbers | {"error": error}
+
+
+def own_script() -> str:
+    """Our modules as one script: what they import from each other is in one scope then."""
+    joined = "".join(_EXPORT.sub("", _IMPORT.sub("", _source(f"{name}.js"))) for name in SCRIPTS)
+    return f'"use strict";\n(() => {{\n{joined}}})();\n'
+
+
+def _source(name: str) -> str:
+    return (_SOURCES / name).read_text("utf-8")
+
+
+def _facts(shown: Still | Moving, beside: Path | None) -> dict:
+    if isinstance(shown, Still):
+        return {"pictures": len(shown.pictures)}
+    rate = [shown.fps.numerator, shown.fps.denominator]
+    return {
+        "start": shown.start, "count": shown.count, "fps": rate, "panel": list(shown.panel),
+        "beside": None if beside is None else beside.name,
+    }  # fmt: skip
+
+
+def _policy(script: str, style: str) -> str:
+    """A Content-Security-Policy (https://www.w3.org/TR/CSP3/): this script and this style run, nothing is fetched.
+
+    Pictures and films come from blobs that the page makes of itself, or from a file beside it.
+    """
+    digests = (base64.b64encode(hashlib.sha256(text.encode()).digest()).decode() for text in (script, style))
+    allowed = "default-src 'none'; script-src 'sha256-{}'; style-src 'sha256-{}'".format(*digests)
+    return (
+        f"{allowed}; img-src blob: data:; media-src blob: 'self' file:; connect-src 'none'; base-uri 'none'; "
+        "form-action 'none'"
+    )
+
+
+def _write_blobs(file: BinaryIO, people: Sequence[Person], shown: Still | Moving, *, inside: bool) -> None:
+    for p, person in enumerate(people):
+        for k, one in enumerate(person.maps):
+            _write_blob(file, f"map{p}-{k}", "image/webp", [one.picture])
+    if isinstance(shown, Still):
+        for k, picture in enumerate(shown.pictures):
+            _write_blob(file, f"picture{k}", "image/webp", [picture])
+    elif inside:
+        with open(shown.file, "rb") as film:
+            _write_blob(file, "film", "video/mp4", iter(lambda: film.read(_BLOCK), b""))
+
+
+def _write_blob(file: BinaryIO, name: str, kind: str, blocks: Iterator[bytes] | list[bytes]) -> None:
+    """An element that holds bytes as base64. All blocks but the last are a multiple of three bytes long."""
+    file.write(f'<script type="application/octet-stream" id="{name}" data-type="{kind}">'.encode())
+    for block in blocks:
+        file.write(base64.b64encode(block))
+    file.write(b"</script>\n")
