@@ -25,7 +25,9 @@ class Taken:
     coverage: float  # share of the face that the view shows which shows most
     iris: np.ndarray  # [3] uint8 sRGB
     coverages: tuple[float, ...]  # of each view
-    lit: tuple[Lit | None, ...]  # the light of each view and what it shows; None of views that told too little to be held
+    lit: tuple[
+        Lit | None, ...
+    ]  # the light of each view and what it shows; None of views that told too little to be held
     best: int  # number of the view that shows most
 
 

@@ -19,7 +19,7 @@ FADE_M = (0.02, 0.003)  # metres inside and beyond the face's outline between wh
 LID_RIM_M = (0.0012, 0.0035)  # from a lid's edge: nearer, lashes and the eye show while the lids are apart
 LID_GAP_M = (0.002, 0.006)  # between the lids' edges where they are widest apart: shut, and open
 STRETCHED = (0.3, 0.8)  # of a lid's area when shut: folded away, and spread out
-HOLLOW, DARKEST = 0.8, 0.3  # how far hollows are darker for the sky they do not see: skin throws light on skin
+HOLLOW, DARKEST = 0.5, 0.3  # how far hollows are darker for the sky they do not see: skin throws light on skin
 _MARGINS = tuple(f"{side}_{lid}_lid_margin" for side in ("left", "right") for lid in ("upper", "lower"))
 
 
@@ -33,7 +33,9 @@ class Face:
     off_lip_edges: np.ndarray  # [T] 0 where a photo shows teeth or the dark between the lips
     rim: np.ndarray  # [T] how near the outline of the face
     forehead: np.ndarray  # [T] how far above the brows
-    open: np.ndarray  # [T] how much of the light round the head reaches the skin: less beside the nose and in the eye sockets
+    open: (
+        np.ndarray
+    )  # [T] how much of the light round the head reaches the skin: less beside the nose and in the eye sockets
     rest: np.ndarray  # [T, 3] metres
     brow: float  # metres: the height of the brows at rest
     cells: np.ndarray  # [K] flat indices into a coarse grid over the atlas: the cells with texels of the face

@@ -23,7 +23,7 @@ from recon.skin_mask import skin_like, skin_tone
 
 MOST_VIEWS = 16  # held at once: each further one takes the place of that which tells least
 SHARPER = 2.0  # how much more a view tells of what is fine for being better seen
-SMOOTH = 1.5  # cells: over how much of the face a view is brought to the mean
+SMOOTH = 0.6  # cells: over how much of the face a view is brought to the mean
 GAINS = (0.35, 3.0)  # least and most
 
 
@@ -32,7 +32,9 @@ class Lit:
     """What a view was lit by, and where it shows the person's skin."""
 
     light: np.ndarray  # [9, 3] linear colours = albedo * (recon.light.harmonics(normals) @ light)
-    kept: np.ndarray  # [grid, grid] in [0, 1] over the atlas: how well the view agrees with all; 0 where something covers it
+    kept: (
+        np.ndarray
+    )  # [grid, grid] in [0, 1] over the atlas: how well the view agrees with all; 0 where something covers it
     seen: np.ndarray  # [grid, grid] in [0, 1]: how well it shows the face
 
 
@@ -102,9 +104,7 @@ def fuse(views: Iterable[PosedView], head: HeadArrays, face: Face) -> Fused:
             (light * one.tone / tone / one.exposure).astype(np.float32), face.gridded(kept), face.gridded(one.known)
         )
     best = held[int(np.argmax(share))]
-    return Fused(
-        np.clip(colours * tone, 0, 1), seen, tone, best.hair * tone, tuple(lit), tuple(coverage), best.number
-    )
+    return Fused(np.clip(colours * tone, 0, 1), seen, tone, best.hair * tone, tuple(lit), tuple(coverage), best.number)
 
 
 def _looked_at(view: PosedView, number: int, head: HeadArrays, face: Face) -> tuple[_Held, float]:
@@ -129,7 +129,9 @@ def _held(
 ) -> _Held:
     colours = even / tone
     grey = colours.mean(1)
-    averaged = np.concatenate([look.colours / tone, look.normals, colours, face.open[:, None], (grey * grey)[:, None]], 1)
+    averaged = np.concatenate(
+        [look.colours / tone, look.normals, colours, face.open[:, None], (grey * grey)[:, None]], 1
+    )
     means, known = face.mean(averaged, weights)
     normals = means[:, 3:6] / np.maximum(np.linalg.norm(means[:, 3:6], axis=1, keepdims=True), 1e-9)
     level = means[:, 6:9].mean(1)
