@@ -1,4 +1,4 @@
-"""Where on a head its face is, its plain skin, and what of it a picture cannot show rightly: lips' edges, folded lids."""
+"""Where on a head its face is, where plain skin, and what a picture cannot show rightly: lips' edges, folded lids."""
 
 from __future__ import annotations
 
@@ -33,9 +33,7 @@ class Face:
     off_lip_edges: np.ndarray  # [T] 0 where a photo shows teeth or the dark between the lips
     rim: np.ndarray  # [T] how near the outline of the face
     forehead: np.ndarray  # [T] how far above the brows
-    open: (
-        np.ndarray
-    )  # [T] how much of the light round the head reaches the skin: less beside the nose and in the eye sockets
+    open: np.ndarray  # [T] light that reaches the skin over that on cheeks: less in hollows
     rest: np.ndarray  # [T, 3] metres
     brow: float  # metres: the height of the brows at rest
     cells: np.ndarray  # [K] flat indices into a coarse grid over the atlas: the cells with texels of the face
@@ -77,8 +75,10 @@ def face_of(head: HeadArrays, size: int) -> Face:
         brow = float(landmark_points(head, BROWS)[:, 1].max())
         rim = 1 - smooth_step(signed_distance(head.v_template[:, :2], outline[:, :2]), 0.008, 0.02)
         forehead = smooth_step(head.v_template[:, 1], brow + 0.002, brow + 0.01)
+        plain = plain_skin(head)
         light = np.maximum(1 - HOLLOW * (1 - look_of(head).occlusion), DARKEST)
-        fields = (atlas.spread(field) for field in (plain_skin(head), off_lip_edges(head), rim, forehead, light))
+        light /= np.average(light, weights=plain * face_area(head))  # cheeks have all the light there is
+        fields = (atlas.spread(field) for field in (plain, off_lip_edges(head), rim, forehead, light))
         grid = min(size, GRID)
         row, column = np.divmod(atlas.texels, size)
         cells, cell = np.unique(row * grid // size * grid + column * grid // size, return_inverse=True)
@@ -112,7 +112,7 @@ def lids_spread(head: HeadArrays, vertices: np.ndarray) -> np.ndarray:
 
 
 def _lids_at_rest(head: HeadArrays) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-    """The area round each vertex that a lid moves, when shut, and for each side how near a vertex [V] is to the edges."""
+    """The area round each vertex that a lid moves, when shut, and by side how near a vertex [V] is to the edges."""
     shut = head.v_template.astype(np.float64).copy()
     shut[head.eyelid_vertices] += head.eyelid_dirs @ np.array([1.0, 1.0, 0.0, 0.0])
     near = {}

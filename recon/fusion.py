@@ -1,7 +1,7 @@
 """Several views of one face to one even colour a texel: lights taken out, what disagrees left out, the sharpest kept.
 
-What changes slowly over the face is the views' robust mean (recon.joint_light); what is fine comes from the views that show
-it best, each brought to that mean first, so that no seam shows where one gives way to another.
+What changes slowly over the face is the views' robust mean (recon.joint_light); what is fine comes from the views that
+show it best, each brought to that mean first, so that no seam shows where one gives way to another.
 """
 
 from __future__ import annotations
@@ -157,8 +157,8 @@ def _held(
 def _least(held: list[_Held]) -> int:
     """Which view the others miss least. What two views show counts less than twice."""
     known = np.stack([one.known for one in held])
-    total = known.sum(0)
-    return int(np.argmin([(np.sqrt(total) - np.sqrt(np.maximum(total - one, 0))).sum() for one in known]))
+    told = np.exp(-4 * np.maximum(known.sum(0) - known, 0)) - np.exp(-4 * known.sum(0))
+    return int(np.argmin(told.sum(1)))
 
 
 def _sharpness(held: list[_Held]) -> np.ndarray:

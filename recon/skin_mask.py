@@ -1,4 +1,4 @@
-"""The colour of a person's skin in a picture, and where the picture shows hair, a hat or the background instead of skin."""
+"""The colour of a person's skin in a picture, and where that shows hair, a hat or the background instead."""
 
 from __future__ import annotations
 
