@@ -6,10 +6,10 @@ Pictures of the bundled head with painted skins (recon.synthetic) under random l
 the true ones, so that nothing but the texture is measured. Keys, in JSON on the last line:
 
 - `error_CASE`: mean absolute difference to the true albedo within the face, in percent of the sRGB range, after one
-  gain for all that brings their means together; `colour_error_CASE` after one gain a channel, as nobody knows the lamps'
-  colour. CASE: `1view` (from the front), `1view_side` (turned by some 25 degrees), `3views` (50 degrees to either side,
-  and the front), `5views`, `frames` (twelve of one moving, talking, blinking film), `best_of_5` (of five, the one that
-  shows most). `flat`: one colour for all, the true mean.
+  gain for all that brings their means together; `colour_error_CASE` after one gain a channel, as nobody knows the
+  lamps' colour. CASE: `1view` (from the front), `1view_side` (turned by some 25 degrees), `3views` (50 degrees to
+  either side, and the front), `5views`, `frames` (twelve of one moving, talking, blinking film), `best_of_5` (of five,
+  the one that shows most). `flat`: one colour for all, the true mean.
 - `detail_CASE`: correlation of what is finer than some 2 mm with the truth's.
 - `lids_CASE`: the colour error on the lids.
 - `patch_CASE`, `patch_occluded_CASE`: the colour error where a blob of the colour of a hand covers the frontal picture,
