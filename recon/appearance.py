@@ -1,24 +1,53 @@
-"""What a face looks like, taken from one picture: its texture and light, with eyes painted in their own colour."""
+"""What a face looks like, taken from pictures: its texture and light, with eyes painted in their own colour."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
 from flame_tools.types import Appearance, Camera, HeadArrays
-from recon.eyes import iris_colour, paint_eyes
+from recon.eyes import common_colour, iris_colours, paint_eyes
+from recon.fusion import Lit
 from recon.observation import Observation
-from recon.texture import make_albedo
+from recon.posed_view import PosedView
+from recon.texture import SIZE, make_albedo
+
+__all__ = ["Lit", "PosedView", "Taken", "fuse_appearance", "take_appearance"]
 
 
 @dataclass(frozen=True)
 class Taken:
     """An appearance, and how much of it was seen."""
 
-    appearance: Appearance
-    coverage: float  # share of the face that the picture shows
+    appearance: Appearance  # `light` is that of the view which shows most
+    coverage: float  # share of the face that the view shows which shows most
     iris: np.ndarray  # [3] uint8 sRGB
+    coverages: tuple[float, ...]  # of each view
+    lit: tuple[
+        Lit | None, ...
+    ]  # the light of each view and what it shows; None of views that told too little to be held
+    best: int  # number of the view that shows most
+
+
+def fuse_appearance(views: Iterable[PosedView], head: HeadArrays, *, size: int = SIZE) -> Taken:
+    """The texture of one person from any number of views: one picture, many, or frames of a film.
+
+    The views are gone through once, and at most `recon.fusion.MOST_VIEWS` are held, so that they may be read as they
+    are needed. Raises InputError where there is none.
+    """
+    irises = []
+
+    def watched() -> Iterator[PosedView]:
+        for view in views:
+            irises.append(iris_colours(view.image, view.observation.iris, view.observation.iris_radius))
+            yield view
+
+    albedo, fused = make_albedo(watched(), head, size=size)
+    iris = common_colour(irises)
+    appearance = Appearance(albedo=paint_eyes(albedo, head, iris), light=fused.lit[fused.best].light)
+    return Taken(appearance, fused.coverage[fused.best], iris, fused.coverage, fused.lit, fused.best)
 
 
 def take_appearance(
@@ -28,8 +57,5 @@ def take_appearance(
     camera: Camera,
     seen: Observation,
 ) -> Taken:
-    """Project a picture onto the head that was fitted to it."""
-    albedo, light, coverage = make_albedo(image, head, vertices, camera)
-    iris = iris_colour(image, seen.iris, seen.iris_radius)
-    albedo = paint_eyes(albedo, head, iris)
-    return Taken(Appearance(albedo=albedo, light=light.astype(np.float32)), float(coverage), iris)
+    """The texture from one picture."""
+    return fuse_appearance([PosedView(image, vertices, camera, seen)], head)

@@ -16,25 +16,40 @@ COMMON = np.array([104, 92, 62])  # sRGB, where nothing can be seen
 
 
 def iris_colour(image: np.ndarray, centres: np.ndarray, radii: np.ndarray) -> np.ndarray:
-    """[3] uint8 sRGB: the median of both irises of image uint8 [H, W, 3] at pixels centres [2, 2] with radii [2].
+    """[3] uint8 sRGB: the median of both irises of image uint8 [H, W, 3] at pixels centres [2, 2] with radii [2]."""
+    return common_colour([iris_colours(image, centres, radii)])
 
-    Looked at to the sides and below, where neither the lid's shadow nor the lamp's reflection lies; brown where the
-    irises are too small to tell.
+
+def iris_colours(image: np.ndarray, centres: np.ndarray, radii: np.ndarray) -> np.ndarray:
+    """[n, 3] linear colours of what is seen of both irises; none where they are too small to tell.
+
+    Looked at to the sides and below, where neither the lid's shadow nor the lamp's reflection lies.
     """
     angles = np.radians([-5, 15, 35, 55, 75, 105, 125, 145, 165, 185])  # y is down
     shares = np.linspace(*RING, 4)
-    found = []
+    found = [np.zeros((0, 3))]
     for centre, radius in zip(centres, radii, strict=True):
         if radius >= SMALLEST_IRIS_PX:
             reach = (radius * shares)[:, None]
             x, y = centre[0] + reach * np.cos(angles), centre[1] + reach * np.sin(angles)
             found.append(srgb_to_linear(bilinear(image, x, y).reshape(-1, 3) / 255))
+    return np.concatenate(found)
+
+
+def common_colour(pictures: list[np.ndarray]) -> np.ndarray:
+    """[3] uint8 sRGB of irises whose linear colours [n, 3] several pictures gave; brown where none did.
+
+    The middle picture counts: in some an eye is shut, or lies in the shade.
+    """
+    found = []
+    for colours in pictures:
+        if len(colours):
+            grey = colours.mean(1)
+            kept = colours[(grey >= np.quantile(grey, 0.2)) & (grey <= np.quantile(grey, 0.7))]
+            found.append(kept.mean(0))
     if not found:
         return COMMON.astype(np.uint8)
-    colours = np.concatenate(found)
-    grey = colours.mean(1)
-    kept = colours[(grey >= np.quantile(grey, 0.2)) & (grey <= np.quantile(grey, 0.7))]
-    return np.rint(linear_to_srgb(kept.mean(0)) * 255).astype(np.uint8)
+    return np.rint(linear_to_srgb(np.median(found, 0)) * 255).astype(np.uint8)
 
 
 def paint_eyes(albedo: np.ndarray, head: HeadArrays, iris: np.ndarray) -> np.ndarray:

@@ -5,7 +5,9 @@ from flame_tools.types import FaceParams
 from recon.eyes import COMMON, iris_colour
 from recon.fill import push_pull
 from recon.light import fit_light, gain, harmonics, white_balance
-from recon.texture import exposed, make_albedo
+from recon.observation import View, observed
+from recon.posed_view import PosedView, exposed
+from recon.texture import make_albedo
 from recon.uv_map import uv_map
 from render.camera import portrait_camera
 from render.materials import linear_to_srgb, srgb_to_linear
@@ -72,9 +74,10 @@ def test_a_picture_painted_by_place_comes_back_at_its_place(head, yaw):
     y, x = np.mgrid[:500, :500] + 0.5
     paint = np.stack([mid + 0.1 * x / 500, mid * 0.8 + 0.1 * y / 500, 0.25 + 0 * x], -1)
     image = np.rint(linear_to_srgb(paint) * 255).astype(np.uint8)
-    albedo, light, coverage = make_albedo(image, arrays, vertices, camera, size=SIZE)
-    assert albedo.shape == (SIZE, SIZE, 3) and albedo.dtype == np.uint8 and light.shape == (9, 3)
-    assert coverage > (0.75 if yaw == 0 else 0.35)
+    unread = observed(np.zeros((468, 2)), np.zeros((10, 2)), View((500, 500)))
+    albedo, fused = make_albedo([PosedView(image, vertices, camera, unread)], arrays, size=SIZE)
+    assert albedo.shape == (SIZE, SIZE, 3) and albedo.dtype == np.uint8 and fused.lit[0].light.shape == (9, 3)
+    assert fused.coverage[0] > (0.75 if yaw == 0 else 0.35)
     # all of it is about the paint's own colour: nothing dark, nothing of another hue on the skin
     skin = srgb_to_linear(albedo.reshape(-1, 3)[uv_map(arrays, SIZE).texels] / 255.0)
     face = np.isin(np.arange(len(arrays.v_template)), arrays.regions["nose"])

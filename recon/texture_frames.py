@@ -1,0 +1,58 @@
+"""Which frames of a film to take a texture from: from all sides, with eyes open and shut, trusted, and held still."""
+
+from __future__ import annotations
+
+import numpy as np
+
+TURNED = 0.3  # radians that the head is turned by: as far apart as eyes open and shut
+LEAST = 0.3  # trust below which a frame is bridged, not seen
+STILL = 0.04  # of the face's size a frame: faster, and a frame counts for half
+MOST_CANDIDATES = 2000
+
+
+def choose_texture_frames(
+    rotation: np.ndarray,  # [R, 3] axis-angle of the head
+    eyelids: np.ndarray,  # [R, 2] in [0, 1]: 1 shut
+    landmarks: np.ndarray,  # [R, 468, 2] pixels
+    trust: np.ndarray,  # [R] in [0, 1]
+    frame: np.ndarray,  # [R] numbers, ascending
+    *,
+    bridged: np.ndarray | None = None,  # [R] bool: frames whose pose was not seen
+    count: int = 12,
+) -> np.ndarray:
+    """Rows [n], at most `count`, in their order; empty where no frame can be used.
+
+    The first is the frontal one among the good; each further one is that which is farthest, in the head's turn and the
+    lids, from those chosen, and worth it: sure of its landmarks, large, and moving little against the frames beside it.
+    """
+    usable = trust >= LEAST
+    if bridged is not None:
+        usable &= ~bridged
+    rows = np.flatnonzero(usable & np.isfinite(rotation).all(1))
+    if not len(rows):
+        return rows
+    worth = _worth(landmarks, trust, frame)[rows]
+    kept = np.arange(len(rows))[:: -(-len(rows) // MOST_CANDIDATES)]
+    rows, worth = rows[kept], worth[kept]
+    shut = np.clip(eyelids[rows], 0, 1).mean(1)
+    place = np.concatenate([rotation[rows] / TURNED, shut[:, None]], 1)
+    good = worth >= np.quantile(worth, 0.5)
+    chosen = [int(np.argmin(np.where(good, np.linalg.norm(place, axis=1), np.inf)))]
+    apart = np.linalg.norm(place - place[chosen[0]], axis=1)
+    while len(chosen) < min(count, len(rows)):
+        chosen.append(int(np.argmax(np.minimum(apart, 1.5) * worth)))
+        apart = np.minimum(apart, np.linalg.norm(place - place[chosen[-1]], axis=1))
+        if apart.max() < 1e-6:
+            break
+    return np.sort(rows[np.unique(chosen)])
+
+
+def _worth(landmarks: np.ndarray, trust: np.ndarray, frame: np.ndarray) -> np.ndarray:
+    """[R] in [0, 1]: trusted, large, still."""
+    size = np.maximum(np.linalg.norm(np.ptp(landmarks, axis=1), axis=1), 1e-6)
+    moved = np.linalg.norm(np.diff(landmarks, axis=0), axis=-1).mean(1) / size[1:]
+    speed = moved / np.maximum(np.diff(frame), 1)
+    near = np.diff(frame) <= 2
+    speed = np.where(near, speed, 0)
+    fastest = np.maximum(np.append(speed, 0), np.insert(speed, 0, 0))
+    return trust * np.minimum(size / np.median(size), 1) / (1 + (fastest / STILL) ** 2)
