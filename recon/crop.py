@@ -15,6 +15,7 @@ from flame_tools.types import HeadArrays
 from readers.sampling import Square
 from recon.landmark_model import rotation_matrix
 
+CUT = 112  # pixels a side of a crop's picture
 TIGHT = 0.76  # of the reader's crop, along which the picture is cut
 _FLIP = np.diag([1.0, -1.0, -1.0])  # world axes (y up, camera along -z) <-> camera axes (y down, z forward)
 

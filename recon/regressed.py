@@ -11,7 +11,7 @@ import torch
 from flame_tools.types import HeadArrays
 from readers.landmarks import roi_of_landmarks
 from readers.sampling import Square, sample_square
-from recon.crop import TIGHT, CropCamera, anchor_of
+from recon.crop import CUT, TIGHT, CropCamera, anchor_of
 from recon.landmark_model import LandmarkModel, rotation_matrix
 from recon.observation import View
 from recon.priors import FOCAL_OVER_LONG_SIDE
@@ -44,13 +44,13 @@ def expected(
     faces: Sequence[tuple[np.ndarray, np.ndarray, np.ndarray, View]],  # image, landmarks [468, 3], iris [10, 2], view
 ) -> list[Expected]:
     """What the network expects of faces that were read in pictures."""
-    size = net.config.size
-    crops = [crop_of(image, landmarks, iris, size) for image, landmarks, iris, _ in faces]
+    crops = [crop_of(image, landmarks, iris, CUT) for image, landmarks, iris, _ in faces]
     pictures = torch.as_tensor(np.stack([picture for _, picture, _ in crops])).permute(0, 3, 1, 2).float()
     told = torch.as_tensor(np.stack([marks for _, _, marks in crops])).float()
     found = net(pictures, told)
     face = net.scale.inverse(found.face).double().numpy()
     face_sd = (net.scale.sd * torch.exp(0.5 * found.face_logvar)).double().numpy()
+    turn = found.turn.double().numpy()
     pose, pose_sd = found.pose.double().numpy(), torch.exp(0.5 * found.pose_logvar).double().numpy()
     places, places_sd = found.marks.double().numpy(), torch.exp(0.5 * found.marks_logvar).double().numpy()
     lay, anchor, root = model.layout, anchor_of(head), model.joint_template[0]
@@ -58,14 +58,15 @@ def expected(
     for i, (roi, _, _) in enumerate(crops):
         view = faces[i][3]
         focal = view.focal_px or FOCAL_OVER_LONG_SIDE * max(view.size)
-        rotation, at = CropCamera(roi, focal, view.middle).to_world(rotation_matrix(pose[i, :3]), pose[i, 3:6])
+        rotation, at = CropCamera(roi, focal, view.middle).to_world(
+            turn[i] @ rotation_matrix(pose[i, :3]), pose[i, 3:6]
+        )
         mean, sd = np.zeros(lay.size), np.full(lay.size, np.inf)
         mean[: lay.rotation.start], sd[: lay.rotation.start] = face[i], face_sd[i]
         mean[lay.rotation] = _axis_angle(view.rotation.T @ np.diag([1.0, -1.0, -1.0]) @ rotation)
         sd[lay.rotation] = pose_sd[i, :3]
         at = view.rotation.T @ (at * (1, -1, -1) - view.shift)
-        turn = rotation_matrix(mean[lay.rotation])
-        mean[lay.translation] = at - (turn @ (anchor - root) + root)
+        mean[lay.translation] = at - (rotation_matrix(mean[lay.rotation]) @ (anchor - root) + root)
         mean[lay.log_focal] = np.log(focal)
         results.append(Expected(mean, sd, roi.to_image(places[i]), places_sd[i] * roi.size))
     return results

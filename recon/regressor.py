@@ -1,8 +1,8 @@
 """recon-base: from the crop of a face and its landmarks to a head's parameters, each with how far it may be off.
 
-A small convolutional network sees the crop, a small dense one the landmarks that were read in it; what they say is
-put together at the end. Every output is the mean and the log-variance of a normal distribution, so that the fit can
-take it for what it is worth (`recon.regressed`).
+The landmarks take the pose out (`recon.canonical`). A small convolutional network then sees the face, a small dense
+one how its landmarks differ from the mean face's; what they say is put together at the end. Every output is the mean and
+the log-variance of a normal distribution, so that the fit can take it for what it is worth (`recon.regressed`).
 """
 
 from __future__ import annotations
@@ -13,19 +13,18 @@ from pathlib import Path
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import pixel_unshuffle
 
 from flame_tools.archive import read_npz, write_npz
 from flame_tools.errors import ShapeError
 from flame_tools.types import HeadArrays
 from flame_tools.weights import arrays_of, filled
+from recon.canonical import Canonical
 from recon.landmark_model import Layout
 from recon.priors import prior
 
 MARKS = 478  # landmarks and the ten points of the irises
 OTHERS = 7  # beside the face: rotation 3, place 3, log of the distance
-_POSE = [0.0] * 5 + [1.3, 0.0]  # about the mean of crops: rotation, place, log of the distance
-_POSE_SD = [0.5] * 3 + [0.1, 0.1, 0.3, 0.3]  # and how far they spread
+_POSE_SD = [0.1] * 3 + [0.01, 0.01, 0.1, 0.3]  # about how far landmarks err: rotation, place; and log distances spread
 _KIND, _VERSION = "emberface-recon-base", 1
 
 
@@ -39,10 +38,10 @@ class RegressorConfig:
     """Identity components."""
     expression: int
     """Expression components."""
-    size: int = 112
-    """Pixels a side of its pictures."""
+    size: int = 96
+    """Pixels a side of what it sees of a face."""
     channels: tuple[int, ...] = (16, 32, 64, 128)
-    """Of the picture at a half, a quarter, an eighth and a sixteenth of its side."""
+    """Of that at a half, a quarter, an eighth and a sixteenth of its side."""
     width: int = 256
     """Of what each of the two sees."""
 
@@ -58,7 +57,8 @@ class Estimate:
 
     face: Tensor  # [N, S + E + 8]
     face_logvar: Tensor  # [N, S + E + 8]
-    pose: Tensor  # [N, 7] rotation vector, place (recon.crop), log of the distance in metres
+    turn: Tensor  # [N, 3, 3] about how the head is turned in the crop's camera
+    pose: Tensor  # [N, 7] rotation vector that comes before `turn`, place (recon.crop), log of the distance in metres
     pose_logvar: Tensor  # [N, 7]
     marks: Tensor  # [N, 468, 2] where the landmarks are, crop units
     marks_logvar: Tensor  # [N, 468] of each coordinate
@@ -86,24 +86,26 @@ class Scale(nn.Module):
 
 
 class Regressor(nn.Module):
-    """Pictures [N, 3, size, size] sRGB in [0, 1] and marks [N, 478, 3] in crop units -> Estimate.
+    """Pictures [N, 3, P, P] sRGB in [0, 1] of crops and marks [N, 478, 3] in crop units -> Estimate.
 
-    Rows of irises have z = 0. Marks that are all 0 say that none were read.
+    Rows of irises have z = 0.
     """
 
     def __init__(self, config: RegressorConfig):
         super().__init__()
         self.config = config
         a, b, c, d = config.channels
-        side = config.size // 16
+        side = -(-config.size // 16)
+        self.canonical = Canonical(config.size)
         self.picture = nn.Sequential(
-            _conv(12, a), _conv(a, b, 2), _Block(b), _conv(b, c, 2), _Block(c), _Block(c),
+            nn.PixelUnshuffle(2), _conv(24, a), _conv(a, b, 2), _Block(b), _conv(b, c, 2), _Block(c), _Block(c),
             _conv(c, d, 2), _Block(d), _Block(d), nn.Flatten(),
             nn.Linear(d * side * side, config.width, bias=False), nn.BatchNorm1d(config.width), nn.ReLU(),
         )  # fmt: skip
         self.marks = nn.Sequential(
-            nn.Linear(3 * MARKS, 2 * config.width), nn.ReLU(), nn.Linear(2 * config.width, config.width), nn.ReLU()
-        )
+            nn.Linear(3 * MARKS + 9, config.width, bias=False), nn.BatchNorm1d(config.width), nn.ReLU(),
+            nn.Linear(config.width, config.width, bias=False), nn.BatchNorm1d(config.width), nn.ReLU(),
+        )  # fmt: skip
         self.together = nn.Sequential(
             nn.Linear(2 * config.width, 2 * config.width), nn.ReLU(),
             nn.Linear(2 * config.width, 2 * config.width), nn.ReLU(),
@@ -114,24 +116,26 @@ class Regressor(nn.Module):
             self.leave.weight.mul_(0.1)
             self.leave.bias.zero_()
 
+    def fit(self, head: HeadArrays) -> None:
+        """To the units and the mean face of a head."""
+        self.scale.fit(head)
+        self.canonical.fit(head)
+
     def forward(self, pictures: Tensor, marks: Tensor) -> Estimate:
-        size, n = self.config.size, self.config.face + OTHERS
-        if pictures.shape[1:] != (3, size, size) or marks.shape[1:] != (MARKS, 3) or len(pictures) != len(marks):
+        if pictures.ndim != 4 or pictures.shape[1] != 3 or marks.shape[1:] != (MARKS, 3) or len(pictures) != len(marks):
             raise ShapeError(
                 f"pictures are {list(pictures.shape)} and marks {list(marks.shape)}; "
-                f"wanted [N, 3, {size}, {size}] and [N, {MARKS}, 3]"
+                f"wanted [N, 3, H, W] and [N, {MARKS}, 3]"
             )
-        mean = pictures.mean((1, 2, 3), keepdim=True)
-        spread = pictures.var((1, 2, 3), keepdim=True, correction=0)
-        seen = self.picture(pixel_unshuffle((pictures - mean) * torch.rsqrt(spread + 1e-3), 2))
-        known = (marks != 0).any(-1, keepdim=True)
-        told = self.marks(torch.where(known, (marks - marks.new_tensor([0.5, 0.5, 0.0])) * 4, marks).flatten(1))
-        out = self.leave(self.together(torch.cat([seen, told], -1)))
+        upright, n, face = self.canonical(pictures, marks), self.config.face + OTHERS, self.config.face
+        told = self.marks(torch.cat([upright.marks.flatten(1), upright.turn.flatten(1)], 1))
+        out = self.leave(self.together(torch.cat([self.picture(upright.picture), told], -1)))
         values, logvars, offsets = out[:, :n], out[:, n : 2 * n], out[:, 2 * n :].unflatten(-1, (468, 3))
-        face = self.config.face
+        pose = values[:, face:] * values.new_tensor(_POSE_SD)
         return Estimate(
             values[:, :face], _bounded(logvars[:, :face]),
-            values[:, face:] * values.new_tensor(_POSE_SD) + values.new_tensor(_POSE), _bounded(logvars[:, face:] - 3),
+            upright.turn, torch.cat([pose[:, :3], pose[:, 3:6] + upright.place, pose[:, 6:]], 1),
+            _bounded(logvars[:, face:] - 3),
             marks[:, :468, :2] + 0.02 * offsets[..., :2], _bounded(offsets[..., 2] - 8),
         )  # fmt: skip
 

@@ -13,7 +13,7 @@ from flame_tools.head import Head
 from flame_tools.types import Camera, FaceParams, HeadArrays
 from readers.landmarks import VIEWS, look, roi_of_landmarks
 from readers.sampling import Square, sample_square
-from recon.crop import TIGHT, CropCamera, anchor_of
+from recon.crop import CUT, TIGHT, CropCamera, anchor_of
 from recon.landmark_model import rotation_matrix
 from recon.synthetic.occluders import covered
 from recon.synthetic.people import look_of_person, random_person
@@ -22,7 +22,7 @@ from recon.synthetic.random_expressions import random_weights
 from recon.synthetic.scenes import FACE_HEIGHT_M, FILL, FOCAL_OVER_SIDE, random_lights
 from render.preview import draw_rgba
 
-READ, CUT = 192, 112  # pixels a side: of the crop that is drawn and read, and of its picture that is kept
+READ = 192  # pixels a side of the crop that is drawn and read
 SKINS = 24  # people whose skins are painted for a shard; every crop is of another shape
 PICTURES = 16  # of an expression each, posed at once
 PEOPLE = 4  # among them

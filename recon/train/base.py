@@ -39,9 +39,7 @@ class BaseTraining:
     """Of the mean distance of the face at rest from the true one at the 468 landmarks, mm, where it stands best."""
     moved: float = 0.3
     """Of the mean distance of what the expression moves there, mm."""
-    without_marks: float = 0.1
-    """Share of the crops of which no landmarks are told."""
-    shaken: float = 0.006
+    shaken: float = 0.004
     """Deviation of what is added to landmarks, crop units: a whole face's alike, and each."""
     network: dict = field(default_factory=dict)
     """What differs from RegressorConfig."""
@@ -57,7 +55,8 @@ class Batch:
     told: Tensor  # [N, 478, 3] landmarks and irises as they were read
     true: Tensor  # [N, 468, 2]
     face: Tensor  # [N, F]
-    pose: Tensor  # [N, 7] rotation vector, place, log of the distance
+    turn: Tensor  # [N, 3, 3] in the crop's camera
+    place: Tensor  # [N, 4] recon.crop's, and the log of the distance
     neutral: Tensor  # [N, 468, 3] metres
     expressed: Tensor  # [N, 468, 3]
 
@@ -82,13 +81,13 @@ class Source:
 
     def rows(self, rows: np.ndarray) -> Batch:
         c = self.crops
-        turn = axis_angle_from_matrix(torch.as_tensor(c.rotation[rows]))
         return Batch(
             torch.as_tensor(c.picture[rows]).permute(0, 3, 1, 2).float() / 255,
             torch.as_tensor(marks_of(c.read[rows], c.iris[rows])),
             torch.as_tensor(c.true[rows]),
             torch.as_tensor(c.face[rows]),
-            torch.cat([turn, torch.as_tensor(c.place[rows]), torch.as_tensor(c.distance[rows])[:, None]], 1),
+            torch.as_tensor(c.rotation[rows]),
+            torch.cat([torch.as_tensor(c.place[rows]), torch.as_tensor(c.distance[rows])[:, None]], 1),
             torch.as_tensor(c.neutral[rows]),
             torch.as_tensor(c.expressed[rows]),
         )
@@ -126,16 +125,14 @@ class LandmarkFace(torch.nn.Module):
 
 
 def shaken(told: Tensor, config: BaseTraining, generator: torch.Generator) -> Tensor:
-    """Landmarks as another reader might have read them, or none at all."""
+    """Landmarks as another reader might have read them."""
 
     def normal(*size: int) -> Tensor:
         return config.shaken * torch.randn(*size, generator=generator, device=told.device)
 
     count, marks = told.shape[:2]
-    known = (told != 0).any(-1, keepdim=True)
-    moved = told + (normal(count, 1, 3) + 0.5 * normal(count, marks, 3)) * known
-    keep = torch.rand(count, 1, 1, generator=generator, device=told.device) >= config.without_marks
-    return moved * keep
+    moved = told + normal(count, 1, 3) + 0.5 * normal(count, marks, 3)
+    return torch.cat([moved[:, :468], moved[:, 468:] * told.new_tensor([1, 1, 0])], 1)
 
 
 def losses(found: Estimate, batch: Batch, told: Tensor, face: LandmarkFace, config: BaseTraining) -> dict[str, Tensor]:
@@ -145,12 +142,18 @@ def losses(found: Estimate, batch: Batch, told: Tensor, face: LandmarkFace, conf
     moved = (posed - rest) - (batch.expressed - batch.neutral)
     parts = {
         "face": config.face * _likelihood(face.scale(batch.face), found.face, found.face_logvar).mean(),
-        "pose": config.pose * _likelihood(batch.pose, found.pose, found.pose_logvar).mean(),
+        "pose": config.pose * _likelihood(_pose(found, batch), found.pose, found.pose_logvar).mean(),
         "marks": config.marks * _likelihood(batch.true, found.marks, found.marks_logvar[..., None]).mean(),
         "neutral": config.neutral * 1000 * _lengths(neutral).mean(),
         "moved": config.moved * 1000 * _lengths(moved).mean(),
     }
     return {**parts, "total": sum(parts.values())}
+
+
+def _pose(found: Estimate, batch: Batch) -> Tensor:
+    """[N, 7] what the network's pose should be, beside the turn that it starts from."""
+    rest = axis_angle_from_matrix(found.turn.transpose(1, 2) @ batch.turn)
+    return torch.cat([rest, batch.place], 1)
 
 
 def _likelihood(true: Tensor, mean: Tensor, logvar: Tensor) -> Tensor:
@@ -172,7 +175,7 @@ def started(config: BaseTraining, head: Head) -> Regressor:
     torch.manual_seed(config.run.seed)
     sizes = RegressorConfig(head.arrays.id, head.shape_size, head.expression_size)
     net = Regressor(filled(sizes, config.network, "network"))
-    net.scale.fit(head.arrays)
+    net.fit(head.arrays)
     return net
 
 
@@ -225,7 +228,7 @@ def measured(net: Regressor, batch: Batch, face: LandmarkFace) -> dict[str, floa
     return {
         "neutral_mm": 1000 * float(away), "neutral_gain": 1 - float(away / most),
         "moved_mm": 1000 * float(_lengths(moved - wanted).mean()), "still_mm": 1000 * float(_lengths(wanted).mean()),
-        "turn_deg": float(torch.rad2deg(_lengths(found.pose[:, :3] - batch.pose[:, :3])).mean()),
+        "turn_deg": float(torch.rad2deg(_lengths((found.pose - _pose(found, batch))[:, :3])).mean()),
         "marks": float((_lengths(found.marks - batch.true).mean(1) / size).mean()),
         "read": float((_lengths(batch.told[:, :468, :2] - batch.true).mean(1) / size).mean()),
         "coverage68": float(within.float().mean()),

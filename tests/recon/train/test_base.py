@@ -16,7 +16,7 @@ from recon.synthetic.shards import read_shards, write_shards
 from recon.train.base import BaseTraining, LandmarkFace, Source, measured, started, train_base
 
 RUN = RunConfig(steps=60, warm=5, decay=20, rate=2e-3, average=0.8, weight_decay=0.0, save_every_s=1e9, sheet_every=0)
-SMALL = BaseTraining(batch=8, without_marks=0.0, shaken=0.0, network={"channels": [8, 8, 16, 16], "width": 64}, run=RUN)
+SMALL = BaseTraining(batch=8, shaken=0.0, network={"channels": [8, 8, 16, 16], "width": 64}, run=RUN)
 
 
 @pytest.fixture(scope="module")
@@ -92,8 +92,8 @@ def test_two_processes_share_it(crops, head, tmp_path):
 
 def test_refused(crops, head, tmp_path):
     net = started(SMALL, head)
-    with pytest.raises(ShapeError, match=r"wanted \[N, 3, 112, 112\]"):
-        net(torch.zeros(1, 3, 64, 64), torch.zeros(1, 478, 3))
+    with pytest.raises(ShapeError, match=r"wanted \[N, 3, H, W\]"):
+        net(torch.zeros(1, 1, 64, 64), torch.zeros(1, 478, 3))
     with pytest.raises(InputError, match="too few"):
         train_base(SMALL, crops.first(4), head, tmp_path)
     (tmp_path / "base.npz").write_bytes(b"PK\3\4 no network")
