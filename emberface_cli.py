@@ -5,8 +5,11 @@ Exit codes: 0 all outputs stand, 2 something was refused (one line on stderr say
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import sys
+import tempfile
+from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -228,8 +231,9 @@ def recon_(
     focal: Annotated[float | None, typer.Option("--focal", help="The camera's focal length in pixels.")] = None,
     causal: Annotated[bool, typer.Option("--causal", help="Smooth a film without looking ahead.")] = False,
     parts: Annotated[
-        Path | None, typer.Option("--parts", help="Keep what is read of a film here, and go on from there.")
+        Path | None, typer.Option("--parts", help="Keep what is read and fitted of a film here, and go on from there.")
     ] = None,
+    page: Annotated[bool, typer.Option("--report", help="A page to look at: NAME.report.html.")] = False,
     head: HeadName = "default",
     format: Formats = "glb,png",
     json: Json = False,
@@ -244,8 +248,10 @@ def recon_(
     source = images if len(images) > 1 else images[0]
     places, report = places_of(out, images[0].stem, format)
     inputs = {"image": str(images[0]) if len(images) == 1 else [str(i) for i in images], "all": all, "head": head}
-    with Run("recon", inputs, reads=images, show=not json) as job:
-        job.prepare(*places, report)
+    page_place = [report.with_suffix(".html")] if page else []
+    both = page and is_film(images[0])
+    with Run("recon", inputs, reads=images, show=not json) as job, _film_parts(parts, both) as parts:
+        job.prepare(*places, *page_place, report)
         with job.step("load"):
             model = load_head(head)
         with job.step("recon", "finding and fitting the face"):
@@ -260,9 +266,27 @@ def recon_(
                     frame, pixels = _picture_of(images, track)
                     write_picture(job, comparison(pixels, track, model, frame=frame), track, model, place)
         job.quality = recon_quality(tracks[0])
+        for place in page_place:
+            from recon.report.write import write_report
+
+            with job.step("report", "drawing the report"):
+                job.quality["report"] = write_report(
+                    tracks, model, source, job.output(place), numbers=False, parts=parts, progress=job.share
+                )
+                job.take_along(place)
         if len(tracks) > 1:
             job.quality["faces"] = [recon_quality(track) for track in tracks]
         say(job.finish(report), json)
+
+
+@contextlib.contextmanager
+def _film_parts(parts: Path | None, needed: bool) -> Iterator[Path | None]:
+    """The folder for what is read of a film: that which was asked for, or one for as long as it is needed twice."""
+    if parts is not None or not needed:
+        yield parts
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        yield Path(folder)
 
 
 def _picture_of(images: list[Path], track) -> tuple[int, np.ndarray]:

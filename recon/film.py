@@ -18,7 +18,7 @@ from flame_tools.head import Head
 from flame_tools.types import Camera, Curves, Track
 from readers.film import FRAMES_A_PART, read_film
 from readers.readings import Readings
-from recon.appearance import take_appearance
+from recon.appearance import fuse_appearance
 from recon.evaluate import IBUG_68, cross_errors
 from recon.film_fits import FramesOfFits, fit_rows, observation_of
 from recon.film_motion import Motion, joined_stretches
@@ -29,6 +29,8 @@ from recon.keyframes import candidates, farthest_apart
 from recon.observation import View
 from recon.person import Person, meet
 from recon.pipeline import SMALLEST_FACE_PX, landmark_model
+from recon.posed_view import PosedView
+from recon.texture_frames import choose_texture_frames, held_still
 from render.footage import Footage, Sound, open_footage
 
 KEYFRAMES = 12
@@ -150,18 +152,29 @@ def _met(rows: Rows, view: View, head: Head) -> tuple[Person, np.ndarray]:
 
 
 def _with_appearance(track: Track, head: Head, rows: Rows, footage: Footage, view: View) -> Track:
-    """The texture of the frame that is trusted and shows the face from the front."""
+    """One texture from the frames that show most of the face and of its sides."""
     first = int(rows.frame[0])
-    turned = np.abs(track.params.global_rotation.numpy()[rows.frame - first, 1])
-    best = int(np.argmin(np.where(rows.trust >= np.quantile(rows.trust, 0.5), turned, np.inf)))
-    frame = next(footage.frames(int(rows.frame[best])))
-    seen = observation_of(rows.take(np.array([best])), 0, view)
-    with torch.no_grad():
-        place = int(rows.frame[best]) - first
-        vertices = head.vertices(track.params.frame(slice(place, place + 1)))[0].cpu().numpy().astype(np.float64)
-    taken = take_appearance(frame.image, head.arrays, vertices, track.camera, seen)
-    provenance = track.provenance | {"iris_srgb": taken.iris.tolist(), "texture_from": frame.number}
-    return track.replace(appearance=taken.appearance, provenance=provenance)
+    place = rows.frame - first
+    bridged = track.curves["tracking"].values[place, 1] > 0
+    rotation, lids = track.params.global_rotation.numpy()[place], track.params.eyelids.numpy()[place]
+    held = np.concatenate([held_still(r.landmarks, r.frame) for _, r in rows.by_part()])
+    chosen = choose_texture_frames(rotation, lids, held, rows.trust, bridged=bridged)
+    if not len(chosen):
+        chosen = np.array([int(np.argmax(rows.trust))])
+    readings = rows.take(chosen)
+
+    def views() -> Iterator[PosedView]:
+        for i, row in enumerate(chosen):
+            with torch.no_grad():
+                params = track.params.frame(slice(int(place[row]), int(place[row]) + 1))
+                vertices = head.vertices(params)[0].cpu().numpy().astype(np.float64)
+            image = next(footage.frames(int(rows.frame[row]))).image
+            yield PosedView(image, vertices, track.camera, observation_of(readings, i, view))
+
+    taken = fuse_appearance(views(), head.arrays)
+    numbers = [int(number) for number in rows.frame[chosen]]
+    made = {"iris_srgb": taken.iris.tolist(), "texture_from": numbers[taken.best], "texture_frames": numbers}
+    return track.replace(appearance=taken.appearance, provenance=track.provenance | made)
 
 
 def _track(

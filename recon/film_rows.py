@@ -43,6 +43,10 @@ class Rows:
         """The readings of rows [n], which must be in their order."""
         return Readings.joined([readings for _, readings in self._taken(np.asarray(chosen))])
 
+    def by_part(self) -> Iterator[tuple[int, Readings]]:
+        """The number of each part in which the person is, and their readings there."""
+        return self._taken(np.arange(len(self)))
+
     def stretches(self) -> list[tuple[int, slice]]:
         """The numbers of the parts in which the person is, and which rows lie in each."""
         numbers, starts = np.unique(self.part, return_index=True)

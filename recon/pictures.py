@@ -13,11 +13,12 @@ from flame_tools.head import Head
 from flame_tools.types import Camera, FaceParams, Track
 from readers.faces import read_faces
 from readers.teeth import teeth_together
-from recon.appearance import take_appearance
+from recon.appearance import fuse_appearance
 from recon.evaluate import IBUG_68, cross_errors, errors
 from recon.fit import LandmarkFit, fit_many
 from recon.observation import Observation, View, observed
 from recon.pipeline import check_image, landmark_model, params_of, trouble
+from recon.posed_view import PosedView
 
 MOST_PICTURES = 64
 
@@ -33,7 +34,7 @@ def reconstruct_many(
     """One Track of the largest face of each picture, which must all be of one person.
 
     `time_s` counts the pictures. Each frame has its own pose and camera, and an expression of its own unless the
-    pictures are of `one_moment`. The texture comes from the picture that shows most of the face. Pictures whose
+    pictures are of `one_moment`. One texture is made of all pictures. Pictures whose
     cameras are calibrated (View.world_to_camera) are of one moment, and lie in the cameras' world.
 
     Raises InputError where a picture has no usable face, or only some of the cameras are known.
@@ -50,11 +51,8 @@ def reconstruct_many(
     cameras = [_camera(f, s) for f, s in zip(fits, seen, strict=True)]
     with torch.no_grad():
         vertices = head.vertices(params).cpu().numpy().astype(np.float64)
-    taken = [
-        take_appearance(image, head.arrays, points, camera, s)
-        for image, points, camera, s in zip(images, vertices, cameras, seen, strict=True)
-    ]
-    best = int(np.argmax([t.coverage for t in taken]))
+    taken = fuse_appearance(map(PosedView, images, vertices, cameras, seen), head.arrays)
+    best = taken.best
     return Track(
         head_id=head.arrays.id,
         params=params,
@@ -66,8 +64,8 @@ def reconstruct_many(
             world_to_camera=np.stack([c.world_to_camera for c in cameras]),
         ),
         std=std,
-        visibility=np.array([t.coverage for t in taken], np.float32),
-        appearance=taken[best].appearance,
+        visibility=np.array(taken.coverages, np.float32),
+        appearance=taken.appearance,
         provenance={
             "made_by": "recon.pictures",
             "quality": {
@@ -82,7 +80,7 @@ def reconstruct_many(
                 {"size": list(c.size), "nme_468": round(float(e.mean()), 5)}
                 for c, e in zip(cameras, left_out, strict=True)
             ],
-            "iris_srgb": taken[best].iris.tolist(),
+            "iris_srgb": taken.iris.tolist(),
             "texture_from": best,
         },
         licences=(head.arrays.licence,),

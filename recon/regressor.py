@@ -1,8 +1,8 @@
 """recon-base: from the crop of a face and its landmarks to a head's parameters, each with how far it may be off.
 
 The landmarks take the pose out (`recon.canonical`). A small convolutional network then sees the face, a small dense
-one how its landmarks differ from the mean face's; what they say is put together at the end. Every output is the mean and
-the log-variance of a normal distribution, so that the fit can take it for what it is worth (`recon.regressed`).
+one how its landmarks differ from the mean face's; what they say is put together at the end. Every output is the mean
+and the log-variance of a normal distribution, so that the fit can take it for what it is worth (`recon.regressed`).
 """
 
 from __future__ import annotations

@@ -13,9 +13,8 @@ MOST_CANDIDATES = 2000
 def choose_texture_frames(
     rotation: np.ndarray,  # [R, 3] axis-angle of the head
     eyelids: np.ndarray,  # [R, 2] in [0, 1]: 1 shut
-    landmarks: np.ndarray,  # [R, 468, 2] pixels
+    held: np.ndarray,  # [R, 2] `held_still` of each row
     trust: np.ndarray,  # [R] in [0, 1]
-    frame: np.ndarray,  # [R] numbers, ascending
     *,
     bridged: np.ndarray | None = None,  # [R] bool: frames whose pose was not seen
     count: int = 12,
@@ -31,7 +30,7 @@ def choose_texture_frames(
     rows = np.flatnonzero(usable & np.isfinite(rotation).all(1))
     if not len(rows):
         return rows
-    worth = _worth(landmarks, trust, frame)[rows]
+    worth = _worth(held, trust)[rows]
     kept = np.arange(len(rows))[:: -(-len(rows) // MOST_CANDIDATES)]
     rows, worth = rows[kept], worth[kept]
     shut = np.clip(eyelids[rows], 0, 1).mean(1)
@@ -47,12 +46,16 @@ def choose_texture_frames(
     return np.sort(rows[np.unique(chosen)])
 
 
-def _worth(landmarks: np.ndarray, trust: np.ndarray, frame: np.ndarray) -> np.ndarray:
-    """[R] in [0, 1]: trusted, large, still."""
+def held_still(landmarks: np.ndarray, frame: np.ndarray) -> np.ndarray:
+    """[R, 2] of landmarks [R, 468, 2] in frames [R] that ascend: the face's size in pixels, and how much of it the
+    landmarks move a frame against the faster of the frames beside."""
     size = np.maximum(np.linalg.norm(np.ptp(landmarks, axis=1), axis=1), 1e-6)
     moved = np.linalg.norm(np.diff(landmarks, axis=0), axis=-1).mean(1) / size[1:]
-    speed = moved / np.maximum(np.diff(frame), 1)
-    near = np.diff(frame) <= 2
-    speed = np.where(near, speed, 0)
-    fastest = np.maximum(np.append(speed, 0), np.insert(speed, 0, 0))
-    return trust * np.minimum(size / np.median(size), 1) / (1 + (fastest / STILL) ** 2)
+    speed = np.where(np.diff(frame) <= 2, moved / np.maximum(np.diff(frame), 1), 0)
+    return np.stack([size, np.maximum(np.append(speed, 0), np.insert(speed, 0, 0))], 1)
+
+
+def _worth(held: np.ndarray, trust: np.ndarray) -> np.ndarray:
+    """[R] in [0, 1]: trusted, large, still."""
+    size, speed = held.T
+    return trust * np.minimum(size / np.median(size), 1) / (1 + (speed / STILL) ** 2)

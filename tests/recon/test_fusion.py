@@ -15,7 +15,7 @@ from recon.synthetic.people import look_of_person, random_person
 from recon.synthetic.pictures import picture_of, true_of
 from recon.synthetic.scenes import random_views
 from recon.texture import make_albedo
-from recon.texture_frames import choose_texture_frames
+from recon.texture_frames import choose_texture_frames, held_still
 from render.camera import project
 from render.materials import MATERIALS, linear_to_srgb, srgb_to_linear
 
@@ -144,10 +144,11 @@ def test_frames_are_chosen_from_all_sides_and_none_that_is_bridged():
     marks[60] += 40  # a jump: blurred
     trust, bridged = np.full(200, 0.9), np.zeros(200, bool)
     trust[:10], bridged[190:] = 0.1, True
-    rows = choose_texture_frames(rotation, lids, marks, trust, np.arange(200), bridged=bridged)
+    held = held_still(marks, np.arange(200))
+    rows = choose_texture_frames(rotation, lids, held, trust, bridged=bridged)
     assert len(rows) == 12 and (np.diff(rows) > 0).all() and rows.min() >= 10 and rows.max() < 190
     assert yaw[rows].min() < -0.65 and yaw[rows].max() > 0.65 and lids[rows].max() == 1
     assert np.abs(yaw[rows]).min() < 0.02 and 60 not in rows
-    assert not len(choose_texture_frames(rotation, lids, marks, np.zeros(200), np.arange(200)))
-    few = choose_texture_frames(rotation[:3], lids[:3], marks[:3], np.ones(3), np.arange(3))
+    assert not len(choose_texture_frames(rotation, lids, held, np.zeros(200)))
+    few = choose_texture_frames(rotation[:3], lids[:3], held[:3], np.ones(3))
     assert len(few) == 3
