@@ -42,6 +42,7 @@ class Canonical(nn.Module):
         self.size = size
         self.register_buffer("template", torch.zeros(468, 3))  # metres, about their mean
         self.register_buffer("normals", torch.zeros(468, 3))
+        self.register_buffer("places", torch.zeros(468, 2))  # in [-1, 1], right and down
         self.register_buffer("corners", torch.zeros(size * size, 3, dtype=torch.int64))  # of 468 landmarks and the rim
         self.register_buffer("weights", torch.zeros(size * size, 3))
 
@@ -70,6 +71,7 @@ class Canonical(nn.Module):
             simplex[i] = simplex[inside[np.argmin(((at[inside] - at[i]) ** 2).sum(1))]]
         affine = mesh.transform[simplex]
         two = np.einsum("nij,nj->ni", affine[:, :2], at - affine[:, 2])
+        self.places.copy_(torch.as_tensor((flat[:468] - middle) / half * (1, -1)))
         self.template.copy_(torch.as_tensor(template - template.mean(0)))
         self.normals.copy_(torch.as_tensor(normals / np.linalg.norm(normals, axis=1, keepdims=True)))
         self.corners.copy_(torch.as_tensor(mesh.simplices[simplex]).long())
@@ -93,6 +95,11 @@ class Canonical(nn.Module):
         normals = normals.transpose(1, 2).unflatten(2, (self.size, self.size))
         place = torch.cat([middle[:, :2] * middle.new_tensor(_FLIP[:2]) - 0.5, scale.log()[:, None]], 1)
         return Upright(torch.cat([(colours - mean) * torch.rsqrt(spread + 1e-3), normals], 1), differences, turn, place)
+
+    def at_landmarks(self, features: Tensor) -> Tensor:
+        """Features [N, C, h, w] of such pictures at the landmarks: [N, 468, C]."""
+        at = self.places.expand(len(features), 1, -1, -1).to(features)
+        return grid_sample(features, at, padding_mode="border", align_corners=False)[:, :, 0].transpose(1, 2)
 
 
 _EYES = (33, 133, 263, 362)

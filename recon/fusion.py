@@ -79,7 +79,7 @@ def fuse(views: Iterable[PosedView], head: HeadArrays, face: Face) -> Fused:
         coverage.append(share)
         held.append(one)
         if len(held) > MOST_VIEWS:
-            held.pop(_least(held))
+            held.pop(_least(held, np.array([coverage[one.number] for one in held])))
     if not held:
         raise InputError("no view was given to take a texture from; wanted at least one picture with a fitted head")
     plain = face.mean(face.plain[:, None], np.ones(len(face.plain)))[0][:, 0]
@@ -154,11 +154,13 @@ def _held(
     )
 
 
-def _least(held: list[_Held]) -> int:
-    """Which view the others miss least. What two views show counts less than twice."""
+def _least(held: list[_Held], coverage: np.ndarray) -> int:
+    """Which view the others miss least. What two views show counts less than twice; that which shows most stays."""
     known = np.stack([one.known for one in held])
     told = np.exp(-4 * np.maximum(known.sum(0) - known, 0)) - np.exp(-4 * known.sum(0))
-    return int(np.argmin(told.sum(1)))
+    told = told.sum(1)
+    told[np.argmax(coverage)] = np.inf
+    return int(np.argmin(told))
 
 
 def _sharpness(held: list[_Held]) -> np.ndarray:

@@ -1,7 +1,8 @@
 """recon-base: from the crop of a face and its landmarks to a head's parameters, each with how far it may be off.
 
 The landmarks take the pose out (`recon.canonical`). A small convolutional network then sees the face, a small dense
-one how its landmarks differ from the mean face's; what they say is put together at the end. Every output is the mean
+one how its landmarks differ from the mean face's. Together they tell the parameters, and, back at the picture's scale,
+how far off each landmark is. Every output is the mean
 and the log-variance of a normal distribution, so that the fit can take it for what it is worth (`recon.regressed`).
 """
 
@@ -13,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import interpolate
 
 from flame_tools.archive import read_npz, write_npz
 from flame_tools.errors import ShapeError
@@ -97,24 +99,33 @@ class Regressor(nn.Module):
         a, b, c, d = config.channels
         side = -(-config.size // 16)
         self.canonical = Canonical(config.size)
-        self.picture = nn.Sequential(
-            nn.PixelUnshuffle(2), _conv(24, a), _conv(a, b, 2), _Block(b), _conv(b, c, 2), _Block(c), _Block(c),
-            _conv(c, d, 2), _Block(d), _Block(d), nn.Flatten(),
-            nn.Linear(d * side * side, config.width, bias=False), nn.BatchNorm1d(config.width), nn.ReLU(),
-        )  # fmt: skip
-        self.marks = nn.Sequential(
+        self.first = nn.Sequential(nn.PixelUnshuffle(2), _conv(24, a))
+        self.quarter = nn.Sequential(_conv(a, b, 2), _Block(b))
+        self.eighth = nn.Sequential(_conv(b, c, 2), _Block(c), _Block(c))
+        self.sixteenth = nn.Sequential(_conv(c, d, 2), _Block(d))
+        self.told = nn.Sequential(
             nn.Linear(3 * MARKS + 9, config.width, bias=False), nn.BatchNorm1d(config.width), nn.ReLU(),
             nn.Linear(config.width, config.width, bias=False), nn.BatchNorm1d(config.width), nn.ReLU(),
         )  # fmt: skip
+        self.told_to_all = nn.Linear(config.width, d)
+        self.deep = _Block(d)
+        self.whole = nn.Sequential(
+            nn.Flatten(), nn.Linear(d * side * side, config.width, bias=False), nn.BatchNorm1d(config.width), nn.ReLU()
+        )
         self.together = nn.Sequential(
             nn.Linear(2 * config.width, 2 * config.width), nn.ReLU(),
             nn.Linear(2 * config.width, 2 * config.width), nn.ReLU(),
         )  # fmt: skip
-        self.leave = nn.Linear(2 * config.width, 2 * (config.face + OTHERS) + 3 * 468)
+        self.leave = nn.Linear(2 * config.width, 2 * (config.face + OTHERS))
+        self.back = nn.ModuleList([_Back(d, c), _Back(c, b), _Back(b, a)])
+        self.near = nn.Linear(a, 2 * a)
+        self.which = nn.Parameter(torch.zeros(468, 2 * a))
+        self.offset = nn.Linear(2 * a, 3)
         self.scale = Scale(config.face)
         with torch.no_grad():
-            self.leave.weight.mul_(0.1)
-            self.leave.bias.zero_()
+            for layer in (self.leave, self.offset):
+                layer.weight.mul_(0.1)
+                layer.bias.zero_()
 
     def fit(self, head: HeadArrays) -> None:
         """To the units and the mean face of a head."""
@@ -128,16 +139,35 @@ class Regressor(nn.Module):
                 f"wanted [N, 3, H, W] and [N, {MARKS}, 3]"
             )
         upright, n, face = self.canonical(pictures, marks), self.config.face + OTHERS, self.config.face
-        told = self.marks(torch.cat([upright.marks.flatten(1), upright.turn.flatten(1)], 1))
-        out = self.leave(self.together(torch.cat([self.picture(upright.picture), told], -1)))
-        values, logvars, offsets = out[:, :n], out[:, n : 2 * n], out[:, 2 * n :].unflatten(-1, (468, 3))
+        told = self.told(torch.cat([upright.marks.flatten(1), upright.turn.flatten(1)], 1))
+        half = self.first(upright.picture)
+        quarter = self.quarter(half)
+        eighth = self.eighth(quarter)
+        deep = self.deep(torch.relu(self.sixteenth(eighth) + self.told_to_all(told)[..., None, None]))
+        out = self.leave(self.together(torch.cat([self.whole(deep), told], -1)))
+        values, logvars = out[:, :n], out[:, n:]
         pose = values[:, face:] * values.new_tensor(_POSE_SD)
+        near = deep
+        for back, skip in zip(self.back, (eighth, quarter, half), strict=True):
+            near = back(near, skip)
+        offsets = self.offset(torch.relu(self.near(self.canonical.at_landmarks(near)) + self.which))
         return Estimate(
             values[:, :face], _bounded(logvars[:, :face]),
             upright.turn, torch.cat([pose[:, :3], pose[:, 3:6] + upright.place, pose[:, 6:]], 1),
             _bounded(logvars[:, face:] - 3),
             marks[:, :468, :2] + 0.02 * offsets[..., :2], _bounded(offsets[..., 2] - 8),
         )  # fmt: skip
+
+
+class _Back(nn.Module):
+    """Twice the side, with what was seen there before (Ronneberger et al. 2015)."""
+
+    def __init__(self, before: int, after: int):
+        super().__init__()
+        self.narrow, self.block = _conv(before, after), _Block(after)
+
+    def forward(self, x: Tensor, skip: Tensor) -> Tensor:
+        return self.block(skip + interpolate(self.narrow(x), size=skip.shape[-2:], mode="nearest"))
 
 
 def _bounded(logvar: Tensor) -> Tensor:

@@ -33,7 +33,7 @@ class BaseTraining:
     """Weight of the likelihood of the face's parameters, a mean over them."""
     pose: float = 1.0
     """Of pose and place."""
-    marks: float = 1.0
+    marks: float = 4.0
     """Of the landmarks' likelihood."""
     neutral: float = 0.3
     """Of the mean distance of the face at rest from the true one at the 468 landmarks, mm, where it stands best."""
