@@ -27,6 +27,8 @@ class FitOptions:
     """How much a landmark of the face's outline weighs along the outline, where it slides; across it weighs 1."""
     far_side: float = 0.15
     """How much a landmark weighs that faces away from the camera."""
+    together: float = 2.0
+    """By how much more a landmark errs than a reader that tells its noise says: neighbours err together."""
     alike: float = 0.5
     """How alike landmarks err in several pictures of one person: 0 independently, 1 so that more pictures tell no more
     of who it is."""
@@ -82,6 +84,7 @@ class Observation:
     view: View
     together: float = 0.0  # in [0, 1]: how surely an open mouth shows teeth that are together
     trust: np.ndarray = field(default_factory=lambda: np.ones(468))  # [468] in [0, 1]: 0 where something covers it
+    noise: np.ndarray | None = None  # [468] pixels: each landmark's own standard deviation, where the reader tells
 
     @staticmethod
     def of(

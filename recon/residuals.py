@@ -29,6 +29,7 @@ from recon.priors import (
 if TYPE_CHECKING:
     from recon.landmark_numba import Targets
 
+LEAST_NOISE = 0.004  # of a landmark, as a share of the distance between the eyes, whatever its reader says
 _UPPER, _LOWER = np.array(LIP_PAIRS + LID_PAIRS).T
 _OF_LIDS = np.isin(_UPPER, [pair[0] for pair in LID_PAIRS])
 
@@ -77,18 +78,23 @@ def targets_of(
     unit = eye_distance(model, at, seen)
     weights = landmark_trust() * _facing(model, at, seen, options.far_side) * seen.trust
     metric = np.empty((470, 2, 2))
-    metric[:468] = np.eye(2) * (np.sqrt(weights) / (options.noise * unit))[:, None, None]
+    if seen.noise is None:
+        metric[:468] = np.eye(2) * (np.sqrt(weights) / (options.noise * unit))[:, None, None]
+    else:
+        weights = seen.trust
+        noise = options.together * np.hypot(seen.noise, LEAST_NOISE * unit)
+        metric[:468] = np.eye(2) * (np.sqrt(weights) / noise)[:, None, None]
     metric[468:] = np.eye(2) / (options.iris_noise * unit)
-    along = seen.landmarks[np.roll(OVAL, -1)] - seen.landmarks[np.roll(OVAL, 1)]
-    along /= np.linalg.norm(along, axis=1, keepdims=True)
-    slide = np.eye(2) - (1 - options.along_oval) * along[:, :, None] * along[:, None, :]
-    metric[list(OVAL)] = metric[list(OVAL)] @ slide
+    if seen.noise is None:
+        metric[list(OVAL)] = metric[list(OVAL)] @ _sliding(seen.landmarks, options.along_oval)
 
     both = np.sqrt(seen.trust[_UPPER] * seen.trust[_LOWER])
     upper, lower, lids, both = (part[both > 0] for part in (_UPPER, _LOWER, _OF_LIDS, both))
     apart = seen.landmarks[upper] - seen.landmarks[lower]
     closer = apart * _closing(np.linalg.norm(apart, axis=1) / unit, seen.together)[:, None]
     closer[lids] = 0
+    if seen.noise is not None:
+        closer[:] = 0
     targets = Targets(
         rows=np.concatenate([np.arange(marks.start, marks.stop), [irises.start, irises.start + 5]]),
         places=np.concatenate([seen.landmarks, seen.iris]) - view.middle,
@@ -148,6 +154,13 @@ def eye_distance(model: LandmarkModel, unknowns: np.ndarray, seen: Observation) 
     focal = np.exp(unknowns[model.layout.log_focal][0])
     depth = seen.view.rotation[2] @ (left + right) / 2 + seen.view.shift[2]
     return float(np.linalg.norm(left - right) * focal / depth)
+
+
+def _sliding(landmarks: np.ndarray, share: float) -> np.ndarray:
+    """[36, 2, 2] what weighs a landmark of the outline along it by `share`, and across it by 1."""
+    along = landmarks[np.roll(OVAL, -1)] - landmarks[np.roll(OVAL, 1)]
+    along /= np.linalg.norm(along, axis=1, keepdims=True)
+    return np.eye(2) - (1 - share) * along[:, :, None] * along[:, None, :]
 
 
 def _closing(gaps: np.ndarray, together: float) -> np.ndarray:
