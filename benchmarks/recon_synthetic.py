@@ -1,9 +1,11 @@
 """Fit pictures of made people of ICT-FaceKit, another topology, whose truth is known: JSON on the last line.
 
     python benchmarks/recon_synthetic.py [--people 20] [--quick] [--views 20] [--sheet FILE.png] [--offsets FILE.npz]
+                                         [--base base.npz]
 
 Each of the people makes ten expressions, each in a picture of its own light, pose, lens and backdrop, and two sets of
-five views. `--quick` takes four expressions and no views. Figures, over all pictures but where it says otherwise:
+five views. `--quick` takes four expressions and no views. With `--base` a trained recon-base (docs/train_recon.md) says
+of each landmark how far off the reader is, and how sure that is. Figures, over all pictures but where it says otherwise:
 
 - `neutral_gain_1view`: by how much the fitted identity at rest is nearer to the true neutral face than the mean face
   is: 1 - mean distance / mean distance of the mean face. Distances go from the face region's vertices to the true skin,
@@ -45,6 +47,8 @@ from recon.fit import fit, fit_many  # noqa: E402
 from recon.observation import Observation  # noqa: E402
 from recon.pipeline import landmark_model  # noqa: E402
 from recon.priors import BROWS, LIPS, OVAL, WINGS  # noqa: E402
+from recon.regressed import sharpened  # noqa: E402
+from recon.regressor import load_regressor  # noqa: E402
 from recon.synthetic.comparison import Comparison  # noqa: E402
 from recon.synthetic.expressions import EXPRESSIONS  # noqa: E402
 from recon.synthetic.measures import coverage, displacement_correlation, gain  # noqa: E402
@@ -78,11 +82,12 @@ def main() -> None:
     parser.add_argument("--views", type=int, help="people of whom there are sets of views: all")
     parser.add_argument("--offsets", type=Path, help="an NPZ of the reader's offset at every landmark of every picture")
     parser.add_argument("--sheet", type=Path, help="a PNG of the first people with their landmarks")
+    parser.add_argument("--base", type=Path, help="a trained recon-base")
     options = parser.parse_args()
     if not ICT.exists():
         print(json.dumps({"skipped": f"{ICT.name} is not in {ICT.parent.resolve()}"}))
         return
-    bench = Benchmark()
+    bench = Benchmark(options.base)
     with one_blas_thread():
         for seed in range(options.people):
             views = seed < (options.people if options.views is None else options.views)
@@ -97,7 +102,8 @@ def main() -> None:
 class Benchmark:
     """What was measured so far."""
 
-    def __init__(self):
+    def __init__(self, base: Path | None = None):
+        self.base = None if base is None else load_regressor(base)
         self.ict, self.head = load_head(ICT), load_head()
         self.model = landmark_model(self.head.arrays)
         self.compared = Comparison(self.head.arrays, self.ict.arrays)
@@ -148,7 +154,10 @@ class Benchmark:
             return None
         self.lists["unread"].append(0)
         together = teeth_together(image, readings[0].landmarks[:, :2])
-        return Observation.of(readings[0], (image.shape[1], image.shape[0]), None, together)
+        seen = Observation.of(readings[0], (image.shape[1], image.shape[0]), None, together)
+        return (
+            seen if self.base is None else sharpened(self.base, self.head.arrays, self.model, image, readings[0], seen)
+        )
 
     def _picture(self, person: Person, expression, scene: Scene) -> None:
         picture = picture_of(self.ict, person, expression, scene, look=self.look)

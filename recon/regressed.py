@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -9,11 +10,12 @@ import numpy as np
 import torch
 
 from flame_tools.types import HeadArrays
+from readers.faces import FaceReading
 from readers.landmarks import roi_of_landmarks
 from readers.sampling import Square, sample_square
 from recon.crop import CUT, TIGHT, CropCamera, anchor_of
 from recon.landmark_model import LandmarkModel, rotation_matrix
-from recon.observation import View
+from recon.observation import Observation, View
 from recon.priors import FOCAL_OVER_LONG_SIDE
 from recon.regressor import Regressor, marks_of
 
@@ -70,6 +72,19 @@ def expected(
         mean[lay.log_focal] = np.log(focal)
         results.append(Expected(mean, sd, roi.to_image(places[i]), places_sd[i] * roi.size))
     return results
+
+
+def sharpened(
+    net: Regressor,
+    head: HeadArrays,
+    model: LandmarkModel,
+    image: np.ndarray,  # [H, W, 3] uint8 sRGB
+    reading: FaceReading,
+    seen: Observation,
+) -> Observation:
+    """An observation with the landmarks where the network says that they are, and how sure it is of each."""
+    (found,) = expected(net, head, model, [(image, reading.landmarks, reading.iris, seen.view)])
+    return dataclasses.replace(seen, landmarks=found.landmarks, noise=found.landmarks_sd)
 
 
 def _axis_angle(rotation: np.ndarray) -> np.ndarray:

@@ -15,6 +15,7 @@ from recon.synthetic.expressions import Expression, posed
 from recon.synthetic.people import Person, look_of_person
 from recon.synthetic.scenes import Scene
 from render.camera import project
+from render.eyes import IRIS_M
 from render.materials import Look
 
 
@@ -54,7 +55,7 @@ def true_of(head: Head, person: Person, expression: Expression, scene: Scene) ->
     rest = FaceParams.neutral(head).replace(shape=params.shape)
     with torch.no_grad():
         neutral, expressed = (head.vertices(p).numpy().astype(np.float64) for p in (rest, params))
-    places = {name: _places(head.arrays, name, expressed) for name in ("468", "iris")}
+    places = {"468": _places(head.arrays, "468", expressed), "iris": _irises(head.arrays, expressed)}
     yaw, pitch, roll = np.radians([scene.yaw_deg, scene.pitch_deg, scene.roll_deg])
     turn = rotation_matrix(np.array([0, 0, -roll])) @ rotation_matrix(np.array([0, yaw, 0]))
     turn = turn @ rotation_matrix(np.array([pitch, 0, 0]))
@@ -112,6 +113,13 @@ def backdrop(rng: np.random.Generator, size: int) -> np.ndarray:
         side = np.cos(angle) * columns + np.sin(angle) * rows > at
         image = image + side[..., None] * rng.normal(0, 20) * np.array([1.0, 1.0, 0.9])
     return np.clip(gaussian_filter(image, (2, 2, 0)), 0, 255)
+
+
+def _irises(arrays: HeadArrays, vertices: np.ndarray) -> np.ndarray:
+    """[10, 3] centres and rings of irises as large as they are drawn, whatever ring the head's mesh has."""
+    centre, ring = np.split(_places(arrays, "iris", vertices).reshape(2, 5, 3), [1], axis=1)
+    outward = (ring - centre) / np.linalg.norm(ring - centre, axis=-1, keepdims=True)
+    return np.concatenate([centre, centre + IRIS_M * outward], 1).reshape(10, 3)
 
 
 def _places(arrays: HeadArrays, name: str, vertices: np.ndarray) -> np.ndarray:
