@@ -29,7 +29,7 @@ ONE_SIDED = 0.25  # share of the displacement that is not mirrored in itself, fr
 
 @dataclass(frozen=True)
 class ExpressionErrors:
-    """Figures over frames; None where there is nothing to stand on. Amplitudes: 1 is as far as the truth, 0 not at all."""
+    """Figures over frames; None where there is nothing to stand on. Amplitudes: 1 is as far as the truth."""
 
     displacement_correlation: float | None  # mean over moving frames of Pearson's, weighted; -1..1
     amplitude: float | None  # slope of found on true displacements, over all frames

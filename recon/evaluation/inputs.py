@@ -109,7 +109,9 @@ def own_marks(vertices: np.ndarray, arrays: HeadArrays) -> np.ndarray:
     numbers, places = numbered_landmarks(arrays)
     rows = [np.flatnonzero(numbers == number)[0] for number in SEVEN_OF_468 if number in numbers]
     if len(rows) < 7:
-        raise InputError(f"head {arrays.id!r} has {len(rows)} of the seven landmarks; convert it with its landmark files")
+        raise InputError(
+            f"head {arrays.id!r} has {len(rows)} of the seven landmarks; convert it with its landmark files"
+        )
     return np.einsum("lk,lkc->lc", places.barycentrics[rows], vertices[arrays.faces[places.faces[rows]]])
 
 

@@ -36,6 +36,7 @@ NEIGHBOURS = 6
 STIFFNESS = (150.0, 50.0, 30.0, 18.0)  # of neighbours that move apart, from the first rounds to the last
 ROUNDS = 3  # at each stiffness
 LED = 50.0  # a landmark's pull, where a point's is 1
+CARRY_MM = 30.0  # around a landmark goes along with it
 ANCHOR_SHARE = 0.25  # of a region's alignment that its landmarks have
 LEADS = {  # the landmarks that lead each region
     "nose": (RIGHT_INNER, LEFT_INNER, NOSE),
@@ -112,17 +113,25 @@ def _to_warped(points, surface: Surface, place: Alignment, marks, mesh_marks) ->
     away, lead = tree.query(marks)
     kept = away < 10.0  # a landmark in a hole leads nothing
     lead, wanted = lead[kept], place(mesh_marks[kept]) - marks[kept]
-    move = np.zeros_like(points)
+    move = _led(points, marks[kept], wanted)
     for stiffness in STIFFNESS:
         pull = np.ones(len(points))
         np.add.at(pull, lead, LED)
         factor = splu((sp.diags(pull) + stiffness * laplacian).tocsc())
-        for _ in range(ROUNDS):
-            target = place(surface.nearest(place.inverse()(points + move)).points) - points
-            np.add.at(target, lead, LED * wanted)
-            move = factor.solve(target)
+        for _ in range(ROUNDS):  # what is added is smooth, so that what has slid stays where it slid to
+            target = place(surface.nearest(place.inverse()(points + move)).points) - points - move
+            np.add.at(target, lead, LED * (wanted - move[lead]))
+            move = move + factor.solve(target)
     reached = place(surface.nearest(place.inverse()(points + move)).points)
     return np.linalg.norm(reached - points, axis=1)
+
+
+def _led(points: np.ndarray, marks: np.ndarray, wanted: np.ndarray) -> np.ndarray:
+    """[n, 3] how landmarks' displacements carry what is around them along: Gaussians that meet them, all but."""
+    if not len(marks):
+        return np.zeros_like(points)
+    kernel = lambda a: np.exp(-((np.linalg.norm(a[:, None] - marks, axis=2) / CARRY_MM) ** 2) / 2)  # noqa: E731
+    return kernel(points) @ np.linalg.solve(kernel(marks) + 1e-3 * np.eye(len(marks)), wanted)
 
 
 def _graph(points: np.ndarray, tree) -> sp.csr_matrix:

@@ -75,7 +75,9 @@ def of_vertices(
             f"vertices are {list(vertices.shape)} and the neutral face {list(neutral.shape)}; "
             f"wanted [T, {count}, 3] and [{count}, 3] on head {head.arrays.id!r}"
         )
-    weights = stillness(head.arrays)
+    moves = head.arrays.weights[:, 2:].max(1) > 0.02  # with the jaw or an eye
+    weights = np.where(moves, 0.0, stillness(head.arrays))
+    weights[head.arrays.eyelid_vertices] = 0
     neutral = neutral.astype(np.float64)
 
     def frames(rows: np.ndarray) -> np.ndarray:

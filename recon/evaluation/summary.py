@@ -67,7 +67,11 @@ class Pool:
             raise ShapeError("the pool is empty; add distances first")
         mean = self.total / count
         return Summary(
-            self._quantile(0.5), mean, float(np.sqrt(max(self.squares / count - mean**2, 0))), self._quantile(0.9), count
+            self._quantile(0.5),
+            mean,
+            float(np.sqrt(max(self.squares / count - mean**2, 0))),
+            self._quantile(0.9),
+            count,
         )
 
     def cumulative(self, at_mm=CURVE_MM) -> list[float]:
