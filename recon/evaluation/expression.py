@@ -23,6 +23,7 @@ REGIONS = (
     "lips", "nose", "brow", "forehead", "eye_region", "left_lids", "right_lids", "left_eye_region", "right_eye_region",
 )  # fmt: skip
 MOVES_MM = 0.2  # a frame whose weighted root mean square displacement is less says nothing about correlation
+STILL_M = 1e-6
 STRONGEST = 0.9  # quantile of that displacement from which frames are the strongest
 ONE_SIDED = 0.25  # share of the displacement that is not mirrored in itself, from which a frame is one-sided
 
@@ -123,7 +124,9 @@ class _Row:
             part = _Row.of(_not_mirrored(moved, mirror), _not_mirrored(true, mirror), weights, None)
             part_share = float(np.sqrt(part.own / own)) if own > 0 else 0.0
             sided = _Row(part.correlation, part.size_mm, part.both, part.own, part_share)
-        return _Row(displacement_correlation(moved, true, weights), 1000 * float(np.sqrt(own)), both, own, 1.0, sided)
+        still = share @ (moved * moved).sum(1) < STILL_M**2  # what rounding leaves correlates with nothing
+        correlation = 0.0 if still else displacement_correlation(moved, true, weights)
+        return _Row(correlation, 1000 * float(np.sqrt(own)), both, own, 1.0, sided)
 
 
 def _not_mirrored(moved: np.ndarray, mirror: np.ndarray) -> np.ndarray:

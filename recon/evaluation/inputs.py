@@ -60,7 +60,7 @@ def read_face_scan(
         marks = read_seven(landmarks)
         size = align(marks, own_marks(head.v_template.astype(np.float64), head), kind="similarity").scale
     if unit is None:
-        unit, per_unit = unit_of(size)
+        unit = unit_of(size)[0]
         if unit == "unknown":
             raise InputError(
                 f"{path}: a face whose size is none in {', '.join(UNITS)} ({1000 * size:.3g} mm to its unit); "

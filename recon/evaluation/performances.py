@@ -14,13 +14,14 @@ from flame_tools.errors import FormatError, InputError, ShapeError
 from flame_tools.files.npy import read_npy
 from flame_tools.head import Head
 from flame_tools.posing import person
-from flame_tools.surface.alignment import align
 from flame_tools.track_file import load_track
 from flame_tools.types import Track
 from recon.scan.pipeline import read_meshes
+from recon.scan.placing import align_robustly
 from recon.stabilise import stillness
 
 BLOCK = 64  # frames at once
+STILL_M = 0.0003  # what strays farther from the neutral face is not skull
 HEAD_M = (0.1, 1.0)  # the longest side of a head, or head and shoulders, that is in metres
 
 
@@ -80,9 +81,15 @@ def of_vertices(
     weights[head.arrays.eyelid_vertices] = 0
     neutral = neutral.astype(np.float64)
 
+    used = np.flatnonzero(weights > 0)
+
+    def _held(mesh: np.ndarray) -> np.ndarray:
+        """The mesh where its skull is that of the neutral face; what moves on it loses its pull."""
+        return align_robustly(mesh[used], neutral[used], weights[used], width=STILL_M, kind="rigid")(mesh)
+
     def frames(rows: np.ndarray) -> np.ndarray:
         chosen = vertices[rows].astype(np.float64)
-        return np.stack([align(one, neutral, kind="rigid", weights=weights)(one) for one in chosen])
+        return np.stack([_held(one) for one in chosen])
 
     times = np.arange(len(vertices), dtype=np.float64) if time_s is None else np.asarray(time_s, np.float64)
     return Performance(neutral, times, frames)
