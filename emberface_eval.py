@@ -239,6 +239,7 @@ MeshLandmarks = Annotated[
 ]
 Scale = Annotated[bool, typer.Option("--scale", help="Let the face be resized, too: NoW's non-metrical challenge.")]
 NonRigid = Annotated[bool, typer.Option("--non-rigid", help="Between corresponding points, too.")]
+AtRest = Annotated[bool, typer.Option("--at-rest", help="Measure a track's person at rest, as NoW's scans are.")]
 Regions = Annotated[bool, typer.Option("--regions", help="Nose, mouth, forehead and cheeks each by itself, too.")]
 
 
@@ -256,6 +257,7 @@ def scan(
     scale: Scale = False,
     non_rigid: NonRigid = False,
     regions: Regions = False,
+    at_rest: AtRest = False,
     curve: Annotated[bool, typer.Option("--curve", help="The share of the scan within 0, 0.25 ... 7 mm, too.")] = False,
     head: OwnHead = None,
     json: Json = False,
@@ -267,7 +269,7 @@ def scan(
         prediction, scan, landmarks=landmarks, prediction_landmarks=mesh_landmarks, unit=unit,
         prediction_unit=mesh_unit, frame=frame,
     )  # fmt: skip
-    found, facts = measure_scan(picture, heads(head), ScanOptions(scale, non_rigid, regions, curve))
+    found, facts = measure_scan(picture, heads(head), ScanOptions(scale, non_rigid, regions, at_rest, curve))
     curves = {name: facts.pop(name) for name in ("curve_mm", "curve_share") if name in facts}
     say_figures(_plain(found.figures | facts) | curves, json)
 
@@ -318,6 +320,7 @@ def table(
     scale: Scale = False,
     non_rigid: NonRigid = False,
     regions: Regions = False,
+    at_rest: AtRest = False,
     judge: Judge = False,
     judge_file: JudgeFile = None,
     head: OwnHead = None,
@@ -338,7 +341,7 @@ def table(
 
     def one(picture) -> Measured:
         if measure is Measure.scan:
-            return measure_scan(picture, head_of_file, ScanOptions(scale, non_rigid, regions))[0]
+            return measure_scan(picture, head_of_file, ScanOptions(scale, non_rigid, regions, at_rest))[0]
         if measure is Measure.expression:
             return Measured(flat(measure_expression(picture, head_of_file)))
         return Measured(flat(_lips_against(picture, head_of_file, judge, judge_file)))

@@ -10,7 +10,7 @@ import numpy as np
 
 from flame_tools.errors import InputError
 from flame_tools.head import Head
-from flame_tools.posing import posed_frames
+from flame_tools.posing import person, posed_frames
 from flame_tools.surface.alignment import align
 from flame_tools.types import HeadArrays, Track
 from recon.evaluation.now import FaceMesh, FaceScan
@@ -73,11 +73,16 @@ def read_face_scan(
     )
 
 
-def mesh_of_track(track: Track, head: Head, *, frame: int = 0, name: str = "the track") -> FaceMesh:
-    """One frame of a track, without the inside of the mouth."""
+def mesh_of_track(
+    track: Track, head: Head, *, frame: int = 0, at_rest: bool = False, name: str = "the track"
+) -> FaceMesh:
+    """One frame of a track, or its person at rest, without the inside of the mouth."""
     if not 0 <= frame < len(track):
         raise InputError(f"{name} has {len(track)} frames, the first is 0; there is no frame {frame}")
-    vertices = next(itertools.islice(posed_frames(track, head), frame, None)).astype(np.float64)
+    if at_rest:
+        vertices = person(track, head).v_template.double().numpy()
+    else:
+        vertices = next(itertools.islice(posed_frames(track, head), frame, None)).astype(np.float64)
     arrays = head.arrays
     hidden = [k for k, material in enumerate(arrays.materials) if material in HIDDEN]
     return FaceMesh(

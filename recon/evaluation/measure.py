@@ -35,6 +35,8 @@ class ScanOptions:
     """Whether distances between corresponding points are measured as well."""
     regions: bool = False
     """Whether nose, mouth, forehead and cheeks are measured each by itself."""
+    at_rest: bool = False
+    """Whether a track's person is measured at rest, as NoW's scans are, instead of a frame."""
     curve: bool = False
     """Whether the cumulative curve is given."""
 
@@ -66,7 +68,7 @@ def measure_scan(picture: Picture, head_of_file: HeadOf, options: ScanOptions = 
     path = picture.prediction
     head = head_of_file(path)
     if str(path).endswith(".npz"):
-        mesh = mesh_of_track(load_track(path), head, frame=picture.frame, name=str(path))
+        mesh = mesh_of_track(load_track(path), head, frame=picture.frame, at_rest=options.at_rest, name=str(path))
     elif picture.prediction_landmarks is None:
         raise InputError(f"{path} is a mesh; give its seven landmarks, too (.txt or .npy), or a NAME.face.npz")
     else:
