@@ -163,12 +163,21 @@ def test_expression_and_lips_against_the_truth(takes, tmp_path, capsys):
     assert "empty.npy" in capsys.readouterr().err
 
 
-def test_what_a_judge_reads_of_two_mouths(takes, capsys):
-    file = str(shared_file("heads/ict_facekit.npz"))
-    rest, wide, _ = takes
-    judged = ("--judge", "--judge-file", file)
-    assert figures(capsys, "lips", rest, "--against", rest, *judged)["judge_visemes_changed"] == 0
-    assert figures(capsys, "lips", wide, "--against", rest, *judged)["judge_viseme_divergence_bits"] > 0.001
+def test_what_a_judge_reads_of_two_mouths(tmp_path, capsys):
+    file = shared_file("heads/ict_facekit.npz")  # the judges' own head: nothing is transferred
+    head = load_head(file)
+    rest = FaceParams.neutral(head, 6)
+    rest = rest.replace(shape=rest.shape[0])
+    paths = []
+    for name, jaw in (("shut", 0.0), ("open", 0.25)):
+        paths.append(str(tmp_path / f"{name}.face.npz"))
+        params = rest.replace(jaw=rest.jaw + torch.tensor([jaw, 0.0, 0.0]))
+        save_track(Track(head.arrays.id, params, np.arange(6) / 30, fps=(30, 1)), paths[-1])
+    shut, wide = paths
+    judged = ("--judge", "--judge-file", str(file), "--head", str(file))
+    assert figures(capsys, "lips", shut, "--against", shut, *judged)["judge_visemes_changed"] == 0
+    found = figures(capsys, "lips", wide, "--against", shut, *judged)
+    assert found["judge_viseme_divergence_bits"] > 0.001 and found["lip_gap_bias_mm"] > 4
 
 
 def test_a_table_of_many(person_and_scan, takes, tmp_path, capsys):

@@ -47,7 +47,9 @@ def heads(name: str | None) -> HeadOf:
 
     def head(path: Path) -> Head:
         if name or not str(path).endswith(".npz"):
-            return loaded.setdefault("named", loaded.get("named") or load_head(name or "default"))
+            if "" not in loaded:
+                loaded[""] = load_head(name or "default")
+            return loaded[""]
         track = load_track(path)
         if track.head_id not in loaded:
             loaded[track.head_id] = head_of(track)
