@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-import itertools
 import math
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -12,10 +12,19 @@ import numpy as np
 import typer
 
 import emberface
-from emberface_options import Json, OwnHead, say_figures
+from emberface_options import Json, OwnHead, json_text, say_figures
 from flame_tools.errors import InputError
 
 app = typer.Typer(help="Measure a track.", no_args_is_help=True, rich_markup_mode=None)
+
+JudgeFile = Annotated[
+    Path | None,
+    typer.Option("--judge-file", help="ICT-FaceKit, the judges' head; the one registered as ict_facekit by default."),
+]
+Neutral = Annotated[
+    Path | None, typer.Option("--neutral", help="Where the truth is vertices: the same person at rest, .npy or a mesh.")
+]
+Judge = Annotated[bool, typer.Option("--judge", help="Let the lip judge read both mouths, too.")]
 
 
 @app.command()
@@ -25,18 +34,50 @@ def lips(
     text: Annotated[
         str | None, typer.Option("--text", help="What is said: phone times come from an alignment.")
     ] = None,
+    against: Annotated[
+        Path | None, typer.Option("--against", help="The true lips: a NAME.face.npz, vertices (.npy) or meshes.")
+    ] = None,
+    neutral: Neutral = None,
+    judge: Judge = False,
+    judge_file: JudgeFile = None,
     head: OwnHead = None,
     json: Json = False,
 ) -> None:
-    """Do the lips close, open, round and rest when the sound says so?"""
+    """Do the lips close, open, round and rest when the sound says so? Or, with --against, as the true ones do?"""
     from flame_tools.load import head_of, load_head
 
-    if (textgrid is None) == (not text):
-        raise InputError("lips are measured against phone times: give either --textgrid FILE or --text TEXT")
+    if (textgrid is not None) + bool(text) + (against is not None) != 1:
+        raise InputError("lips are measured against one thing: give --textgrid FILE, --text TEXT or --against TRUTH")
+    if against is not None:
+        from recon.evaluation.measure import heads, picture_of
+
+        picture = picture_of(track, against, neutral=neutral)
+        say_figures(_plain(_lips_against(picture, heads(head), judge, judge_file)), json)
+        return
     performance = emberface.load(track)
     model = load_head(head) if head else head_of(performance)
     phones = _phones_of_textgrid(textgrid) if textgrid else _phones_of_text(performance, text)
     say_figures(lip_quality(performance, model, phones), json)
+
+
+def _lips_against(picture, head_of_file, judge: bool, judge_file: Path | None) -> dict:
+    """Figures of the lips of a picture; those of the judge are named judge_..."""
+    from recon.evaluation.measure import measure_lips
+
+    figures = measure_lips(picture, head_of_file)
+    if not judge:
+        return figures
+    from animate.read_metrics import leakage
+    from readers.judges import judge_lips
+
+    def read(path: Path):
+        if not str(path).endswith(".npz"):
+            raise InputError(f"{path} holds vertices, and the judge reads tracks; fit them first (emberface fit)")
+        return judge_lips(emberface.load(path), head_of_file(path), judge_file=judge_file)
+
+    changed = dataclasses.asdict(leakage(read(picture.truth), read(picture.prediction)))
+    names = ("phones_changed", "visemes_changed", "phone_divergence_bits", "viseme_divergence_bits")
+    return figures | {f"judge_{name}": changed[name] for name in names}
 
 
 @app.command()
@@ -68,12 +109,6 @@ def diversity(
     takes = [emberface.load(track) for track in tracks]
     model = load_head(head) if head else head_of(takes[0])
     say_figures(_plain(motion_metrics.diversity(takes, model)), json)
-
-
-JudgeFile = Annotated[
-    Path | None,
-    typer.Option("--judge-file", help="ICT-FaceKit, the judges' head; the one registered as ict_facekit by default."),
-]
 
 
 @app.command()
@@ -199,27 +234,126 @@ def _plain(figures) -> dict:
     return plain
 
 
+MeshLandmarks = Annotated[
+    Path | None, typer.Option("--mesh-landmarks", help="The seven on a mesh of any topology: .txt, .npy or .pp.")
+]
+Scale = Annotated[bool, typer.Option("--scale", help="Let the face be resized, too: NoW's non-metrical challenge.")]
+NonRigid = Annotated[bool, typer.Option("--non-rigid", help="Between corresponding points, too.")]
+AtRest = Annotated[bool, typer.Option("--at-rest", help="Measure a track's person at rest, as NoW's scans are.")]
+Regions = Annotated[bool, typer.Option("--regions", help="Nose, mouth, forehead and cheeks each by itself, too.")]
+
+
 @app.command()
 def scan(
-    track: Annotated[Path, typer.Argument(help="A NAME.face.npz.")],
+    prediction: Annotated[Path, typer.Argument(help="A NAME.face.npz, or a mesh with --mesh-landmarks.")],
     scan: Annotated[Path, typer.Argument(help="A scan of the same person: OBJ, PLY, STL, GLB or glTF.")],
+    landmarks: Annotated[
+        Path | None, typer.Option("--landmarks", help="The seven on the scan: .pp, .txt or .npy; found by default.")
+    ] = None,
+    mesh_landmarks: MeshLandmarks = None,
+    unit: Annotated[str | None, typer.Option("--unit", help="Of the scan: mm, cm, m, in; told by its size.")] = None,
+    mesh_unit: Annotated[str, typer.Option("--mesh-unit", help="Of a mesh: m, cm, mm or in.")] = "m",
     frame: Annotated[int, typer.Option("--frame", min=0, help="Which frame of the track.")] = 0,
-    scale: Annotated[bool, typer.Option("--scale", help="Let the head be resized, too.")] = False,
+    scale: Scale = False,
+    non_rigid: NonRigid = False,
+    regions: Regions = False,
+    at_rest: AtRest = False,
+    curve: Annotated[bool, typer.Option("--curve", help="The share of the scan within 0, 0.25 ... 7 mm, too.")] = False,
     head: OwnHead = None,
     json: Json = False,
 ) -> None:
-    """How far is the head from a scan? Rigidly aligned by seven landmarks and nearest points, in millimetres."""
-    from flame_tools.load import head_of, load_head
-    from flame_tools.posing import posed_frames
-    from recon.scan.evaluate import score_scan
-    from recon.scan.file import read_scan
+    """How far is a face from a scan? Aligned by seven landmarks and nearest points as in NoW, in millimetres."""
+    from recon.evaluation.measure import ScanOptions, heads, measure_scan, picture_of
 
-    person = emberface.load(track)
-    if frame >= len(person):
-        raise InputError(f"{track} has {len(person)} frames, the first is 0; there is no frame {frame}")
-    model = load_head(head) if head else head_of(person)
-    vertices = next(itertools.islice(posed_frames(person, model), frame, None))
-    say_figures(_plain(score_scan(vertices, model, read_scan(scan), scale=scale)), json)
+    picture = picture_of(
+        prediction, scan, landmarks=landmarks, prediction_landmarks=mesh_landmarks, unit=unit,
+        prediction_unit=mesh_unit, frame=frame,
+    )  # fmt: skip
+    found, facts = measure_scan(picture, heads(head), ScanOptions(scale, non_rigid, regions, at_rest, curve))
+    curves = {name: facts.pop(name) for name in ("curve_mm", "curve_share") if name in facts}
+    say_figures(_plain(found.figures | facts) | curves, json)
+
+
+@app.command()
+def expression(
+    track: Annotated[Path, typer.Argument(help="A NAME.face.npz.")],
+    truth: Annotated[Path, typer.Argument(help="A NAME.face.npz, vertices (.npy, [T, V, 3] in metres) or meshes.")],
+    neutral: Neutral = None,
+    head: OwnHead = None,
+    json: Json = False,
+) -> None:
+    """Does the face move as the true one does? Correlation, amplitude and errors, by region and side."""
+    from recon.evaluation.measure import heads, measure_expression, picture_of
+
+    figures = measure_expression(picture_of(track, truth, neutral=neutral), heads(head))
+    regions = {name: _plain(inner) for name, inner in figures.pop("regions").items()}
+    say_figures(_plain(figures) | {"regions": regions}, json)
+
+
+class Measure(StrEnum):
+    """What `table --measure` takes."""
+
+    scan, expression, lips = "scan", "expression", "lips"
+
+
+SHOWN = {  # figures of a Markdown table
+    "scan": ("median_mm", "mean_mm", "nonrigid_mean_mm", "nose_mm", "mouth_mm", "forehead_mm", "cheeks_mm"),
+    "expression": (
+        "displacement_correlation", "amplitude", "displacement_error_mm", "vertex_error_mm", "one_sided_correlation",
+    ),
+    "lips": (
+        "lip_gap_error_mm", "closure_kept", "closure_false", "lip_landmark_error_mm", "judge_visemes_changed",
+    ),
+}  # fmt: skip
+
+
+@app.command()
+def table(
+    manifest: Annotated[
+        Path, typer.Argument(help="A .csv or .json: prediction, truth and attributes of each picture.")
+    ],
+    measure: Annotated[Measure, typer.Option("--measure", help="What is measured.")],
+    out: Annotated[Path | None, typer.Option("-o", "--out", help="A .md table, or a .json.")] = None,
+    by: Annotated[str, typer.Option("--by", help="Attributes with commas; all of them by default.")] = "",
+    bins: Annotated[str, typer.Option("--bins", help="Edges of numbers: 'age:18,40,60;yaw:30,60'.")] = "",
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Of the intervals.")] = 0,
+    scale: Scale = False,
+    non_rigid: NonRigid = False,
+    regions: Regions = False,
+    at_rest: AtRest = False,
+    judge: Judge = False,
+    judge_file: JudgeFile = None,
+    head: OwnHead = None,
+    json: Json = False,
+) -> None:
+    """How good are many reconstructions, in all and by skin tone, age, yaw ...? Counts and 95 % intervals."""
+    from flame_tools.archive import written_whole
+    from recon.evaluation.groups import Measured, measured_groups
+    from recon.evaluation.manifest import read_bins, read_manifest
+    from recon.evaluation.measure import ScanOptions, flat, heads, measure_expression, measure_scan
+    from recon.evaluation.tables import as_json, as_markdown
+
+    if out is not None and out.suffix.lower() not in (".md", ".json"):
+        raise InputError(f"{out} is no kind of table that can be written; wanted a .md or a .json")
+    pictures, head_of_file = read_manifest(manifest), heads(head)
+    attributes = list(dict.fromkeys(name for picture in pictures for name in picture.attributes))
+    wanted = [name.strip() for name in by.split(",") if name.strip()] or attributes
+
+    def one(picture) -> Measured:
+        if measure is Measure.scan:
+            return measure_scan(picture, head_of_file, ScanOptions(scale, non_rigid, regions, at_rest))[0]
+        if measure is Measure.expression:
+            return Measured(flat(measure_expression(picture, head_of_file)))
+        return Measured(flat(_lips_against(picture, head_of_file, judge, judge_file)))
+
+    groups = measured_groups(pictures, one, by=wanted, bins=read_bins(bins), seed=seed)
+    shown = [name for name in SHOWN[measure] if any(group.figures.get(name) for group in groups)]
+    content = {"measure": str(measure), "seed": seed, "groups": as_json(groups)}
+    if out is not None:
+        text = as_markdown(groups, shown) if out.suffix.lower() == ".md" else json_text(content) + "\n"
+        with written_whole(out) as place:
+            place.write_text(text, encoding="utf-8")
+    print(json_text(content) if json else as_markdown(groups, shown), end="\n" if json else "")
 
 
 @app.command()
