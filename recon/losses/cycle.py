@@ -1,7 +1,8 @@
-"""Expressions that come back: another expression is drawn on a photo's face, and read again (SMIRK, section 3.3).
+"""Expressions that come back: another expression is drawn on a photo's face, and read again.
 
-A batch is dealt into four groups: the read expression with noise; somebody else's; an expression of a class; none, with
-lids anywhere. Jaws and lids are shaken in the first three. Faces are FaceParams of any head, or FlameCodes.
+After SMIRK (Retsinas et al. 2024). A batch is dealt into four groups: the read expression with noise; somebody else's;
+an expression of a class; none, with lids anywhere. Jaws and lids are shaken in the first three. Faces are FaceParams
+of any head, or FlameCodes.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """How far apart landmarks are, whatever their place: lids that open, lips that part, corners that spread.
 
-DECA (Feng et al. 2021, eq. 4 and its lip twin), EMOCA's and EMICA's corners, and the set of SPECTRE (Filntisis et al.
-2023, its relative landmarks). Translation and rotation of a face do not matter, its size does.
+DECA's lids and lips (Feng et al. 2021, section 4.1), EMICA's corners, and SPECTRE's set of seven (Filntisis et al.
+2023). Translation and rotation of a face do not matter, its size does.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Faces that feel what the photo's do: an emotion network's features (EMOCA: Danecek, Black and Bolkart 2022, eq. 3)."""
+"""Faces that feel what the photo's do: an emotion network's features (EMOCA: Danecek, Black and Bolkart 2022)."""
 
 from __future__ import annotations
 

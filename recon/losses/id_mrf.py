@@ -1,8 +1,9 @@
 """Detail that has the photo's texture wherever it may lie: implicit diversified Markov random fields.
 
-Wang et al. 2018, "Image inpainting via generative multi-column convolutional neural networks", section 3.3, as DECA
-takes it for wrinkles: every patch of the photo's maps is to be the nearest of some patch of the render's. The measure
-relates each similarity to the best that a patch has, so that one average patch cannot please all.
+Wang et al. 2018, "Image inpainting via generative multi-column convolutional neural networks", as DECA takes it for
+wrinkles: every patch of the photo's maps is to be the nearest of some patch of the render's. The measure relates each
+similarity to the best that a patch has, so that one average patch cannot please all. As in DECA, the mean over the
+channels of the photo's map is first taken out of both, place by place.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from flame_tools.errors import ShapeError
 from recon.networks.vgg import Vgg
 
 MAPS = {"relu3_2": 1.0, "relu4_2": 2.0}  # of VGG-19: the second counts as style and as content
-_STRETCH = 0.5  # h, eq. 1
+_STRETCH = 0.5  # h
 _EPSILON = 1e-5
 
 

@@ -1,6 +1,6 @@
 """Faces that are somebody's: one minus the cosine of a face recogniser's embeddings of photo and render.
 
-DECA (Feng et al. 2021, eq. 6) compares features of VGGFace2's network; any recogniser that is an `Embedder` will do.
+DECA (Feng et al. 2021) compares features of VGGFace2's network; any recogniser that is an `Embedder` will do.
 """
 
 from __future__ import annotations

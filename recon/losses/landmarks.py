@@ -1,4 +1,4 @@
-"""Landmarks where they were read: 68 of iBUG, 105 or 468 of MediaPipe, each with its weight, some by the head's pose."""
+"""Landmarks where they were read: 68 of iBUG, 105 or 468 of MediaPipe, with weights, also by the head's pose."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def weights_68(*, mouth: bool = True) -> Tensor:
 
 
 def weights_468() -> Tensor:
-    """[468] as the solver trusts MediaPipe's points (`recon.priors`): lips and lids most, the wings of the nose least."""
+    """[468] as the solver trusts MediaPipe's points (`recon.priors`): lips and lids most, the nose's wings least."""
     return torch.as_tensor(landmark_trust(), dtype=torch.float32)
 
 

@@ -1,6 +1,6 @@
 """Lips that read as the film's do: a lip reader's features of mouths that are cut out where the landmarks are.
 
-SPECTRE (Filntisis et al. 2023, section 3.2) takes one minus the cosine of the ResNet's features of Ma et al. 2022. The
+SPECTRE (Filntisis et al. 2023) takes one minus the cosine of the ResNet's features of Ma et al. 2022. The
 cosine alone exaggerates (EMOTE, Danecek et al. 2023); the mean square is milder where features are far apart.
 """
 

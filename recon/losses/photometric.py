@@ -1,7 +1,7 @@
 """Pixels that look alike: a face in the light of nine spherical harmonics against the photo, where the mask says so.
 
 DECA (Feng et al. 2021, section 4.1) takes the mean absolute difference over skin; the norm over a pixel's channels
-(l2,1: Thies et al. 2016, eq. 4) forgives single pixels that no model explains.
+(l2,1: Thies et al. 2016) forgives single pixels that no model explains.
 """
 
 from __future__ import annotations
