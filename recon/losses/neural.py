@@ -15,7 +15,7 @@ from flame_tools.errors import ShapeError
 from flame_tools.types import HeadArrays
 from recon.losses.drawn import Drawing
 from recon.losses.hull import hull_mask
-from recon.networks.masking import SHARE, Points, masked, moved_pixels, region_weights, sample_points
+from recon.networks.masking import DROP, SHARE, Points, masked, moved_pixels, region_weights, sample_points
 from render.lighting import grey_face
 
 Picture = Callable[[Tensor, Tensor], Tensor]
@@ -55,6 +55,7 @@ class GreyFace:
         after: Tensor | None = None,  # [B, V, 3] where it is to go; None: it stays
         *,
         generator: torch.Generator,
+        drop: float = DROP,  # SMIRK's second path: 0.005
     ) -> Tensor:  # [B, 3, H, W] without gradients
         """The photo without the face but for pixels at the points, moved with it."""
         if photo.shape[-2:] != (self.size, self.size):
@@ -63,7 +64,8 @@ class GreyFace:
         start = points.pixels(before.detach(), faces, self.size)
         end = start if after is None else points.pixels(after.detach(), faces, self.size)
         kept = moved_pixels(photo, start, end)
-        return masked(photo, kept, hull_mask(landmarks, self.size).to(photo), silhouette, generator=generator)
+        hull = hull_mask(landmarks, self.size).to(photo)
+        return masked(photo, kept, hull, silhouette, generator=generator, drop=drop)
 
 
 def neural_loss(

@@ -125,7 +125,7 @@ def test_a_mask_leaves_the_surroundings_and_pixels_that_move_with_the_face(head,
     there = grey.masked(photo, face.landmarks, silhouette, points, face.projected, moved, generator=next(seeds))
     kept = [(m > 0) & inside for m in (left, there)]
     same = kept[0][..., :-2] & kept[1][..., 2:]
-    assert same.sum() > 0.6 * kept[0].sum()
+    assert same.sum() > 0.15 * kept[0].sum()  # squares that are dropped leave 30 % of the pixels; by chance 2 % meet
     ratio = there[..., 2:][same] / left[..., :-2][same]
     assert (ratio - 1).abs().median() < 0.15  # noise of 5 % on each
     with pytest.raises(ShapeError, match="pixels a side"):
