@@ -13,6 +13,10 @@ from flame_tools.errors import ShapeError
 from recon.networks.codes import FlameCodes
 from recon.networks.smirk import JAW, LIDS, MAX_JAW_SIDE_RAD, START_SCALE
 
+# What a change of 1 in an output is, so that one step of Adam neither spins a head nor throws it out of the picture.
+_UNITS = (0.03, 0.03, 0.03, 0.3, 0.003, 0.003)  # radians; crop units a metre; metres
+_FACE = 0.2
+
 
 class SmallEncoder(nn.Module):
     def __init__(
@@ -36,17 +40,19 @@ class SmallEncoder(nn.Module):
         )
         self.pose, self.face = nn.Linear(width, 6), nn.Linear(width, sum(self.split))
         with torch.no_grad():
-            for head, share in ((self.pose, 0.01), (self.face, 0.1)):
-                head.weight *= share
+            for head in (self.pose, self.face):
+                head.weight *= 0.1
                 head.bias.zero_()
-            self.pose.bias[3] = START_SCALE
+        self.register_buffer("start", torch.tensor([0.0, 0.0, 0.0, START_SCALE, 0.0, 0.0]))  # pose before training
+        self.register_buffer("unit", torch.tensor(_UNITS), persistent=False)
 
     def forward(self, images: Tensor) -> FlameCodes:
         """Images [B, 3, size, size] RGB in [0, 1]. Codes as SMIRK's."""
         if images.ndim != 4 or images.shape[1:] != (3, self.size, self.size):
             raise ShapeError(f"images are {list(images.shape)}, wanted [B, 3, {self.size}, {self.size}] in [0, 1]")
         seen = self.look(images)
-        pose, (shape, expression, lids, jaw) = self.pose(seen), self.face(seen).split(self.split, -1)
+        pose = self.start + self.unit * self.pose(seen)
+        shape, expression, lids, jaw = (_FACE * self.face(seen)).split(self.split, -1)
         return FlameCodes(
             shape=shape,
             expression=expression,

@@ -138,9 +138,9 @@ class SynthesisNetwork(nn.Module):
     def start_at(self, scale: float, x: float, y: float) -> None:
         """Let every face stand at one camera before anything is learnt."""
         smirk = self.config.encoder == "smirk"
-        bias = (self.encoder.pose_encoder.pose_cam_layers[0] if smirk else self.encoder.pose).bias
+        pose = self.encoder.pose_encoder.pose_cam_layers[0].bias if smirk else self.encoder.start
         with torch.no_grad():
-            bias[3:] = torch.tensor([scale, x, y])
+            pose[3:] = torch.tensor([scale, x, y])
 
 
 @dataclass(frozen=True)
