@@ -1,0 +1,107 @@
+"""SMIRK's scheme learns a few made crops: landmarks, then painting and reading again, each frozen in its turn."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+import torch
+
+from flame_tools.errors import FormatError, InputError
+from learning.run import RunConfig
+from recon.synthetic import crops as crops_module
+from recon.synthetic.crops import made_crops
+from recon.train.synthesis import (
+    Paths,
+    SynthesisSource,
+    SynthesisTraining,
+    load_synthesis,
+    measured,
+    started,
+    train_synthesis,
+)
+
+RUN = RunConfig(steps=64, warm=5, decay=10, rate=3e-3, average=0.5, weight_decay=0.0, save_every_s=1e9, sheet_every=0)
+SMALL = SynthesisTraining(batch=8, size=64, width=8, residuals=1, encoder="small", pretrain=50, run=RUN)
+
+
+@pytest.fixture(scope="module")
+def crops(head):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(crops_module, "SKINS", 2)
+        return made_crops(head, 9, 7)
+
+
+def test_it_learns_by_heart(crops, head, tmp_path):
+    source, paths = SynthesisSource(crops, 0, SMALL.size), Paths(head, SMALL)
+    batch = source.rows(np.arange(source.count))
+    before = measured(started(SMALL, head, source).eval(), paths, batch)
+    assert before["marks_nme"] < 0.2  # the mean face stands about where the crops' do
+    net = train_synthesis(SMALL, crops, head, tmp_path)
+    after = measured(net, paths, batch)
+    assert after["marks_nme"] < 0.5 * before["marks_nme"]
+    assert after["painted_l1"] < before["painted_l1"] and after["cycle"] < before["cycle"]
+    kept = load_synthesis(tmp_path / "synthesis.npz", head.arrays)
+    with torch.no_grad():
+        a, b = net.read(batch.picture), kept.read(batch.picture)
+    assert (a.face.shape - b.face.shape).abs().max() < 0.05  # half precision
+    other = dataclasses.replace(head.arrays, id="somebody's")
+    with pytest.raises(InputError, match="this network reads head"):
+        load_synthesis(tmp_path / "synthesis.npz", other)
+    (tmp_path / "synthesis.npz").write_bytes(b"PK\3\4 no network")
+    with pytest.raises(FormatError):
+        load_synthesis(tmp_path / "synthesis.npz", head.arrays)
+
+
+def test_the_second_path_teaches_one_network_at_a_time(crops, head):
+    source, paths = SynthesisSource(crops, 0, SMALL.size), Paths(head, SMALL)
+    net = started(SMALL, head, source)
+    batch = source.rows(np.arange(2))
+    read = net.read(batch.picture)
+    parts = {"encoder": net.encoder, "generator": net.generator}
+    for teach, part in parts.items():
+        (frozen,) = (network for name, network in parts.items() if name != teach)
+        net.zero_grad(set_to_none=True)
+        paths.second(net, read, batch, torch.Generator().manual_seed(0), teach=teach).backward()
+        assert all(value.grad is None for value in frozen.parameters())
+        assert sum(float(value.grad.abs().sum()) for value in part.parameters()) > 0
+        assert all(value.requires_grad for value in net.parameters())
+
+
+def test_the_first_path_teaches_both(crops, head):
+    source, paths = SynthesisSource(crops, 0, SMALL.size), Paths(head, SMALL)
+    net = started(SMALL, head, source)
+    batch = source.rows(np.arange(2))
+    shown = paths.shown(*vars(net.read(batch.picture)).values())
+    painted, left = paths.painted(net, shown, batch, torch.Generator().manual_seed(0))
+    (painted - batch.picture).abs().mean().backward()
+    for network in (net.encoder, net.generator):
+        assert sum(float(value.grad.abs().sum()) for value in network.parameters()) > 0
+    assert not left.requires_grad
+
+
+def test_it_goes_on_where_it_stopped(crops, head, tmp_path):
+    short = dataclasses.replace(SMALL, batch=4, pretrain=1, run=dataclasses.replace(RUN, steps=4, save_every_s=0.0))
+
+    def stopped(step, losses):
+        if step == 2:
+            raise KeyboardInterrupt
+
+    whole = train_synthesis(short, crops, head, tmp_path / "whole")
+    with pytest.raises(KeyboardInterrupt):
+        train_synthesis(short, crops, head, tmp_path / "parts", progress=stopped)
+    parts = train_synthesis(short, crops, head, tmp_path / "parts")
+    for name, value in whole.state_dict().items():
+        assert torch.equal(value, parts.state_dict()[name]), name
+
+
+def test_smirks_own_encoder_takes_a_step(crops, head):
+    config = dataclasses.replace(SMALL, encoder="smirk", pretrain=0)
+    source, paths = SynthesisSource(crops, 0, config.size), Paths(head, config)
+    net = started(config, head, source)
+    losses = paths.losses(net, source.rows(np.arange(2)), 1, torch.Generator().manual_seed(0))
+    assert {*losses} == {"marks", "distances", "prior", "painted", "cycle", "total"}
+    assert all(value.isfinite() for value in losses.values())
+    with pytest.raises(InputError, match="smirk or small"):
+        started(dataclasses.replace(config, encoder="resnet"), head, source)
+    with pytest.raises(InputError, match="multiple of 16"):
+        started(dataclasses.replace(config, size=70), head, source)
