@@ -5,7 +5,7 @@
 
 Each of the people makes ten expressions, each in a picture of its own light, pose, lens and backdrop, and two sets of
 five views. `--quick` takes four expressions and no views. With `--base` a trained recon-base (docs/train_recon.md) says
-of each landmark how far off the reader is, and how sure that is. Figures, over all pictures but where it says otherwise:
+of each landmark how far off the reader is, and how sure that is. Figures, over all pictures but where it is said:
 
 - `neutral_gain_1view`: by how much the fitted identity at rest is nearer to the true neutral face than the mean face
   is: 1 - mean distance / mean distance of the mean face. Distances go from the face region's vertices to the true skin,
@@ -155,9 +155,9 @@ class Benchmark:
         self.lists["unread"].append(0)
         together = teeth_together(image, readings[0].landmarks[:, :2])
         seen = Observation.of(readings[0], (image.shape[1], image.shape[0]), None, together)
-        return (
-            seen if self.base is None else sharpened(self.base, self.head.arrays, self.model, image, readings[0], seen)
-        )
+        if self.base is None:
+            return seen
+        return sharpened(self.base, self.head.arrays, self.model, image, readings[0], seen)
 
     def _picture(self, person: Person, expression, scene: Scene) -> None:
         picture = picture_of(self.ict, person, expression, scene, look=self.look)

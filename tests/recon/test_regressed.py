@@ -1,4 +1,4 @@
-"""What a network tells of a crop, in the unknowns of a fit and the pixels of the picture: told the truth, it is true."""
+"""What a network tells of a crop, in the unknowns of a fit and the picture's pixels: told the truth, it is true."""
 
 import dataclasses
 
@@ -50,9 +50,8 @@ def test_the_truth_in_the_crop_is_the_truth_in_the_picture(made, head):
         torch.as_tensor(roi.from_image(truth.landmarks))[None], torch.full((1, 468), -8.0),
     )  # fmt: skip
     view = View((320, 320), focal)
-    found = expected(
-        net, head.arrays, model, [(made.image, np.concatenate([truth.landmarks, z], 1), truth.iris, view)]
-    )[0]
+    read = np.concatenate([truth.landmarks, z], 1)
+    (found,) = expected(net, head.arrays, model, [(made.image, read, truth.iris, view)])
     np.testing.assert_allclose(found.landmarks, truth.landmarks, atol=1e-6)
     rest = view.project(model.points(found.mean)[model.slices["468"]], focal)
     assert np.linalg.norm(rest.mean(0) - truth.landmarks.mean(0)) < 6  # the mean face where this one stands
