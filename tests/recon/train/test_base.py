@@ -11,19 +11,11 @@ from learning import processes
 from learning.run import RunConfig
 from recon.regressor import load_regressor, marks_of
 from recon.synthetic import crops as crops_module
-from recon.synthetic.crops import made_crops
 from recon.synthetic.shards import read_shards, write_shards
 from recon.train.base import BaseTraining, LandmarkFace, Source, measured, started, train_base
 
 RUN = RunConfig(steps=60, warm=5, decay=20, rate=2e-3, average=0.8, weight_decay=0.0, save_every_s=1e9, sheet_every=0)
 SMALL = BaseTraining(batch=8, shaken=0.0, network={"channels": [8, 8, 16, 16], "width": 64}, run=RUN)
-
-
-@pytest.fixture(scope="module")
-def crops(head):
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(crops_module, "SKINS", 2)
-        return made_crops(head, 12, 7)
 
 
 def test_crops_are_what_they_say(crops, head):

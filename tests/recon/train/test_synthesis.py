@@ -1,4 +1,4 @@
-"""SMIRK's scheme learns a few made crops: landmarks, then painting and reading again, each frozen in its turn."""
+"""SMIRK's scheme learns the landmarks of a few made crops; its paths teach whom they are to teach."""
 
 import dataclasses
 
@@ -8,8 +8,6 @@ import torch
 
 from flame_tools.errors import FormatError, InputError
 from learning.run import RunConfig
-from recon.synthetic import crops as crops_module
-from recon.synthetic.crops import made_crops
 from recon.train.synthesis import (
     Paths,
     SynthesisSource,
@@ -20,26 +18,19 @@ from recon.train.synthesis import (
     train_synthesis,
 )
 
-RUN = RunConfig(steps=64, warm=5, decay=10, rate=3e-3, average=0.5, weight_decay=0.0, save_every_s=1e9, sheet_every=0)
-SMALL = SynthesisTraining(batch=8, size=64, width=8, residuals=1, encoder="small", pretrain=50, run=RUN)
-
-
-@pytest.fixture(scope="module")
-def crops(head):
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(crops_module, "SKINS", 2)
-        return made_crops(head, 9, 7)
+RUN = RunConfig(steps=44, warm=5, decay=10, rate=3e-3, average=0.5, weight_decay=0.0, save_every_s=1e9, sheet_every=0)
+SMALL = SynthesisTraining(batch=8, size=64, width=8, residuals=1, encoder="small", pretrain=42, run=RUN)
 
 
 def test_it_learns_by_heart(crops, head, tmp_path):
-    source, paths = SynthesisSource(crops, 0, SMALL.size), Paths(head, SMALL)
+    eight = crops.first(9)  # the ninth is held out
+    source, paths = SynthesisSource(eight, 0, SMALL.size), Paths(head, SMALL)
     batch = source.rows(np.arange(source.count))
     before = measured(started(SMALL, head, source).eval(), paths, batch)
     assert before["marks_nme"] < 0.2  # the mean face stands about where the crops' do
-    net = train_synthesis(SMALL, crops, head, tmp_path)
+    net = train_synthesis(SMALL, eight, head, tmp_path)
     after = measured(net, paths, batch)
-    assert after["marks_nme"] < 0.5 * before["marks_nme"]
-    assert after["painted_l1"] < before["painted_l1"] and after["cycle"] < before["cycle"]
+    assert after["marks_nme"] < 0.4 * before["marks_nme"]
     kept = load_synthesis(tmp_path / "synthesis.npz", head.arrays)
     with torch.no_grad():
         a, b = net.read(batch.picture), kept.read(batch.picture)
@@ -63,7 +54,8 @@ def test_the_second_path_teaches_one_network_at_a_time(crops, head):
         net.zero_grad(set_to_none=True)
         paths.second(net, read, batch, torch.Generator().manual_seed(0), teach=teach).backward()
         assert all(value.grad is None for value in frozen.parameters())
-        assert sum(float(value.grad.abs().sum()) for value in part.parameters()) > 0
+        taught = [value.grad for value in part.parameters() if value.grad is not None]  # pose is not compared
+        assert sum(float(gradient.abs().sum()) for gradient in taught) > 0
         assert all(value.requires_grad for value in net.parameters())
 
 
@@ -80,10 +72,10 @@ def test_the_first_path_teaches_both(crops, head):
 
 
 def test_it_goes_on_where_it_stopped(crops, head, tmp_path):
-    short = dataclasses.replace(SMALL, batch=4, pretrain=1, run=dataclasses.replace(RUN, steps=4, save_every_s=0.0))
+    short = dataclasses.replace(SMALL, batch=2, pretrain=1, run=dataclasses.replace(RUN, steps=3, save_every_s=0.0))
 
     def stopped(step, losses):
-        if step == 2:
+        if step == 1:
             raise KeyboardInterrupt
 
     whole = train_synthesis(short, crops, head, tmp_path / "whole")
