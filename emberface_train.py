@@ -106,6 +106,14 @@ def recon(
     _run(Job("recon", config, out, corpus, overfit), processes, json)
 
 
+@app.command()
+def synthesis(
+    config: Config, out: Folder, corpus: Crops, overfit: Overfit = 0, processes: Processes = 1, json: Json = False
+) -> None:
+    """A face encoder in SMIRK's scheme: its faces painted back into pictures by a second network."""
+    _run(Job("synthesis", config, out, corpus, overfit), processes, json)
+
+
 # --- what each is: its default config, and what trains it -----------------------------------------------------------
 
 
@@ -145,7 +153,21 @@ def _recon() -> tuple[object, Callable]:
     return BaseTraining(), train_base
 
 
-_KINDS = {"recon": _recon, "prior": _prior, "animate": _animate, "flow": _flow, "keys": _keys, "speech": _speech}
+def _synthesis() -> tuple[object, Callable]:
+    from recon.train.synthesis import SynthesisTraining, train_synthesis
+
+    return SynthesisTraining(), train_synthesis
+
+
+_KINDS = {
+    "synthesis": _synthesis,
+    "recon": _recon,
+    "prior": _prior,
+    "animate": _animate,
+    "flow": _flow,
+    "keys": _keys,
+    "speech": _speech,
+}
 
 
 def _train(job: Job, progress: Progress | None = None) -> None:
@@ -153,7 +175,7 @@ def _train(job: Job, progress: Progress | None = None) -> None:
 
     default, train = _KINDS[job.kind]()
     config = read_config(default, job.config)
-    if job.kind == "recon":
+    if job.kind in ("recon", "synthesis"):
         _on_crops(train, config, job, progress)
     elif job.kind == "speech":
         train(config, job.out, corpus=job.corpus, overfit=job.overfit, progress=progress)
