@@ -22,10 +22,12 @@ from recon.landmark_model import LandmarkModel
 from recon.least_squares import Problem, expand, total_cost
 from recon.light import RIDGE, fit_light, harmonics
 from recon.observation import USUAL, FitOptions, Observation
-from recon.photometric_residuals import FLOOR, Blurred, Shown, blurred, seen_well, shown
+from recon.photometric_residuals import FLOOR, Blurred, Shown, blurred, change_of, seen_well, shown
 from recon.residuals import eye_distance, landmark_problem
 from recon.skin_samples import SkinSamples, skin_samples
 from recon.surface import unit
+
+LEAST_WEIGHT = 1e-3  # of a sample, to be looked at
 
 
 @dataclass(frozen=True)
@@ -126,7 +128,8 @@ class _Joint:
         self.visible = np.stack(weights)
         if first:
             self._first_lights()
-        self.robust = self.visible * self._robust(np.stack([s.values for s in self._shown(self.z, False)]), self.z)
+        self.robust = self._robust(self._values(self.z))
+        self.change = [change_of(self.samples, self.z[place]).astype(np.float32) for place in self.place]
 
     def _first_lights(self) -> None:
         samples = self.samples
@@ -145,33 +148,29 @@ class _Joint:
         self.precision[self.lights[:, 0]] = 0  # exposure is free
         self.precision[self.fields] = self.how.field_sd**-2.0
 
-    def _shown(self, z: np.ndarray, derivatives: bool) -> list[Shown]:
-        return [
-            shown(self.samples, picture, s.view, z[place], z[light], derivatives=derivatives)
+    def _values(self, z: np.ndarray) -> np.ndarray:
+        """[T, M] log albedo less the smooth fields."""
+        looks = [
+            shown(self.samples, picture, s.view, z[place], z[light]).values
             for picture, s, place, light in zip(self.pictures, self.seen, self.place, self.lights, strict=True)
         ]
+        return np.stack(looks) - self.smooth @ z[self.fields]
 
-    def _off(self, values: np.ndarray, z: np.ndarray) -> np.ndarray:
-        """Log albedo [T, M] less the smooth fields."""
-        return values - self.smooth @ z[self.fields]
-
-    def _robust(self, values: np.ndarray, z: np.ndarray) -> np.ndarray:
-        """[T, M] weights of Cauchy's cost, about each sample's own albedo as the pictures tell it."""
-        off = self._off(values, z)
+    def _robust(self, off: np.ndarray) -> np.ndarray:
+        """[T, M] weights of Cauchy's cost of `_values`, about each sample's own albedo as the pictures tell it."""
         prior = (self.how.noise / self.how.albedo_sd) ** 2
         weights = self.visible
         for _ in range(3):
             albedo = (weights * off).sum(0) / (weights.sum(0) + prior)
             squared = ((off - albedo) / self.how.noise) ** 2 + (albedo / self.how.albedo_sd) ** 2
-            robust = 1 / (1 + squared / self.how.cauchy**2)
-            weights = self.visible * robust
-        return robust
+            weights = self.visible / (1 + squared / self.how.cauchy**2)
+        return weights
 
     def _unit(self) -> float:
         return 1 / (self.how.noise**2 * self.how.samples_alike)
 
     def _photometric_cost(self, z: np.ndarray) -> float:
-        off = self._off(np.stack([s.values for s in self._shown(z, False)]), z)
+        off = self._values(z)
         total, prior = self.robust.sum(0), (self.how.noise / self.how.albedo_sd) ** 2
         squares = (self.robust * off**2).sum(0) - (self.robust * off).sum(0) ** 2 / (total + prior)
         return float(squares.sum()) * self._unit()
@@ -190,22 +189,24 @@ class _Joint:
             _, slope, matrix = expand(problem, self.z[place])
             gradient[place] += slope
             hessian[np.ix_(place, place)] += matrix
-        looks = self._shown(self.z, True)
-        self.robust = self.visible * self._robust(np.stack([s.values for s in looks]), self.z)
-        off = self._off(np.stack([s.values for s in looks]), self.z)
+        off = self._values(self.z)
+        self.robust = self._robust(off)
+        used = np.flatnonzero(self.robust.max(0) > LEAST_WEIGHT)
         prior, scale = (self.how.noise / self.how.albedo_sd) ** 2, self._unit()
-        used = np.flatnonzero(self.robust.max(0) > 1e-3)
         total = self.robust[:, used].sum(0) + prior
-        mean = np.zeros((len(used), size))
-        moment = (self.robust * off)[:, used].sum(0)
-        for look, w, o, place, light in zip(looks, self.robust, off, self.place, self.lights, strict=True):
+        albedo = (self.robust * off)[:, used].sum(0) / total
+        mean = np.zeros((len(used), size), np.float32)
+        views = zip(self.pictures, self.seen, self.change, self.robust, off, self.place, self.lights, strict=True)
+        for picture, s, change, weights, values, place, light in views:
+            mine = np.flatnonzero(weights[used] > LEAST_WEIGHT)
+            look = shown(self.samples, picture, s.view, self.z[place], self.z[light], change, used[mine])
+            rows = np.concatenate([look.by_unknowns, look.by_light, -self.smooth[used[mine]]], 1).astype(np.float32)
+            weighted = rows * weights[used[mine], None].astype(np.float32)
             at = np.concatenate([place, light, self.fields])
-            rows = np.concatenate([look.by_unknowns, look.by_light, -self.smooth], 1)[used]
-            weighted = rows * w[used, None]
-            gradient[at] += scale * weighted.T @ (o[used] - moment / total)
+            gradient[at] += scale * weighted.T @ (values[used[mine]] - albedo[mine])
             hessian[np.ix_(at, at)] += scale * (rows.T @ weighted)
-            mean[:, at] += weighted
-        hessian -= scale * (mean.T @ (mean / total[:, None]))
+            mean[np.ix_(mine, at)] += weighted
+        hessian -= scale * (mean.T @ (mean / total[:, None].astype(np.float32)))
         return gradient, hessian
 
     def descend(self, steps: int) -> None:

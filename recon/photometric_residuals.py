@@ -76,16 +76,21 @@ class Shown:
     """What a picture shows of M samples."""
 
     values: np.ndarray  # [M] log albedo
-    by_unknowns: np.ndarray | None  # [M, K]
-    by_light: np.ndarray | None  # [M, 9]
+    by_unknowns: np.ndarray | None  # [R, K] of the samples asked for
+    by_light: np.ndarray | None  # [R, 9]
 
 
 def shown(
-    samples: SkinSamples, picture: Blurred, view: View, x: np.ndarray, light: np.ndarray, *, derivatives: bool
+    samples: SkinSamples,
+    picture: Blurred,
+    view: View,
+    x: np.ndarray,  # [K]
+    light: np.ndarray,  # [9] grey
+    change: np.ndarray | None = None,  # [3 M, K] of the samples' places by the unknowns: `change_of`
+    rows: np.ndarray | None = None,  # of the samples whose derivatives are wanted: all
 ) -> Shown:
-    """The log albedo at unknowns x [K] under a grey light [9]."""
-    lay = samples.model.layout
-    points, change = samples.model.points_and_jacobian(x) if derivatives else (samples.model.points(x), None)
+    """The log albedo of all samples; with `change` its derivatives, too."""
+    lay, points = samples.model.layout, samples.model.points(x)
     focal = float(np.exp(x[lay.log_focal][0]))
     camera = points @ view.rotation.T + view.shift
     depth = np.maximum(camera[:, 2:], 1e-3)
@@ -99,7 +104,7 @@ def shown(
     least = DIMMEST * max(float(light[0]), 1e-6)
     lit = np.maximum(shade, least)
     values = seen[:, 0] - np.log(lit * (1 - HOLLOW * (1 - samples.open)))
-    if not derivatives:
+    if change is None:
         return Shown(values, None, None)
     bright = (shade > least)[:, None] / lit[:, None]
     slope = seen[:, 1:].astype(np.float64)
@@ -107,9 +112,15 @@ def shown(
     by_normal = -bright * np.einsum("k,nkc->nc", light, harmonics_change(normal))
     by_normal = (by_normal - normal * (by_normal * normal).sum(1, keepdims=True)) / length
     pulled = samples.pull_back(points, by_normal, by_camera @ view.rotation)
-    by_unknowns = pulled @ change.reshape(-1, lay.size)
-    by_unknowns[:, lay.log_focal] += (image * slope).sum(1)[:, None]
-    return Shown(values, by_unknowns, -bright * basis)
+    rows = np.arange(len(points)) if rows is None else rows
+    by_unknowns = pulled[rows].astype(change.dtype) @ change
+    by_unknowns[:, lay.log_focal] += (image * slope).sum(1)[rows, None]
+    return Shown(values, by_unknowns, (-bright * basis)[rows])
+
+
+def change_of(samples: SkinSamples, x: np.ndarray) -> np.ndarray:
+    """[3 M, K] how the samples' places change with the unknowns at x [K]."""
+    return samples.model.points_and_jacobian(x)[1].reshape(-1, len(x))
 
 
 def seen_well(samples: SkinSamples, view: View, x: np.ndarray) -> np.ndarray:
