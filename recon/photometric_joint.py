@@ -15,6 +15,8 @@ from recon.skin_samples import SkinSamples
 from recon.surface import unit
 
 LEAST_WEIGHT = 1e-3  # of a sample, to be looked at
+COVERED = 0.15  # samples trusted less lie under something, whose blurred rim reaches RINGS of triangles further
+RINGS = 2
 
 
 @dataclass(frozen=True)
@@ -24,19 +26,22 @@ class PhotometricOptions:
     noise: float = 0.06
     """Standard deviation of a sample in one picture: what no light of nine harmonics explains."""
     albedo_sd: float = 0.15
-    """Of a sample's albedo about the smooth fields."""
+    """Of a sample's albedo about the smooth fields, on plain skin."""
+    feature_sd: float = 0.6
+    """The same on lips, brows and lids."""
     field_sd: float = 0.1
     """Of each smooth field."""
     light_sd: float = 0.3
     """Of a light's coefficients over its level, about the light that is found on the start."""
-    samples_alike: float = 8.0
+    samples_alike: float = 4.0
     """How many neighbouring samples err as one."""
     cauchy: float = 2.0
     """Samples beyond this many standard deviations lose their pull: hair, hands, highlights, shadows."""
     scales: tuple[float, ...] = (0.06, 0.03)
     """Blurs (SD) from coarse to fine, as shares of the distance between the eyes."""
-    face: bool = True
-    """Whether pictures move expression, jaw and lids, too, and not only identity, pose and focal length."""
+    face: bool | None = None
+    """Whether pictures move expression, jaw and lids, too, and not only identity, pose and focal length. None: several
+    do; the shading of one picture passes for expression too easily."""
     steps: int = 4
     """Most steps at each scale."""
 
@@ -66,10 +71,15 @@ class Joint:
         self.place[:, own] = border + np.arange(count * len(own)).reshape(count, -1)
         self.lights = border + count * len(own) + np.arange(count * 9).reshape(count, 9)
         lay = samples.model.layout
+        self.moves_face = count > 1 if how.face is None else how.face
         self.held = np.zeros(size, bool)  # unknowns of which pictures say nothing
-        self.held[lay.eyes] = True
-        self.held[lay.expression.start : lay.eyelids.stop] |= not how.face
+        self.held[lay.eyes] = self.held[lay.log_focal] = True
+        self.held[lay.expression.start : lay.eyelids.stop] |= not self.moves_face
         self.smooth = _fields(samples)
+        spread = how.feature_sd + samples.plain * (how.albedo_sd - how.feature_sd)
+        self.prior = (
+            how.noise / spread
+        ) ** 2  # [M] how much it weighs that an albedo is near the fields, beside one look
         self.fields = self.lights.max() + 1 + np.arange(self.smooth.shape[1])
         self.z = np.zeros(self.fields.max() + 1)
         for place, x in zip(self.place, start, strict=True):
@@ -91,6 +101,8 @@ class Joint:
         self.visible = np.stack(weights)
         if first:
             self._first_lights()
+        unlike = self._robust(self._values(self.z)) < COVERED * self.visible
+        self.visible = self.visible * ~self.samples.grown(unlike, RINGS)
         self.robust = self._robust(self._values(self.z))
         self.change = [change_of(self.samples, self.z[place]).astype(np.float32) for place in self.place]
 
@@ -121,11 +133,11 @@ class Joint:
 
     def _robust(self, off: np.ndarray) -> np.ndarray:
         """[T, M] weights of Cauchy's cost of `_values`, about each sample's own albedo as the pictures tell it."""
-        prior = (self.how.noise / self.how.albedo_sd) ** 2
+        prior = self.prior
         weights = self.visible
         for _ in range(3):
             albedo = (weights * off).sum(0) / (weights.sum(0) + prior)
-            squared = ((off - albedo) / self.how.noise) ** 2 + (albedo / self.how.albedo_sd) ** 2
+            squared = ((off - albedo) / self.how.noise) ** 2 + (albedo / self.how.noise) ** 2 * prior
             weights = self.visible / (1 + squared / self.how.cauchy**2)
         return weights
 
@@ -134,7 +146,7 @@ class Joint:
 
     def _photometric_cost(self, z: np.ndarray) -> float:
         off = self._values(z)
-        total, prior = self.robust.sum(0), (self.how.noise / self.how.albedo_sd) ** 2
+        total, prior = self.robust.sum(0), self.prior
         squares = (self.robust * off**2).sum(0) - (self.robust * off).sum(0) ** 2 / (total + prior)
         return float(squares.sum()) * self._unit()
 
@@ -155,7 +167,7 @@ class Joint:
         off = self._values(self.z)
         self.robust = self._robust(off)
         used = np.flatnonzero(self.robust.max(0) > LEAST_WEIGHT)
-        prior, scale = (self.how.noise / self.how.albedo_sd) ** 2, self._unit()
+        prior, scale = self.prior[used], self._unit()
         total = self.robust[:, used].sum(0) + prior
         albedo = (self.robust * off)[:, used].sum(0) / total
         mean = np.zeros((len(used), size), np.float32)
@@ -177,8 +189,7 @@ class Joint:
         """Levenberg-Marquardt; the weights of samples are found anew at each step."""
         damping = 1e-3
         moving = np.ones(len(self.z), bool)
-        if not self.how.face:
-            moving[self.place[:, self.held]] = False
+        moving[self.place[:, self.held]] = False
         for _ in range(steps):
             self.steps += 1
             gradient, hessian = self.expanded()

@@ -40,6 +40,14 @@ class SkinSamples:
         normal, flat = np.cross(b - a, c - a), self.triangles.T.ravel()
         return np.stack([np.bincount(flat, np.tile(normal[:, k], 3), len(points)) for k in range(3)], 1)
 
+    def grown(self, chosen: np.ndarray, rings: int) -> np.ndarray:
+        """[T, M] bool: the chosen samples of each picture and their neighbours, some rings of triangles further."""
+        chosen = chosen.copy()
+        for _ in range(rings):
+            for row in chosen:
+                row[self.triangles[row[self.triangles].any(1)]] = True
+        return chosen
+
     def pull_back(self, points: np.ndarray, by_normal: np.ndarray, by_point: np.ndarray):
         """How M scalars change with all points, sparse [M, 3 M].
 
