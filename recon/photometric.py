@@ -1,6 +1,6 @@
 """Refine a landmark fit by what pictures show of the skin: shading in one, in several what moves between them.
 
-All unknowns of `recon.fit.fit_many` and each picture's light at once, by Levenberg-Marquardt on the landmark terms and
+Identity, faces, poses and each picture's light at once, by Levenberg-Marquardt on the landmark terms and
 priors that are there already and on the logarithm of the albedo (recon.photometric_residuals) at every sample of the
 skin. An albedo is a few smooth fields over the face plus a number of each sample, shared by the pictures and known a
 priori to within `albedo_sd`: it is eliminated in closed form (variable projection; Golub and Pereyra 1973), so that of
@@ -53,8 +53,9 @@ def refine(
     photometric: PhotometricOptions = USUAL_PHOTOMETRIC,
     problems: Sequence[Problem] | None = None,  # T, other terms than the landmarks' at `fits`
 ) -> Refined:
-    """Fits of T pictures of one person, refined together.
+    """Fits of T pictures of one person, refined together: identity and pose, of several pictures the expressions too.
 
+    Gaze and focal length stay. It is for landmarks that err as readers do: a fit to true ones is not brought nearer.
     Raises ShapeError where a picture is not of its view's size, or pictures, observations and fits are not as many.
     """
     _check(images, seen, fits)
