@@ -85,6 +85,7 @@ def recon(
     all_faces: bool = False,
     focal_px: float | None = None,
     one_moment: bool = False,
+    photometric: bool = False,
     causal: bool = False,
     parts: PathLike | None = None,
     progress: Callable[[float], None] = lambda share: None,
@@ -92,7 +93,7 @@ def recon(
     """A photo, several of one person, or a film to a Track: identity, expression, pose, camera and texture.
 
     A photo gives one frame, of its largest face. Several pictures of one person share an identity and give a frame
-    each; those of `one_moment` share the expression too. A film (a video file, a moving GIF, a folder of numbered
+    each; those of `one_moment` share the expression too; `photometric` also compares their skin, not landmarks alone. A film (a video file, a moving GIF, a folder of numbered
     pictures) gives its own frames and its sound: faces are followed, frames that cannot be trusted are bridged and
     marked, jitter goes without lag, or `causal`ly. What was read and fitted of a film is kept in the folder `parts`,
     where one is given: a run that was stopped goes on from there.
@@ -106,7 +107,7 @@ def recon(
     from render.image import read_image
 
     if not isinstance(image, (str, os.PathLike, np.ndarray)):
-        return _recon_many(image, _head(head), focal_px=focal_px, one_moment=one_moment)
+        return _recon_many(image, _head(head), focal_px=focal_px, one_moment=one_moment, photometric=photometric)
     is_file = not isinstance(image, np.ndarray)
     if is_file and is_film(image):
         from recon.film import track_film
@@ -125,9 +126,7 @@ def recon(
     return tracks if all_faces else tracks[0]
 
 
-def _recon_many(
-    images: Sequence[PathLike | np.ndarray], head: Head, *, focal_px: float | None, one_moment: bool
-) -> Track:
+def _recon_many(images: Sequence[PathLike | np.ndarray], head: Head, *, focal_px: float | None, **known: bool) -> Track:
     from recon.focal import focal_from_exif
     from recon.observation import View
     from recon.pictures import reconstruct_many
@@ -139,7 +138,7 @@ def _recon_many(
         pixels.append(read_image(image) if is_file else image)
         known = focal_from_exif(image) if focal_px is None and is_file else focal_px
         views.append(View((pixels[-1].shape[1], pixels[-1].shape[0]), known))
-    return reconstruct_many(pixels, head, views=views, one_moment=one_moment)
+    return reconstruct_many(pixels, head, views=views, **known)
 
 
 def fit(

@@ -228,6 +228,9 @@ def recon_(
     one_moment: Annotated[
         bool, typer.Option("--one-moment", help="The pictures show one expression, from several sides.")
     ] = False,
+    photometric: Annotated[
+        bool, typer.Option("--photometric", help="Compare the skin between several pictures, too.")
+    ] = False,
     focal: Annotated[float | None, typer.Option("--focal", help="The camera's focal length in pixels.")] = None,
     causal: Annotated[bool, typer.Option("--causal", help="Smooth a film without looking ahead.")] = False,
     parts: Annotated[
@@ -255,7 +258,10 @@ def recon_(
         with job.step("load"):
             model = load_head(head)
         with job.step("recon", "finding and fitting the face"):
-            options = {"all_faces": all, "focal_px": focal, "one_moment": one_moment, "causal": causal, "parts": parts}
+            options = {
+                "all_faces": all, "focal_px": focal, "one_moment": one_moment, "photometric": photometric,
+                "causal": causal, "parts": parts,
+            }  # fmt: skip
             found = emberface.recon(source, head=model, progress=job.share, **options)
             tracks = found if all else [found]
         for i, track in enumerate(tracks, 1):

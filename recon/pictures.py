@@ -30,6 +30,7 @@ def reconstruct_many(
     *,
     views: Sequence[View] | None = None,  # what is known of each picture's camera
     one_moment: bool = False,  # the pictures show one expression, from several sides at once
+    photometric: bool = False,  # compare the skin between the pictures, too: some seconds
 ) -> Track:
     """One Track of the largest face of each picture, which must all be of one person.
 
@@ -46,6 +47,10 @@ def reconstruct_many(
     model = landmark_model(head.arrays)
     fits = fit_many(head.arrays, model, seen, one_moment=one_moment)
     left_out = cross_errors(head.arrays, model, seen, one_moment=one_moment, start=fits)
+    if photometric:
+        from recon.photometric import refine
+
+        fits = refine(head.arrays, model, images, seen, fits, one_moment=one_moment).fits
     params = _together([params_of(f, f.unknowns, unknown=0.0, dtype=head.v_template.dtype) for f in fits])
     std = _together([params_of(f, f.sd, unknown=float("nan"), dtype=head.v_template.dtype) for f in fits])
     cameras = [_camera(f, s) for f, s in zip(fits, seen, strict=True)]
