@@ -93,8 +93,8 @@ def recon(
     """A photo, several of one person, or a film to a Track: identity, expression, pose, camera and texture.
 
     A photo gives one frame, of its largest face. Several pictures of one person share an identity and give a frame
-    each; those of `one_moment` share the expression too; `photometric` also compares their skin, not landmarks alone. A film (a video file, a moving GIF, a folder of numbered
-    pictures) gives its own frames and its sound: faces are followed, frames that cannot be trusted are bridged and
+    each; those of `one_moment` share the expression too; `photometric` compares their skin, too, not landmarks alone.
+    A film (a video file, a moving GIF, a folder of numbered pictures) gives its own frames and its sound: faces are followed, frames that cannot be trusted are bridged and
     marked, jitter goes without lag, or `causal`ly. What was read and fitted of a film is kept in the folder `parts`,
     where one is given: a run that was stopped goes on from there.
 
