@@ -94,15 +94,15 @@ def recon(
 
     A photo gives one frame, of its largest face. Several pictures of one person share an identity and give a frame
     each; those of `one_moment` share the expression too; `photometric` compares their skin, too, not landmarks alone.
-    A film (a video file, a moving GIF, a folder of numbered pictures) gives its own frames and its sound: faces are followed, frames that cannot be trusted are bridged and
-    marked, jitter goes without lag, or `causal`ly. What was read and fitted of a film is kept in the folder `parts`,
-    where one is given: a run that was stopped goes on from there.
+    A film (a video file, a moving GIF, a folder of numbered pictures) gives its own frames and its sound: faces are
+    followed, frames that cannot be trusted are bridged and marked, jitter goes without lag, or `causal`ly. What was
+    read and fitted of a film is kept in the folder `parts`, where one is given: a run that was stopped goes on there.
 
     With `all_faces` a list of Tracks: the largest face of a photo first, of a film who is seen longest. `focal_px` is
     the camera's focal length in pixels; where it is not given, a photo's EXIF data or what a phone wrote into a film is
     asked, then a common lens is assumed.
     """
-    from recon.focal import focal_from_exif
+    from recon.fitting.focal import focal_from_exif
     from render.footage import is_film
     from render.image import read_image
 
@@ -110,7 +110,7 @@ def recon(
         return _recon_many(image, _head(head), focal_px=focal_px, one_moment=one_moment, photometric=photometric)
     is_file = not isinstance(image, np.ndarray)
     if is_file and is_film(image):
-        from recon.film import track_film
+        from recon.film.track import track_film
 
         model = _head(head)
         tracks = track_film(
@@ -127,8 +127,8 @@ def recon(
 
 
 def _recon_many(images: Sequence[PathLike | np.ndarray], head: Head, *, focal_px: float | None, **known: bool) -> Track:
-    from recon.focal import focal_from_exif
-    from recon.observation import View
+    from recon.fitting.focal import focal_from_exif
+    from recon.fitting.observation import View
     from recon.pictures import reconstruct_many
     from render.image import read_image
 

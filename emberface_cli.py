@@ -453,7 +453,7 @@ def live(
 
     model = load_head(head) if head else None
     if _is_seen(source):
-        from recon.live_stream import live as seen
+        from recon.film.live_stream import live as seen
 
         if loop or emotion is not None or seed:
             raise InputError(f"{source} is a picture; --loop, --emotion and --seed are for performances and voices")

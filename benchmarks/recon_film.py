@@ -31,12 +31,12 @@ from flame_tools.blas import one_blas_thread  # noqa: E402
 from flame_tools.load import load_head  # noqa: E402
 from readers.film import read_film  # noqa: E402
 from readers.readings import Readings  # noqa: E402
-from recon.film import KEYFRAMES, track_person  # noqa: E402
-from recon.film_fits import observation_of  # noqa: E402
-from recon.film_motion import joined  # noqa: E402
-from recon.keyframes import choose_keyframes  # noqa: E402
-from recon.observation import FitOptions, Observation, View  # noqa: E402
-from recon.person import follow, meet  # noqa: E402
+from recon.film.fits import observation_of  # noqa: E402
+from recon.film.keyframes import choose_keyframes  # noqa: E402
+from recon.film.motion import joined  # noqa: E402
+from recon.film.person import follow, meet  # noqa: E402
+from recon.film.track import KEYFRAMES, track_person  # noqa: E402
+from recon.fitting.observation import FitOptions, Observation, View  # noqa: E402
 from recon.pipeline import landmark_model  # noqa: E402
 from render.footage import open_footage  # noqa: E402
 from render.video import write_video  # noqa: E402

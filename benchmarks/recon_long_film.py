@@ -30,7 +30,7 @@ from assets.locate import asset_path  # noqa: E402
 from flame_tools.load import load_head  # noqa: E402
 from flame_tools.track_file import save_track  # noqa: E402
 from readers.film import FRAMES_A_PART  # noqa: E402
-from recon.film import track_film  # noqa: E402
+from recon.film.track import track_film  # noqa: E402
 from render.footage import open_footage  # noqa: E402
 from render.image import read_image  # noqa: E402
 from render.video import write_video  # noqa: E402

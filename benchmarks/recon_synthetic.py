@@ -43,12 +43,12 @@ from flame_tools.load import load_head  # noqa: E402
 from flame_tools.types import Camera  # noqa: E402
 from readers.faces import LEFT_EYE, RIGHT_EYE, read_faces  # noqa: E402
 from readers.teeth import teeth_together  # noqa: E402
-from recon.fit import fit, fit_many  # noqa: E402
-from recon.observation import Observation  # noqa: E402
+from recon.fitting.fit import fit, fit_many  # noqa: E402
+from recon.fitting.observation import Observation  # noqa: E402
+from recon.fitting.priors import BROWS, LIPS, OVAL, WINGS  # noqa: E402
+from recon.learned.regressed import sharpened  # noqa: E402
+from recon.learned.regressor import load_regressor  # noqa: E402
 from recon.pipeline import landmark_model  # noqa: E402
-from recon.priors import BROWS, LIPS, OVAL, WINGS  # noqa: E402
-from recon.regressed import sharpened  # noqa: E402
-from recon.regressor import load_regressor  # noqa: E402
 from recon.synthetic.comparison import Comparison  # noqa: E402
 from recon.synthetic.expressions import EXPRESSIONS  # noqa: E402
 from recon.synthetic.measures import coverage, displacement_correlation, gain  # noqa: E402

@@ -34,12 +34,12 @@ sys.path.insert(0, str(ROOT))
 
 from flame_tools.blas import one_blas_thread  # noqa: E402
 from flame_tools.load import load_head  # noqa: E402
-from recon.appearance import PosedView, fuse_appearance  # noqa: E402
-from recon.face_area import face_of  # noqa: E402
 from recon.synthetic.expressions import EXPRESSIONS, Expression  # noqa: E402
 from recon.synthetic.people import look_of_person, random_person  # noqa: E402
 from recon.synthetic.pictures import picture_of  # noqa: E402
 from recon.synthetic.scenes import random_views  # noqa: E402
+from recon.texture.appearance import PosedView, fuse_appearance  # noqa: E402
+from recon.texture.face_area import face_of  # noqa: E402
 from render.camera import project  # noqa: E402
 from render.materials import MATERIALS, linear_to_srgb, srgb_to_linear  # noqa: E402
 

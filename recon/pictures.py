@@ -13,12 +13,12 @@ from flame_tools.head import Head
 from flame_tools.types import Camera, FaceParams, Track
 from readers.faces import read_faces
 from readers.teeth import teeth_together
-from recon.appearance import fuse_appearance
-from recon.evaluate import IBUG_68, cross_errors, errors
-from recon.fit import LandmarkFit, fit_many
-from recon.observation import Observation, View, observed
+from recon.fitting.evaluate import IBUG_68, cross_errors, errors
+from recon.fitting.fit import LandmarkFit, fit_many
+from recon.fitting.observation import Observation, View, observed
 from recon.pipeline import check_image, landmark_model, params_of, trouble
-from recon.posed_view import PosedView
+from recon.texture.appearance import fuse_appearance
+from recon.texture.posed_view import PosedView
 
 MOST_PICTURES = 64
 
@@ -48,7 +48,7 @@ def reconstruct_many(
     fits = fit_many(head.arrays, model, seen, one_moment=one_moment)
     left_out = cross_errors(head.arrays, model, seen, one_moment=one_moment, start=fits)
     if photometric:
-        from recon.photometric import refine
+        from recon.fitting.photometric import refine
 
         fits = refine(head.arrays, model, images, seen, fits, one_moment=one_moment).fits
     params = _together([params_of(f, f.unknowns, unknown=0.0, dtype=head.v_template.dtype) for f in fits])

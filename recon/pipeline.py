@@ -13,11 +13,11 @@ from flame_tools.head import Head
 from flame_tools.types import Camera, FaceParams, HeadArrays, Track
 from readers.faces import FaceReading, read_faces
 from readers.teeth import teeth_together
-from recon.appearance import take_appearance
-from recon.evaluate import Score, cross_score, errors
-from recon.fit import LandmarkFit, fit
-from recon.landmark_model import LandmarkModel
-from recon.observation import Observation
+from recon.fitting.evaluate import Score, cross_score, errors
+from recon.fitting.fit import LandmarkFit, fit
+from recon.fitting.landmark_model import LandmarkModel
+from recon.fitting.observation import Observation
+from recon.texture.appearance import take_appearance
 
 SMALLEST_FACE_PX = 40
 MOST_OUTSIDE = 0.05  # share of the landmarks that may lie beyond the border
@@ -29,7 +29,7 @@ def reconstruct(
     head: Head,
     *,
     all_faces: bool = False,
-    focal_px: float | None = None,  # where it is known, from EXIF (recon.focal) or calibration
+    focal_px: float | None = None,  # where it is known, from EXIF (recon.fitting.focal) or calibration
 ) -> list[Track]:
     """One-frame Tracks of the faces in a picture, largest first; only the largest unless `all_faces`.
 

@@ -18,8 +18,8 @@ from flame_tools.arkit import ARKIT_NAMES, INDEX, to_params
 from flame_tools.errors import InputError, ShapeError
 from flame_tools.head import Head
 from flame_tools.types import FaceParams
+from recon.fitting.priors import JAW_OPEN_SD, JAW_SIDE_SD
 from recon.networks.codes import FlameCodes
-from recon.priors import JAW_OPEN_SD, JAW_SIDE_SD
 
 Face = TypeVar("Face", FaceParams, FlameCodes)
 

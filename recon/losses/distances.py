@@ -11,8 +11,8 @@ from torch import Tensor
 
 from flame_tools.errors import ShapeError
 from readers.landmarks import LIP_PAIRS
+from recon.fitting.priors import LID_PAIRS
 from recon.losses.weighted import lengths, weighted_mean
-from recon.priors import LID_PAIRS
 
 Pairs = tuple[tuple[int, int], ...]
 

@@ -8,8 +8,8 @@ from torch import Tensor, nn
 
 from flame_tools.errors import InputError, ShapeError
 from flame_tools.types import Embedding, HeadArrays
+from recon.fitting.priors import landmark_trust
 from recon.losses.weighted import weighted_mean
-from recon.priors import landmark_trust
 
 MOUTH = slice(48, 68)  # of the 68
 CONTOUR = slice(0, 17)  # of the 68: what SMIRK takes of them
@@ -50,7 +50,7 @@ def weights_68(*, mouth: bool = True) -> Tensor:
 
 
 def weights_468() -> Tensor:
-    """[468] as the solver trusts MediaPipe's points (`recon.priors`): lips and lids most, the nose's wings least."""
+    """[468] as the solver trusts MediaPipe's points (`fitting.priors`): lips and lids most, the nose's wings least."""
     return torch.as_tensor(landmark_trust(), dtype=torch.float32)
 
 

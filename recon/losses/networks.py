@@ -1,7 +1,7 @@
 """Perceptual networks from files that the user has, strictly: VGG as torchvision publishes it, ArcFace as insightface.
 
 Lip readers and emotion networks: `readers.published.checkpoints`. MICA's file holds an ArcFace as well
-(`recon.checkpoints.load_mica(path).network.arcface`). None of these files comes with emberface.
+(`recon.networks.checkpoints.load_mica(path).network.arcface`). None of these files comes with emberface.
 """
 
 from __future__ import annotations

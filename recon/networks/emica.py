@@ -1,7 +1,7 @@
 """EMICA (INFERNO; Danecek et al. 2023): identity by MICA, pose, camera and light as DECA, expression as EMOCA.
 
 Published variants differ in which encoder says the jaw; none has details. Modules are named here as the parts they
-are: `recon.checkpoints` finds them under the longer names of the files.
+are: `recon.networks.checkpoints` finds them under the longer names of the files.
 """
 
 from __future__ import annotations

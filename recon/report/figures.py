@@ -9,7 +9,7 @@ import numpy as np
 
 from flame_tools.types import Track
 from readers.landmarks import LEFT_EYE, RIGHT_EYE
-from recon.priors import BROWS, LIPS, OVAL, WINGS
+from recon.fitting.priors import BROWS, LIPS, OVAL, WINGS
 from recon.report.curves import GROUPS, Curve
 from recon.report.fitted import Fitted
 from recon.report.spectrum import Power, Welch

@@ -15,12 +15,12 @@ import numpy as np
 from flame_tools.blas import one_blas_thread
 from readers.faces import LEFT_EYE, RIGHT_EYE
 from readers.landmarks import LIP_PAIRS
-from recon.arrow import solve
-from recon.least_squares import Problem
-from recon.priors import BROWS, LID_PAIRS, bounds, landmark_trust, prior
+from recon.fitting.arrow import solve
+from recon.fitting.least_squares import Problem
+from recon.fitting.priors import BROWS, LID_PAIRS, bounds, landmark_trust, prior
 from recon.scan.points import OrientedPoints
 from recon.scan.skin import ScanModel
-from recon.surface import smooth_step
+from recon.texture.surface import smooth_step
 
 
 @dataclass(frozen=True)

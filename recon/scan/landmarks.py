@@ -18,7 +18,7 @@ from readers.faces import detect, read_faces
 from recon.scan.file import Scan
 from recon.scan.placing import align_robustly, rotation_of
 from recon.scan.views import Canvas, canvas_of, view
-from recon.surface import unit
+from recon.texture.surface import unit
 
 SEARCH_PX, READ_PX = 160, 512  # at 160 the detector looks at the whole picture only
 GOOD_M = 0.008  # median distance of landmarks from an average head's: another person's lie about 4 mm off

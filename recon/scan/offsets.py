@@ -13,7 +13,7 @@ from flame_tools.surface.mesh_graph import edge_lengths, edge_matrix, pieces
 from flame_tools.types import FaceParams
 from recon.scan.fit import Target
 from recon.scan.skin import ScanModel
-from recon.surface import unit, vertex_normals
+from recon.texture.surface import unit, vertex_normals
 
 LENGTH_M = 0.004  # bumps of about six times this are followed in full
 REACH_M, COSINE = 0.008, 0.6

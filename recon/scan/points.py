@@ -8,7 +8,7 @@ import numpy as np
 
 from flame_tools.surface.mesh_graph import edge_matrix, open_edges
 from recon.scan.file import Scan
-from recon.surface import unit, vertex_normals
+from recon.texture.surface import unit, vertex_normals
 
 
 @dataclass(frozen=True)

@@ -8,9 +8,9 @@ import numpy as np
 
 from flame_tools.errors import ShapeError
 from flame_tools.types import Embedding, HeadArrays
-from recon.evaluate import IBUG_68
-from recon.landmark_model import LandmarkModel, Layout
-from recon.surface import unit, vertex_normals
+from recon.fitting.evaluate import IBUG_68
+from recon.fitting.landmark_model import LandmarkModel, Layout
+from recon.texture.surface import unit, vertex_normals
 
 # how much the parts of the head count; what is named nowhere is the skin between them
 SHARES = {"scalp": 0.1, "neck": 0.1, "ears": 0.3, "face": 1.0}

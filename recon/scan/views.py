@@ -12,7 +12,7 @@ import numpy as np
 
 from recon.scan.file import Scan
 from recon.scan.points import grid_chosen, local_surfaces, reach_of, smooth_normals, spacing, turned_outward
-from recon.surface import unit
+from recon.texture.surface import unit
 
 BACKDROP, PLAIN = (70, 76, 84), (205, 170, 150)  # sRGB; networks know skin better than grey
 _MOST_SPLATS = 150_000

@@ -12,7 +12,7 @@ from flame_tools.surface.correspondence import correspond
 from flame_tools.surface.nearest import Surface
 from flame_tools.surface.registration import at_vertices
 from flame_tools.types import HeadArrays
-from recon.landmark_model import LandmarkModel
+from recon.fitting.landmark_model import LandmarkModel
 from recon.synthetic.measures import place_covariance, surface_distance
 
 CERTAIN = 0.5  # least confidence of the correspondence

@@ -13,8 +13,8 @@ from flame_tools.head import Head
 from flame_tools.types import Camera, FaceParams, HeadArrays
 from readers.landmarks import VIEWS, look, roi_of_landmarks
 from readers.sampling import Square, sample_square
-from recon.crop import CUT, TIGHT, CropCamera, anchor_of
-from recon.landmark_model import rotation_matrix
+from recon.fitting.landmark_model import rotation_matrix
+from recon.learned.crop import CUT, TIGHT, CropCamera, anchor_of
 from recon.synthetic.occluders import covered
 from recon.synthetic.people import look_of_person, random_person
 from recon.synthetic.pictures import backdrop
@@ -44,7 +44,7 @@ class Crops:
     neutral: np.ndarray  # float32 [N, 468, 3] metres, head frame: the person at rest
     expressed: np.ndarray  # float32 [N, 468, 3] with the expression
     rotation: np.ndarray  # float32 [N, 3, 3] in the crop's own camera
-    place: np.ndarray  # float32 [N, 3], see recon.crop
+    place: np.ndarray  # float32 [N, 3], see recon.learned.crop
     distance: np.ndarray  # float32 [N] log of metres
 
     def __len__(self) -> int:

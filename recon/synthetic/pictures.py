@@ -9,8 +9,8 @@ import torch
 
 from flame_tools.head import Head
 from flame_tools.types import Camera, FaceParams, HeadArrays
-from recon.fit import Observation
-from recon.landmark_model import rotation_matrix
+from recon.fitting.fit import Observation
+from recon.fitting.landmark_model import rotation_matrix
 from recon.synthetic.expressions import Expression, posed
 from recon.synthetic.people import Person, look_of_person
 from recon.synthetic.scenes import Scene

@@ -16,7 +16,7 @@ from flame_tools.types import FaceParams
 from learning import processes
 from learning.config import filled
 from learning.run import Progress, Run, RunConfig, go_on
-from recon.regressor import Estimate, Regressor, RegressorConfig, Scale, marks_of, save_regressor
+from recon.learned.regressor import Estimate, Regressor, RegressorConfig, Scale, marks_of, save_regressor
 from recon.synthetic.crops import Crops
 
 FEWEST = 8
@@ -56,7 +56,7 @@ class Batch:
     true: Tensor  # [N, 468, 2]
     face: Tensor  # [N, F]
     turn: Tensor  # [N, 3, 3] in the crop's camera
-    place: Tensor  # [N, 4] recon.crop's, and the log of the distance
+    place: Tensor  # [N, 4] recon.learned.crop's, and the log of the distance
     neutral: Tensor  # [N, 468, 3] metres
     expressed: Tensor  # [N, 468, 3]
 

@@ -27,7 +27,7 @@ from flame_tools.weights import arrays_of
 from flame_tools.weights import filled as with_arrays
 from learning import processes
 from learning.run import Progress, Run, RunConfig, go_on
-from recon.crop import CUT, TIGHT
+from recon.learned.crop import CUT, TIGHT
 from recon.losses.cycle import CycleWeights, Expressions, changed, cycle_loss
 from recon.losses.distances import LIDS_468, LIPS_468, distance_loss
 from recon.losses.landmarks import landmark_loss, weights_468

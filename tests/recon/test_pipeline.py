@@ -5,7 +5,7 @@ from PIL import Image
 
 from flame_tools.errors import InputError, ShapeError
 from flame_tools.track_file import load_track, save_track
-from recon.focal import focal_from_exif
+from recon.fitting.focal import focal_from_exif
 from recon.pipeline import reconstruct
 from render.camera import project
 from render.image import read_image

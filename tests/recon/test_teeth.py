@@ -5,9 +5,9 @@ import torch
 from flame_tools.arkit import ARKIT_NAMES, to_params
 from readers.faces import read_faces
 from readers.teeth import teeth_share, teeth_together
-from recon.evaluate import cross_score
-from recon.fit import fit
-from recon.observation import Observation, View
+from recon.fitting.evaluate import cross_score
+from recon.fitting.fit import fit
+from recon.fitting.observation import Observation, View
 from render.camera import portrait_camera, project
 from render.image import read_image
 from render.preview import draw

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from flame_tools.errors import FormatError, InputError
-from recon.evaluate import IBUG_68
 from recon.evaluation.picked import SEVEN_OF_68, SEVEN_OF_468, read_seven
+from recon.fitting.evaluate import IBUG_68
 
 POINTS = np.random.default_rng(0).normal(size=(7, 3)).round(4) * 50
 

@@ -6,7 +6,7 @@ import torch
 
 from flame_tools.errors import ShapeError
 from flame_tools.surface.alignment import align
-from recon.landmark_model import rotation_matrix
+from recon.fitting.landmark_model import rotation_matrix
 from recon.synthetic.comparison import Comparison
 from recon.synthetic.expressions import EXPRESSIONS, posed
 from recon.synthetic.measures import coverage, displacement_correlation, gain, place_covariance

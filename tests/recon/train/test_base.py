@@ -9,7 +9,7 @@ import torch
 from flame_tools.errors import FormatError, InputError, ShapeError
 from learning import processes
 from learning.run import RunConfig
-from recon.regressor import load_regressor, marks_of
+from recon.learned.regressor import load_regressor, marks_of
 from recon.synthetic import crops as crops_module
 from recon.synthetic.shards import read_shards, write_shards
 from recon.train.base import BaseTraining, LandmarkFace, Source, measured, started, train_base

@@ -1,0 +1,181 @@
+"""A person's fits, frame by frame, as one motion: what is trusted weighs, what is missing is bridged, jitter goes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from flame_tools.types import HeadArrays
+from recon.film.smoothing import STRETCH, Smoothed, State, acceleration_density, follow_on, smooth_stretches
+from recon.fitting.landmark_model import Layout
+from recon.fitting.priors import bounds
+
+LEAST_TRUST = 0.3  # frames that are trusted less are bridged
+WORST_ERROR = 0.12  # as are frames whose landmarks the fit does not meet, as a share of the distance between the eyes
+_MOST_LOOKED_AT = 4096  # frames that tell how sure fits usually are
+
+
+@dataclass(frozen=True)
+class Cutoffs:
+    """Up to which frequency motion is believed, Hz: people's own is slower, a network's tremble faster."""
+
+    pose: float = 4.0  # of the head
+    face: float = 6.0  # of expression and jaw: speech has up to five syllables a second
+    brows: float = 5.0
+    lids: float = 9.0  # a lid falls in a tenth of a second
+    gaze: float = 9.0
+
+    def of(self, head: HeadArrays, lay: Layout) -> np.ndarray:
+        """[K] of a frame's unknowns."""
+        hz = np.full(lay.size, self.pose)
+        hz[lay.expression] = [self.brows if name.startswith("brow") else self.face for name in head.expression_names]
+        hz[lay.jaw], hz[lay.eyes], hz[lay.eyelids] = self.face, self.gaze, self.lids
+        return hz
+
+
+@dataclass(frozen=True)
+class Motion:
+    """A person's face at T frames."""
+
+    unknowns: np.ndarray  # [T, K]
+    sd: np.ndarray  # [T, K]
+    bridged: np.ndarray  # [T] bool: not seen well enough, and taken from the frames around
+
+
+def joined(
+    times: np.ndarray,  # [T] seconds
+    unknowns: np.ndarray,  # [T, K], NaN where a frame has no fit
+    variance: np.ndarray,  # [T, K] of each frame alone; 0 where a bound holds
+    trust: np.ndarray,  # [T] in [0, 1]
+    error: np.ndarray,  # [T] of FrameFit
+    head: HeadArrays,
+    lay: Layout,
+    *,
+    cutoffs: Cutoffs = Cutoffs(),
+    causal: bool = False,  # no frame knows those that come after it
+) -> Motion:
+    """The motion through fits of single frames.
+
+    Landmarks err alike from frame to frame, so the standard deviations stay those of single frames, and grow where
+    frames are bridged.
+    """
+    cut = [slice(a, a + STRETCH) for a in range(0, len(times), STRETCH)]
+    stretches = [(unknowns[part], variance[part]) for part in cut]
+    return joined_stretches(times, stretches, trust, error, head, lay, cutoffs=cutoffs, causal=causal)
+
+
+def joined_stretches(
+    times: np.ndarray,
+    stretches: Sequence[tuple[np.ndarray, np.ndarray]],  # unknowns and variance [n, K], one after the other
+    trust: np.ndarray,
+    error: np.ndarray,
+    head: HeadArrays,
+    lay: Layout,
+    *,
+    cutoffs: Cutoffs = Cutoffs(),
+    causal: bool = False,
+) -> Motion:
+    """The same of fits that are loaded stretch by stretch, as often as they are asked for."""
+    bridged = (trust < LEAST_TRUST) | ~(error <= WORST_ERROR)
+    spans, last, turns, looked_at, focal = [], None, [], [], []
+    every = -(-max(int((~bridged).sum()), 1) // _MOST_LOOKED_AT)
+    for unknowns, variance in stretches:
+        start = spans[-1].stop if spans else 0
+        spans.append(slice(start, start + len(unknowns)))
+        bridged[spans[-1]] |= ~np.isfinite(unknowns).all(1)
+        good = ~bridged[spans[-1]]
+        turns.append(last)
+        last = _last_turn(_continuous(unknowns[good], lay, last), lay, last)
+        picked = np.flatnonzero(good)
+        picked = picked[(start + picked) % every == 0]
+        looked_at.append(variance[picked])
+        focal.append(unknowns[picked, lay.log_focal])
+    sampled = np.concatenate(looked_at)
+    usual = usual_variance(sampled) if len(sampled) else np.ones(lay.size)
+    weigh = _Weigher(stretches, spans, bridged, trust, usual, turns, lay)
+    step = float(np.median(np.diff(times))) if len(times) > 1 else 1.0
+    density = acceleration_density(usual, step, cutoffs.of(head, lay))
+    found = (_looking_back if causal else smooth_stretches)(times, spans, weigh, density)
+    low, high = bounds(head, lay)
+    mean, sd = np.empty((2, len(times), lay.size))
+    for i, part in found:
+        mean[spans[i]] = np.clip(part.mean, low, high)
+        sd[spans[i]] = np.sqrt(np.where(bridged[spans[i], None], usual, weigh.alone(i)) + part.variance)
+    mean[:, lay.log_focal] = np.median(np.concatenate(focal), 0) if len(sampled) else 0.0
+    sd[:, lay.log_focal] = 0
+    return Motion(mean, sd, bridged)
+
+
+def weighed(alone: np.ndarray, trust) -> np.ndarray:
+    """The variance of fits by how far they are trusted."""
+    return alone / np.maximum(trust, 1e-3) ** 2
+
+
+@dataclass(frozen=True)
+class _Weigher:
+    """Values and variances of a stretch, as they are to be smoothed."""
+
+    stretches: Sequence[tuple[np.ndarray, np.ndarray]]
+    spans: list[slice]
+    bridged: np.ndarray  # [T] bool
+    trust: np.ndarray  # [T]
+    usual: np.ndarray  # [K]
+    turns: list[np.ndarray | None]  # the last rotation vector before each stretch
+    lay: Layout
+
+    def __call__(self, i: int) -> tuple[np.ndarray, np.ndarray]:
+        unknowns, variance = self.stretches[i]
+        bridged, trust = self.bridged[self.spans[i], None], self.trust[self.spans[i], None]
+        values = _continuous(np.where(bridged, np.nan, unknowns), self.lay, self.turns[i])
+        return values, np.where(bridged, np.inf, weighed(self._alone(variance), trust))
+
+    def alone(self, i: int) -> np.ndarray:
+        """[n, K] variance of single frames."""
+        return self._alone(self.stretches[i][1])
+
+    def _alone(self, variance: np.ndarray) -> np.ndarray:
+        return np.where(variance > 0, variance, self.usual)  # at a bound: as sure as such frames usually are
+
+
+def usual_variance(variance: np.ndarray) -> np.ndarray:
+    """[K] median over the frames in which no bound held the unknown; of all unknowns where one always did."""
+    free = np.where(variance > 0, variance, np.nan)
+    some = np.isfinite(free).any(0)
+    usual = np.full(variance.shape[1], 1e-4)
+    usual[some] = np.nanmedian(free[:, some], 0)
+    return usual
+
+
+def nearest_turn(turn: np.ndarray, last: np.ndarray | None) -> np.ndarray:
+    """The rotation vector that is nearer to the last one: r and r - 2 pi r / |r| turn alike."""
+    angle = np.linalg.norm(turn)
+    if last is None or not angle > 1e-6:
+        return turn
+    other = turn * (1 - 2 * np.pi / angle)
+    return other if np.linalg.norm(other - last) < np.linalg.norm(turn - last) else turn
+
+
+def _continuous(values: np.ndarray, lay: Layout, last: np.ndarray | None) -> np.ndarray:
+    """Values whose rotation vectors are each the one nearest to the last; where they are NaN they stay so."""
+    values = values.copy()
+    turns = values[:, lay.rotation]
+    for n in np.flatnonzero(np.isfinite(turns).all(1)):
+        last = turns[n] = nearest_turn(turns[n], last)
+    return values
+
+
+def _last_turn(values: np.ndarray, lay: Layout, last: np.ndarray | None) -> np.ndarray | None:
+    return values[-1, lay.rotation].copy() if len(values) else last
+
+
+def _looking_back(times: np.ndarray, spans, load, density: np.ndarray) -> Iterator[tuple[int, Smoothed]]:
+    state: State | None = None
+    for i, span in enumerate(spans):
+        values, variance = load(i)
+        means, variances = np.empty((2, *values.shape))
+        for n, (value, spread) in enumerate(zip(values, variance, strict=True)):
+            state = follow_on(state, float(times[span.start + n]), value, spread, density)
+            means[n], variances[n] = state.mean[0], state.covariance[0]
+        yield i, Smoothed(means, variances)

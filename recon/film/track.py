@@ -1,0 +1,215 @@
+"""A film to Tracks: faces are followed, people met by keyframes, frames fitted one by one, their motion joined."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import tempfile
+from collections.abc import Callable, Iterator
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from flame_tools.blas import one_blas_thread
+from flame_tools.errors import InputError
+from flame_tools.head import Head
+from flame_tools.types import Camera, Curves, Track
+from readers.film import FRAMES_A_PART, read_film
+from readers.readings import Readings
+from recon.film.fits import FramesOfFits, fit_rows, observation_of
+from recon.film.frame_params import params_of_rows
+from recon.film.keyframes import candidates, farthest_apart
+from recon.film.motion import Motion, joined_stretches
+from recon.film.person import Person, meet
+from recon.film.rows import Rows, StoredParts, people_in
+from recon.fitting.evaluate import IBUG_68, cross_errors
+from recon.fitting.focal import focal_from_film
+from recon.fitting.observation import View
+from recon.pipeline import SMALLEST_FACE_PX, landmark_model
+from recon.texture.appearance import fuse_appearance
+from recon.texture.frames import choose_texture_frames, held_still
+from recon.texture.posed_view import PosedView
+from render.footage import Footage, Sound, open_footage
+
+KEYFRAMES = 12
+FEWEST_FRAMES = 5  # in which a person has to be seen
+
+
+def track_film(
+    path: str | os.PathLike,
+    head: Head,
+    *,
+    all_faces: bool = False,
+    focal_px: float | None = None,  # where the film does not say, or not rightly
+    fps: Fraction | int | None = None,  # of a folder of pictures
+    parts: str | os.PathLike | None = None,  # a folder for what is read and fitted, to go on from
+    causal: bool = False,
+    progress: Callable[[float], None] = lambda share: None,
+) -> list[Track]:
+    """Tracks of the people in a film, who is seen longest first; only that one unless `all_faces`.
+
+    Each Track has the film's own frames from the first to the last in which the person is seen, one identity, one
+    focal length, and the film's sound. Frames that cannot be trusted are bridged: `visibility` and the curves
+    "tracking" tell which. `causal` smooths without looking ahead, as a live picture would be.
+
+    Raises InputError where no face can be followed, and what open_footage raises.
+    """
+    footage = open_footage(path, fps=fps)
+    focal_px = focal_from_film(footage) if focal_px is None else focal_px
+    with _kept(parts) as folder:
+        done = max(footage.count, 1)
+        read = read_film(footage, folder, progress=lambda n: progress(0.5 * n / done))
+        people = [rows for rows in people_in(read, StoredParts(folder)) if _is_usable(rows)]
+        if not people:
+            raise InputError(
+                f"no face could be followed in {path}; wanted one at least {SMALLEST_FACE_PX} pixels tall, seen in "
+                f"{FEWEST_FRAMES} frames or more"
+            )
+        people.sort(key=lambda rows: (-len(rows), rows.id))
+        people = people if all_faces else people[:1]
+        share, sound = 0.5 / len(people), footage.sound()
+        return [
+            _tracked(rows, folder, footage, sound, head, focal_px=focal_px, causal=causal,
+                     progress=lambda s, i=i: progress(0.5 + share * (i + s)))
+            for i, rows in enumerate(people)
+        ]  # fmt: skip
+
+
+@contextlib.contextmanager
+def _kept(folder: str | os.PathLike | None) -> Iterator[Path]:
+    """A folder for what is read and fitted; a temporary one where None is given."""
+    if folder is not None:
+        yield Path(folder)
+        return
+    with tempfile.TemporaryDirectory() as scratch:
+        yield Path(scratch)
+
+
+def _is_usable(rows: Rows) -> bool:
+    return (rows.trust >= 0.3).sum() >= FEWEST_FRAMES and np.median(rows.height) >= SMALLEST_FACE_PX
+
+
+def track_person(
+    rows: Readings,
+    footage: Footage,
+    head: Head,
+    *,
+    focal_px: float | None = None,
+    causal: bool = False,
+    progress: Callable[[float], None] = lambda share: None,
+) -> Track:
+    """One person's Track from what was read of them."""
+    parts = [rows.take(slice(a, a + FRAMES_A_PART)) for a in range(0, len(rows), FRAMES_A_PART)]
+    (person,) = people_in(parts, parts)
+    with _kept(None) as folder:
+        return _tracked(
+            person, folder, footage, footage.sound(), head, focal_px=focal_px, causal=causal, progress=progress
+        )
+
+
+@one_blas_thread()
+def _tracked(
+    rows: Rows,
+    folder: Path,  # where fits are kept
+    footage: Footage,
+    sound: Sound | None,
+    head: Head,
+    *,
+    focal_px: float | None,
+    causal: bool,
+    progress: Callable[[float], None],
+) -> Track:
+    view = View(footage.size, focal_px)
+    person, left_out = _met(rows, view, head)
+    fit_error = fit_rows(rows, folder, head.arrays, person, view, progress=progress)
+    first, count = int(rows.frame[0]), int(rows.frame[-1] - rows.frame[0]) + 1
+    place = rows.frame - first  # frames in which the person was not found have no row
+    trust, error = np.zeros(count), np.full(count, np.inf)
+    trust[place], error[place] = rows.trust, fit_error
+    times = np.asarray(footage.times_s[first : first + count])
+    fits = FramesOfFits(rows, folder, person.layout.size)
+    motion = joined_stretches(times, fits, trust, error, head.arrays, person.layout, causal=causal)
+    good = ~motion.bridged
+    quality = {
+        "nme_468": float(left_out.mean()),
+        "nme_68": float(left_out[:, list(IBUG_68)].mean()),
+        "nme_468_fitted": float(error[good].mean()) if good.any() else float("nan"),
+        "coverage": float(good.mean()),
+    }
+    track = _track(head, person, motion, times, trust, quality, footage.fps, sound, view, first)
+    return _with_appearance(track, head, rows, footage, view)
+
+
+def _met(rows: Rows, view: View, head: Head) -> tuple[Person, np.ndarray]:
+    """The person, and the errors [n, 468] of their keyframes' landmarks where a fit had not seen them."""
+    looked_at = rows.take(candidates(rows.trust, KEYFRAMES))
+    chosen = farthest_apart(looked_at.landmarks, KEYFRAMES)
+    seen, model = [observation_of(looked_at, i, view) for i in chosen], landmark_model(head.arrays)
+    person = meet(head.arrays, model, seen)
+    return person, cross_errors(head.arrays, model, seen, one_camera=True, start=person.keyframes)
+
+
+def _with_appearance(track: Track, head: Head, rows: Rows, footage: Footage, view: View) -> Track:
+    """One texture from the frames that show most of the face and of its sides."""
+    first = int(rows.frame[0])
+    place = rows.frame - first
+    bridged = track.curves["tracking"].values[place, 1] > 0
+    rotation, lids = track.params.global_rotation.numpy()[place], track.params.eyelids.numpy()[place]
+    held = np.concatenate([held_still(r.landmarks, r.frame) for _, r in rows.by_part()])
+    chosen = choose_texture_frames(rotation, lids, held, rows.trust, bridged=bridged)
+    if not len(chosen):
+        chosen = np.array([int(np.argmax(rows.trust))])
+    readings = rows.take(chosen)
+
+    def views() -> Iterator[PosedView]:
+        for i, row in enumerate(chosen):
+            with torch.no_grad():
+                params = track.params.frame(slice(int(place[row]), int(place[row]) + 1))
+                vertices = head.vertices(params)[0].cpu().numpy().astype(np.float64)
+            image = next(footage.frames(int(rows.frame[row]))).image
+            yield PosedView(image, vertices, track.camera, observation_of(readings, i, view))
+
+    taken = fuse_appearance(views(), head.arrays)
+    numbers = [int(number) for number in rows.frame[chosen]]
+    made = {"iris_srgb": taken.iris.tolist(), "texture_from": numbers[taken.best], "texture_frames": numbers}
+    return track.replace(appearance=taken.appearance, provenance=track.provenance | made)
+
+
+def _track(
+    head: Head,
+    person: Person,
+    motion: Motion,
+    times: np.ndarray,
+    trust: np.ndarray,
+    quality: dict[str, float],
+    fps: Fraction | None,
+    sound: Sound | None,
+    view: View,
+    first_frame: int,
+) -> Track:
+    dtype = head.v_template.dtype
+    focal = float(np.exp(person.log_focal))
+    audio = {} if sound is None else {
+        "audio": sound.samples, "audio_rate": sound.rate, "audio_start_s": sound.start_s,
+    }  # fmt: skip
+    return Track(
+        head_id=head.arrays.id,
+        params=params_of_rows(person, motion.unknowns, person.shape, unknown=0.0, dtype=dtype),
+        std=params_of_rows(person, motion.sd, person.shape_sd, unknown=float("nan"), dtype=dtype),
+        time_s=times,
+        fps=None if fps is None else (fps.numerator, fps.denominator),
+        camera=Camera(np.full(2, focal), view.middle, view.size),
+        visibility=np.where(motion.bridged, 0.0, trust).astype(np.float32),
+        curves={"tracking": Curves(("trust", "bridged"), np.stack([trust, motion.bridged], 1).astype(np.float32))},
+        provenance={
+            "made_by": "recon.film",
+            "quality": {name: round(value, 5) for name, value in quality.items()},
+            "keyframes": len(person.keyframes),
+            "focal_px": {"value": round(focal, 1), "known": view.focal_px is not None},
+            "first_frame": first_frame,
+        },
+        licences=(head.arrays.licence,),
+        **audio,
+    )

@@ -1,0 +1,140 @@
+"""What one picture shows of the skin against what its light makes of it: logarithms, with derivatives.
+
+A sample is log(picture at its place) - log(hollow * light on its normal): the logarithm of the albedo, if face, pose
+and light are right. So the albedo is a mean, and a picture's exposure is a number of the light.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from readers.sampling import reduce
+from recon.fitting.observation import View
+from recon.fitting.skin_samples import SkinSamples
+from recon.texture.light import harmonics
+from recon.texture.posed_view import visible
+from recon.texture.surface import smooth_step, unit
+from render.materials import srgb_to_linear
+
+FLOOR = 0.02  # added to linear light: the logarithm of black is noise
+DIMMEST = 0.1  # of the mean light: shades below are not believed
+FACING = (0.25, 0.55)  # cosines to the line of sight between which a sample begins to count
+HOLLOW = 0.5  # how far hollows are darker for the sky that they do not see
+_EYES_PX = 80  # between the eyes, to which large pictures are reduced
+_LINEAR = srgb_to_linear(np.arange(256) / 255).astype(np.float32)
+
+
+@dataclass(frozen=True, eq=False)
+class Blurred:
+    """A part of a picture at one scale of fitting."""
+
+    log: np.ndarray  # [h, w, 3] float32: log light, and its change to the right and down a pixel of the picture
+    left: float  # pixels of the picture
+    top: float
+    factor: int  # pixels of the picture to one of `log`
+
+    def at(self, pixels: np.ndarray) -> np.ndarray:
+        """Pixels [M, 2] -> [M, 3] log light and its change a pixel of the picture to the right and down."""
+        from scipy.ndimage import map_coordinates
+
+        x, y = (pixels[:, 0] - self.left) / self.factor - 0.5, (pixels[:, 1] - self.top) / self.factor - 0.5
+        return np.stack([map_coordinates(self.log[..., k], (y, x), order=1, mode="nearest") for k in range(3)], 1)
+
+
+def blurred(image: np.ndarray, around: np.ndarray, eye_distance: float, share: float) -> Blurred:
+    """The picture [H, W, 3] uint8 about landmarks [n, 2], blurred by `share` (SD) of the distance between the eyes."""
+    from scipy.ndimage import gaussian_filter
+
+    height, width = image.shape[:2]
+    margin = 0.5 * eye_distance
+    low = np.clip(np.floor(around.min(0) - margin), 0, (width - 2, height - 2)).astype(int)
+    high = np.clip(np.ceil(around.max(0) + margin), low + 2, (width, height)).astype(int)
+    factor = max(1, int(eye_distance / _EYES_PX))
+    part = reduce(_LINEAR[image[low[1] : high[1], low[0] : high[0]]], factor).mean(-1)
+    part = np.log(gaussian_filter(part, share * eye_distance / factor, mode="nearest") + FLOOR)
+    down, right = np.gradient(part)
+    return Blurred(np.stack([part, right / factor, down / factor], -1), float(low[0]), float(low[1]), factor)
+
+
+def harmonics_change(normals: np.ndarray) -> np.ndarray:
+    """[n, 9, 3]: the derivative of `recon.texture.light.harmonics` by the normal [n, 3]."""
+    x, y, z = normals.T
+    change = np.zeros((len(normals), 9, 3))
+    change[:, 1, 0] = change[:, 2, 1] = change[:, 3, 2] = 1
+    change[:, 4, 0], change[:, 4, 1] = y, x
+    change[:, 5, 0], change[:, 5, 2] = z, x
+    change[:, 6, 1], change[:, 6, 2] = z, y
+    change[:, 7, 0], change[:, 7, 1] = 2 * x, -2 * y
+    change[:, 8, 2] = 6 * z
+    return change
+
+
+@dataclass(frozen=True, eq=False)
+class Shown:
+    """What a picture shows of M samples."""
+
+    values: np.ndarray  # [M] log albedo
+    by_unknowns: np.ndarray | None  # [R, K] of the samples asked for
+    by_light: np.ndarray | None  # [R, 9]
+
+
+def shown(
+    samples: SkinSamples,
+    picture: Blurred,
+    view: View,
+    x: np.ndarray,  # [K]
+    light: np.ndarray,  # [9] grey
+    change: np.ndarray | None = None,  # [3 M, K] of the samples' places by the unknowns: `change_of`
+    rows: np.ndarray | None = None,  # of the samples whose derivatives are wanted: all
+) -> Shown:
+    """The log albedo of all samples; with `change` its derivatives, too."""
+    lay, points = samples.model.layout, samples.model.points(x)
+    focal = float(np.exp(x[lay.log_focal][0]))
+    camera = points @ view.rotation.T + view.shift
+    depth = np.maximum(camera[:, 2:], 1e-3)
+    image = focal * camera[:, :2] / depth
+    seen = picture.at(image + view.middle)
+    normal = samples.normals(points)
+    length = np.maximum(np.linalg.norm(normal, axis=1, keepdims=True), 1e-12)
+    normal = normal / length
+    basis = harmonics(normal).astype(np.float64)
+    shade = basis @ light
+    least = DIMMEST * max(float(light[0]), 1e-6)
+    lit = np.maximum(shade, least)
+    values = seen[:, 0] - np.log(lit * (1 - HOLLOW * (1 - samples.open)))
+    if change is None:
+        return Shown(values, None, None)
+    bright = (shade > least)[:, None] / lit[:, None]
+    slope = seen[:, 1:].astype(np.float64)
+    by_camera = np.concatenate([focal * slope, -(image * slope).sum(1, keepdims=True)], 1) / depth
+    by_normal = -bright * np.einsum("k,nkc->nc", light, harmonics_change(normal))
+    by_normal = (by_normal - normal * (by_normal * normal).sum(1, keepdims=True)) / length
+    pulled = samples.pull_back(points, by_normal, by_camera @ view.rotation)
+    rows = np.arange(len(points)) if rows is None else rows
+    by_unknowns = pulled[rows].astype(change.dtype) @ change
+    by_unknowns[:, lay.log_focal] += (image * slope).sum(1)[rows, None]
+    return Shown(values, by_unknowns, (-bright * basis)[rows])
+
+
+def change_of(samples: SkinSamples, x: np.ndarray) -> np.ndarray:
+    """[3 M, K] how the samples' places change with the unknowns at x [K]."""
+    return samples.model.points_and_jacobian(x)[1].reshape(-1, len(x))
+
+
+def seen_well(samples: SkinSamples, view: View, x: np.ndarray) -> np.ndarray:
+    """[M] in [0, 1]: which samples the picture shows, squarely, with all their neighbours in front."""
+    from flame_tools.types import Camera
+    from render.camera import project
+
+    points, focal = samples.model.points(x), float(np.exp(x[samples.model.layout.log_focal][0]))
+    pose = np.eye(4)
+    pose[:3, :3], pose[:3, 3] = view.rotation, view.shift
+    camera = Camera(np.full(2, focal), view.middle, view.size, world_to_camera=pose)
+    front = visible(project(points, camera), points, samples.triangles, camera)
+    hidden = np.zeros(len(points))
+    np.maximum.at(hidden, samples.triangles, (1 - front)[samples.triangles].max(1, keepdims=True))
+    sight = unit(view.place - points)
+    facing = (unit(samples.normals(points)) * sight).sum(1)
+    return (1 - hidden) * smooth_step(facing, *FACING) * samples.used

@@ -1,0 +1,93 @@
+"""What recon-base says of a face in a picture, in the unknowns of a fit: a start for it, and a second opinion."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from flame_tools.types import HeadArrays
+from readers.faces import FaceReading
+from readers.landmarks import roi_of_landmarks
+from readers.sampling import Square, sample_square
+from recon.fitting.landmark_model import LandmarkModel, rotation_matrix
+from recon.fitting.observation import Observation, View
+from recon.fitting.priors import FOCAL_OVER_LONG_SIDE
+from recon.learned.crop import CUT, TIGHT, CropCamera, anchor_of
+from recon.learned.regressor import Regressor, marks_of
+
+
+@dataclass(frozen=True)
+class Expected:
+    """Normal distributions, one for each unknown of a Layout and each landmark."""
+
+    mean: np.ndarray  # [K]
+    sd: np.ndarray  # [K]; infinite where nothing is told
+    landmarks: np.ndarray  # [468, 2] pixels
+    landmarks_sd: np.ndarray  # [468] pixels
+
+
+def crop_of(image: np.ndarray, landmarks: np.ndarray, iris: np.ndarray, size: int):
+    """The crop of landmarks [468, 3] in a picture: its Square, pixels [size, size, 3] in [0, 1], marks [478, 3]."""
+    roi = roi_of_landmarks(landmarks[:, :2])
+    cut = Square(roi.x, roi.y, roi.size * TIGHT, roi.angle)
+    own = np.concatenate([roi.from_image(landmarks[:, :2]), landmarks[:, 2:] / roi.size], 1)
+    return roi, sample_square(image, cut, size), marks_of(own, roi.from_image(iris))
+
+
+@torch.inference_mode()
+def expected(
+    net: Regressor,
+    head: HeadArrays,
+    model: LandmarkModel,
+    faces: Sequence[tuple[np.ndarray, np.ndarray, np.ndarray, View]],  # image, landmarks [468, 3], iris [10, 2], view
+) -> list[Expected]:
+    """What the network expects of faces that were read in pictures."""
+    crops = [crop_of(image, landmarks, iris, CUT) for image, landmarks, iris, _ in faces]
+    pictures = torch.as_tensor(np.stack([picture for _, picture, _ in crops])).permute(0, 3, 1, 2).float()
+    told = torch.as_tensor(np.stack([marks for _, _, marks in crops])).float()
+    found = net(pictures, told)
+    face = net.scale.inverse(found.face).double().numpy()
+    face_sd = (net.scale.sd * torch.exp(0.5 * found.face_logvar)).double().numpy()
+    turn = found.turn.double().numpy()
+    pose, pose_sd = found.pose.double().numpy(), torch.exp(0.5 * found.pose_logvar).double().numpy()
+    places, places_sd = found.marks.double().numpy(), torch.exp(0.5 * found.marks_logvar).double().numpy()
+    lay, anchor, root = model.layout, anchor_of(head), model.joint_template[0]
+    results = []
+    for i, (roi, _, _) in enumerate(crops):
+        view = faces[i][3]
+        focal = view.focal_px or FOCAL_OVER_LONG_SIDE * max(view.size)
+        rotation, at = CropCamera(roi, focal, view.middle).to_world(
+            turn[i] @ rotation_matrix(pose[i, :3]), pose[i, 3:6]
+        )
+        mean, sd = np.zeros(lay.size), np.full(lay.size, np.inf)
+        mean[: lay.rotation.start], sd[: lay.rotation.start] = face[i], face_sd[i]
+        mean[lay.rotation] = _axis_angle(view.rotation.T @ np.diag([1.0, -1.0, -1.0]) @ rotation)
+        sd[lay.rotation] = pose_sd[i, :3]
+        at = view.rotation.T @ (at * (1, -1, -1) - view.shift)
+        mean[lay.translation] = at - (rotation_matrix(mean[lay.rotation]) @ (anchor - root) + root)
+        mean[lay.log_focal] = np.log(focal)
+        results.append(Expected(mean, sd, roi.to_image(places[i]), places_sd[i] * roi.size))
+    return results
+
+
+def sharpened(
+    net: Regressor,
+    head: HeadArrays,
+    model: LandmarkModel,
+    image: np.ndarray,  # [H, W, 3] uint8 sRGB
+    reading: FaceReading,
+    seen: Observation,
+) -> Observation:
+    """An observation with the landmarks where the network says that they are, and how sure it is of each."""
+    (found,) = expected(net, head, model, [(image, reading.landmarks, reading.iris, seen.view)])
+    return dataclasses.replace(seen, landmarks=found.landmarks, noise=found.landmarks_sd)
+
+
+def _axis_angle(rotation: np.ndarray) -> np.ndarray:
+    from flame_tools.rotations import axis_angle_from_matrix
+
+    return axis_angle_from_matrix(torch.from_numpy(np.ascontiguousarray(rotation))).numpy()

@@ -1,0 +1,209 @@
+"""recon-base: from the crop of a face and its landmarks to a head's parameters, each with how far it may be off.
+
+The landmarks take the pose out (`canonical`). A small convolutional network then sees the face, a small dense one how
+its landmarks differ from the mean face's. Together they tell the parameters, and, back at the picture's scale, how far
+off each landmark is. Every output is the mean and the log-variance of a normal distribution, so that the fit can take
+it for what it is worth (`regressed`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import interpolate
+
+from flame_tools.archive import read_npz, write_npz
+from flame_tools.errors import ShapeError
+from flame_tools.types import HeadArrays
+from flame_tools.weights import arrays_of, filled
+from recon.fitting.landmark_model import Layout
+from recon.fitting.priors import prior
+from recon.learned.canonical import Canonical
+
+MARKS = 478  # landmarks and the ten points of the irises
+OTHERS = 7  # beside the face: rotation 3, place 3, log of the distance
+_POSE_SD = [0.1] * 3 + [0.01, 0.01, 0.1, 0.3]  # about how far landmarks err: rotation, place; and log distances spread
+_KIND, _VERSION = "emberface-recon-base", 1
+
+
+@dataclass(frozen=True)
+class RegressorConfig:
+    """Sizes of a Regressor."""
+
+    head_id: str
+    """Of the head whose parameters it tells."""
+    shape: int
+    """Identity components."""
+    expression: int
+    """Expression components."""
+    size: int = 96
+    """Pixels a side of what it sees of a face."""
+    channels: tuple[int, ...] = (16, 32, 64, 128)
+    """Of that at a half, a quarter, an eighth and a sixteenth of its side."""
+    width: int = 256
+    """Of what each of the two sees."""
+
+    @property
+    def face(self) -> int:
+        """Face parameters: shape, expression, jaw 2, eyes 4, lids 2."""
+        return self.shape + self.expression + 8
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """Of N crops. Means and log-variances; the face in units of the head's priors (`Scale`)."""
+
+    face: Tensor  # [N, S + E + 8]
+    face_logvar: Tensor  # [N, S + E + 8]
+    turn: Tensor  # [N, 3, 3] about how the head is turned in the crop's camera
+    pose: Tensor  # [N, 7] rotation vector that comes before `turn`, place (`crop`), log of the distance in metres
+    pose_logvar: Tensor  # [N, 7]
+    marks: Tensor  # [N, 468, 2] where the landmarks are, crop units
+    marks_logvar: Tensor  # [N, 468] of each coordinate
+
+
+class Scale(nn.Module):
+    """Face parameters in the units that a head's priors give them, and back."""
+
+    def __init__(self, size: int):
+        super().__init__()
+        self.register_buffer("mean", torch.zeros(size))
+        self.register_buffer("sd", torch.ones(size))
+
+    def fit(self, head: HeadArrays) -> None:
+        lay = Layout.of(head.shapedirs.shape[2], len(head.expression_names))
+        mean, sd = prior(head, lay)
+        self.mean.copy_(torch.as_tensor(mean[: len(self.mean)]))
+        self.sd.copy_(torch.as_tensor(sd[: len(self.sd)]))
+
+    def forward(self, face: Tensor) -> Tensor:
+        return (face - self.mean) / self.sd
+
+    def inverse(self, scaled: Tensor) -> Tensor:
+        return self.mean + scaled * self.sd
+
+
+class Regressor(nn.Module):
+    """Pictures [N, 3, P, P] sRGB in [0, 1] of crops and marks [N, 478, 3] in crop units -> Estimate.
+
+    Rows of irises have z = 0.
+    """
+
+    def __init__(self, config: RegressorConfig):
+        super().__init__()
+        self.config = config
+        a, b, c, d = config.channels
+        side = -(-config.size // 16)
+        self.canonical = Canonical(config.size)
+        self.first = nn.Sequential(nn.PixelUnshuffle(2), _conv(24, a))
+        self.quarter = nn.Sequential(_conv(a, b, 2), _Block(b))
+        self.eighth = nn.Sequential(_conv(b, c, 2), _Block(c), _Block(c))
+        self.sixteenth = nn.Sequential(_conv(c, d, 2), _Block(d))
+        self.told = nn.Sequential(
+            nn.Linear(3 * MARKS + 9, config.width, bias=False), nn.BatchNorm1d(config.width), nn.ReLU(),
+            nn.Linear(config.width, config.width, bias=False), nn.BatchNorm1d(config.width), nn.ReLU(),
+        )  # fmt: skip
+        self.told_to_all = nn.Linear(config.width, d)
+        self.deep = _Block(d)
+        self.whole = nn.Sequential(
+            nn.Flatten(), nn.Linear(d * side * side, config.width, bias=False), nn.BatchNorm1d(config.width), nn.ReLU()
+        )
+        self.together = nn.Sequential(
+            nn.Linear(2 * config.width, 2 * config.width), nn.ReLU(),
+            nn.Linear(2 * config.width, 2 * config.width), nn.ReLU(),
+        )  # fmt: skip
+        self.leave = nn.Linear(2 * config.width, 2 * (config.face + OTHERS))
+        self.back = nn.ModuleList([_Back(d, c), _Back(c, b), _Back(b, a)])
+        self.near = nn.Linear(a, 2 * a)
+        self.which = nn.Parameter(torch.zeros(468, 2 * a))
+        self.offset = nn.Linear(2 * a, 3)
+        self.scale = Scale(config.face)
+        with torch.no_grad():
+            for layer in (self.leave, self.offset):
+                layer.weight.mul_(0.1)
+                layer.bias.zero_()
+
+    def fit(self, head: HeadArrays) -> None:
+        """To the units and the mean face of a head."""
+        self.scale.fit(head)
+        self.canonical.fit(head)
+
+    def forward(self, pictures: Tensor, marks: Tensor) -> Estimate:
+        if pictures.ndim != 4 or pictures.shape[1] != 3 or marks.shape[1:] != (MARKS, 3) or len(pictures) != len(marks):
+            raise ShapeError(
+                f"pictures are {list(pictures.shape)} and marks {list(marks.shape)}; "
+                f"wanted [N, 3, H, W] and [N, {MARKS}, 3]"
+            )
+        upright, n, face = self.canonical(pictures, marks), self.config.face + OTHERS, self.config.face
+        told = self.told(torch.cat([upright.marks.flatten(1), upright.turn.flatten(1)], 1))
+        half = self.first(upright.picture)
+        quarter = self.quarter(half)
+        eighth = self.eighth(quarter)
+        deep = self.deep(torch.relu(self.sixteenth(eighth) + self.told_to_all(told)[..., None, None]))
+        out = self.leave(self.together(torch.cat([self.whole(deep), told], -1)))
+        values, logvars = out[:, :n], out[:, n:]
+        pose = values[:, face:] * values.new_tensor(_POSE_SD)
+        near = deep
+        for back, skip in zip(self.back, (eighth, quarter, half), strict=True):
+            near = back(near, skip)
+        offsets = self.offset(torch.relu(self.near(self.canonical.at_landmarks(near)) + self.which))
+        return Estimate(
+            values[:, :face], _bounded(logvars[:, :face]),
+            upright.turn, torch.cat([pose[:, :3], pose[:, 3:6] + upright.place, pose[:, 6:]], 1),
+            _bounded(logvars[:, face:] - 3),
+            marks[:, :468, :2] + 0.02 * offsets[..., :2], _bounded(offsets[..., 2] - 8),
+        )  # fmt: skip
+
+
+class _Back(nn.Module):
+    """Twice the side, with what was seen there before (Ronneberger et al. 2015)."""
+
+    def __init__(self, before: int, after: int):
+        super().__init__()
+        self.narrow, self.block = _conv(before, after), _Block(after)
+
+    def forward(self, x: Tensor, skip: Tensor) -> Tensor:
+        return self.block(skip + interpolate(self.narrow(x), size=skip.shape[-2:], mode="nearest"))
+
+
+def _bounded(logvar: Tensor) -> Tensor:
+    """Between e^-12 and e^3."""
+    return -12 + 15 * torch.sigmoid((logvar + 4.5) / 3.75)
+
+
+def _conv(before: int, after: int, stride: int = 1) -> nn.Sequential:
+    return nn.Sequential(nn.Conv2d(before, after, 3, stride, 1, bias=False), nn.BatchNorm2d(after), nn.ReLU())
+
+
+class _Block(nn.Module):
+    """Two convolutions beside a short cut (He et al. 2016)."""
+
+    def __init__(self, channels: int):
+        super().__init__()
+        self.first = _conv(channels, channels)
+        self.second = nn.Sequential(nn.Conv2d(channels, channels, 3, 1, 1, bias=False), nn.BatchNorm2d(channels))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.relu(x + self.second(self.first(x)))
+
+
+def marks_of(landmarks: np.ndarray, iris: np.ndarray) -> np.ndarray:
+    """Landmarks [..., 468, 3] and irises [..., 10, 2] in crop units as marks [..., 478, 3]."""
+    flat = np.concatenate([iris, np.zeros((*iris.shape[:-1], 1), iris.dtype)], -1)
+    return np.concatenate([landmarks, flat], -2)
+
+
+def save_regressor(net: Regressor, path: Path) -> None:
+    """In half precision: half the size, and no parameter moves by a thousandth of its own uncertainty."""
+    write_npz(path, arrays_of(net), {"format": _KIND, "version": _VERSION, "config": asdict(net.config)})
+
+
+def load_regressor(path: Path) -> Regressor:
+    """Strictly."""
+    arrays, header = read_npz(path, _KIND, _VERSION)
+    config = {name: tuple(v) if isinstance(v, list) else v for name, v in header["config"].items()}
+    return filled(Regressor(RegressorConfig(**config)), arrays, path).eval()

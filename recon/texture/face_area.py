@@ -1,0 +1,189 @@
+"""Where on a head its face is, where plain skin, and what a picture cannot show rightly: lips' edges, folded lids."""
+
+from __future__ import annotations
+
+import weakref
+from dataclasses import dataclass
+
+import numpy as np
+
+from flame_tools.types import HeadArrays
+from readers.sampling import bilinear
+from recon.fitting.priors import BROWS, LIPS, OVAL
+from recon.texture.surface import smooth_step, vertex_normals
+from recon.texture.uv_map import UvMap, uv_map
+from render.materials import look_of
+
+GRID = 128  # cells along the atlas, some 2 mm wide, in which views are compared
+FADE_M = (0.02, 0.003)  # metres inside and beyond the face's outline between which the photo gives way to plain skin
+LID_RIM_M = (0.0012, 0.0035)  # from a lid's edge: nearer, lashes and the eye show while the lids are apart
+LID_GAP_M = (0.002, 0.006)  # between the lids' edges where they are widest apart: shut, and open
+STRETCHED = (0.3, 0.8)  # of a lid's area when shut: folded away, and spread out
+HOLLOW, DARKEST = 0.5, 0.3  # how far hollows are darker for the sky they do not see: skin throws light on skin
+_MARGINS = tuple(f"{side}_{lid}_lid_margin" for side in ("left", "right") for lid in ("upper", "lower"))
+
+
+@dataclass(frozen=True)
+class Face:
+    """The texels of an atlas that lie on the face, T of them, and what each is. All in [0, 1]."""
+
+    atlas: UvMap
+    area: np.ndarray  # [T] 1 within the face's outline, falling to 0 across it
+    plain: np.ndarray  # [T] 1 on cheeks, nose and chin
+    off_lip_edges: np.ndarray  # [T] 0 where a photo shows teeth or the dark between the lips
+    rim: np.ndarray  # [T] how near the outline of the face
+    forehead: np.ndarray  # [T] how far above the brows
+    open: np.ndarray  # [T] light that reaches the skin over that on cheeks: less in hollows
+    rest: np.ndarray  # [T, 3] metres
+    brow: float  # metres: the height of the brows at rest
+    cells: np.ndarray  # [K] flat indices into a coarse grid over the atlas: the cells with texels of the face
+    cell: np.ndarray  # [T] which of the K cells a texel lies in
+    grid: int  # cells along each side
+
+    def mean(self, values: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Means [K, C] of texel values [T, C] over the cells, and each cell's mean weight [K]; weights [T]."""
+        count = len(self.cells)
+        total = np.bincount(self.cell, weights, count)
+        sums = [np.bincount(self.cell, weights * column, count) for column in values.T]
+        texels = (self.atlas.size // self.grid) ** 2
+        return np.stack(sums, 1) / np.maximum(total, 1e-9)[:, None], total / texels
+
+    def gridded(self, values: np.ndarray) -> np.ndarray:
+        """Cell values [K, ...] -> [grid, grid, ...], zero elsewhere."""
+        full = np.zeros((self.grid * self.grid, *values.shape[1:]), values.dtype)
+        full[self.cells] = values
+        return full.reshape(self.grid, self.grid, *values.shape[1:])
+
+    def interpolated(self, image: np.ndarray) -> np.ndarray:
+        """An image [grid, grid, C] over the atlas -> texel values [T, C] float32, linear between cells."""
+        row, column = np.divmod(self.atlas.texels, self.atlas.size)
+        share = self.grid / self.atlas.size
+        return bilinear(image, (column + 0.5) * share, (row + 0.5) * share)
+
+
+_kept: dict = {}
+
+
+def face_of(head: HeadArrays, size: int) -> Face:
+    """The face of a head in an atlas of size x size texels. Kept with the head."""
+    key = (id(head), size)
+    if key not in _kept:
+        atlas = uv_map(head, size)
+        area = atlas.spread(face_area(head))
+        atlas, area = atlas.part(area > 0), area[area > 0]
+        outline = landmark_points(head, OVAL)
+        brow = float(landmark_points(head, BROWS)[:, 1].max())
+        rim = 1 - smooth_step(signed_distance(head.v_template[:, :2], outline[:, :2]), 0.008, 0.02)
+        forehead = smooth_step(head.v_template[:, 1], brow + 0.002, brow + 0.01)
+        plain = plain_skin(head)
+        light = np.maximum(1 - HOLLOW * (1 - look_of(head).occlusion), DARKEST)
+        light /= np.average(light, weights=plain * face_area(head))  # cheeks have all the light there is
+        fields = (atlas.spread(field) for field in (plain, off_lip_edges(head), rim, forehead, light))
+        grid = min(size, GRID)
+        row, column = np.divmod(atlas.texels, size)
+        cells, cell = np.unique(row * grid // size * grid + column * grid // size, return_inverse=True)
+        _kept[key] = Face(atlas, area, *fields, atlas.spread(head.v_template), brow, cells, cell, grid)
+        weakref.finalize(head, _kept.pop, key, None)
+    return _kept[key]
+
+
+def lids_spread(head: HeadArrays, vertices: np.ndarray) -> np.ndarray:
+    """[V] in [0, 1] for a posed head [V, 3]: how much of itself the skin of the lids shows; 1 off the lids.
+
+    Lids that are up are folded away, and their edges lie where lashes and the eye are seen; shut lids show all.
+    """
+    shown = np.ones(len(vertices))
+    if not len(head.eyelid_vertices):
+        return shown
+    key = (id(head), "lids")
+    if key not in _kept:
+        _kept[key] = _lids_at_rest(head)
+        weakref.finalize(head, _kept.pop, key, None)
+    shut, near = _kept[key]
+    moved = head.eyelid_vertices
+    folded = smooth_step(_areas(vertices, head.faces)[moved] / np.maximum(shut, 1e-12), *STRETCHED)
+    shown[moved] = folded
+    for side, rim in near.items():
+        upper, lower = (vertices[head.regions[f"{side}_{lid}_lid_margin"]] for lid in ("upper", "lower"))
+        gap = distance(upper, lower).max()
+        open_wide = smooth_step(np.array(gap), *LID_GAP_M)
+        shown *= 1 - open_wide * rim
+    return shown
+
+
+def _lids_at_rest(head: HeadArrays) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+    """The area round each vertex that a lid moves, when shut, and by side how near a vertex [V] is to the edges."""
+    shut = head.v_template.astype(np.float64).copy()
+    shut[head.eyelid_vertices] += head.eyelid_dirs @ np.array([1.0, 1.0, 0.0, 0.0])
+    near = {}
+    for side in ("left", "right"):
+        names = [name for name in _MARGINS if name.startswith(side) and len(head.regions.get(name, ()))]
+        if len(names) == 2:
+            edges = head.v_template[np.concatenate([head.regions[name] for name in names])]
+            near[side] = 1 - smooth_step(distance(head.v_template, edges), *LID_RIM_M)
+    return _areas(shut, head.faces)[head.eyelid_vertices], near
+
+
+def _areas(vertices: np.ndarray, faces: np.ndarray) -> np.ndarray:
+    """[V] twice the area of the triangles round a vertex, as its normals add them up."""
+    return np.linalg.norm(vertex_normals(vertices, faces), axis=1)
+
+
+def face_area(head: HeadArrays) -> np.ndarray:
+    """[V] 1 within the outline of the face at rest, falling to 0 across it; ears, neck and scalp are 0."""
+    outline = landmark_points(head, OVAL)[:, :2]
+    rest = head.v_template
+    inside = signed_distance(rest[:, :2], outline)
+    depth = landmark_points(head, OVAL)[:, 2]
+    behind = rest[:, 2] < depth.min() - 0.01
+    area = smooth_step(inside, -FADE_M[1], FADE_M[0])
+    area[behind] = 0
+    for name in ("ears", "neck", "mouth"):
+        if name in head.regions:
+            area[head.regions[name]] = 0
+    return area
+
+
+def plain_skin(head: HeadArrays) -> np.ndarray:
+    """[V] 1 on cheeks, nose and chin: away from lips, brows, eyes and the hairline."""
+    features = np.concatenate([landmark_points(head, LIPS), landmark_points(head, BROWS)])
+    free = smooth_step(distance(head.v_template, features), 0.006, 0.012)
+    eyes = [head.regions[n] for n in ("left_lids", "right_lids") if n in head.regions]
+    if eyes:
+        free *= smooth_step(distance(head.v_template, head.v_template[np.concatenate(eyes)]), 0.001, 0.008)
+    brow_height = landmark_points(head, BROWS)[:, 1].max()
+    free[head.v_template[:, 1] > brow_height] *= 0.2
+    return free
+
+
+def off_lip_edges(head: HeadArrays) -> np.ndarray:
+    """[V] 0 on the inner edges and in the corners of the lips, where a photo shows teeth or the dark between them."""
+    edges = np.concatenate([head.v_template[head.inner_lip_pairs.ravel()], landmark_points(head, LIPS[20:])])
+    return smooth_step(distance(head.v_template, edges), 0.0015, 0.004)
+
+
+def landmark_points(head: HeadArrays, ids) -> np.ndarray:
+    """Landmarks [n, 3] of the mean head at rest."""
+    marks = head.landmarks["468"]
+    corners = head.v_template[head.faces[marks.faces[list(ids)]]]
+    return (corners * marks.barycentrics[list(ids)][..., None]).sum(1)
+
+
+def distance(points: np.ndarray, targets: np.ndarray) -> np.ndarray:
+    """[n] metres from each of points [n, 3] to the nearest of targets [m, 3]."""
+    squared = (points**2).sum(1)[:, None] + (targets**2).sum(1) - 2 * points @ targets.T
+    return np.sqrt(np.maximum(squared.min(1), 0))
+
+
+def signed_distance(points: np.ndarray, outline: np.ndarray) -> np.ndarray:
+    """[n] distance of points [n, 2] to a closed polygon [m, 2], positive inside."""
+    a, b = outline, np.roll(outline, -1, axis=0)
+    edge = b - a
+    t = np.clip(((points[:, None] - a) * edge).sum(-1) / (edge**2).sum(-1), 0, 1)
+    away = np.linalg.norm(points[:, None] - (a + t[..., None] * edge), axis=-1).min(1)
+    y, x = points[:, None, 1], points[:, None, 0]
+    crosses = (a[:, 1] > y) != (b[:, 1] > y)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        at = a[:, 0] + (y - a[:, 1]) / edge[:, 1] * edge[:, 0]
+    inside = (crosses & (x < at)).sum(1) % 2 == 1
+    return np.where(inside, away, -away)

@@ -1,0 +1,132 @@
+"""A picture on the head that was fitted to it: which texels it shows, how well, and in what colours."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+
+import numpy as np
+
+from flame_tools.errors import ShapeError
+from flame_tools.types import Camera, HeadArrays
+from readers.sampling import bilinear, reduce
+from recon.fitting.observation import Observation
+from recon.texture.face_area import Face, lids_spread
+from recon.texture.surface import camera_place, smooth_step, unit, vertex_normals
+from render.camera import FAR_M, NEAR_M, project, to_clip
+from render.materials import linear_to_srgb, srgb_to_linear
+
+HIGHLIGHT = 0.5  # linear light that a well exposed picture reaches somewhere
+FACING = (0.2, 0.6)  # cosines to the line of sight: edge on, and seen well
+SLACK_M = 0.003  # a texel this much behind the nearest surface still counts as seen
+_LINEAR = srgb_to_linear(np.arange(256) / 255).astype(np.float32)
+
+
+@dataclass(frozen=True, eq=False)
+class PosedView:
+    """A picture and the head as it is fitted to it."""
+
+    image: np.ndarray  # [H, W, 3] uint8 sRGB
+    vertices: np.ndarray  # [V, 3] metres, world
+    camera: Camera  # one, of this picture
+    observation: Observation  # what was read of it
+    trust: float = 1.0  # in [0, 1]: how much the view counts beside others
+
+    def __post_init__(self):
+        if self.image.dtype != np.uint8 or self.image.ndim != 3 or self.image.shape[2] != 3:
+            raise ShapeError(f"image is {self.image.dtype} {list(self.image.shape)}, wanted uint8 [H, W, 3] sRGB")
+        if self.image.shape[1::-1] != tuple(self.camera.size):
+            raise ShapeError(
+                f"the image is {self.image.shape[1]} x {self.image.shape[0]} pixels but its camera's size is "
+                f"{self.camera.size[0]} x {self.camera.size[1]}; wanted the camera of this picture"
+            )
+        if np.asarray(self.camera.world_to_camera).shape != (4, 4):
+            raise ShapeError("a view takes one camera; use render.camera.at_frame(camera, i) for a sequence")
+
+
+@dataclass(frozen=True, eq=False)
+class Sampled:
+    """A view at the T texels of a face."""
+
+    colours: np.ndarray  # [T, 3] float32, linear, exposed well
+    normals: np.ndarray  # [T, 3] float32, unit, world
+    seen: np.ndarray  # [T] in [0, 1]: visible, and how squarely; lids only as far as they are spread
+    scale: np.ndarray  # [T] pixels a metre, foreshortened
+    exposure: float  # what the picture's light was multiplied by
+
+
+def sampled(view: PosedView, head: HeadArrays, face: Face) -> Sampled:
+    """Look a view's colours up at the texels of a face."""
+    vertices, camera = view.vertices, view.camera
+    exposure = exposure_of(view.image)
+    points = face.atlas.spread(vertices)
+    normals = unit(face.atlas.spread(vertex_normals(vertices, head.faces)))
+    pixels = project(points, camera)
+    sight = camera_place(camera).astype(np.float32) - points
+    distance = np.linalg.norm(sight, axis=1)
+    facing = np.einsum("ni,ni->n", normals, sight) / distance
+    seen = visible(pixels, vertices, head.faces, camera) * smooth_step(facing, *FACING)
+    seen *= face.atlas.spread(lids_spread(head, vertices))
+    scale = np.sqrt(np.maximum(facing, 0)) / (1 if camera.orthographic else distance) * float(np.mean(camera.focal))
+    colours = _look_up(view.image, pixels, vertices, camera, face.atlas.size) * np.float32(exposure)
+    return Sampled(np.minimum(colours, 1), normals, seen.astype(np.float32), scale.astype(np.float32), exposure)
+
+
+def exposure_of(image: np.ndarray) -> float:
+    """What to multiply an underexposed picture's light by, 1 to 4, so that its brightest hundredth is a highlight."""
+    step = max(1, min(image.shape[:2]) // 200)
+    brightest = np.percentile(_LINEAR[image[::step, ::step]].max(-1), 99)
+    gain = float(np.clip(HIGHLIGHT / max(brightest, 1e-3), 1, 4))
+    return 1.0 if gain < 1.1 else gain
+
+
+def exposed(image: np.ndarray) -> np.ndarray:
+    """An underexposed picture brightened by up to two stops; others as they are."""
+    gain = exposure_of(image)
+    return image if gain == 1 else encode(_LINEAR * gain)[image]
+
+
+def encode(linear: np.ndarray) -> np.ndarray:
+    """Linear [...] in [0, 1] -> sRGB uint8, by a table fine enough for every step of 8 bits."""
+    return _ENCODED[np.rint(np.clip(linear, 0, 1) * 16383).astype(np.int32)]
+
+
+_ENCODED = np.rint(linear_to_srgb(np.arange(16384) / 16383) * 255).astype(np.uint8)
+
+
+def visible(pixels: np.ndarray, vertices: np.ndarray, faces: np.ndarray, camera: Camera) -> np.ndarray:
+    """[T] 1 where a texel is the nearest surface and inside the picture, from a depth image round the head."""
+    from render.raster_numba import rasterize_numba
+
+    around = project(vertices, camera)[:, :2]
+    low, high = around.min(0) - 2, around.max(0) + 2
+    scale = 768 / float((high - low).max())
+    width, height = np.ceil((high - low) * scale).astype(int)
+    crop = dataclasses.replace(
+        camera,
+        focal=np.asarray(camera.focal) * scale,
+        centre=(np.asarray(camera.centre) - low) * scale,
+        size=(int(width), int(height)),
+    )
+    clip = to_clip(vertices, crop)
+    _, _, depth = rasterize_numba(clip[None], np.ascontiguousarray(faces, np.int32), (height, width))
+    near, far = NEAR_M, FAR_M
+    metres = 2 * far * near / ((far + near) - np.minimum(depth[0], 1) * (far - near))
+    place = (pixels[:, :2] - low) * scale
+    column = np.clip(place[:, 0].astype(int), 0, width - 1)
+    row = np.clip(place[:, 1].astype(int), 0, height - 1)
+    front = pixels[:, 2] < metres[row, column] + SLACK_M
+    inside = ((pixels[:, :2] > 1) & (pixels[:, :2] < np.array(camera.size) - 1)).all(1)
+    return (front & inside).astype(np.float64)
+
+
+def _look_up(image, pixels, vertices, camera, most) -> np.ndarray:
+    """Linear colours [T, 3] float32 of a photo at the texels' pixels, without aliasing where the photo is finer."""
+    around = project(vertices, camera)[:, :2]
+    factor = max(1, int((around.max(0) - around.min(0)).max() / most))
+    low, high = pixels[:, :2].min(0) - 2 * factor, pixels[:, :2].max(0) + 2 * factor
+    size = np.array(camera.size)
+    left, top = np.clip(low, 0, size - 1).astype(int)
+    right, bottom = np.clip(np.ceil(high), (left + 1, top + 1), size).astype(int)
+    part = reduce(_LINEAR[image[top:bottom, left:right]], factor)
+    return bilinear(part, (pixels[:, 0] - left) / factor, (pixels[:, 1] - top) / factor)
