@@ -136,8 +136,8 @@ def _recon_many(images: Sequence[PathLike | np.ndarray], head: Head, *, focal_px
     for image in images:
         is_file = not isinstance(image, np.ndarray)
         pixels.append(read_image(image) if is_file else image)
-        known = focal_from_exif(image) if focal_px is None and is_file else focal_px
-        views.append(View((pixels[-1].shape[1], pixels[-1].shape[0]), known))
+        focal = focal_from_exif(image) if focal_px is None and is_file else focal_px
+        views.append(View((pixels[-1].shape[1], pixels[-1].shape[0]), focal))
     return reconstruct_many(pixels, head, views=views, **known)
 
 

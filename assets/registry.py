@@ -77,6 +77,14 @@ _ALL = (
         note="Learnt from rules (animate.perform) that say the speech which emberface-speech learnt from.",
     ),
     Asset(
+        name="recon-base",
+        file="recon_base.npz",
+        sha256="ffda72087bd342b18ed37569d7fc02d397bf7b22bd792c6cbcf636aae1cddd31",
+        licence="Apache-2.0",
+        source="emberface train recon tools/trainings/recon.json, on made crops (docs/train_recon.md)",
+        note="Learnt from drawn faces of the default head, as MediaPipe's networks read them.",
+    ),
+    Asset(
         name="emberface-flow",
         file="emberface_flow.npz",
         sha256="1e75e461a414f0cb449f98076b349b0e7ac836340b7fc15253b1d1293c2485af",

@@ -12,11 +12,10 @@ from flame_tools.errors import InputError
 from flame_tools.head import Head
 from flame_tools.types import Camera, FaceParams, Track
 from readers.faces import read_faces
-from readers.teeth import teeth_together
 from recon.fitting.evaluate import IBUG_68, cross_errors, errors
 from recon.fitting.fit import LandmarkFit, fit_many
-from recon.fitting.observation import Observation, View, observed
-from recon.pipeline import check_image, landmark_model, params_of, trouble
+from recon.fitting.observation import Observation, View
+from recon.pipeline import check_image, landmark_model, observe, params_of, reader_of, trouble
 from recon.texture.appearance import fuse_appearance
 from recon.texture.posed_view import PosedView
 
@@ -43,7 +42,8 @@ def reconstruct_many(
     if not 1 <= len(images) <= MOST_PICTURES:
         raise InputError(f"{len(images)} pictures were given; wanted 1 to {MOST_PICTURES} of one person")
     views = views or [View((image.shape[1], image.shape[0])) for image in images]
-    seen = [_observe(image, view, i) for i, (image, view) in enumerate(zip(images, views, strict=True), 1)]
+    numbered = enumerate(zip(images, views, strict=True), 1)
+    seen = [_observe(image, view, head.arrays.id, i) for i, (image, view) in numbered]
     model = landmark_model(head.arrays)
     fits = fit_many(head.arrays, model, seen, one_moment=one_moment)
     left_out = cross_errors(head.arrays, model, seen, one_moment=one_moment, start=fits)
@@ -73,6 +73,7 @@ def reconstruct_many(
         appearance=taken.appearance,
         provenance={
             "made_by": "recon.pictures",
+            "landmarks": reader_of(seen[0]),
             "quality": {
                 "nme_468": round(float(left_out.mean()), 5),
                 "nme_68": round(float(left_out[:, list(IBUG_68)].mean()), 5),
@@ -92,7 +93,7 @@ def reconstruct_many(
     )
 
 
-def _observe(image: np.ndarray, view: View, number: int) -> Observation:
+def _observe(image: np.ndarray, view: View, head_id: str, number: int) -> Observation:
     check_image(image, view.focal_px)
     readings = read_faces(image)
     if not readings:
@@ -100,8 +101,7 @@ def _observe(image: np.ndarray, view: View, number: int) -> Observation:
     why = trouble(readings[0])
     if why is not None:
         raise InputError(f"picture {number}: {why}")
-    together = teeth_together(image, readings[0].landmarks[:, :2])
-    return observed(readings[0].landmarks[:, :2], readings[0].iris, view, together)
+    return observe(image, readings[0], view, head_id)
 
 
 def _camera(found: LandmarkFit, seen: Observation) -> Camera:

@@ -16,7 +16,8 @@ from readers.teeth import teeth_together
 from recon.fitting.evaluate import Score, cross_score, errors
 from recon.fitting.fit import LandmarkFit, fit
 from recon.fitting.landmark_model import LandmarkModel
-from recon.fitting.observation import Observation
+from recon.fitting.observation import Observation, View, observed
+from recon.learned.regressed import base_of, sharpened
 from recon.texture.appearance import take_appearance
 
 SMALLEST_FACE_PX = 40
@@ -52,12 +53,20 @@ def reconstruct(
     with one_blas_thread():
         model = landmark_model(head.arrays)
         for reading in usable:
-            together = teeth_together(image, reading.landmarks[:, :2])
-            seen = Observation.of(reading, (width, height), focal_px, together)
+            seen = observe(image, reading, View((width, height), focal_px), head.arrays.id)
             score = cross_score(head.arrays, model, seen)
             found = fit(head.arrays, model, seen, start=score.fit.unknowns)
             tracks.append(_track(image, head, reading, seen, score, found))
     return tracks
+
+
+def observe(image: np.ndarray, reading: FaceReading, view: View, head_id: str) -> Observation:
+    """What a fit of a head is told of a face that was read in image uint8 [H, W, 3]: where recon-base knows the head,
+    it says how far off the reader is."""
+    together = teeth_together(image, reading.landmarks[:, :2])
+    seen = observed(reading.landmarks[:, :2], reading.iris, view, together)
+    net = base_of(head_id)
+    return seen if net is None else sharpened(net, image, reading, seen)
 
 
 def check_image(image: np.ndarray, focal_px: float | None) -> None:
@@ -89,6 +98,11 @@ def trouble(reading: FaceReading) -> str | None:
             "wanted a sharper picture, less covered and more from the front"
         )
     return None
+
+
+def reader_of(seen: Observation) -> str:
+    """Who says where the landmarks are."""
+    return "MediaPipe" if seen.noise is None else "recon-base"
 
 
 _models: dict = {}
@@ -147,6 +161,7 @@ def _track(
         appearance=taken.appearance,
         provenance={
             "made_by": "recon.fit",
+            "landmarks": reader_of(seen),
             "quality": {
                 "nme_468": round(score.nme_468, 5),
                 "nme_68": round(score.nme_68, 5),

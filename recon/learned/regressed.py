@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 
+from assets.locate import asset_path
 from flame_tools.types import HeadArrays
 from readers.faces import FaceReading
 from readers.landmarks import roi_of_landmarks
@@ -17,7 +19,7 @@ from recon.fitting.landmark_model import LandmarkModel, rotation_matrix
 from recon.fitting.observation import Observation, View
 from recon.fitting.priors import FOCAL_OVER_LONG_SIDE
 from recon.learned.crop import CUT, TIGHT, CropCamera, anchor_of
-from recon.learned.regressor import Regressor, marks_of
+from recon.learned.regressor import Regressor, load_regressor, marks_of
 
 
 @dataclass(frozen=True)
@@ -74,17 +76,33 @@ def expected(
     return results
 
 
-def sharpened(
-    net: Regressor,
-    head: HeadArrays,
-    model: LandmarkModel,
-    image: np.ndarray,  # [H, W, 3] uint8 sRGB
-    reading: FaceReading,
-    seen: Observation,
-) -> Observation:
-    """An observation with the landmarks where the network says that they are, and how sure it is of each."""
-    (found,) = expected(net, head, model, [(image, reading.landmarks, reading.iris, seen.view)])
-    return dataclasses.replace(seen, landmarks=found.landmarks, noise=found.landmarks_sd)
+def base_of(head_id: str) -> Regressor | None:
+    """The bundled recon-base, where it is one for that head."""
+    net = _bundled()
+    return net if net.config.head_id == head_id else None
+
+
+@functools.lru_cache(maxsize=1)
+def _bundled() -> Regressor:
+    return load_regressor(asset_path("recon-base"))
+
+
+def sharpened(net: Regressor, image: np.ndarray, reading: FaceReading, seen: Observation) -> Observation:
+    """What was read of a face in image [H, W, 3] uint8 sRGB, with the landmarks where the network says that they are,
+    and how sure it is of each."""
+    landmarks, noise = corrected(net, image, reading.landmarks, reading.iris)
+    return dataclasses.replace(seen, landmarks=landmarks, noise=noise)
+
+
+@torch.inference_mode()
+def corrected(
+    net: Regressor, image: np.ndarray, landmarks: np.ndarray, iris: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Landmarks [468, 3] and irises [10, 2] as read -> landmarks [468, 2] and their deviations [468], pixels."""
+    roi, picture, marks = crop_of(image, landmarks, iris, CUT)
+    found = net(*(torch.as_tensor(v)[None].float() for v in (picture.transpose(2, 0, 1), marks)))
+    places, logvar = found.marks[0].double().numpy(), found.marks_logvar[0].double().numpy()
+    return roi.to_image(places), np.exp(0.5 * logvar) * roi.size
 
 
 def _axis_angle(rotation: np.ndarray) -> np.ndarray:

@@ -12,6 +12,7 @@ import numpy as np
 from flame_tools.errors import InputError
 from flame_tools.types import Track
 from readers.readings import read_parts
+from recon.learned.regressed import base_of, corrected
 from recon.report.fitted import Fitted
 from render.footage import Footage, is_film, open_footage
 from render.image import read_image
@@ -82,7 +83,7 @@ def read_landmarks(track: Track, source: Source, fitted: Sequence[Fitted]) -> It
     `fitted` says where the track has them, frame by frame; it is gone through in order, as often as is needed.
     """
     if source.film is None:
-        yield from (_in_picture(source.picture(i), one) for i, one in enumerate(fitted))
+        yield from (_in_picture(source.picture(i), one, track) for i, one in enumerate(fitted))
         return
     whose = _number_of(source, first_frame(track), fitted)
     wanted = 0  # frame of the track
@@ -97,7 +98,7 @@ def read_landmarks(track: Track, source: Source, fitted: Sequence[Fitted]) -> It
     yield from (None for _ in range(len(track) - wanted))
 
 
-def _in_picture(image: np.ndarray, fitted: Fitted) -> np.ndarray | None:
+def _in_picture(image: np.ndarray, fitted: Fitted, track: Track) -> np.ndarray | None:
     from readers.faces import read_faces
 
     near = [(fitted.error(face.landmarks[:, :2]).mean(), face) for face in read_faces(image)]
@@ -106,7 +107,10 @@ def _in_picture(image: np.ndarray, fitted: Fitted) -> np.ndarray | None:
     if not near:
         return None
     error, face = min(near, key=lambda pair: pair[0])
-    return face.landmarks[:, :2] if error <= SAME_FACE else None
+    if error > SAME_FACE:
+        return None
+    net = base_of(track.head_id) if track.provenance.get("landmarks") == "recon-base" else None
+    return face.landmarks[:, :2] if net is None else corrected(net, image, face.landmarks, face.iris)[0]
 
 
 def _number_of(source: Source, first: int, fitted: Sequence[Fitted]) -> int:

@@ -83,8 +83,8 @@ def test_a_new_network_leaves_landmarks_nearly_where_they_were_read(made, head):
     net.eval()
     reading = read_faces(made.image)[0]
     seen = Observation.of(reading, (320, 320))
-    better = sharpened(net, head.arrays, landmark_model(head.arrays), made.image, reading, seen)
+    better = sharpened(net, made.image, reading, seen)
     moved = np.linalg.norm(better.landmarks - seen.landmarks, axis=1)
     assert 0 < moved.max() < 0.05 * reading.size and (better.noise > 0).all()
-    again = sharpened(net, head.arrays, landmark_model(head.arrays), made.image, reading, seen)
+    again = sharpened(net, made.image, reading, seen)
     assert (again.landmarks == better.landmarks).all()
