@@ -27,7 +27,7 @@ class FitOptions:
     """How much a landmark of the face's outline weighs along the outline, where it slides; across it weighs 1."""
     far_side: float = 0.15
     """How much a landmark weighs that faces away from the camera."""
-    together: float = 3.0
+    together: float = 1.5
     """By how much more a landmark errs than a reader that tells its noise says: neighbours err together."""
     alike: float = 0.5
     """How alike landmarks err in several pictures of one person: 0 independently, 1 so that more pictures tell no more
