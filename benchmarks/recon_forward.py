@@ -1,10 +1,11 @@
 """One face crop to a head's parameters, batch 1: python benchmarks/recon_forward.py [--threads N] [--rounds N]
 
 The published architectures with random weights, from pixels [1, 3, 224, 224] to named codes (no detection, no mesh, no
-detail), and recon-base from its crop and landmarks, in one process. All are timed once in each round, in an order drawn anew, and medians are compared, so that a
-busy machine is busy for all.
+detail), and recon-base from its crop and landmarks, in one process. All are timed once in each round, in an order drawn
+anew, and medians are compared, so that a busy machine is busy for all.
 
-Prints one JSON object on its last line: `base_ms`, `deca_ms`, `emoca_ms`, `smirk_ms`, each one's `*_parameters`, and `threads`.
+Prints one JSON object on its last line: `base_ms`, `deca_ms`, `emoca_ms`, `smirk_ms`, each one's `*_parameters`, and
+`threads`.
 """
 
 from __future__ import annotations
