@@ -84,6 +84,7 @@ def recon(
     head: str | Head = "default",
     all_faces: bool = False,
     focal_px: float | None = None,
+    method: str = "auto",
     one_moment: bool = False,
     photometric: bool = False,
     causal: bool = False,
@@ -98,6 +99,9 @@ def recon(
     followed, frames that cannot be trusted are bridged and marked, jitter goes without lag, or `causal`ly. What was
     read and fitted of a film is kept in the folder `parts`, where one is given: a run that was stopped goes on there.
 
+    `method` is of one photo: auto fits to landmarks where a network of our own sees them, solve to MediaPipe's, regress
+    takes what the network says at a glance.
+
     With `all_faces` a list of Tracks: the largest face of a photo first, of a film who is seen longest. `focal_px` is
     the camera's focal length in pixels; where it is not given, a photo's EXIF data or what a phone wrote into a film is
     asked, then a common lens is assumed.
@@ -106,10 +110,13 @@ def recon(
     from render.footage import is_film
     from render.image import read_image
 
-    if not isinstance(image, (str, os.PathLike, np.ndarray)):
+    is_file = isinstance(image, (str, os.PathLike))
+    one = isinstance(image, np.ndarray) or (is_file and not is_film(image))
+    if method != "auto" and not one:
+        raise InputError(f"method {method!r} is for one photo; films and several photos know auto only")
+    if not is_file and not one:
         return _recon_many(image, _head(head), focal_px=focal_px, one_moment=one_moment, photometric=photometric)
-    is_file = not isinstance(image, np.ndarray)
-    if is_file and is_film(image):
+    if not one:
         from recon.film.track import track_film
 
         model = _head(head)
@@ -122,7 +129,7 @@ def recon(
     pixels = read_image(image) if is_file else image
     if focal_px is None and is_file:
         focal_px = focal_from_exif(image)
-    tracks = reconstruct(pixels, _head(head), all_faces=all_faces, focal_px=focal_px)
+    tracks = reconstruct(pixels, _head(head), all_faces=all_faces, focal_px=focal_px, method=method)
     return tracks if all_faces else tracks[0]
 
 

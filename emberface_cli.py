@@ -231,6 +231,9 @@ def recon_(
     photometric: Annotated[
         bool, typer.Option("--photometric", help="Compare the skin between several pictures, too.")
     ] = False,
+    method: Annotated[
+        str, typer.Option("--method", help="Of one photo: auto, solve (MediaPipe's landmarks), regress (at a glance).")
+    ] = "auto",
     focal: Annotated[float | None, typer.Option("--focal", help="The camera's focal length in pixels.")] = None,
     causal: Annotated[bool, typer.Option("--causal", help="Smooth a film without looking ahead.")] = False,
     parts: Annotated[
@@ -259,8 +262,8 @@ def recon_(
             model = load_head(head)
         with job.step("recon", "finding and fitting the face"):
             options = {
-                "all_faces": all, "focal_px": focal, "one_moment": one_moment, "photometric": photometric,
-                "causal": causal, "parts": parts,
+                "all_faces": all, "focal_px": focal, "method": method, "one_moment": one_moment,
+                "photometric": photometric, "causal": causal, "parts": parts,
             }  # fmt: skip
             found = emberface.recon(source, head=model, progress=job.share, **options)
             tracks = found if all else [found]

@@ -15,7 +15,8 @@ from readers.faces import read_faces
 from recon.fitting.evaluate import IBUG_68, cross_errors, errors
 from recon.fitting.fit import LandmarkFit, fit_many
 from recon.fitting.observation import Observation, View
-from recon.pipeline import check_image, landmark_model, observe, params_of, reader_of, trouble
+from recon.learned.regressor import Regressor
+from recon.pipeline import check_image, landmark_model, network_for, observe, params_of, reader_of, trouble
 from recon.texture.appearance import fuse_appearance
 from recon.texture.posed_view import PosedView
 
@@ -42,8 +43,9 @@ def reconstruct_many(
     if not 1 <= len(images) <= MOST_PICTURES:
         raise InputError(f"{len(images)} pictures were given; wanted 1 to {MOST_PICTURES} of one person")
     views = views or [View((image.shape[1], image.shape[0])) for image in images]
+    net = network_for(head.arrays.id)
     numbered = enumerate(zip(images, views, strict=True), 1)
-    seen = [_observe(image, view, head.arrays.id, i) for i, (image, view) in numbered]
+    seen = [_observe(image, view, net, i) for i, (image, view) in numbered]
     model = landmark_model(head.arrays)
     fits = fit_many(head.arrays, model, seen, one_moment=one_moment)
     left_out = cross_errors(head.arrays, model, seen, one_moment=one_moment, start=fits)
@@ -93,7 +95,7 @@ def reconstruct_many(
     )
 
 
-def _observe(image: np.ndarray, view: View, head_id: str, number: int) -> Observation:
+def _observe(image: np.ndarray, view: View, net: Regressor | None, number: int) -> Observation:
     check_image(image, view.focal_px)
     readings = read_faces(image)
     if not readings:
@@ -101,7 +103,7 @@ def _observe(image: np.ndarray, view: View, head_id: str, number: int) -> Observ
     why = trouble(readings[0])
     if why is not None:
         raise InputError(f"picture {number}: {why}")
-    return observe(image, readings[0], view, head_id)
+    return observe(image, readings[0], view, net)
 
 
 def _camera(found: LandmarkFit, seen: Observation) -> Camera:

@@ -13,13 +13,15 @@ from flame_tools.head import Head
 from flame_tools.types import Camera, FaceParams, HeadArrays, Track
 from readers.faces import FaceReading, read_faces
 from readers.teeth import teeth_together
-from recon.fitting.evaluate import Score, cross_score, errors
+from recon.fitting.evaluate import Score, cross_score, errors, score_of
 from recon.fitting.fit import LandmarkFit, fit
 from recon.fitting.landmark_model import LandmarkModel
 from recon.fitting.observation import Observation, View, observed
-from recon.learned.regressed import base_of, sharpened
+from recon.learned.regressed import base_of, regressed, sharpened
+from recon.learned.regressor import Regressor
 from recon.texture.appearance import take_appearance
 
+METHODS = ("auto", "solve", "regress")
 SMALLEST_FACE_PX = 40
 MOST_OUTSIDE = 0.05  # share of the landmarks that may lie beyond the border
 MOST_UNSTEADY = 0.03
@@ -31,14 +33,20 @@ def reconstruct(
     *,
     all_faces: bool = False,
     focal_px: float | None = None,  # where it is known, from EXIF (recon.fitting.focal) or calibration
+    method: str = "auto",  # one of METHODS
 ) -> list[Track]:
     """One-frame Tracks of the faces in a picture, largest first; only the largest unless `all_faces`.
 
     Each carries its camera, its texture, standard deviations where the solver gives them, and in `provenance` the
     quality (`nme_468`, `nme_68`: fractions of the distance between the eyes, at landmarks left out of the fit) and
     the residual of every landmark. With `all_faces`, faces that are too small or cut off are left out.
+
+    `method` auto fits to the landmarks where recon-base says that they are, solve to those that MediaPipe reads;
+    regress does not fit at all: recon-base tells the parameters, and no landmark is left out of the score. For heads
+    that recon-base does not know auto is solve.
     """
     check_image(image, focal_px)
+    net = network_for(head.arrays.id, method)
     height, width = image.shape[:2]
     readings = read_faces(image, all=all_faces)
     if not readings:
@@ -53,19 +61,31 @@ def reconstruct(
     with one_blas_thread():
         model = landmark_model(head.arrays)
         for reading in usable:
-            seen = observe(image, reading, View((width, height), focal_px), head.arrays.id)
-            score = cross_score(head.arrays, model, seen)
-            found = fit(head.arrays, model, seen, start=score.fit.unknowns)
+            seen = observe(image, reading, View((width, height), focal_px), net)
+            if method == "regress":
+                found = regressed(net, head.arrays, model, image, reading, seen)
+                score = score_of(found, errors(found, seen.landmarks))
+            else:
+                score = cross_score(head.arrays, model, seen)
+                found = fit(head.arrays, model, seen, start=score.fit.unknowns)
             tracks.append(_track(image, head, reading, seen, score, found))
     return tracks
 
 
-def observe(image: np.ndarray, reading: FaceReading, view: View, head_id: str) -> Observation:
-    """What a fit of a head is told of a face that was read in image uint8 [H, W, 3]: where recon-base knows the head,
-    it says how far off the reader is."""
+def network_for(head_id: str, method: str = "auto") -> Regressor | None:
+    """recon-base, where a method wants it and it knows the head. Raises InputError for a method that cannot be."""
+    if method not in METHODS:
+        raise InputError(f"there is no method {method!r}; choose {', '.join(METHODS)}")
+    net = None if method == "solve" else base_of(head_id)
+    if method == "regress" and net is None:
+        raise InputError(f"recon-base knows the default head, not {head_id!r}; leave --method out, and it is fitted")
+    return net
+
+
+def observe(image: np.ndarray, reading: FaceReading, view: View, net: Regressor | None) -> Observation:
+    """What a fit is told of a face that was read in image uint8 [H, W, 3]; a network says how far off the reader is."""
     together = teeth_together(image, reading.landmarks[:, :2])
     seen = observed(reading.landmarks[:, :2], reading.iris, view, together)
-    net = base_of(head_id)
     return seen if net is None else sharpened(net, image, reading, seen)
 
 
@@ -160,7 +180,7 @@ def _track(
         visibility=np.array([taken.coverage], np.float32),
         appearance=taken.appearance,
         provenance={
-            "made_by": "recon.fit",
+            "made_by": "recon.fit" if found.steps else "recon-base",
             "landmarks": reader_of(seen),
             "quality": {
                 "nme_468": round(score.nme_468, 5),

@@ -75,4 +75,9 @@ def cross_score(
     for use, score in ((even, odd), (odd, even)):
         fits.append(fit(head, model, seen.only(use), options=options or FitOptions()))
         left_out[score] = errors(fits[-1], seen.landmarks)[score]
-    return Score(float(left_out.mean()), float(left_out[list(IBUG_68)].mean()), left_out, fits[0])
+    return score_of(fits[0], left_out)
+
+
+def score_of(found: LandmarkFit, off: np.ndarray) -> Score:
+    """The score of errors [468]."""
+    return Score(float(off.mean()), float(off[list(IBUG_68)].mean()), off, found)

@@ -49,6 +49,24 @@ def test_it_is_the_same_every_time_and_survives_the_disk(person, head, astronaut
     assert (loaded.appearance.albedo == person.appearance.albedo).all()
 
 
+def test_methods_see_the_same_face(person, head, astronaut):
+    """Solved by MediaPipe's landmarks, by recon-base's, or told at a glance: one pose, one smile, other certainty."""
+    (solved,) = reconstruct(astronaut, head, method="solve")
+    (told,) = reconstruct(astronaut, head, method="regress")
+    assert [t.provenance["landmarks"] for t in (solved, person, told)] == ["MediaPipe", "recon-base", "recon-base"]
+    assert told.provenance["made_by"] == "recon-base" and person.provenance["made_by"] == "recon.fit"
+    assert told.provenance["quality"]["nme_468"] < 0.06
+    smile = head.arrays.expression_names.index("mouthSmileLeft")
+    for other in (solved, told):
+        turned = (other.params.global_rotation - person.params.global_rotation).norm()
+        assert torch.rad2deg(turned) < 8
+        assert other.params.expression[0, smile] > 0.15
+        apart = (other.params.translation - person.params.translation).norm() / person.params.translation.norm()
+        assert apart < 0.15
+    with pytest.raises(InputError, match="there is no method 'guess'; choose auto, solve, regress"):
+        reconstruct(astronaut, head, method="guess")
+
+
 def test_all_faces_come_largest_first_and_small_ones_are_left_out(head, astronaut):
     picture = np.full((512, 1000, 3), 90, np.uint8)
     picture[:300, :300] = resized(astronaut, 300)
