@@ -163,6 +163,7 @@ def test_expression_and_lips_against_the_truth(takes, tmp_path, capsys):
     assert "empty.npy" in capsys.readouterr().err
 
 
+@pytest.mark.long
 def test_what_a_judge_reads_of_two_mouths(tmp_path, capsys):
     file = shared_file("heads/ict_facekit.npz")  # the judges' own head: nothing is transferred
     head = load_head(file)

@@ -17,7 +17,7 @@ def choose_texture_frames(
     trust: np.ndarray,  # [R] in [0, 1]
     *,
     bridged: np.ndarray | None = None,  # [R] bool: frames whose pose was not seen
-    count: int = 12,
+    count: int = 8,
 ) -> np.ndarray:
     """Rows [n], at most `count`, in their order; empty where no frame can be used.
 

@@ -11,7 +11,10 @@ from tests.interchange.chromium import PROGRAM, browser
 from tests.recon.conftest import astronaut, head, person  # noqa: F401  the same portrait
 from tests.recon.report.test_report_page import FRAMES, HOSTILE, portrait_film, solved  # noqa: F401
 
-pytestmark = pytest.mark.skipif(PROGRAM is None, reason="Chromium is not installed: apt install chromium")
+pytestmark = [
+    pytest.mark.skipif(PROGRAM is None, reason="Chromium is not installed: apt install chromium"),
+    pytest.mark.long,
+]
 
 
 @pytest.fixture(scope="module")

@@ -66,6 +66,7 @@ def test_who_leaves_and_returns_is_one_person_and_the_time_between_is_bridged(wo
     assert (track.std.translation[15] > 1.5 * track.std.translation[3]).all()
 
 
+@pytest.mark.long
 def test_two_people_are_two_tracks_that_stay_apart(woman, other, head, tmp_path):
     ground = background()
 
@@ -82,6 +83,7 @@ def test_two_people_are_two_tracks_that_stay_apart(woman, other, head, tmp_path)
     assert not bridged(left).any() and bridged(right)[6:9].all() and not bridged(right)[:6].any()
 
 
+@pytest.mark.long
 def test_a_cut_to_somebody_else_is_another_track(woman, other, head, tmp_path):
     first, second = background(seed=0), background(seed=3, tone=60)
     shots = [laid(first, woman, 80, 50)] * 9 + [laid(second, other, 90, 60)] * 8
@@ -93,6 +95,7 @@ def test_a_cut_to_somebody_else_is_another_track(woman, other, head, tmp_path):
     assert (one.params.shape - two.params.shape).abs().max() > 0.1
 
 
+@pytest.mark.long
 def test_hands_before_the_face_are_marked(head, tmp_path):
     """The signer's own hands, from where he holds them highest, laid over his face."""
     clip = [frame.image for frame in open_footage(shared("video/asl_help.mkv")).frames()]

@@ -145,7 +145,7 @@ def test_frames_are_chosen_from_all_sides_and_none_that_is_bridged():
     trust, bridged = np.full(200, 0.9), np.zeros(200, bool)
     trust[:10], bridged[190:] = 0.1, True
     held = held_still(marks, np.arange(200))
-    rows = choose_texture_frames(rotation, lids, held, trust, bridged=bridged)
+    rows = choose_texture_frames(rotation, lids, held, trust, bridged=bridged, count=12)
     assert len(rows) == 12 and (np.diff(rows) > 0).all() and rows.min() >= 10 and rows.max() < 190
     assert yaw[rows].min() < -0.65 and yaw[rows].max() > 0.65 and lids[rows].max() == 1
     assert np.abs(yaw[rows]).min() < 0.02 and 60 not in rows

@@ -75,6 +75,7 @@ def work(folder, config, crops, head):
     train_base(config, crops, head, folder)
 
 
+@pytest.mark.long
 def test_two_processes_share_it(crops, head, tmp_path):
     short = dataclasses.replace(SMALL, run=dataclasses.replace(RUN, steps=2))
     with processes.together(2, "cpu", work, (tmp_path, short, crops, head)):
