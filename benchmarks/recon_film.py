@@ -40,8 +40,8 @@ from recon.fitting.observation import FitOptions, Observation, View  # noqa: E40
 from recon.pipeline import landmark_model  # noqa: E402
 from render.footage import open_footage  # noqa: E402
 from render.video import write_video  # noqa: E402
-from tests.recon.test_film import above  # noqa: E402
-from tests.recon.test_fit import photographed  # noqa: E402
+from tests.recon.film.test_film import above  # noqa: E402
+from tests.recon.fitting.test_fit import photographed  # noqa: E402
 
 CLIPS = ROOT / "../shared/data/faces/video"
 EXACT = FitOptions(noise=0.006, gap_noise=0.006, along_oval=1.0, iris_noise=0.006)
