@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import weakref
-
 import numpy as np
 import torch
 
 from flame_tools.blas import one_blas_thread
 from flame_tools.errors import InputError, ShapeError
 from flame_tools.head import Head
+from flame_tools.kept import kept_with_head
 from flame_tools.types import Camera, FaceParams, HeadArrays, Track
 from readers.faces import FaceReading, read_faces
 from readers.teeth import teeth_together
@@ -125,16 +124,10 @@ def reader_of(seen: Observation) -> str:
     return "MediaPipe" if seen.noise is None else "recon-base"
 
 
-_models: dict = {}
-
-
+@kept_with_head
 def landmark_model(arrays: HeadArrays) -> LandmarkModel:
     """The head's landmark model, kept with the head."""
-    key = id(arrays)
-    if key not in _models:
-        _models[key] = LandmarkModel(arrays)
-        weakref.finalize(arrays, _models.pop, key, None)
-    return _models[key]
+    return LandmarkModel(arrays)
 
 
 def params_of(found: LandmarkFit, values: np.ndarray, *, unknown: float, dtype: torch.dtype) -> FaceParams:

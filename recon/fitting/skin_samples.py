@@ -7,11 +7,11 @@ inner edges, the rims of the lids, and whatever lies beyond the outline of the f
 from __future__ import annotations
 
 import dataclasses
-import weakref
 from dataclasses import dataclass
 
 import numpy as np
 
+from flame_tools.kept import kept_with_head
 from flame_tools.surface.registration import at_vertices
 from flame_tools.types import HeadArrays
 from recon.fitting.landmark_model import LandmarkModel
@@ -69,19 +69,9 @@ class SkinSamples:
         return csr_matrix((np.concatenate(values).ravel(), at), (count, 3 * count))
 
 
-_kept: dict = {}
-
-
+@kept_with_head
 def skin_samples(head: HeadArrays) -> SkinSamples:
     """The samples of a head. Kept with the head."""
-    key = id(head)
-    if key not in _kept:
-        _kept[key] = _build(head)
-        weakref.finalize(head, _kept.pop, key, None)
-    return _kept[key]
-
-
-def _build(head: HeadArrays) -> SkinSamples:
     wanted = [k for k, name in enumerate(head.materials) if name in ("skin", "lips")] or range(len(head.materials))
     faces = head.faces[np.isin(head.face_material, list(wanted))]
     area = face_area(head)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-import weakref
 from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
 
 from flame_tools.errors import InputError
+from flame_tools.kept import kept_with_head
 from flame_tools.surface.nearest import Surface
 from flame_tools.types import Embedding, HeadArrays
 from render.eyes import eye_texture
@@ -28,7 +28,6 @@ IRISES = (((70, 46, 30), (96, 60, 34)), ((104, 92, 62), (146, 104, 58)), ((92, 1
 # Of the 468, the brows' edges in the order of the 68's points 17 to 26: from the right ear to the left.
 BROWS_ABOVE = (70, 63, 105, 66, 107, 336, 296, 334, 293, 300)
 BROWS_BELOW = (46, 53, 52, 65, 55, 285, 295, 282, 283, 276)
-_looks: dict[int, Look] = {}  # by the id of the arrays, dropped with them
 
 
 @dataclass(frozen=True)
@@ -75,13 +74,10 @@ def look_of_person(head: HeadArrays, person: Person) -> Look:
     return dataclasses.replace(look, paint=partial(_skin, look, person), eye_texture=eye_texture(*person.iris))
 
 
+@kept_with_head
 def _look(head: HeadArrays) -> Look:
     """The head's look, kept with the head, with brows where readers of faces expect them."""
-    key = id(head)
-    if key not in _looks:
-        _looks[key] = make_look(_brows_in_between(head))
-        weakref.finalize(head, _looks.pop, key, None)
-    return _looks[key]
+    return make_look(_brows_in_between(head))
 
 
 def _brows_in_between(head: HeadArrays) -> HeadArrays:

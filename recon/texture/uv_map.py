@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-import weakref
 from dataclasses import dataclass
 
 import numpy as np
 
+from flame_tools.kept import kept_with_head
 from flame_tools.types import HeadArrays
 
 
@@ -51,19 +51,9 @@ class UvMap:
         return full[self.mirror]
 
 
-_kept: dict = {}
-
-
+@kept_with_head
 def uv_map(head: HeadArrays, size: int, materials: tuple[str, ...] = ("skin", "lips")) -> UvMap:
     """The texels of some materials (of all on a head that has none of these). Kept with the head."""
-    key = (id(head), size, materials)
-    if key not in _kept:
-        _kept[key] = _build(head, size, materials)
-        weakref.finalize(head, _kept.pop, key, None)
-    return _kept[key]
-
-
-def _build(head: HeadArrays, size: int, materials: tuple[str, ...]) -> UvMap:
     face_id, bary, partner, uv_across = _drawn(head, size)
     material = np.where(face_id >= 0, head.face_material[face_id], -1)
     wanted = [k for k, name in enumerate(head.materials) if name in materials] or range(len(head.materials))
@@ -79,19 +69,16 @@ def _build(head: HeadArrays, size: int, materials: tuple[str, ...]) -> UvMap:
     return UvMap(size, texels, head.faces[faces], weights, mirror, material)
 
 
+@kept_with_head
 def _drawn(head: HeadArrays, size: int) -> tuple[np.ndarray, ...]:
     """The atlas drawn once: face_id [size, size], bary [size, size, 3], and what `_across` gives."""
-    key = (id(head), size, None)
-    if key not in _kept:
-        from render.raster_numba import rasterize_numba
+    from render.raster_numba import rasterize_numba
 
-        clip = np.zeros((1, len(head.uv), 4), np.float32)
-        clip[0, :, :2] = head.uv * 2.0 - 1
-        clip[0, :, 3] = 1
-        face_id, bary, _ = rasterize_numba(clip, np.ascontiguousarray(head.uv_faces, np.int32), (size, size))
-        _kept[key] = (face_id[0], bary[0], *_across(head))
-        weakref.finalize(head, _kept.pop, key, None)
-    return _kept[key]
+    clip = np.zeros((1, len(head.uv), 4), np.float32)
+    clip[0, :, :2] = head.uv * 2.0 - 1
+    clip[0, :, 3] = 1
+    face_id, bary, _ = rasterize_numba(clip, np.ascontiguousarray(head.uv_faces, np.int32), (size, size))
+    return (face_id[0], bary[0], *_across(head))
 
 
 def _across(head: HeadArrays) -> tuple[np.ndarray, np.ndarray]:
