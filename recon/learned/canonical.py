@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import grid_sample
+from torch.nn.functional import embedding_bag, grid_sample
 
 from flame_tools.types import HeadArrays
 from recon.fitting.priors import OVAL
@@ -85,16 +85,23 @@ class Canonical(nn.Module):
         seen = (seen - middle[:, None]) @ turn / scale[:, None, None]
         usual = torch.cat([self.template, self.template[[*_EYES]].mean(0, keepdim=True).expand(10, 3)])
         differences = (seen - usual) / DIFFERENCE_M
-        flat = _with_rim(marks[:, :468, :2])
-        at = (flat[:, self.corners] * self.weights[..., None]).sum(2).unflatten(1, (self.size, self.size))
+        at = self._spread(_with_rim(marks[:, :468, :2]))
         colours = grid_sample(pictures, (at - 0.5) / TIGHT * 2, padding_mode="border", align_corners=False)
         mean = colours.mean((1, 2, 3), keepdim=True)
         spread = colours.var((1, 2, 3), keepdim=True, correction=0)
-        normals = _with_rim(self.normals[None])[0]
-        normals = (normals[self.corners] * self.weights[..., None]).sum(1) @ turn.transpose(1, 2)
-        normals = normals.transpose(1, 2).unflatten(2, (self.size, self.size))
+        normals = (self._spread(_with_rim(self.normals[None])).flatten(1, 2) @ turn.transpose(1, 2)).transpose(1, 2)
         place = torch.cat([middle[:, :2] * middle.new_tensor(_FLIP[:2]) - 0.5, scale.log()[:, None]], 1)
-        return Upright(torch.cat([(colours - mean) * torch.rsqrt(spread + 1e-3), normals], 1), differences, turn, place)
+        return Upright(
+            torch.cat([(colours - mean) * torch.rsqrt(spread + 1e-3), normals.unflatten(2, (self.size, self.size))], 1),
+            differences, turn, place,
+        )  # fmt: skip
+
+    def _spread(self, points: Tensor) -> Tensor:
+        """Values at landmarks and rim [N, 504, C] between them: [N, G, G, C]."""
+        count, _, channels = points.shape
+        table = points.transpose(0, 1).flatten(1)
+        between = embedding_bag(self.corners, table, mode="sum", per_sample_weights=self.weights)
+        return between.view(self.size, self.size, count, channels).movedim(2, 0)
 
     def at_landmarks(self, features: Tensor) -> Tensor:
         """Features [N, C, h, w] of such pictures at the landmarks: [N, 468, C]."""
