@@ -11,7 +11,7 @@ from flame_tools.errors import ShapeError
 from flame_tools.types import Camera, HeadArrays
 from recon.fitting.observation import Observation
 from recon.texture.face_area import Face, lids_spread
-from recon.texture.surface import unit, vertex_normals
+from recon.texture.surface import vertex_normals
 from render.camera import FAR_M, NEAR_M, project, to_clip
 from render.materials import linear_to_srgb, srgb_to_linear
 
@@ -64,7 +64,7 @@ def sampled(view: PosedView, head: HeadArrays, face: Face) -> Sampled:
     pixels = project(view.vertices, camera)
     around = _depth_image(view.vertices, pixels, head.faces, camera)
     part, left, top, factor = _linear_part(view.image, pixels[:, :2], atlas.size)
-    normals = unit(vertex_normals(view.vertices, head.faces))
+    normals = vertex_normals(view.vertices, head.faces)
     at = np.concatenate(
         [view.vertices @ pose[:3, :3].T + pose[:3, 3], normals, lids_spread(head, view.vertices)[:, None]], 1
     )

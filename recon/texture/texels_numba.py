@@ -26,6 +26,14 @@ def _smooth(value, low, high):
     return t * t * (3 - 2 * t)
 
 
+@kernel(types.Tuple((types.uintp, types.uintp, float64))(float64, int64))
+def _between(place, count):
+    """The two of `count` pixels whose middles a place lies between, and how near the second; held at the rim."""
+    at = min(max(place - 0.5, 0.0), count - 1.0)
+    first = int(at)
+    return np.uintp(first), np.uintp(min(first + 1, count - 1)), at - first
+
+
 @kernel(void(_FF, int32[:, ::1], _FF, _FF))
 def spread(values, corners, barycentrics, out):
     """Vertex values [V, C] to texels [T, C]."""
@@ -46,17 +54,13 @@ def interpolate(image, texels, size, out):
     for i in range(len(texels)):
         t = np.uintp(i)
         row = texels[t] // size
-        x = min(max((texels[t] - row * size + 0.5) * along - 0.5, 0.0), width - 1.0)
-        y = min(max((row + 0.5) * down - 0.5, 0.0), height - 1.0)
-        left, top = int(x), int(y)
-        u, v = float32(x - left), float32(y - top)
-        x0, y0 = np.uintp(left), np.uintp(top)
-        x1, y1 = np.uintp(min(left + 1, width - 1)), np.uintp(min(top + 1, height - 1))
+        x0, x1, u = _between((texels[t] - row * size + 0.5) * along, width)
+        y0, y1, v = _between((row + 0.5) * down, height)
         for n in range(channels):
             k = np.uintp(n)
-            above = image[y0, x0, k] * (float32(1) - u) + image[y0, x1, k] * u
-            below = image[y1, x0, k] * (float32(1) - u) + image[y1, x1, k] * u
-            out[t, k] = above * (float32(1) - v) + below * v
+            above = image[y0, x0, k] * (1 - u) + image[y0, x1, k] * u
+            below = image[y1, x0, k] * (1 - u) + image[y1, x1, k] * u
+            out[t, k] = above * (1 - v) + below * v
 
 
 @kernel(void(int32[::1], _FF, _F, _DD, _D))
@@ -102,7 +106,7 @@ def look_up(
     corners, barycentrics, at, turn, lens, orthographic, width, height, depth, round_head, slack, part, place, exposure,
     edge_on, seen_well, colours, normals, seen, scale,
 ):  # fmt: skip
-    """A view at the texels: the definition of `posed_view.sampled`. What it does not show stays as it is: zero.
+    """What `posed_view.sampled` tells of each texel. What the view does not show stays as it is.
 
     at [V, 7]: place in the camera's axes, normal in the world's, and what counts of the vertex. turn [3, 3]: world to
     camera. depth [h, w]: metres of the nearest surface in the crop `round_head`. part: linear light in crop `place`.
@@ -140,16 +144,14 @@ def look_up(
         row = min(max(int((py - round_head[1]) / round_head[2]), 0), depth.shape[0] - 1)
         if not z < depth[row, column] + slack:
             continue
-        counts = at[a, 6] * u + at[b, 6] * v + at[c, 6] * w
+        shown = _smooth(facing, edge_on, seen_well) * (at[a, 6] * u + at[b, 6] * v + at[c, 6] * w)
+        if not shown > 1e-6:
+            continue
         normals[t, 0], normals[t, 1], normals[t, 2] = nx, ny, nz
-        seen[t] = _smooth(facing, edge_on, seen_well) * counts
+        seen[t] = shown
         scale[t] = math.sqrt(facing) * focal / (1.0 if orthographic else distance)
-        cx = min(max((px - place[0]) / place[2] - 0.5, 0.0), part.shape[1] - 1.0)
-        cy = min(max((py - place[1]) / place[2] - 0.5, 0.0), part.shape[0] - 1.0)
-        left, top = int(cx), int(cy)
-        s, r = cx - left, cy - top
-        x0, y0 = np.uintp(left), np.uintp(top)
-        x1, y1 = np.uintp(min(left + 1, part.shape[1] - 1)), np.uintp(min(top + 1, part.shape[0] - 1))
+        x0, x1, s = _between((px - place[0]) / place[2], part.shape[1])
+        y0, y1, r = _between((py - place[1]) / place[2], part.shape[0])
         for n in range(3):
             k = np.uintp(n)
             above = part[y0, x0, k] * (1 - s) + part[y0, x1, k] * s
@@ -214,12 +216,8 @@ def above_hair(rest, brow, extent, begun, out):
         if not rest[t, 1] > brow:
             continue
         x, y = (rest[t, 0] + extent) / (2 * extent) * columns, (rest[t, 1] - brow) / extent * rows
-        y += 2  # from 4 mm below: hair has a shade
-        x, y = min(max(x - 0.5, 0.0), columns - 1.0), min(max(y - 0.5, 0.0), rows - 1.0)
-        left, top = int(x), int(y)
-        u, v = x - left, y - top
-        x0, y0 = np.uintp(left), np.uintp(top)
-        x1, y1 = np.uintp(min(left + 1, columns - 1)), np.uintp(min(top + 1, rows - 1))
+        x0, x1, u = _between(x, columns)
+        y0, y1, v = _between(y + 2, rows)  # hair that begins up to 4 mm above counts, too: it has a shade
         soft = (begun[y0, x0] * (1 - u) + begun[y0, x1] * u) * (1 - v) + (
             begun[y1, x0] * (1 - u) + begun[y1, x1] * u
         ) * v
@@ -239,12 +237,8 @@ def blend(fields, texels, size, colours, weights, fine, sharp, sums, total, seen
         if weights[t] == 0:
             continue
         row = texels[t] // size
-        x = min(max((texels[t] - row * size + 0.5) * along - 0.5, 0.0), width - 1.0)
-        y = min(max((row + 0.5) * down - 0.5, 0.0), height - 1.0)
-        left, top = int(x), int(y)
-        u, v = x - left, y - top
-        x0, y0 = np.uintp(left), np.uintp(top)
-        x1, y1 = np.uintp(min(left + 1, width - 1)), np.uintp(min(top + 1, height - 1))
+        x0, x1, u = _between((texels[t] - row * size + 0.5) * along, width)
+        y0, y1, v = _between((row + 0.5) * down, height)
         w00, w01, w10, w11 = (1 - u) * (1 - v), u * (1 - v), (1 - u) * v, u * v
         kept = fields[y0, x0, 3] * w00 + fields[y0, x1, 3] * w01 + fields[y1, x0, 3] * w10 + fields[y1, x1, 3] * w11
         agreed = weights[t] * kept
