@@ -40,7 +40,10 @@ def fit_light(normals: np.ndarray, colours: np.ndarray, weights: np.ndarray) -> 
 
 
 def gain(normals: np.ndarray, light: np.ndarray, *, strength: float = STRENGTH) -> np.ndarray:
-    """[n, 1]: what to multiply linear colours by, so that their light is more even; one factor for all channels."""
+    """[n, 1]: what to multiply linear colours by, so that their light is more even; one factor for all channels.
+
+    The definition of what `evened` does at every texel.
+    """
     shade = harmonics(normals) @ _shade(light)
     return np.clip(np.maximum(shade, 0.05) ** -strength, *GAINS)[:, None].astype(np.float32)
 
