@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -20,12 +20,13 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 
-from flame_tools.errors import InputError
+from flame_tools.errors import FormatError, InputError
 from render.image import read_image
 
 MAX_PIXELS = 64_000_000  # of one frame: 8192 x 7680
 MAX_FRAMES = 4_000_000  # 18 hours at 60 a second
 FOLDER_FPS = Fraction(25)  # of pictures that do not say
+NEAR = 250  # frames, an encoder's usual stretch between key frames: so far on, drawing is cheaper than seeking
 _PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp")
 
 
@@ -68,6 +69,24 @@ class Footage(Protocol):
     def sound(self) -> Sound | None:
         """The sound, mixed to one channel; None where there is none."""
         ...
+
+
+def frames_at(footage: Footage, numbers: Iterable[int]) -> Iterator[Frame]:
+    """The frames of ascending numbers: one run through those that lie near each other, not a seek for each.
+
+    Raises InputError where a number does not exceed the one before, FormatError where its frame cannot be decoded.
+    """
+    run, at = iter(()), -NEAR - 1
+    for number in numbers:
+        if number <= at:
+            raise InputError(f"frame {number} was asked for after frame {at}; wanted numbers that ascend")
+        if number - at > NEAR:
+            run = footage.frames(number)
+        frame = next((frame for frame in run if frame.number >= number), None)
+        if frame is None or frame.number != number:
+            raise FormatError(f"{footage.path}: frame {number} of {footage.count} cannot be decoded; export it again")
+        at = number
+        yield frame
 
 
 def is_film(path: str | os.PathLike) -> bool:

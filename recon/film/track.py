@@ -31,7 +31,7 @@ from recon.pipeline import SMALLEST_FACE_PX, landmark_model
 from recon.texture.appearance import fuse_appearance
 from recon.texture.frames import choose_texture_frames, held_still
 from recon.texture.posed_view import PosedView
-from render.footage import Footage, Sound, open_footage
+from render.footage import Footage, Sound, frames_at, open_footage
 
 KEYFRAMES = 12
 FEWEST_FRAMES = 5  # in which a person has to be seen
@@ -164,12 +164,12 @@ def _with_appearance(track: Track, head: Head, rows: Rows, footage: Footage, vie
     readings = rows.take(chosen)
 
     def views() -> Iterator[PosedView]:
-        for i, row in enumerate(chosen):
+        frames = frames_at(footage, [int(number) for number in rows.frame[chosen]])
+        for i, (row, frame) in enumerate(zip(chosen, frames, strict=True)):
             with torch.no_grad():
                 params = track.params.frame(slice(int(place[row]), int(place[row]) + 1))
                 vertices = head.vertices(params)[0].cpu().numpy().astype(np.float64)
-            image = next(footage.frames(int(rows.frame[row]))).image
-            yield PosedView(image, vertices, track.camera, observation_of(readings, i, view))
+            yield PosedView(frame.image, vertices, track.camera, observation_of(readings, i, view))
 
     taken = fuse_appearance(views(), head.arrays)
     numbers = [int(number) for number in rows.frame[chosen]]

@@ -7,7 +7,6 @@ from collections.abc import Iterable
 import numpy as np
 
 from flame_tools.types import HeadArrays
-from readers.sampling import bilinear
 from recon.texture.bare import bare_albedo
 from recon.texture.face_area import Face, face_of
 from recon.texture.fill import push_pull
@@ -65,5 +64,4 @@ def _levelled(colours: np.ndarray, weights: np.ndarray, tone: np.ndarray, atlas:
     for _ in range(2):
         coarse = push_pull(coarse, np.full(coarse.shape[:2], 0.3, np.float32))  # a soft blur
     ratio = np.clip(tone / np.maximum(coarse, 1e-3), 0.5, 2.0).astype(np.float32) ** np.float32(LEVEL)
-    row, column = np.divmod(atlas.texels, atlas.size)
-    return bilinear(ratio, (column + 0.5) / blocks, (row + 0.5) / blocks)
+    return atlas.interpolated(ratio)

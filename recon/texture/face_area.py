@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import weakref
 from dataclasses import dataclass
 
 import numpy as np
 
+from flame_tools.kept import kept_with_head
 from flame_tools.types import HeadArrays
-from readers.sampling import bilinear
 from recon.fitting.priors import BROWS, LIPS, OVAL
 from recon.texture.surface import smooth_step, vertex_normals
 from recon.texture.uv_map import UvMap, uv_map
@@ -37,16 +36,17 @@ class Face:
     rest: np.ndarray  # [T, 3] metres
     brow: float  # metres: the height of the brows at rest
     cells: np.ndarray  # [K] flat indices into a coarse grid over the atlas: the cells with texels of the face
-    cell: np.ndarray  # [T] which of the K cells a texel lies in
+    cell: np.ndarray  # [T] int32: which of the K cells a texel lies in
     grid: int  # cells along each side
 
     def mean(self, values: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Means [K, C] of texel values [T, C] over the cells, and each cell's mean weight [K]; weights [T]."""
-        count = len(self.cells)
-        total = np.bincount(self.cell, weights, count)
-        sums = [np.bincount(self.cell, weights * column, count) for column in values.T]
+        from recon.texture.texels_numba import add_to_cells
+
+        sums, total = np.zeros((len(self.cells), values.shape[1])), np.zeros(len(self.cells))
+        add_to_cells(self.cell, np.ascontiguousarray(values, np.float32), np.asarray(weights, np.float32), sums, total)
         texels = (self.atlas.size // self.grid) ** 2
-        return np.stack(sums, 1) / np.maximum(total, 1e-9)[:, None], total / texels
+        return sums / np.maximum(total, 1e-9)[:, None], total / texels
 
     def gridded(self, values: np.ndarray) -> np.ndarray:
         """Cell values [K, ...] -> [grid, grid, ...], zero elsewhere."""
@@ -56,35 +56,27 @@ class Face:
 
     def interpolated(self, image: np.ndarray) -> np.ndarray:
         """An image [grid, grid, C] over the atlas -> texel values [T, C] float32, linear between cells."""
-        row, column = np.divmod(self.atlas.texels, self.atlas.size)
-        share = self.grid / self.atlas.size
-        return bilinear(image, (column + 0.5) * share, (row + 0.5) * share)
+        return self.atlas.interpolated(image)
 
 
-_kept: dict = {}
-
-
+@kept_with_head
 def face_of(head: HeadArrays, size: int) -> Face:
     """The face of a head in an atlas of size x size texels. Kept with the head."""
-    key = (id(head), size)
-    if key not in _kept:
-        atlas = uv_map(head, size)
-        area = atlas.spread(face_area(head))
-        atlas, area = atlas.part(area > 0), area[area > 0]
-        outline = landmark_points(head, OVAL)
-        brow = float(landmark_points(head, BROWS)[:, 1].max())
-        rim = 1 - smooth_step(signed_distance(head.v_template[:, :2], outline[:, :2]), 0.008, 0.02)
-        forehead = smooth_step(head.v_template[:, 1], brow + 0.002, brow + 0.01)
-        plain = plain_skin(head)
-        light = np.maximum(1 - HOLLOW * (1 - look_of(head).occlusion), DARKEST)
-        light /= np.average(light, weights=plain * face_area(head))  # cheeks have all the light there is
-        fields = (atlas.spread(field) for field in (plain, off_lip_edges(head), rim, forehead, light))
-        grid = min(size, GRID)
-        row, column = np.divmod(atlas.texels, size)
-        cells, cell = np.unique(row * grid // size * grid + column * grid // size, return_inverse=True)
-        _kept[key] = Face(atlas, area, *fields, atlas.spread(head.v_template), brow, cells, cell, grid)
-        weakref.finalize(head, _kept.pop, key, None)
-    return _kept[key]
+    atlas = uv_map(head, size)
+    area = atlas.spread(face_area(head))
+    atlas, area = atlas.part(area > 0), area[area > 0]
+    outline = landmark_points(head, OVAL)
+    brow = float(landmark_points(head, BROWS)[:, 1].max())
+    rim = 1 - smooth_step(signed_distance(head.v_template[:, :2], outline[:, :2]), 0.008, 0.02)
+    forehead = smooth_step(head.v_template[:, 1], brow + 0.002, brow + 0.01)
+    plain = plain_skin(head)
+    light = np.maximum(1 - HOLLOW * (1 - look_of(head).occlusion), DARKEST)
+    light /= np.average(light, weights=plain * face_area(head))  # cheeks have all the light there is
+    fields = (atlas.spread(field) for field in (plain, off_lip_edges(head), rim, forehead, light))
+    grid = min(size, GRID)
+    row, column = np.divmod(atlas.texels, size)
+    cells, cell = np.unique(row * grid // size * grid + column * grid // size, return_inverse=True)
+    return Face(atlas, area, *fields, atlas.spread(head.v_template), brow, cells, cell.astype(np.int32), grid)
 
 
 def lids_spread(head: HeadArrays, vertices: np.ndarray) -> np.ndarray:
@@ -95,11 +87,7 @@ def lids_spread(head: HeadArrays, vertices: np.ndarray) -> np.ndarray:
     shown = np.ones(len(vertices))
     if not len(head.eyelid_vertices):
         return shown
-    key = (id(head), "lids")
-    if key not in _kept:
-        _kept[key] = _lids_at_rest(head)
-        weakref.finalize(head, _kept.pop, key, None)
-    shut, near = _kept[key]
+    shut, near = _lids_at_rest(head)
     moved = head.eyelid_vertices
     folded = smooth_step(_areas(vertices, head.faces)[moved] / np.maximum(shut, 1e-12), *STRETCHED)
     shown[moved] = folded
@@ -111,6 +99,7 @@ def lids_spread(head: HeadArrays, vertices: np.ndarray) -> np.ndarray:
     return shown
 
 
+@kept_with_head
 def _lids_at_rest(head: HeadArrays) -> tuple[np.ndarray, dict[str, np.ndarray]]:
     """The area round each vertex that a lid moves, when shut, and by side how near a vertex [V] is to the edges."""
     shut = head.v_template.astype(np.float64).copy()

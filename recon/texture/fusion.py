@@ -17,12 +17,12 @@ from recon.texture.bare import hair_colour
 from recon.texture.face_area import Face
 from recon.texture.fill import push_pull
 from recon.texture.joint_light import Joint, joint_light
-from recon.texture.light import fit_light, gain, harmonics, white_balance
+from recon.texture.light import evened, fit_light, harmonics, white_balance
 from recon.texture.posed_view import PosedView, Sampled, exposed, sampled
 from recon.texture.skin_mask import skin_like, skin_tone
 
 MOST_VIEWS = 16  # held at once: each further one takes the place of that which tells least
-SHARPER = 2.0  # how much more a view tells of what is fine for being better seen
+SOME = 11  # one texel of so many is enough for the nine numbers of a light, and for a tone; odd: not every row alike
 SMOOTH = 0.6  # cells: over how much of the face a view is brought to the mean
 GAINS = (0.35, 3.0)  # least and most
 
@@ -97,7 +97,8 @@ def fuse(views: Iterable[PosedView], head: HeadArrays, face: Face) -> Fused:
     tone = np.exp(np.average(np.log([one.tone for one in held]), axis=0, weights=share + 1e-6))
     tone = tone * white_balance(tone)
     if not alone:  # skin in good light is 1 by definition
-        colours = colours / skin_tone(colours, face.area * face.plain * seen)
+        some = slice(None, None, SOME)
+        colours = colours / skin_tone(colours[some], (face.area * face.plain * seen)[some])
     lit: list[Lit | None] = [None] * len(coverage)
     for one, light, kept in zip(held, joint.light, joint.kept, strict=True):
         lit[one.number] = Lit(
@@ -111,15 +112,13 @@ def _looked_at(view: PosedView, number: int, head: HeadArrays, face: Face) -> tu
     """A view for itself: its own light, the tone of its skin, and where it shows skin at all."""
     look = sampled(view, head, face)
     skin = face.area * look.seen * face.plain
-    some = slice(None, None, 5)  # enough for nine numbers
-    colours = look.colours / face.open[:, None]
-    light = fit_light(look.normals[some], colours[some], skin[some])
-    even = np.clip(colours * gain(look.normals, light), 0, 1)
-    tone = np.maximum(skin_tone(even, skin), 1e-3).astype(np.float32)
+    some = slice(None, None, SOME)
+    light = fit_light(look.normals[some], look.colours[some] / face.open[some, None], skin[some])
+    even = evened(look.colours, look.normals, face.open, look.seen, light)
+    tone = np.maximum(skin_tone(even[some], skin[some]), 1e-3).astype(np.float32)
     balance = white_balance(tone)
-    seen = look.seen * skin_like(even * balance, tone * balance, face) * face.off_lip_edges
-    frontal = face.area > 0.5
-    coverage = float((seen * frontal).sum() / max(frontal.sum(), 1))
+    seen = look.seen * skin_like(even * balance, look.seen, tone * balance, face) * face.off_lip_edges
+    coverage = float(seen[face.area > 0.5].mean(dtype=np.float64))
     hair = hair_colour(exposed(view.image), head, view.vertices, view.camera, tone) / tone
     return _held(look, number, even, seen * np.float32(view.trust), tone, hair, face), coverage
 
@@ -127,26 +126,24 @@ def _looked_at(view: PosedView, number: int, head: HeadArrays, face: Face) -> tu
 def _held(
     look: Sampled, number: int, even: np.ndarray, weights: np.ndarray, tone: np.ndarray, hair: np.ndarray, face: Face
 ) -> _Held:
-    colours = even / tone
-    grey = colours.mean(1)
-    averaged = np.concatenate(
-        [look.colours / tone, look.normals, colours, face.open[:, None], (grey * grey)[:, None]], 1
+    colours = np.minimum(even / tone, 60000)  # the most that float16 holds
+    grey = colours @ np.full(3, 1 / 3, np.float32)
+    averaged = np.stack([face.open, grey * grey], 1)
+    (shown, known), (normals, _), (level, _), (rest, _) = (
+        face.mean(values, weights) for values in (look.colours, look.normals, colours, averaged)
     )
-    means, known = face.mean(averaged, weights)
-    normals = means[:, 3:6] / np.maximum(np.linalg.norm(means[:, 3:6], axis=1, keepdims=True), 1e-9)
-    level = means[:, 6:9].mean(1)
-    contrast = np.sqrt(np.maximum(means[:, 10] - level**2, 0)) / np.maximum(level, 1e-3)
-    usual = max(float(np.median(look.scale[weights > 0.5])) if (weights > 0.5).any() else 1.0, 1e-6)
-    fine = weights * look.scale / usual
+    normals /= np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-9)
+    usual = level.mean(1)
+    contrast = np.sqrt(np.maximum(rest[:, 1] - usual**2, 0)) / np.maximum(usual, 1e-3)
     return _Held(
         number,
-        np.minimum(colours, 60000).astype(np.float16),
+        colours.astype(np.float16),
         weights.astype(np.float16),
-        (fine * usual / 1000).astype(np.float16),
-        means[:, 6:9],
-        means[:, :3],
+        (weights * look.scale / 1000).astype(np.float16),
+        level,
+        shown / tone,
         known,
-        harmonics(normals) * means[:, 9:10],
+        harmonics(normals) * rest[:, :1],
         contrast,
         tone,
         hair,
@@ -177,15 +174,13 @@ def _sharpness(held: list[_Held]) -> np.ndarray:
 
 def _blended(held: list[_Held], joint: Joint, face: Face) -> tuple[np.ndarray, np.ndarray]:
     """Colours [T, 3] over tone, and how well they were seen [T]."""
-    sums, total = np.zeros((len(face.cell), 3), np.float32), np.zeros(len(face.cell), np.float32)
-    seen = np.zeros(len(face.cell), np.float32)
+    from recon.texture.texels_numba import blend
+
+    sums, total, seen = (np.zeros((len(face.cell), *rest), np.float32) for rest in ((3,), (), ()))
     for one, kept, sharp in zip(held, joint.kept, _sharpness(held), strict=True):
-        fields = face.interpolated(np.concatenate([_gains(one, kept, joint, face), _whole(kept, one, face)], -1))
-        agreed = one.weights.astype(np.float32) * fields[:, 3]
-        best = (one.fine.astype(np.float32) * fields[:, 3] * np.float32(sharp)) ** np.float32(SHARPER) + 1e-6 * agreed
-        sums += (best[:, None] * fields[:, :3]) * one.colours
-        total += best
-        seen += agreed
+        fields = np.concatenate([_gains(one, kept, joint, face), _whole(kept, one, face)], -1)
+        wide = (half.astype(np.float32) for half in (one.colours, one.weights, one.fine))
+        blend(np.float32(fields), face.atlas.texels, face.atlas.size, *wide, sharp, sums, total, seen)
     return sums / np.maximum(total, 1e-12)[:, None], np.minimum(seen, 1)
 
 

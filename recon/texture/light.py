@@ -6,6 +6,9 @@ import numpy as np
 
 RIDGE = (1e-3, *(0.02,) * 3, *(0.06,) * 5)  # pull to an even light; higher bands are less sure
 
+STRENGTH = 0.7  # how far a view's own light is taken out
+GAINS = (0.6, 1.8)  # least and most that this may change a colour
+
 RED_OVER_GREEN, GREEN_OVER_BLUE = (0.15, 0.72), (0.05, 0.62)  # logarithms, of fair skins
 DARK_MORE = 0.4  # how much further these reach on the darkest skins
 
@@ -36,11 +39,33 @@ def fit_light(normals: np.ndarray, colours: np.ndarray, weights: np.ndarray) -> 
     return light
 
 
-def gain(normals: np.ndarray, light: np.ndarray, *, strength: float = 0.7) -> np.ndarray:
-    """[n, 1]: what to multiply linear colours by, so that their light is more even; one factor for all channels."""
-    shade = (harmonics(normals) @ light).mean(1)
-    level = max(float(light[0].mean()), 1e-6)
-    return np.clip(np.maximum(shade / level, 0.05) ** -strength, 0.6, 1.8)[:, None].astype(np.float32)
+def gain(normals: np.ndarray, light: np.ndarray, *, strength: float = STRENGTH) -> np.ndarray:
+    """[n, 1]: what to multiply linear colours by, so that their light is more even; one factor for all channels.
+
+    The definition of what `evened` does at every texel.
+    """
+    shade = harmonics(normals) @ _shade(light)
+    return np.clip(np.maximum(shade, 0.05) ** -strength, *GAINS)[:, None].astype(np.float32)
+
+
+def evened(
+    colours: np.ndarray,  # [T, 3] float32, linear
+    normals: np.ndarray,  # [T, 3] float32
+    openness: np.ndarray,  # [T] float32: light that reaches the surface
+    seen: np.ndarray,  # [T] float32
+    light: np.ndarray,  # [9, 3]
+) -> np.ndarray:
+    """[T, 3] float32 in [0, 1]: colours over openness times `gain` where they are seen, zero elsewhere."""
+    from recon.texture.texels_numba import even_out
+
+    out = np.zeros_like(colours)
+    even_out(colours, normals, openness, seen, _shade(light).astype(np.float64), STRENGTH, *GAINS, out)
+    return out
+
+
+def _shade(light: np.ndarray) -> np.ndarray:
+    """[9] grey, over the even part of it."""
+    return light.mean(1) / max(float(light[0].mean()), 1e-6)
 
 
 def white_balance(tone: np.ndarray) -> np.ndarray:

@@ -9,10 +9,9 @@ import numpy as np
 
 from flame_tools.errors import ShapeError
 from flame_tools.types import Camera, HeadArrays
-from readers.sampling import bilinear, reduce
 from recon.fitting.observation import Observation
 from recon.texture.face_area import Face, lids_spread
-from recon.texture.surface import camera_place, smooth_step, unit, vertex_normals
+from recon.texture.surface import vertex_normals
 from render.camera import FAR_M, NEAR_M, project, to_clip
 from render.materials import linear_to_srgb, srgb_to_linear
 
@@ -56,20 +55,28 @@ class Sampled:
 
 
 def sampled(view: PosedView, head: HeadArrays, face: Face) -> Sampled:
-    """Look a view's colours up at the texels of a face."""
-    vertices, camera = view.vertices, view.camera
+    """Look a view's colours up at the texels of a face; what it does not show is zero in all of `Sampled`."""
+    from recon.texture.texels_numba import look_up
+
+    camera, atlas, count = view.camera, face.atlas, len(face.cell)
     exposure = exposure_of(view.image)
-    points = face.atlas.spread(vertices)
-    normals = unit(face.atlas.spread(vertex_normals(vertices, head.faces)))
-    pixels = project(points, camera)
-    sight = camera_place(camera).astype(np.float32) - points
-    distance = np.linalg.norm(sight, axis=1)
-    facing = np.einsum("ni,ni->n", normals, sight) / distance
-    seen = visible(pixels, vertices, head.faces, camera) * smooth_step(facing, *FACING)
-    seen *= face.atlas.spread(lids_spread(head, vertices))
-    scale = np.sqrt(np.maximum(facing, 0)) / (1 if camera.orthographic else distance) * float(np.mean(camera.focal))
-    colours = _look_up(view.image, pixels, vertices, camera, face.atlas.size) * np.float32(exposure)
-    return Sampled(np.minimum(colours, 1), normals, seen.astype(np.float32), scale.astype(np.float32), exposure)
+    pose = np.asarray(camera.world_to_camera, np.float64)
+    pixels = project(view.vertices, camera)
+    around = _depth_image(view.vertices, pixels, head.faces, camera)
+    part, left, top, factor = _linear_part(view.image, pixels[:, :2], atlas.size)
+    normals = vertex_normals(view.vertices, head.faces)
+    at = np.concatenate(
+        [view.vertices @ pose[:3, :3].T + pose[:3, 3], normals, lids_spread(head, view.vertices)[:, None]], 1
+    )
+    out = Sampled(*(np.zeros((count, *rest), np.float32) for rest in ((3,), (3,), (), ())), exposure)
+    look_up(
+        atlas.corners, atlas.barycentrics, at, np.ascontiguousarray(pose[:3, :3]),
+        (*map(float, np.broadcast_to(camera.focal, 2)), *map(float, camera.centre)), camera.orthographic,
+        *camera.size, around.depth, (*map(float, around.low), 1 / around.scale), SLACK_M,
+        part, (float(left), float(top), float(factor)), exposure, *FACING,
+        out.colours, out.normals, out.seen, out.scale,
+    )  # fmt: skip
+    return out
 
 
 def exposure_of(image: np.ndarray) -> float:
@@ -94,12 +101,18 @@ def encode(linear: np.ndarray) -> np.ndarray:
 _ENCODED = np.rint(linear_to_srgb(np.arange(16384) / 16383) * 255).astype(np.uint8)
 
 
-def visible(pixels: np.ndarray, vertices: np.ndarray, faces: np.ndarray, camera: Camera) -> np.ndarray:
-    """[T] 1 where a texel is the nearest surface and inside the picture, from a depth image round the head."""
+@dataclass(frozen=True, eq=False)
+class _DepthImage:
+    depth: np.ndarray  # [h, w] metres of the nearest surface; FAR_M where there is none
+    low: np.ndarray  # [2] pixels of the picture: its upper left corner
+    scale: float  # of its pixels to one of the picture
+
+
+def _depth_image(vertices: np.ndarray, pixels: np.ndarray, faces: np.ndarray, camera: Camera) -> _DepthImage:
+    """How far away a head is whose vertices [V, 3] are seen at pixels [V, 2 or 3]: a crop of its own, 768 long."""
     from render.raster_numba import rasterize_numba
 
-    around = project(vertices, camera)[:, :2]
-    low, high = around.min(0) - 2, around.max(0) + 2
+    low, high = pixels[:, :2].min(0) - 2, pixels[:, :2].max(0) + 2
     scale = 768 / float((high - low).max())
     width, height = np.ceil((high - low) * scale).astype(int)
     crop = dataclasses.replace(
@@ -112,21 +125,31 @@ def visible(pixels: np.ndarray, vertices: np.ndarray, faces: np.ndarray, camera:
     _, _, depth = rasterize_numba(clip[None], np.ascontiguousarray(faces, np.int32), (height, width))
     near, far = NEAR_M, FAR_M
     metres = 2 * far * near / ((far + near) - np.minimum(depth[0], 1) * (far - near))
-    place = (pixels[:, :2] - low) * scale
+    return _DepthImage(metres, low, scale)
+
+
+def visible(pixels: np.ndarray, vertices: np.ndarray, faces: np.ndarray, camera: Camera) -> np.ndarray:
+    """[T] 1 where a point at pixels [T, 3] is the nearest surface and inside the picture."""
+    image = _depth_image(vertices, project(vertices, camera), faces, camera)
+    height, width = image.depth.shape
+    place = (pixels[:, :2] - image.low) * image.scale
     column = np.clip(place[:, 0].astype(int), 0, width - 1)
     row = np.clip(place[:, 1].astype(int), 0, height - 1)
-    front = pixels[:, 2] < metres[row, column] + SLACK_M
+    front = pixels[:, 2] < image.depth[row, column] + SLACK_M
     inside = ((pixels[:, :2] > 1) & (pixels[:, :2] < np.array(camera.size) - 1)).all(1)
     return (front & inside).astype(np.float64)
 
 
-def _look_up(image, pixels, vertices, camera, most) -> np.ndarray:
-    """Linear colours [T, 3] float32 of a photo at the texels' pixels, without aliasing where the photo is finer."""
-    around = project(vertices, camera)[:, :2]
-    factor = max(1, int((around.max(0) - around.min(0)).max() / most))
-    low, high = pixels[:, :2].min(0) - 2 * factor, pixels[:, :2].max(0) + 2 * factor
-    size = np.array(camera.size)
-    left, top = np.clip(low, 0, size - 1).astype(int)
-    right, bottom = np.clip(np.ceil(high), (left + 1, top + 1), size).astype(int)
-    part = reduce(_LINEAR[image[top:bottom, left:right]], factor)
-    return bilinear(part, (pixels[:, 0] - left) / factor, (pixels[:, 1] - top) / factor)
+def _linear_part(image: np.ndarray, pixels: np.ndarray, most: int) -> tuple[np.ndarray, int, int, int]:
+    """Linear light of the part of a picture round pixels [V, 2], its left and top, and by how much it was reduced.
+
+    Where the picture is finer than `most` pixels from end to end, sampling the part whole would alias.
+    """
+    from recon.texture.texels_numba import decoded_blocks
+
+    low, high = pixels.min(0), pixels.max(0)
+    factor = max(1, int((high - low).max() / most))
+    size = np.array(image.shape[1::-1])
+    left, top = (int(n) for n in np.clip(low - 2 * factor, 0, size - 1))
+    right, bottom = np.clip(np.ceil(high + 2 * factor), (left + 1, top + 1), size).astype(int)
+    return decoded_blocks(image[top:bottom, left:right], _LINEAR, factor), left, top, factor

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from readers.sampling import bilinear
 from recon.texture.face_area import Face
-from recon.texture.surface import smooth_step, unlike_skin
 from render.materials import MATERIALS, srgb_to_linear
+
+COLUMNS, ROWS, EXTENT_M = 40, 32, 0.08  # cells of the forehead: to either side of the middle, and up from the brows
 
 
 def skin_tone(colours: np.ndarray, weights: np.ndarray) -> np.ndarray:
@@ -21,32 +21,20 @@ def skin_tone(colours: np.ndarray, weights: np.ndarray) -> np.ndarray:
     return colours[kept][middle].mean(0)
 
 
-def skin_like(colours: np.ndarray, tone: np.ndarray, face: Face) -> np.ndarray:
-    """[T] near 0 where hair or background shows on forehead, temples and the rim; 1 elsewhere.
+def skin_like(colours: np.ndarray, seen: np.ndarray, tone: np.ndarray, face: Face) -> np.ndarray:
+    """[T] near 0 where hair or background shows on forehead, temples and the rim; 1 elsewhere and where not seen.
 
-    Brows, eyes, lips and beards lie further in and are kept whatever their colour.
+    Brows, eyes, lips and beards lie further in and are kept whatever their colour. Once a fringe or the brim of a hat
+    has begun, what follows above is no skin even where its colour says so.
     """
-    judged = np.maximum(face.rim, face.forehead)
-    some = np.flatnonzero(judged > 0)
+    from recon.texture.texels_numba import above_hair, add_to_columns, unlike_skin
+
+    judged = np.maximum(face.rim, face.forehead) * (seen > 0)
     unlike = np.zeros(len(judged), np.float32)
-    unlike[some] = unlike_skin(colours[some], tone)
-    fringe = _upwards(unlike * face.forehead, face.rest, face.brow)
+    unlike_skin(colours, judged, np.asarray(tone, np.float64), unlike)
+    share, count = np.zeros((ROWS, COLUMNS)), np.zeros((ROWS, COLUMNS))
+    add_to_columns(face.rest, face.brow, EXTENT_M, seen, unlike * face.forehead, share, count)
+    begun = np.maximum.accumulate(share / np.maximum(count, 1), axis=0)
+    fringe = np.zeros_like(unlike)
+    above_hair(face.rest, face.brow, EXTENT_M, begun, fringe)
     return 1 - np.maximum(judged * unlike, fringe)
-
-
-def _upwards(hair: np.ndarray, places: np.ndarray, brow: float) -> np.ndarray:
-    """[T] in [0, 1]: whether hair [T] shows anywhere below a texel on its way up from the brows.
-
-    Once a fringe or the brim of a hat has begun, what follows above is no skin even where its colour says so.
-    """
-    columns, rows, extent = 40, 32, 0.08  # metres to either side and upwards
-    x = (places[:, 0] + extent) / (2 * extent) * columns
-    y = (places[:, 1] - brow) / extent * rows
-    inside = (x > 0) & (x < columns) & (y > 0) & (y < rows) & (places[:, 2] > 0)
-    cell = np.clip(y.astype(int), 0, rows - 1) * columns + np.clip(x.astype(int), 0, columns - 1)
-    count = np.bincount(cell[inside], minlength=rows * columns)
-    total = np.bincount(cell[inside], hair[inside], rows * columns)
-    share = (total / np.maximum(count, 1)).reshape(rows, columns)
-    begun = np.maximum.accumulate(share, axis=0)
-    soft = bilinear(begun[..., None].astype(np.float32), x, y + 2)[:, 0]  # from 4 mm below: hair has a shade
-    return smooth_step(soft, 0.08, 0.3) * smooth_step(places[:, 1], brow, brow + 0.004)

@@ -34,9 +34,20 @@ class UvMap:
 
     def spread(self, values: np.ndarray) -> np.ndarray:
         """Vertex values [V] or [V, C] -> texel values [T] or [T, C], float32."""
-        weights = self.barycentrics if values.ndim == 1 else self.barycentrics[..., None]
-        values = values.astype(np.float32)
-        return sum(values[self.corners[:, k]] * weights[:, k] for k in range(3))
+        from recon.texture.texels_numba import spread
+
+        out = np.empty((len(self.texels), *values.shape[1:]), np.float32)
+        wide = np.ascontiguousarray(values, np.float32).reshape(len(values), -1)
+        spread(wide, self.corners, self.barycentrics, out.reshape(len(out), wide.shape[1]))
+        return out
+
+    def interpolated(self, image: np.ndarray) -> np.ndarray:
+        """An image [h, w, C] over the whole atlas -> texel values [T, C] float32, linear between pixels."""
+        from recon.texture.texels_numba import interpolate
+
+        out = np.empty((len(self.texels), image.shape[2]), np.float32)
+        interpolate(np.ascontiguousarray(image, np.float32), self.texels, self.size, out)
+        return out
 
     def image(self, values: np.ndarray) -> np.ndarray:
         """Texel values [T] or [T, C] -> [size, size] or [size, size, C], zero elsewhere."""

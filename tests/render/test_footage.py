@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from flame_tools.errors import FormatError, InputError
-from render.footage import open_footage
+from render.footage import frames_at, open_footage
 from render.footage_file import constant_rate
 from render.footage_picture import upright
 from render.video import write_video
@@ -80,6 +80,21 @@ def test_seeking_gives_the_same_pixels(clip, start):
     for a, b in zip(every[start:], later, strict=True):
         assert a.time_s == b.time_s
         assert np.array_equal(a.image, b.image)
+
+
+def test_frames_that_are_picked_are_those_of_the_whole_film(clip, monkeypatch):
+    monkeypatch.setattr("render.footage.NEAR", 30)
+    footage = open_footage(clip[0])
+    wanted, starts = [3, 4, 20, 75, 149], []
+    draw = footage.frames
+    monkeypatch.setattr(footage, "frames", lambda start: starts.append(start) or draw(start))
+    found, whole = list(frames_at(footage, wanted)), list(draw())
+    assert [frame.number for frame in found] == wanted and starts == [3, 75, 149]
+    assert all(np.array_equal(frame.image, whole[frame.number].image) for frame in found)
+    with pytest.raises(InputError, match="frame 7 was asked for after frame 9"):
+        list(frames_at(footage, [9, 7]))
+    with pytest.raises(FormatError, match="frame 150 of 150"):
+        list(frames_at(footage, [150]))
 
 
 def test_a_variable_rate_keeps_its_times(tmp_path):
