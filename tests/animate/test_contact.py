@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from animate.contact import CLOSED_MM, Lips, closures, part, seal
+from animate.contact import CLOSED_MM, Lips, closures, led, part, seal
 from animate.emotion import EMOTIONS, layer
 from animate.textgrid import intervals
 from flame_tools import Head
@@ -106,6 +106,27 @@ def test_what_is_said_with_open_lips_keeps_them_apart(head):
     assert wanted.apart[last] and wanted.silent[last + 1 :].all()  # to the edge of the silence, which follows a little
     opened = (open_ - shut)[:, INDEX["mouthLowerDownLeft"]]
     assert 0 < opened[last + 1] < 0.4 * opened[last]
+
+
+def test_lips_gain_speed_until_they_meet():
+    times = np.arange(1000) / 1000
+    hold = closures(intervals([("AA", 0.0, 0.5), ("B", 0.5, 0.6), ("AA", 0.6, 1.0)]), times).hold
+    meet = int(np.argmax(hold == 1.0))
+    way = hold[:meet][hold[:meet] > 0]
+    assert len(way) > 50 and (np.diff(way, 2) > -1e-9).all()  # until they meet they never slow down
+    assert times[np.argmax(hold >= 0.5)] == pytest.approx(0.5, abs=0.015)
+    after = hold[meet:][hold[meet:] < 1]
+    assert abs(after[1] - after[0]) < 0.01  # and part gently
+
+
+def test_a_mouth_that_closes_by_itself_is_led_into_a_closure():
+    hold = np.array([0.0, 0.0, 0.25, 1.0, 1.0, 0.5, 0.0, 0.0])
+    own = np.array([0.2, 0.4, 0.9, 1.0, 1.0, 0.9, 0.3, 0.8])
+    before = own.copy()
+    # From 0.4 a quarter of the way to shut; where nothing closes and where lips part, as it wants.
+    np.testing.assert_allclose(led(own, hold), [0.2, 0.4, 0.55, 1.0, 1.0, 0.9, 0.3, 0.8])
+    np.testing.assert_allclose(led(np.zeros(8), hold), hold)
+    np.testing.assert_array_equal(own, before)
 
 
 def test_nothing_to_close():
