@@ -18,6 +18,7 @@ import numpy as np
 import typer
 
 import emberface
+import emberface_corpus
 import emberface_eval
 import emberface_heads
 import emberface_train
@@ -76,6 +77,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
+app.add_typer(emberface_corpus.app, name="corpus")
 app.add_typer(emberface_eval.app, name="eval")
 app.add_typer(emberface_heads.app, name="head")
 app.add_typer(emberface_train.app, name="train")
