@@ -79,7 +79,7 @@ _ALL = (
     Asset(
         name="recon-base",
         file="recon_base.npz",
-        sha256="ffda72087bd342b18ed37569d7fc02d397bf7b22bd792c6cbcf636aae1cddd31",
+        sha256="5e35a76b4de27dddb5a1625aa72f7bc9ac18d46cc52557f7b2ab9283c115f306",
         licence="Apache-2.0",
         source="emberface train recon tools/trainings/recon.json, on made crops (docs/train_recon.md)",
         note="Learnt from drawn faces of the default head, as MediaPipe's networks read them.",
