@@ -32,7 +32,9 @@ app = typer.Typer(
 Config = Annotated[Path, typer.Argument(help="NAME.json: fields that differ from the defaults; {} for none.")]
 Folder = Annotated[Path, typer.Option("-o", "--out", help="A folder for the state, the log and the trained weights.")]
 Shards = Annotated[Path, typer.Option("--corpus", help="A folder of shards, as animate.corpus makes them.")]
-Crops = Annotated[Path, typer.Option("--corpus", help="A folder of crops, as recon.synthetic.shards makes them.")]
+Crops = Annotated[
+    Path, typer.Option("--corpus", help="A folder of crops: of `corpus build`, or recon.synthetic.shards.")
+]
 Speech = Annotated[
     Path | None, typer.Option("--corpus", help="Folders of utterances; by default where tools.speech_corpus puts them.")
 ]
@@ -198,8 +200,14 @@ def _on_crops(train: Callable, config: object, job: Job, progress: Progress | No
     from flame_tools.load import load_head
     from recon.synthetic.shards import read_shards
 
-    crops = read_shards(job.corpus, count=1 if job.overfit else None)
-    train(config, crops.first(job.overfit) if job.overfit else crops, load_head(), job.out, progress=progress)
+    head = load_head()
+    if next(job.corpus.glob("train-*.tar"), None):
+        from recon.corpus.crops import read_crops
+
+        crops = read_crops(job.corpus, head, count=job.overfit or None)
+    else:
+        crops = read_shards(job.corpus, count=1 if job.overfit else None)
+    train(config, crops.first(job.overfit) if job.overfit else crops, head, job.out, progress=progress)
 
 
 # --- running --------------------------------------------------------------------------------------------------------

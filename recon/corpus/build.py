@@ -124,7 +124,7 @@ def _written(
                     shard.rejected += one.rejected + Counter(duplicate=len(one.samples) - len(taken))
                     shard.following += 1
                 shard.last = shard.following == count
-                tar.close(json.dumps(dataclasses.asdict(shard), sort_keys=True).encode())
+                tar.close(json.dumps(vars(shard), sort_keys=True).encode())
             yield path, shard
             number, first = number + 1, shard.following
     finally:

@@ -11,7 +11,7 @@ from recon.pipeline import MOST_OUTSIDE, MOST_UNSTEADY
 
 STEADY = 0.008  # spread of the landmarks over the face's size that costs nothing
 GOOD_ERROR, MOST_ERROR = 0.02, 0.08  # of the fitted landmarks, over the distance between the eyes: costs nothing, all
-SHARP, MOST_BLUR = 0.45, 0.75  # blur that costs nothing, and all
+SHARP, MOST_BLUR = 0.5, 0.8  # blur that costs nothing, and all
 _TAPS = 9
 
 
