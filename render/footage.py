@@ -27,7 +27,7 @@ MAX_PIXELS = 64_000_000  # of one frame: 8192 x 7680
 MAX_FRAMES = 4_000_000  # 18 hours at 60 a second
 FOLDER_FPS = Fraction(25)  # of pictures that do not say
 NEAR = 250  # frames, an encoder's usual stretch between key frames: so far on, drawing is cheaper than seeking
-_PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp")
+PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp")
 
 
 FILMS = (
@@ -131,12 +131,12 @@ class PictureFolder:
     def __init__(self, path: Path, fps: Fraction):
         self.path, self.fps = path, fps
         self.files = sorted(
-            (f for f in path.iterdir() if f.suffix.lower() in _PICTURES and not f.name.startswith(".")),
+            (f for f in path.iterdir() if f.suffix.lower() in PICTURES and not f.name.startswith(".")),
             key=_number_order,
         )
         self.count = len(self.files)
         if not self.files:
-            raise InputError(f"{path} holds no pictures; wanted files named {', '.join('*' + s for s in _PICTURES)}")
+            raise InputError(f"{path} holds no pictures; wanted files named {', '.join('*' + s for s in PICTURES)}")
         if self.count > MAX_FRAMES:
             raise InputError(f"{path} holds {self.count} pictures, more than {MAX_FRAMES}; split it")
         height, width = read_image(self.files[0]).shape[:2]

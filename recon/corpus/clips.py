@@ -10,13 +10,13 @@ import numpy as np
 
 from flame_tools.errors import FormatError
 from readers.film import read_film
-from recon.corpus.source import PICTURES, Source
+from recon.corpus.source import Source
 from recon.film.rows import Rows, StoredParts, people_in
-from render.footage import Footage, open_footage
+from recon.film.track import FEWEST_FRAMES
+from render.footage import PICTURES, Footage, frames_at, open_footage
 from render.image import read_image
 
 TRUSTED = 0.5  # least trust of a followed frame
-FEWEST_FRAMES = 5  # in which somebody has to be seen
 
 
 class Picture(NamedTuple):
@@ -66,13 +66,9 @@ def _of_folder(source: Source, count: int) -> Iterator[Picture]:
 
 
 def _drawn(footage: Footage, wanted: dict[int, tuple[float, float] | None]) -> Iterator[Picture]:
-    """The frames that are wanted, in one pass."""
-    last = max(wanted)
-    for frame in footage.frames(min(wanted)):
-        if frame.number in wanted:
-            yield Picture(frame.image, frame.number, frame.time_s, wanted[frame.number])
-        if frame.number >= last:
-            return
+    """The frames that are wanted."""
+    for frame in frames_at(footage, sorted(wanted)):
+        yield Picture(frame.image, frame.number, frame.time_s, wanted[frame.number])
 
 
 def _followed(source: Source, footage: Footage, count: int) -> Iterator[Shown]:

@@ -6,8 +6,8 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from recon.corpus.source import PICTURES, Source
-from render.footage import FILMS
+from recon.corpus.source import Source
+from render.footage import FILMS, PICTURES
 
 WANTED = "SUBJECT/.../*.jpg, .png, .mp4, ... or such files alone"
 _ENDINGS = (*PICTURES, *FILMS, ".gif")

@@ -13,7 +13,7 @@ import torch
 from flame_tools.blas import one_blas_thread
 from flame_tools.errors import FormatError, InputError
 from flame_tools.head import Head
-from flame_tools.types import Camera, FaceParams
+from flame_tools.types import Camera
 from readers.cuts import thumbnail
 from readers.faces import FaceReading
 from readers.sampling import Square
@@ -164,14 +164,9 @@ class Fitter:
         placed = np.concatenate([one.roi.from_image(seen.landmarks), noise[:, None]], 1).astype(np.float32)
         sample = Sample(
             key=f"{source.key}-{who}-{number:06d}", picture=one.crop, landmarks=one.marks, placed=placed,
-            params=_alone(params_of(found, found.unknowns, unknown=0.0, dtype=torch.float32)),
-            std=_alone(params_of(found, found.sd, unknown=float("nan"), dtype=torch.float32)),
+            params=params_of(found, found.unknowns, unknown=0.0, dtype=torch.float32).frame(0),
+            std=params_of(found, found.sd, unknown=float("nan"), dtype=torch.float32).frame(0),
             camera=Camera(np.full(2, found.focal), seen.view.middle, seen.view.size), crop=one.roi,
             quality=quality.total, subject=shown.subject, split=source.split, facts=facts,
         )  # fmt: skip
         return Packed(sample.key, members_of(sample, jpeg_of(one.crop)), one.marks[:468, :2], thumbnail(one.crop))
-
-
-def _alone(params: FaceParams) -> FaceParams:
-    """Of one frame, as that frame."""
-    return params.frame(0)

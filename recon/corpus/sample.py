@@ -123,11 +123,12 @@ def _facts(key: str, text: bytes) -> dict:
         numbers = [*camera["focal"], *camera["centre"], *crop, facts["quality"]]
         whole &= [len(camera["focal"]), len(camera["centre"]), len(crop)] == [2, 2, 4]
         whole &= all(isinstance(n, (int, float)) and math.isfinite(n) for n in numbers)
+        whole &= min(*camera["focal"], crop[2]) > 0
         counts = [*facts["components"], *camera["size"]]
         whole &= len(counts) == 4 and all(type(n) is int and 0 <= n <= 1 << 20 for n in counts)
         whole &= max(facts["components"]) <= _LARGEST_COMPONENTS
         whole &= isinstance(facts["subject"], str) and isinstance(facts["split"], str)
-    except (ValueError, TypeError, KeyError, RecursionError):
+    except (ValueError, TypeError, KeyError, OverflowError, RecursionError):
         whole, version = False, VERSION
     if not whole:
         raise FormatError(f"{key}.json is not that of a face of a corpus; build its shard again")

@@ -8,8 +8,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from render.footage import PICTURES
+
 SPLITS = ("train", "validation", "test")
-PICTURES = (".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp")
 _TRAIN, _VALIDATION = 0.8, 0.1  # shares of the subjects where a dataset has no splits of its own
 
 

@@ -161,18 +161,16 @@ def _with_appearance(track: Track, head: Head, rows: Rows, footage: Footage, vie
     chosen = choose_texture_frames(rotation, lids, held, rows.trust, bridged=bridged)
     if not len(chosen):
         chosen = np.array([int(np.argmax(rows.trust))])
-    readings = rows.take(chosen)
+    readings, numbers = rows.take(chosen), [int(number) for number in rows.frame[chosen]]
 
     def views() -> Iterator[PosedView]:
-        frames = frames_at(footage, [int(number) for number in rows.frame[chosen]])
-        for i, (row, frame) in enumerate(zip(chosen, frames, strict=True)):
+        for i, (row, frame) in enumerate(zip(chosen, frames_at(footage, numbers), strict=True)):
             with torch.no_grad():
                 params = track.params.frame(slice(int(place[row]), int(place[row]) + 1))
                 vertices = head.vertices(params)[0].cpu().numpy().astype(np.float64)
             yield PosedView(frame.image, vertices, track.camera, observation_of(readings, i, view))
 
     taken = fuse_appearance(views(), head.arrays)
-    numbers = [int(number) for number in rows.frame[chosen]]
     made = {"iris_srgb": taken.iris.tolist(), "texture_from": numbers[taken.best], "texture_frames": numbers}
     return track.replace(appearance=taken.appearance, provenance=track.provenance | made)
 

@@ -54,10 +54,6 @@ class Face:
         full[self.cells] = values
         return full.reshape(self.grid, self.grid, *values.shape[1:])
 
-    def interpolated(self, image: np.ndarray) -> np.ndarray:
-        """An image [grid, grid, C] over the atlas -> texel values [T, C] float32, linear between cells."""
-        return self.atlas.interpolated(image)
-
 
 @kept_with_head
 def face_of(head: HeadArrays, size: int) -> Face:

@@ -134,6 +134,8 @@ def test_members_that_are_not_what_they_claim_are_refused(corpus, tmp_path):
         ("json", b"[" * 100_000, "is not that of a face"),
         ("json", json.dumps({**facts, "components": [10**12, 3]}).encode(), "is not that of a face"),
         ("json", json.dumps({**facts, "crop": [0, 0, float("nan"), 0]}).encode(), "is not that of a face"),
+        ("json", json.dumps({**facts, "crop": [0, 0, 0, 0]}).encode(), "is not that of a face"),
+        ("json", json.dumps({**facts, "quality": 10**400}).encode(), "is not that of a face"),
         ("json", json.dumps({**facts, "version": 99}).encode(), "upgrade emberface"),
     ):
         with TarOf(tmp_path / "train-00000.tar") as tar:

@@ -72,8 +72,8 @@ def test_what_covers_one_view_is_left_out(made, head):
     assert error(together, truth, face, under) < error(clean, truth, face, under) + 0.5 * (
         error(alone, truth, face, under) - error(clean, truth, face, under)
     )
-    kept = face.interpolated(fused.lit[1].kept[..., None])[:, 0]
-    elsewhere = (face.interpolated(fused.lit[1].seen[..., None])[:, 0] > 0.5) & ~under & (face.plain > 0.9)
+    kept = face.atlas.interpolated(fused.lit[1].kept[..., None])[:, 0]
+    elsewhere = (face.atlas.interpolated(fused.lit[1].seen[..., None])[:, 0] > 0.5) & ~under & (face.plain > 0.9)
     assert np.median(kept[under]) < 0.3 < 0.6 < np.median(kept[elsewhere])
 
 
