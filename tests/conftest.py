@@ -2,9 +2,14 @@
 
 import pytest
 import soundfile
+from hypothesis import settings
 
 from animate.audio_file import read_audio
 from assets.locate import asset_path
+
+# A first call compiles kernels, and cores are shared: how long an example takes says nothing.
+settings.register_profile("any machine", settings.default, deadline=None)
+settings.load_profile("any machine")
 
 
 @pytest.fixture(scope="session")

@@ -27,7 +27,7 @@ def scan_file(tmp_path_factory):
         head = load_head()
         vertices = head.vertices(performance(head, 1, seed=6).replace(**_at_rest(head)))[0].numpy().astype(np.float64)
         faces = head.arrays.faces[exposed(head.arrays)]
-        faces = faces[visible(vertices, faces)]
+        vertices, faces = trimesh.remesh.subdivide(vertices, faces[visible(vertices, faces)])  # as dense as a scanner's
     scan, _ = scanned(vertices, faces, seed=6, per_metre=1000, rotation=turned(np.random.default_rng(6)))
     path = tmp_path_factory.mktemp("scan") / "person.ply"
     trimesh.Trimesh(scan.vertices, scan.faces, process=False).export(path)
