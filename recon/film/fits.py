@@ -24,7 +24,7 @@ from recon.film.person import AFRESH, Person, follow
 from recon.film.rows import Rows
 from recon.fitting.observation import USUAL, FitOptions, View, observed
 
-FORMAT, VERSION = "emberface.fits", 1
+FORMAT, VERSION = "emberface.fits", 2
 _MAX_BYTES = 1 << 30
 LONGEST = 256  # frames of a stretch in which the person was not seen
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from flame_tools.threads import default_threads, run_tasks
 from flame_tools.types import HeadArrays
+from recon.fitting.certainty import widened
 from recon.fitting.fit import LandmarkFit, fit_many, starting_pose
 from recon.fitting.landmark_model import LandmarkModel, Layout
 from recon.fitting.least_squares import Problem
@@ -44,7 +45,7 @@ class FrameFit:
     """One frame's face."""
 
     unknowns: np.ndarray  # [K] of Person.layout
-    variance: np.ndarray  # [K] of the frame alone; 0 where a bound holds
+    variance: np.ndarray  # [K] of the frame alone, as LandmarkFit.sd; 0 where a bound holds
     error: float  # mean distance of the landmarks over the distance between the eyes
 
 
@@ -111,7 +112,7 @@ def fit_frame(
         unknowns, variance, _, _ = solve_face(
             model.terms, targets, known, Problem.cauchy, active, unknowns, steps, TOLERANCE
         )
-    return FrameFit(unknowns, variance, _error(model, unknowns, seen))
+    return FrameFit(unknowns, widened(np.sqrt(variance), sd) ** 2, _error(model, unknowns, seen))
 
 
 def _error(model: LandmarkModel, unknowns: np.ndarray, seen: Observation) -> float:

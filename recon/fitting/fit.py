@@ -18,6 +18,7 @@ from flame_tools.blas import one_blas_thread
 from flame_tools.errors import InputError
 from flame_tools.types import HeadArrays
 from recon.fitting.arrow import SharedSolution, solve_shared
+from recon.fitting.certainty import widened
 from recon.fitting.landmark_model import LandmarkModel, Layout
 from recon.fitting.observation import USUAL, FitOptions, Observation
 from recon.fitting.priors import DISTANCE_M, FOCAL_OVER_LONG_SIDE
@@ -32,16 +33,11 @@ class LandmarkFit:
 
     layout: Layout
     unknowns: np.ndarray  # [K]
-    covariance: np.ndarray  # [K, K] from the solver's Hessian; 0 where a bound holds
+    sd: np.ndarray  # [K] standard deviations (`certainty.widened`); 0 where a bound holds
     projected: np.ndarray  # [468, 2] pixels
     eye_distance: float  # pixels: projected 3D distance between the eye joints
     weights: np.ndarray  # [468] trust the fit gave each landmark
     steps: int
-
-    @property
-    def sd(self) -> np.ndarray:
-        """[K] standard deviations; 0 where a bound holds."""
-        return np.sqrt(np.diag(self.covariance))
 
     @property
     def focal(self) -> float:
@@ -133,10 +129,10 @@ def fit_many(
         )
         unknowns = solution.x
     fits = []
-    for s, x, covariance, (_, weights) in zip(seen, unknowns, solution.covariance(), posed, strict=True):
+    for s, x, covariance, (problem, weights) in zip(seen, unknowns, solution.covariance(), posed, strict=True):
         projected = s.view.project(model.points(x)[model.slices["468"]], float(np.exp(x[lay.log_focal][0])))
-        covariance = covariance * np.sqrt(fewer[:, None] * fewer)
-        fits.append(LandmarkFit(lay, x, covariance, projected, eye_distance(model, x, s), weights, solution.steps))
+        sd = widened(np.sqrt(np.diag(covariance) * fewer), problem.sd)
+        fits.append(LandmarkFit(lay, x, sd, projected, eye_distance(model, x, s), weights, solution.steps))
     return fits
 
 

@@ -18,6 +18,7 @@ import numpy as np
 from flame_tools.blas import one_blas_thread
 from flame_tools.errors import ShapeError
 from flame_tools.types import HeadArrays
+from recon.fitting.certainty import widened
 from recon.fitting.fit import LandmarkFit
 from recon.fitting.landmark_model import LandmarkModel, Layout
 from recon.fitting.least_squares import Problem
@@ -65,7 +66,7 @@ def refine(
         problems = [landmark_problem(head, model, s, x, options)[0] for s, x in zip(seen, start, strict=True)]
     fewer = np.where(shared, 1 + (len(seen) - 1) * options.alike, 1.0)
     fewer[lay.log_focal] = len(seen) if one_camera else 1
-    sds = [p.sd / np.sqrt(fewer) for p in problems]
+    usual, sds = problems[0].sd, [p.sd / np.sqrt(fewer) for p in problems]
     sds[1:] = [np.where(shared, np.inf, sd) for sd in sds[1:]]
     problems = [dataclasses.replace(p, sd=sd) for p, sd in zip(problems, sds, strict=True)]
     joint = Joint(skin_samples(head), images, seen, problems, start, shared, photometric)
@@ -77,9 +78,9 @@ def refine(
     for s, old, place, covariance in zip(seen, fits, joint.place, joint.covariance(), strict=True):
         x = joint.z[place]
         projected = s.view.project(model.points(x)[model.slices["468"]], float(np.exp(x[lay.log_focal][0])))
-        covariance = covariance * np.sqrt(fewer[:, None] * fewer)
+        sd = widened(np.sqrt(np.diag(covariance) * fewer), usual)
         steps = old.steps + joint.steps
-        refined.append(LandmarkFit(lay, x, covariance, projected, eye_distance(model, x, s), old.weights, steps))
+        refined.append(LandmarkFit(lay, x, sd, projected, eye_distance(model, x, s), old.weights, steps))
     return Refined(refined, joint.z[joint.lights], joint.robust, (before, joint.cost()))
 
 
