@@ -270,10 +270,12 @@ def known_from(track: Track, head: Head) -> Person:
 
     Raises InputError where it says nothing of its camera, or is of another head.
     """
-    if track.head_id != head.arrays.id or track.camera is None:
+    if track.head_id != head.arrays.id or track.camera is None or track.camera.orthographic:
+        lacks = "" if track.camera else " and has no camera"
+        lacks = " and seen in weak perspective" if track.camera and track.camera.orthographic else lacks
         raise InputError(
-            f"the track is of head {track.head_id!r}{'' if track.camera else ' and has no camera'}; wanted one "
-            f"that was tracked from pictures, of head {head.arrays.id!r}"
+            f"the track is of head {track.head_id!r}{lacks}; wanted one "
+            f"that was tracked from pictures in perspective, of head {head.arrays.id!r}"
         )
     shape = track.params.shape.double().cpu().numpy()
     sd = np.full_like(shape, np.nan) if track.std is None else track.std.shape.double().cpu().numpy()

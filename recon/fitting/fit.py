@@ -45,7 +45,7 @@ class LandmarkFit:
 
     @property
     def focal(self) -> float:
-        """Pixels."""
+        """Pixels; in weak perspective pixels a metre."""
         return float(np.exp(self.unknowns[self.layout.log_focal][0]))
 
 
@@ -63,9 +63,11 @@ def starting_pose(model: LandmarkModel, seen: Observation) -> np.ndarray:
     depth = focal / scale
     if view.focal_px is None and depth < DISTANCE_M / 2:  # a tight crop: the photographer stood farther away
         focal, depth = focal * DISTANCE_M / 2 / depth, DISTANCE_M / 2
+    if view.weak:
+        focal, depth = scale, DISTANCE_M
     middle, target = rest.mean(0), seen.landmarks.mean(0)
     root = model.joint_template[0]
-    at = np.append((target - view.middle) * depth / focal, depth)
+    at = np.append((target - view.middle) / scale, depth)
     turn, at = view.rotation.T @ turn, view.rotation.T @ (at - view.shift)  # into the world
     unknowns[lay.rotation] = _axis_angle(turn)
     unknowns[lay.translation] = at - (turn @ (middle - root) + root)
@@ -114,14 +116,16 @@ def fit_many(
         common[part] = one_moment or any(calibrated)
     for part in (lay.rotation, lay.translation):
         common[part] = any(calibrated)
-    common[lay.log_focal] = one_camera
+    weak = any(s.view.weak for s in seen)  # each at a scale of its own
+    common[lay.log_focal] = one_camera and not weak
     # What is shared is known as well as by so many fewer pictures as their errors are alike; of a focal length, which
     # landmarks tell poorly, a second picture tells no more than the first.
     fewer = np.where(common, 1 + (len(seen) - 1) * options.alike, 1.0)
-    fewer[lay.log_focal] = len(seen) if one_camera else 1
+    fewer[lay.log_focal] = len(seen) if common[lay.log_focal] else 1
     unknowns = np.stack([starting_pose(model, s) for s in seen]) if start is None else start.copy()
     active = np.zeros(lay.size, bool)
     active[lay.rotation] = active[lay.translation] = True
+    active[lay.log_focal] = weak
     solution: SharedSolution | None = None
     stages = (("pose", 10), ("all", options.steps), ("all", options.steps))
     for stage, steps in stages if start is None else stages[2:]:
