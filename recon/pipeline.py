@@ -49,10 +49,11 @@ def reconstruct(
     before it, since nothing says how far it is; `provenance["weak_perspective"]` has it in DECA's and SMIRK's terms.
     """
     check_image(image, focal_px)
+    view = View((image.shape[1], image.shape[0]), focal_px, weak=weak)
     if weak and method == "regress":
         raise InputError("regress sees in perspective; leave --method out, and the face is fitted in weak perspective")
     net = network_for(head.arrays.id, method)
-    height, width = image.shape[:2]
+    width, height = view.size
     readings = read_faces(image, all=all_faces)
     if not readings:
         raise InputError(
@@ -66,7 +67,7 @@ def reconstruct(
     with one_blas_thread():
         model = landmark_model(head.arrays)
         for reading in usable:
-            seen = observe(image, reading, View((width, height), focal_px, weak=weak), net)
+            seen = observe(image, reading, view, net)
             if method == "regress":
                 found = regressed(net, head.arrays, model, image, reading, seen)
                 score = score_of(found, errors(found, seen.landmarks))

@@ -110,14 +110,7 @@ def fit_many(
             f"{sum(calibrated)} of {len(seen)} pictures have a camera of known place; wanted all of them, each with "
             "its focal length, or none"
         )
-    common = np.zeros(lay.size, bool)
-    common[lay.shape] = True
-    for part in (lay.expression, lay.jaw, lay.eyes, lay.eyelids):
-        common[part] = one_moment or any(calibrated)
-    for part in (lay.rotation, lay.translation):
-        common[part] = any(calibrated)
-    weak = any(s.view.weak for s in seen)  # each at a scale of its own
-    common[lay.log_focal] = one_camera and not weak
+    common = shared_unknowns(lay, seen, one_moment=one_moment, one_camera=one_camera)
     # What is shared is known as well as by so many fewer pictures as their errors are alike; of a focal length, which
     # landmarks tell poorly, a second picture tells no more than the first.
     fewer = np.where(common, 1 + (len(seen) - 1) * options.alike, 1.0)
@@ -125,7 +118,7 @@ def fit_many(
     unknowns = np.stack([starting_pose(model, s) for s in seen]) if start is None else start.copy()
     active = np.zeros(lay.size, bool)
     active[lay.rotation] = active[lay.translation] = True
-    active[lay.log_focal] = weak
+    active[lay.log_focal] = any(s.view.weak for s in seen)  # instead of a distance
     solution: SharedSolution | None = None
     stages = (("pose", 10), ("all", options.steps), ("all", options.steps))
     for stage, steps in stages if start is None else stages[2:]:
@@ -142,6 +135,21 @@ def fit_many(
         covariance = covariance * np.sqrt(fewer[:, None] * fewer)
         fits.append(LandmarkFit(lay, x, covariance, projected, eye_distance(model, x, s), weights, solution.steps))
     return fits
+
+
+def shared_unknowns(
+    layout: Layout, seen: Sequence[Observation], *, one_moment: bool = False, one_camera: bool = False
+) -> np.ndarray:
+    """[K] bool: the unknowns that are one for all pictures. In weak perspective each has a scale of its own."""
+    calibrated = all(s.view.world_to_camera is not None for s in seen)
+    shared = np.zeros(layout.size, bool)
+    shared[layout.shape] = True
+    for part in (layout.expression, layout.jaw, layout.eyes, layout.eyelids):
+        shared[part] = one_moment or calibrated
+    for part in (layout.rotation, layout.translation):
+        shared[part] = calibrated
+    shared[layout.log_focal] = one_camera and not any(s.view.weak for s in seen)
+    return shared
 
 
 def _axis_angle(rotation: np.ndarray) -> np.ndarray:

@@ -58,8 +58,8 @@ class View:
     def __post_init__(self):
         if self.weak and not (self.focal_px is None and self.world_to_camera is None):
             raise InputError(
-                "a weak-perspective camera has neither a focal length nor a place, and one was given; leave it out, or "
-                "fit in perspective"
+                "a focal length or a place was given to a camera of weak perspective, which has neither; leave it "
+                "out, or fit in perspective"
             )
 
     @property

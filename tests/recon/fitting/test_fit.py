@@ -18,7 +18,7 @@ from .test_landmark_model import some_unknowns
 SIZE, FOCAL = (800, 1000), 1400.0
 
 
-def photographed(head, model, seed: int, *, turn=(0.1, 0.3, -0.05), noise_px: float = 0.0):
+def photographed(head, model, seed: int, *, turn=(0.1, 0.3, -0.05), noise_px: float = 0.0, weak: bool = False):
     """A face of known unknowns before a known camera, and what a perfect reader would see of it."""
     lay, rng = model.layout, np.random.default_rng(seed)
     x = some_unknowns(head, model, seed)
@@ -28,17 +28,21 @@ def photographed(head, model, seed: int, *, turn=(0.1, 0.3, -0.05), noise_px: fl
     x[lay.jaw], x[lay.eyes], x[lay.eyelids] = (0.1, 0.02), (0.05, 0.1, 0.05, 0.1), (0.2, 0.25)
     x[lay.rotation], x[lay.translation], x[lay.log_focal] = turn, (0.05, 0.1, -1.2), np.log(FOCAL)
     points = model.points(x)
-    view = View(SIZE, FOCAL)
-    pixels = view.project(points, FOCAL)
+    view, focal, depth = View(SIZE, FOCAL), FOCAL, -points[:, 2:]
+    if weak:
+        view, focal, depth = View(SIZE, weak=True), FOCAL / 1.2, np.ones_like(depth)
+        x[lay.log_focal] = np.log(focal)
+    pixels = focal * points[:, :2] * (1, -1) / depth + np.array(SIZE) / 2
     irises = model.slices["iris"].start + np.array([0, 5])
-    radius = FOCAL * IRIS_RADIUS_M / -points[irises, 2]
+    radius = focal * IRIS_RADIUS_M / depth[irises, 0]
     marks = pixels[model.slices["468"]] + rng.normal(size=(468, 2)) * noise_px
     return x, Observation(marks, pixels[irises], radius, view)
 
 
+@pytest.mark.parametrize("weak", [False, True])
 @pytest.mark.parametrize("seed", range(4))
-def test_a_known_face_is_found_again(head, model, seed):
-    x, seen = photographed(head, model, seed)
+def test_a_known_face_is_found_again(head, model, seed, weak):
+    x, seen = photographed(head, model, seed, weak=weak)
     options = FitOptions(noise=0.003, gap_noise=0.003, along_oval=1.0, iris_noise=0.003)  # a perfect reader
     found = fit(head.arrays, model, seen, options=options)
     lay = model.layout
