@@ -1,3 +1,5 @@
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -9,7 +11,8 @@ from recon.fitting.fit import fit, fit_many, starting_pose
 from recon.fitting.landmark_model import rotation_matrix
 from recon.fitting.least_squares import Problem
 from recon.fitting.observation import FitOptions, Observation, View
-from recon.fitting.priors import IRIS_RADIUS_M
+from recon.fitting.priors import DISTANCE_M, IRIS_RADIUS_M
+from render.camera import project
 from render.image import read_image
 from tests.recon.conftest import shared
 
@@ -49,7 +52,8 @@ def test_a_known_face_is_found_again(head, model, seed, weak):
     assert errors(found, seen.landmarks).mean() < 0.004
     for part, tolerance in ((lay.rotation, 0.02), (lay.jaw, 0.05), (lay.eyes, 0.03), (lay.eyelids, 0.2)):
         np.testing.assert_allclose(found.unknowns[part], x[part], atol=tolerance)
-    # depth is known only as well as a size is: by the iris
+    assert found.focal == pytest.approx(np.exp(x[lay.log_focal][0]), rel=0.05)
+    # depth, or pixels a metre, is known only as well as a size is: by the iris
     np.testing.assert_allclose(found.unknowns[lay.translation], x[lay.translation], rtol=0.05, atol=0.01)
     # the face itself, pose apart: millimetres, where people differ by five
     there = model.points(np.where(np.arange(len(x)) < lay.rotation.start, x, 0.0))[:468]
@@ -172,6 +176,30 @@ def test_cameras_of_known_place_tell_size_and_depth(head, model):
     assert face_error(model, found[0].unknowns, x) < 0.0012
     with pytest.raises(InputError, match="1 of 2"):
         fit_many(head.arrays, model, [seen[0], photographed(head, model, 4)[1]])
+
+
+def test_weak_perspective_tells_a_scale_for_each_picture_and_no_distance(head, model):
+    scales, lay = (1.0, 0.7, 1.5), model.layout
+    truths, seen = zip(*(photographed(head, model, 1, turn=t, weak=True) for t in TURNS[1:4]), strict=True)
+    seen = [
+        dataclasses.replace(s, landmarks=s.landmarks * k, iris=s.iris * k, iris_radius=s.iris_radius * k)
+        for s, k in zip(seen, scales, strict=True)
+    ]
+    found = fit_many(head.arrays, model, seen, one_camera=True, options=EXACT)
+    for one, s, x, scale in zip(found, seen, truths, scales, strict=True):
+        assert one.focal / found[0].focal == pytest.approx(scale, rel=0.01)
+        assert one.focal == pytest.approx(scale * FOCAL / 1.2, rel=0.05)
+        np.testing.assert_allclose(one.unknowns[lay.rotation], x[lay.rotation], atol=0.02)
+        assert one.unknowns[lay.translation][2] == -DISTANCE_M
+        told = s.view.told(one.sd, lay)
+        assert np.flatnonzero(np.isnan(told)).tolist() == [lay.translation.stop - 1] and told[lay.log_focal][0] > 0
+        np.testing.assert_allclose(
+            project(model.points(one.unknowns)[:468], s.view.camera(one.focal))[:, :2], one.projected, atol=1e-9
+        )
+        assert errors(one, s.landmarks).mean() < 0.01
+    assert face_error(model, found[0].unknowns, truths[0]) < 0.0015
+    with pytest.raises(InputError, match="weak perspective"):
+        View(SIZE, FOCAL, weak=True)
 
 
 def test_the_covariance_is_that_of_the_whole_problem(head, model):
