@@ -113,10 +113,12 @@ def camera_code(
     """
     if not camera.orthographic:
         raise InputError("the camera sees in perspective, which no s, x and y tell; fit with --camera weak")
-    if square.angle or not np.allclose(np.asarray(camera.world_to_camera)[..., :3, :3], np.diag([1.0, -1.0, -1.0])):
+    pose = np.asarray(camera.world_to_camera, np.float64)
+    if square.angle or not np.allclose(pose[..., :3, :3], np.diag([1.0, -1.0, -1.0])):
         raise InputError("the crop or the camera is turned; wanted an upright crop, and a camera that looks along -z")
     focal = torch.as_tensor(np.asarray(camera.focal, np.float64)[..., :1])
-    apart = torch.as_tensor(np.asarray(camera.centre, np.float64) - (square.x, square.y))
-    move = translation[..., :2].double() + apart * torch.tensor([1.0, -1.0]) / focal
+    apart = torch.as_tensor(np.asarray(camera.centre, np.float64) - (square.x, square.y)) / focal
+    shift = torch.as_tensor(pose[..., :2, 3])
+    move = translation[..., :2].double() + (apart + shift) * torch.tensor([1.0, -1.0])
     scale = 2 * focal / square.size
     return torch.cat([scale.expand_as(move[..., :1]), move], -1)

@@ -99,6 +99,7 @@ def test_a_camera_of_an_image_is_a_code_again(flame):
     square, given = Square(300.0, 200.0, 180.0), codes(1)
     camera, move = image_camera(given.camera[0], square, (640, 480)), torch.tensor([0.03, -0.2, -1.2])
     assert torch.allclose(camera_code(camera, torch.zeros(3), square), given.camera[0].double(), atol=1e-7)
+    camera.world_to_camera[:3, 3] = 0.01, 0.02, 0.7
     points = flame(face_params(given, flame)).vertices[0].double()
     code = camera_code(camera, move, square)
     place = (projected(points, code)[:, :2] + 1).numpy() / 2
