@@ -55,7 +55,7 @@ def fit_rows(
     progress: Callable[[float], None] = lambda share: None,
 ) -> np.ndarray:
     """Fit every row, stretch by stretch, into files of `folder`; those that are there are left. Their errors [R]."""
-    seen_as = (view.size, view.focal_px, view.middle)
+    seen_as = (view.size, view.focal_px, view.middle, *(["weak"] if view.weak else []))
     base = _digest(_of_head(head), person.shape, person.log_focal, *seen_as, options, AFRESH)
     error = np.empty(len(rows))
     for number, where in rows.stretches():

@@ -30,7 +30,7 @@ class Person:
 
     shape: np.ndarray  # [S] in SD
     shape_sd: np.ndarray  # [S]
-    log_focal: float  # of pixels
+    log_focal: float  # of pixels; in weak perspective each frame has its own
     model: LandmarkModel  # of this person alone: its layout has no identity
     keyframes: list[LandmarkFit]
 
@@ -97,7 +97,9 @@ def fit_frame(
     from recon.fitting.face_numba import solve_face
 
     model, lay = person.model, person.layout
-    seen = dataclasses.replace(seen, view=dataclasses.replace(seen.view, focal_px=float(np.exp(person.log_focal))))
+    if not seen.view.weak:  # that has a scale of its own in every frame
+        view = dataclasses.replace(seen.view, focal_px=float(np.exp(person.log_focal)))
+        seen = dataclasses.replace(seen, view=view)
     rounds = (("all", FOLLOW_STEPS),)
     if start is None or _error(model, start, seen) > NEAR:
         start, rounds = starting_pose(model, seen), (("pose", 10), ("all", options.steps), ("all", options.steps))
