@@ -100,8 +100,8 @@ def recon(
     followed, frames that cannot be trusted are bridged and marked, jitter goes without lag, or `causal`ly. What was
     read and fitted of a film is kept in the folder `parts`, where one is given: a run that was stopped goes on there.
 
-    `method` is of one photo: auto fits to landmarks where a network of our own sees them, solve to MediaPipe's, regress
-    takes what the network says at a glance.
+    `method` auto fits to landmarks where a network of our own sees them, solve to MediaPipe's (of one photo, or of a
+    film), regress takes what the network says at a glance (one photo).
 
     With `all_faces` a list of Tracks: the largest face of a photo first, of a film who is seen longest. `focal_px` is
     the camera's focal length in pixels; where it is not given, a photo's EXIF data or what a phone wrote into a film is
@@ -114,8 +114,8 @@ def recon(
 
     is_file = isinstance(image, (str, os.PathLike))
     one = isinstance(image, np.ndarray) or (is_file and not is_film(image))
-    if method != "auto" and not one:
-        raise InputError(f"method {method!r} is for one photo; films and several photos know auto only")
+    if method != "auto" and not one and not (method == "solve" and is_file):
+        raise InputError(f"method {method!r} is for one photo; films know auto and solve, several photos auto only")
     if not is_file and not one:
         return _recon_many(
             image, _head(head), focal_px=focal_px, weak=weak, one_moment=one_moment, photometric=photometric
@@ -126,7 +126,7 @@ def recon(
         model = _head(head)
         tracks = track_film(
             image, model, all_faces=all_faces, focal_px=focal_px, parts=parts, causal=causal, weak=weak,
-            progress=progress,
+            method=method, progress=progress,
         )  # fmt: skip
         return tracks if all_faces else tracks[0]
     from recon.pipeline import reconstruct

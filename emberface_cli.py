@@ -235,7 +235,10 @@ def recon_(
         bool, typer.Option("--photometric", help="Compare the skin between several pictures, too.")
     ] = False,
     method: Annotated[
-        str, typer.Option("--method", help="Of one photo: auto, solve (MediaPipe's landmarks), regress (at a glance).")
+        str,
+        typer.Option(
+            "--method", help="auto, solve (MediaPipe's landmarks; no other for films), regress (one photo at a glance)."
+        ),
     ] = "auto",
     camera: Annotated[
         Perspective, typer.Option("--camera", help="weak: the whole head at one depth, as DECA and SMIRK see it.")

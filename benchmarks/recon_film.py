@@ -37,6 +37,7 @@ from recon.film.motion import joined  # noqa: E402
 from recon.film.person import follow, meet  # noqa: E402
 from recon.film.track import KEYFRAMES, track_person  # noqa: E402
 from recon.fitting.observation import FitOptions, Observation, View  # noqa: E402
+from recon.learned.regressed import NetworkCorrector, base_of  # noqa: E402
 from recon.pipeline import landmark_model  # noqa: E402
 from render.footage import open_footage  # noqa: E402
 from render.video import write_video  # noqa: E402
@@ -51,38 +52,39 @@ def main() -> None:
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:2])
     head = load_head()
+    correct = NetworkCorrector(base_of(head.arrays.id))
     model = landmark_model(head.arrays)
     figures, paths = {}, sorted([*CLIPS.glob("*.gif"), *CLIPS.glob("*.mkv")])
     for path in paths:
         name = path.name.split(".")[0].removeprefix("head-pose-face-detection-")
         footage = open_footage(path)
-        rows = _read(footage)
+        rows = _read(footage, correct)
         track = track_person(rows, footage, head)
         quality = track.provenance["quality"]
         figures |= {f"nme_468_{name}": quality["nme_468"], f"coverage_{name}": quality["coverage"]}
         figures[f"jitter_{name}"] = _jitter(rows, track, footage, head)
         print(name, figures, flush=True)
     if paths:
-        figures |= _speed(max(paths, key=lambda path: open_footage(path).count), head)
+        figures |= _speed(max(paths, key=lambda path: open_footage(path).count), head, correct)
     figures |= _made(head, model)
     print(json.dumps({name: round(float(value), 4) for name, value in figures.items()}))
 
 
-def _read(footage) -> Readings:
+def _read(footage, correct: NetworkCorrector) -> Readings:
     """Who is seen most."""
     with tempfile.TemporaryDirectory() as folder:
-        rows = Readings.joined(list(read_film(footage, folder)))
+        rows = Readings.joined(list(read_film(footage, folder, correct=correct)))
     return rows.of(int(np.bincount(rows.id).argmax()))
 
 
-def _speed(path: Path, head) -> dict[str, float]:
+def _speed(path: Path, head, correct: NetworkCorrector) -> dict[str, float]:
     with tempfile.TemporaryDirectory() as folder:
         there = [frame.image for frame in open_footage(path).frames()]
         film = Path(folder) / "film.mp4"
         write_video(film, [*there, *there[::-1]] * 2, 25)
         footage = open_footage(film)
         wall, processor = time.perf_counter(), time.process_time()
-        rows = _read(footage)
+        rows = _read(footage, correct)
         read = time.perf_counter()
         track_person(rows, footage, head)
         end = time.perf_counter()

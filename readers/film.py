@@ -7,10 +7,13 @@ import hashlib
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Protocol
+
+import numpy as np
 
 from flame_tools.errors import FormatError, InputError, writing_to
 from readers.follower_state import follower_from, state_of
-from readers.following import Follower, FollowOptions
+from readers.following import FaceInFrame, Follower, FollowOptions
 from readers.readings import Readings, part_files, part_path, read_part, write_part
 from render.footage import Footage
 
@@ -18,17 +21,28 @@ FRAMES_A_PART = 256
 _SAMPLED_BYTES = 1 << 20
 
 
+class Corrector(Protocol):
+    """Who knows better where the landmarks of a face are."""
+
+    name: str
+    """Which one it is: what another has read is not gone on from."""
+
+    def __call__(self, image: np.ndarray, face: FaceInFrame) -> FaceInFrame:
+        """The same face of image uint8 [H, W, 3] sRGB, with better landmarks, and their noise."""
+
+
 def read_film(
     footage: Footage,
     folder: str | os.PathLike,  # where the parts go; parts of the same film that are there are gone on from
     *,
     options: FollowOptions | None = None,
+    correct: Corrector | None = None,  # of the landmarks that are kept; faces are followed by those that are read
     frames_a_part: int = FRAMES_A_PART,
     progress: Callable[[int], None] | None = None,  # called with the number of frames that are done
 ) -> Iterator[Readings]:
     """Yield the readings part by part, those that are there already first. The parts stay in the folder.
 
-    Raises InputError where the folder holds parts of another film or of other options.
+    Raises InputError where the folder holds parts of another film, of other options or another `correct`.
     """
     options = options or FollowOptions()
     if frames_a_part < 1:
@@ -36,12 +50,15 @@ def read_film(
     folder = Path(folder)
     with writing_to(folder):
         folder.mkdir(parents=True, exist_ok=True)
-    film = {"film": fingerprint(footage), "frames_a_part": frames_a_part}
+    film = {
+        "film": fingerprint(footage),
+        "frames_a_part": frames_a_part,
+        "correct": None if correct is None else correct.name,
+    }
     follower, done, number, ended = Follower(options), 0, 0, False
     for path in part_files(folder):
         readings, header, state = read_part(path)
-        same = header.get("film") == film["film"] and header.get("frames_a_part") == frames_a_part
-        if not same or _options(header) != dataclasses.asdict(options):
+        if {name: header.get(name) for name in film} != film or _options(header) != dataclasses.asdict(options):
             raise InputError(
                 f"{path} was read from another film or with other options; choose another folder, or empty this one"
             )
@@ -69,7 +86,10 @@ def read_film(
         if done >= (number + 1) * frames_a_part:
             yield close(last=False)
             number, rows = number + 1, []
-        rows.append((frame.number, frame.time_s, follower.step(frame.image, frame.time_s)))
+        faces = follower.step(frame.image, frame.time_s)
+        if correct is not None:
+            faces = [correct(frame.image, face) for face in faces]
+        rows.append((frame.number, frame.time_s, faces))
         done = frame.number + 1
         if progress is not None:
             progress(done)

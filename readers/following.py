@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import copy
 import dataclasses
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -64,6 +64,8 @@ class FaceInFrame:
     score: float  # in [0, 1]: the landmark network's belief that this is a face
     trust: float  # in [0, 1]: below about 0.3 bridge it rather than use it
     together: float  # in [0, 1]: how surely the mouth is open and its teeth are together
+    noise: np.ndarray = field(default_factory=lambda: np.full(468, np.nan))
+    """[468] px: how far off each landmark may be, NaN where its reader does not tell."""
 
 
 class Follower:

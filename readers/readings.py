@@ -17,12 +17,13 @@ from flame_tools.archive import read_npz, write_npz
 from flame_tools.errors import FormatError, InputError, ShapeError
 from readers.following import FaceInFrame
 
-FORMAT, VERSION = "emberface.readings", 1
+FORMAT, VERSION = "emberface.readings", 2
 MAX_PART_BYTES = 2 << 30
 _TAILS = {
     "landmarks": (np.float32, (468, 2)),
     "iris": (np.float32, (10, 2)),
     "spread": (np.float32, (468,)),
+    "noise": (np.float32, (468,)),
     "score": (np.float32, ()),
     "trust": (np.float32, ()),
     "together": (np.float32, ()),
@@ -39,6 +40,7 @@ class Readings:
     landmarks: np.ndarray  # [R, 468, 2] float32
     iris: np.ndarray  # [R, 10, 2] float32: right centre and ring of 4, left centre and ring of 4
     spread: np.ndarray  # [R, 468] float32 px, standard deviation over the crops that were averaged
+    noise: np.ndarray  # [R, 468] float32 px: how far off each landmark may be; NaN where its reader does not tell
     score: np.ndarray  # [R] float32 in [0, 1]: the landmark network's belief that this is a face
     trust: np.ndarray  # [R] float32 in [0, 1]: below 0.3 bridge it rather than use it
     together: np.ndarray  # [R] float32 in [0, 1]: how surely the mouth is open and its teeth are together
@@ -74,6 +76,7 @@ class Readings:
             "landmarks": lambda n, t, face: face.landmarks[:, :2],
             "iris": lambda n, t, face: face.iris,
             "spread": lambda n, t, face: face.spread,
+            "noise": lambda n, t, face: face.noise,
             "score": lambda n, t, face: face.score,
             "trust": lambda n, t, face: face.trust,
             "together": lambda n, t, face: face.together,

@@ -41,7 +41,9 @@ class Fits:
 def observation_of(rows: Readings, row: int, view: View):
     """What one row of readings says, for a fit."""
     landmarks, iris = rows.landmarks[row].astype(np.float64), rows.iris[row].astype(np.float64)
-    return observed(landmarks, iris, view, float(rows.together[row]))
+    noise = rows.noise[row].astype(np.float64)
+    seen = observed(landmarks, iris, view, float(rows.together[row]))
+    return dataclasses.replace(seen, noise=noise) if np.isfinite(noise).all() else seen
 
 
 def fit_rows(

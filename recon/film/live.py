@@ -24,14 +24,17 @@ from flame_tools.head import Head
 from flame_tools.types import FaceParams, Track
 from readers.followed import size_of
 from readers.following import FaceInFrame, Follower, FollowOptions
+from readers.readings import Readings
+from recon.film.fits import observation_of
 from recon.film.frame_params import params_of_rows
 from recon.film.live_keyframes import LiveKeyframes
 from recon.film.motion import LEAST_TRUST, WORST_ERROR, Cutoffs, nearest_turn, usual_variance, weighed
 from recon.film.person import AFRESH, FrameFit, Person, fit_frame, meet
 from recon.film.smoothing import State, acceleration_density, follow_on
-from recon.fitting.observation import Observation, View, observed
+from recon.fitting.observation import Observation, View
 from recon.fitting.priors import bounds
-from recon.pipeline import SMALLEST_FACE_PX, landmark_model
+from recon.learned.regressed import NetworkCorrector
+from recon.pipeline import SMALLEST_FACE_PX, landmark_model, network_for
 
 KEYFRAMES = 12
 GOOD_TRUST = 0.5  # of a picture from which a person may be met
@@ -99,12 +102,15 @@ class LiveTracker:
         head: Head,
         *,
         focal_px: float | None = None,  # where it is known
+        method: str = "auto",  # or "solve", as in recon.pipeline.reconstruct
         person: Person | None = None,  # who will be seen first, where they are known already
         follow: FollowOptions | None = None,
         cutoffs: Cutoffs | None = None,
         background: bool = False,  # meet people on a thread of its own: no picture waits; end with close()
     ):
         self.head, self.focal_px, self.background = head, focal_px, background
+        net = network_for(head.arrays.id, method)
+        self.correct = None if net is None else NetworkCorrector(net)
         self.cutoffs = cutoffs or Cutoffs()
         self.follower = Follower(follow)
         self.whom: int | None = None
@@ -148,19 +154,19 @@ class LiveTracker:
             self._steps.append(time_s - self._time_s)
         self._time_s = time_s
         if self.background:
-            return self._face_of(faces, time_s)
+            return self._face_of(image, faces, time_s)
         with one_blas_thread():
-            return self._face_of(faces, time_s)
+            return self._face_of(image, faces, time_s)
 
     # --- who
 
-    def _face_of(self, faces: list[FaceInFrame], time_s: float) -> LiveFace | None:
+    def _face_of(self, image: np.ndarray, faces: list[FaceInFrame], time_s: float) -> LiveFace | None:
         self._choose(faces, time_s)
         if self.whom is None:
             return None
         one = self.known[self.whom]
         found = next((face for face in faces if face.id == self.whom), None)
-        seen = None if found is None else self._observed(found)
+        seen = None if found is None else self._observed(image, found)
         if found is not None and _is_good(found):
             one.seen_s = time_s
             if not one.given:
@@ -188,9 +194,11 @@ class LiveTracker:
         for number in list(self.known)[:-MOST_KNOWN]:
             del self.known[number]
 
-    def _observed(self, face: FaceInFrame) -> Observation:
-        landmarks, iris = face.landmarks[:, :2].astype(np.float64), face.iris.astype(np.float64)
-        return observed(landmarks, iris, View(self._size, self.focal_px), face.together)
+    def _observed(self, image: np.ndarray, face: FaceInFrame) -> Observation:
+        if self.correct is not None:
+            face = self.correct(image, face)
+        row = Readings.of_frames([(0, 0.0, [face])])  # as it would be kept of a film
+        return observation_of(row, 0, View(self._size, self.focal_px))
 
     def _meet(self, one: _Known, time_s: float) -> None:
         """Meet somebody, or meet them again, where their keyframes say more than they did."""

@@ -27,7 +27,8 @@ from recon.film.rows import Rows, StoredParts, people_in
 from recon.fitting.evaluate import IBUG_68, cross_errors
 from recon.fitting.focal import focal_from_film
 from recon.fitting.observation import View
-from recon.pipeline import SMALLEST_FACE_PX, landmark_model
+from recon.learned.regressed import NetworkCorrector
+from recon.pipeline import SMALLEST_FACE_PX, landmark_model, network_for, reader_of
 from recon.texture.appearance import fuse_appearance
 from recon.texture.frames import choose_texture_frames, held_still
 from recon.texture.posed_view import PosedView
@@ -48,24 +49,27 @@ def track_film(
     parts: str | os.PathLike | None = None,  # a folder for what is read and fitted, to go on from
     causal: bool = False,
     weak: bool = False,  # weak perspective, as DECA and SMIRK see
+    method: str = "auto",  # or "solve"
     progress: Callable[[float], None] = lambda share: None,
 ) -> list[Track]:
     """Tracks of the people in a film, who is seen longest first; only that one unless `all_faces`.
 
     Each Track has the film's own frames from the first to the last in which the person is seen, one identity, one
     focal length, and the film's sound. Frames that cannot be trusted are bridged: `visibility` and the curves
-    "tracking" tell which. `causal` smooths without looking ahead, as a live picture would be. A `weak` camera sees the
-    whole head at one depth: in the Track it is orthographic, with its pixels a metre in each frame.
+    "tracking" tell which. `method` auto corrects landmarks by recon-base where it knows the head, solve takes them as
+    they are read. `causal` smooths without looking ahead, as a live picture would be. A `weak` camera sees the whole
+    head at one depth: in the Track it is orthographic, with its pixels a metre in each frame.
 
     Raises InputError where no face can be followed, and what open_footage raises.
     """
     footage = open_footage(path, fps=fps)
     if focal_px is None and not weak:
         focal_px = focal_from_film(footage)
-    view = View(footage.size, focal_px, weak=weak)
+    view, net = View(footage.size, focal_px, weak=weak), network_for(head.arrays.id, method)
+    correct = None if net is None else NetworkCorrector(net)
     with _kept(parts) as folder:
         done = max(footage.count, 1)
-        read = read_film(footage, folder, progress=lambda n: progress(0.5 * n / done))
+        read = read_film(footage, folder, correct=correct, progress=lambda n: progress(0.5 * n / done))
         people = [rows for rows in people_in(read, StoredParts(folder)) if _is_usable(rows)]
         if not people:
             raise InputError(
@@ -125,7 +129,7 @@ def _tracked(
     causal: bool,
     progress: Callable[[float], None],
 ) -> Track:
-    person, left_out = _met(rows, view, head)
+    person, left_out, reader = _met(rows, view, head)
     fit_error = fit_rows(rows, folder, head.arrays, person, view, progress=progress)
     first, count = int(rows.frame[0]), int(rows.frame[-1] - rows.frame[0]) + 1
     place = rows.frame - first  # frames in which the person was not found have no row
@@ -141,17 +145,19 @@ def _tracked(
         "nme_468_fitted": float(error[good].mean()) if good.any() else float("nan"),
         "coverage": float(good.mean()),
     }
-    track = _track(head, person, motion, times, trust, quality, footage.fps, sound, view, first)
+    track = _track(head, person, motion, times, trust, quality, reader, footage.fps, sound, view, first)
     return _with_appearance(track, head, rows, footage, view)
 
 
-def _met(rows: Rows, view: View, head: Head) -> tuple[Person, np.ndarray]:
-    """The person, and the errors [n, 468] of their keyframes' landmarks where a fit had not seen them."""
+def _met(rows: Rows, view: View, head: Head) -> tuple[Person, np.ndarray, str]:
+    """The person, the errors [n, 468] of their keyframes' landmarks where a fit had not seen them, and whose landmarks
+    these are."""
     looked_at = rows.take(candidates(rows.trust, KEYFRAMES))
     chosen = farthest_apart(looked_at.landmarks, KEYFRAMES)
     seen, model = [observation_of(looked_at, i, view) for i in chosen], landmark_model(head.arrays)
     person = meet(head.arrays, model, seen)
-    return person, cross_errors(head.arrays, model, seen, one_camera=True, start=person.keyframes)
+    left_out = cross_errors(head.arrays, model, seen, one_camera=True, start=person.keyframes)
+    return person, left_out, reader_of(seen[0])
 
 
 def _with_appearance(track: Track, head: Head, rows: Rows, footage: Footage, view: View) -> Track:
@@ -186,6 +192,7 @@ def _track(
     times: np.ndarray,
     trust: np.ndarray,
     quality: dict[str, float],
+    reader: str,
     fps: Fraction | None,
     sound: Sound | None,
     view: View,
@@ -209,6 +216,7 @@ def _track(
         curves={"tracking": Curves(("trust", "bridged"), np.stack([trust, motion.bridged], 1).astype(np.float32))},
         provenance={
             "made_by": "recon.film",
+            "landmarks": reader,
             "quality": {name: round(value, 5) for name, value in quality.items()},
             "keyframes": len(person.keyframes),
             **({} if view.weak else {"focal_px": {"value": round(focal, 1), "known": view.focal_px is not None}}),

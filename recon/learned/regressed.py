@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -13,6 +14,7 @@ import torch
 from assets.locate import asset_path
 from flame_tools.types import HeadArrays
 from readers.faces import FaceReading
+from readers.following import FaceInFrame
 from readers.landmarks import roi_of_landmarks
 from readers.sampling import Square, sample_square
 from recon.fitting.certainty import widened
@@ -122,6 +124,21 @@ def corrected(
     found = net(*(torch.as_tensor(v)[None].float() for v in (picture.transpose(2, 0, 1), marks)))
     places, logvar = found.marks[0].double().numpy(), found.marks_logvar[0].double().numpy()
     return roi.to_image(places), np.exp(0.5 * logvar) * roi.size
+
+
+class NetworkCorrector:
+    """A network as the `readers.film.Corrector` of a film."""
+
+    def __init__(self, net: Regressor):
+        self.net = net
+        digest = hashlib.sha256()
+        for value in net.state_dict().values():
+            digest.update(np.ascontiguousarray(value.numpy()).data)
+        self.name = f"recon-base {digest.hexdigest()[:16]}"
+
+    def __call__(self, image: np.ndarray, face: FaceInFrame) -> FaceInFrame:
+        landmarks, noise = corrected(self.net, image, face.landmarks, face.iris)
+        return dataclasses.replace(face, landmarks=np.c_[landmarks, face.landmarks[:, 2]], noise=noise)
 
 
 def _axis_angle(rotation: np.ndarray) -> np.ndarray:

@@ -13,6 +13,7 @@ from flame_tools.errors import InputError
 from flame_tools.types import Track
 from readers.readings import read_parts
 from recon.learned.regressed import base_of, corrected
+from recon.learned.regressor import Regressor
 from recon.report.fitted import Fitted
 from render.footage import Footage, is_film, open_footage
 from render.image import read_image
@@ -58,6 +59,11 @@ def source_of(source: Pictured | Sequence[Pictured] | Footage, parts: Path | Non
     if parts is None:
         raise InputError(f"{source.path} is a film and its readings were not given; name the folder that holds them")
     return Source(source.path.name, film=source, parts=parts)
+
+
+def network_of(track: Track) -> Regressor | None:
+    """The network that said where a track's landmarks are."""
+    return base_of(track.head_id) if track.provenance.get("landmarks") == "recon-base" else None
 
 
 def check_fits(track: Track, source: Source) -> None:
@@ -109,7 +115,7 @@ def _in_picture(image: np.ndarray, fitted: Fitted, track: Track) -> np.ndarray |
     error, face = min(near, key=lambda pair: pair[0])
     if error > SAME_FACE:
         return None
-    net = base_of(track.head_id) if track.provenance.get("landmarks") == "recon-base" else None
+    net = network_of(track)
     return face.landmarks[:, :2] if net is None else corrected(net, image, face.landmarks, face.iris)[0]
 
 

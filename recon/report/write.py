@@ -17,6 +17,8 @@ from flame_tools.head import Head
 from flame_tools.licences import licences_of
 from flame_tools.posing import posed_frames
 from flame_tools.types import Track
+from recon.learned.regressed import NetworkCorrector
+from recon.learned.regressor import Regressor
 from recon.report.curves import curves_of
 from recon.report.face_map import webp
 from recon.report.figures import powers_of, residuals_of
@@ -24,7 +26,7 @@ from recon.report.fitted import FittedTrack
 from recon.report.overlay import Shown, cut_of, film_panels, of_picture, panels, tinted
 from recon.report.page import Moving, Still, write_page
 from recon.report.person import Person, person_of
-from recon.report.source import Pictured, Source, check_fits, first_frame, read_landmarks, source_of
+from recon.report.source import Pictured, Source, check_fits, first_frame, network_of, read_landmarks, source_of
 from recon.report.summary import summary
 from render.camera import at_frame
 from render.film import frame_rate
@@ -62,7 +64,7 @@ def write_report(
     if names is None:
         names = ["face"] if len(tracks) == 1 else [f"face {i}" for i in range(1, len(tracks) + 1)]
     with tempfile.TemporaryDirectory() as scratch:
-        opened = _opened(source, parts, Path(scratch), progress)
+        opened = _opened(source, parts, Path(scratch), network_of(tracks[0]), progress)
         people = []
         for name, track in zip(names, tracks, strict=True):
             check_fits(track, opened)
@@ -89,18 +91,19 @@ def write_report(
     return content
 
 
-def _opened(source, parts, scratch: Path, progress: Callable[[float], None]) -> Source:
+def _opened(source, parts, scratch: Path, net: Regressor | None, progress: Callable[[float], None]) -> Source:
     if isinstance(source, (str, os.PathLike)) and is_film(source):
         source = open_footage(source)
     if isinstance(source, Sequence) and not isinstance(source, (str, np.ndarray)) and len(source) == 1:
-        return _opened(source[0], parts, scratch, progress)
+        return _opened(source[0], parts, scratch, net, progress)
     film = not isinstance(source, (str, os.PathLike, np.ndarray, Sequence))
     if not film:
         return source_of(source)
     from readers.film import read_film
 
     folder = Path(parts) if parts is not None else scratch / "parts"
-    for _ in read_film(source, folder, progress=lambda n: progress(0.4 * n / max(source.count, 1))):
+    correct = None if net is None else NetworkCorrector(net)
+    for _ in read_film(source, folder, correct=correct, progress=lambda n: progress(0.4 * n / max(source.count, 1))):
         pass  # what is there already is not read again
     return source_of(source, folder)
 
