@@ -114,8 +114,8 @@ def recon(
 
     is_file = isinstance(image, (str, os.PathLike))
     one = isinstance(image, np.ndarray) or (is_file and not is_film(image))
-    if method != "auto" and not one and not (method == "solve" and is_file):
-        raise InputError(f"method {method!r} is for one photo; films know auto and solve, several photos auto only")
+    if method != "auto" and not one and not is_file:
+        raise InputError(f"method {method!r} is for one photo or film; several photos know auto only")
     if not is_file and not one:
         return _recon_many(
             image, _head(head), focal_px=focal_px, weak=weak, one_moment=one_moment, photometric=photometric

@@ -62,6 +62,8 @@ def track_film(
 
     Raises InputError where no face can be followed, and what open_footage raises.
     """
+    if method not in ("auto", "solve"):
+        raise InputError(f"method {method!r} is none for films; wanted auto or solve, or one photo for regress")
     footage = open_footage(path, fps=fps)
     if focal_px is None and not weak:
         focal_px = focal_from_film(footage)

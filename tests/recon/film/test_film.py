@@ -13,7 +13,7 @@ from flame_tools.posing import posed_frames
 from flame_tools.track_check import check_track
 from flame_tools.track_file import load_track, save_track
 from readers.film import read_film
-from readers.readings import part_files
+from readers.readings import Readings, part_files, read_parts
 from recon.film.fits import FORMAT, VERSION, fits_path, read_fits
 from recon.film.keyframes import choose_keyframes
 from recon.film.live import known_from
@@ -143,6 +143,22 @@ def test_fits_that_are_none_are_refused(tracked, tmp_path):
     cut.write_bytes(whole.read_bytes()[:-100])
     with pytest.raises(FormatError, match="truncated"):
         read_fits(cut, key, size)
+
+
+def test_landmarks_are_the_networks_unless_they_are_to_be_mediapipes(tracked, film, head, parts_of_ten, tmp_path):
+    track, parts = tracked
+    assert track.provenance["landmarks"] == "recon-base"
+    with pytest.raises(InputError, match="other options"):  # what was read otherwise is not gone on from
+        track_film(film, head, parts=parts, method="solve")
+    (plain,) = track_film(film, head, parts=tmp_path / "parts", method="solve")
+    assert plain.provenance["landmarks"] == "MediaPipe"
+    own, read = (Readings.joined(list(read_parts(folder))) for folder in (parts, tmp_path / "parts"))
+    assert np.isfinite(own.noise).all() and np.isnan(read.noise).all()
+    np.testing.assert_array_equal(own.iris, read.iris)
+    apart = np.linalg.norm(own.landmarks - read.landmarks, axis=-1) / np.ptp(read.landmarks[..., 1], axis=1)[:, None]
+    assert 0.003 < np.median(apart) < 0.05
+    with pytest.raises(InputError, match="regress"):
+        track_film(film, head, method="regress")
 
 
 def test_a_film_without_a_face_says_so(head, tmp_path):
