@@ -58,17 +58,8 @@ def track_film(
     """
     footage = open_footage(path, fps=fps)
     focal_px = focal_from_film(footage) if focal_px is None else focal_px
-    with _kept(parts) as folder:
-        done = max(footage.count, 1)
-        read = read_film(footage, folder, progress=lambda n: progress(0.5 * n / done))
-        people = [rows for rows in people_in(read, StoredParts(folder)) if _is_usable(rows)]
-        if not people:
-            raise InputError(
-                f"no face could be followed in {path}; wanted one at least {SMALLEST_FACE_PX} pixels tall, seen in "
-                f"{FEWEST_FRAMES} frames or more"
-            )
-        people.sort(key=lambda rows: (-len(rows), rows.id))
-        people = people if all_faces else people[:1]
+    with kept_parts(parts) as folder:
+        people = people_of(footage, folder, all_faces=all_faces, progress=lambda share: progress(0.5 * share))
         share, sound = 0.5 / len(people), footage.sound()
         return [
             _tracked(rows, folder, footage, sound, head, focal_px=focal_px, causal=causal,
@@ -78,13 +69,36 @@ def track_film(
 
 
 @contextlib.contextmanager
-def _kept(folder: str | os.PathLike | None) -> Iterator[Path]:
+def kept_parts(folder: str | os.PathLike | None) -> Iterator[Path]:
     """A folder for what is read and fitted; a temporary one where None is given."""
     if folder is not None:
         yield Path(folder)
         return
     with tempfile.TemporaryDirectory() as scratch:
         yield Path(scratch)
+
+
+def people_of(
+    footage: Footage,
+    folder: Path,  # where what is read is kept
+    *,
+    all_faces: bool = False,
+    progress: Callable[[float], None] = lambda share: None,
+) -> list[Rows]:
+    """The people of a film, who is seen longest first; only that one unless `all_faces`.
+
+    Raises InputError where no face can be followed.
+    """
+    done = max(footage.count, 1)
+    read = read_film(footage, folder, progress=lambda n: progress(n / done))
+    people = [rows for rows in people_in(read, StoredParts(folder)) if _is_usable(rows)]
+    if not people:
+        raise InputError(
+            f"no face could be followed in {footage.path}; wanted one at least {SMALLEST_FACE_PX} pixels tall, seen in "
+            f"{FEWEST_FRAMES} frames or more"
+        )
+    people.sort(key=lambda rows: (-len(rows), rows.id))
+    return people if all_faces else people[:1]
 
 
 def _is_usable(rows: Rows) -> bool:
@@ -103,7 +117,7 @@ def track_person(
     """One person's Track from what was read of them."""
     parts = [rows.take(slice(a, a + FRAMES_A_PART)) for a in range(0, len(rows), FRAMES_A_PART)]
     (person,) = people_in(parts, parts)
-    with _kept(None) as folder:
+    with kept_parts(None) as folder:
         return _tracked(
             person, folder, footage, footage.sound(), head, focal_px=focal_px, causal=causal, progress=progress
         )

@@ -1,0 +1,225 @@
+"""Photos and films to Tracks by the published networks, whose files the user has.
+
+    network = open_checkpoint("SMIRK_em1.pt")            # recon.networks.face_network
+    (track,) = read_photo(image, head, network)          # or read_film_by("talk.mp4", head, network)
+
+The Tracks are as those of `recon.pipeline` and `recon.film`, but for what the networks do not say: no standard
+deviations, no texture, and a camera that sees the whole head at one depth.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator
+from fractions import Fraction
+
+import numpy as np
+import torch
+
+from flame_tools.errors import InputError
+from flame_tools.head import Head
+from flame_tools.types import Camera, Curves, FaceParams, Track
+from recon.film.motion import LEAST_TRUST
+from recon.film.rows import Rows
+from recon.film.track import kept_parts, people_of
+from recon.fitting.evaluate import IBUG_68
+from recon.fitting.priors import DISTANCE_M
+from recon.networks.codes import FlameCodes, face_params
+from recon.networks.face_network import FaceCodes, FaceNetwork
+from recon.pipeline import check_image, faces_in
+from recon.report.fitted import FittedTrack
+from render.footage import Footage, Sound, frames_at, open_footage
+
+_MOVING = ("expression", "global_rotation", "jaw", "eyelids")
+
+
+def read_photo(
+    image: np.ndarray,  # [H, W, 3] uint8 sRGB
+    head: Head,
+    network: FaceNetwork,
+    *,
+    all_faces: bool = False,
+) -> list[Track]:
+    """One-frame Tracks of the faces in a picture, largest first; only the largest unless `all_faces`.
+
+    Raises InputError where no face can be used or the head is no FLAME, ShapeError where it has too few components.
+    """
+    check_image(image, None)
+    network.check(head)
+    size = (image.shape[1], image.shape[0])
+    readings = faces_in(image, all_faces=all_faces)
+    tracks = []
+    for reading in readings:
+        said = list(network.read([network.cut(image, reading.landmarks)], size))
+        if said[0].camera is None:
+            raise InputError(
+                f"{network.file} says numbers of this face that no camera has; if it is not a training's beginning, "
+                "download it again"
+            )
+        params, camera = _posed(said, np.zeros(1, int), size, head)
+        track = _track(network, head, params, camera, np.zeros(1)).replace(
+            visibility=np.float32([1 - reading.outside])
+        )
+        face = {
+            "score": round(reading.score, 4),
+            "box": reading.box.round(1).tolist(),
+            "unsteadiness": round(reading.unsteadiness, 4),
+        }
+        quality = _errors(track, head, lambda landmarks=reading.landmarks: [(0, landmarks)]) | {"coverage": 1.0}
+        tracks.append(track.replace(provenance=track.provenance | {"quality": quality, "face": face}))
+    return tracks
+
+
+def read_film_by(
+    path: str | os.PathLike,
+    head: Head,
+    network: FaceNetwork,
+    *,
+    all_faces: bool = False,
+    fps: Fraction | int | None = None,  # of a folder of pictures
+    parts: str | os.PathLike | None = None,  # a folder for what is read, to go on from
+    progress: Callable[[float], None] = lambda share: None,
+) -> list[Track]:
+    """Tracks of the people in a film, who is seen longest first; only that one unless `all_faces`.
+
+    Frames, sound and times are as `recon.film.track.track_film`'s. The identity is the mean of what the network says
+    frame by frame; nothing is smoothed. Frames that cannot be trusted hold what was said before: `visibility` and the
+    curves "tracking" tell which.
+
+    Raises InputError where no face can be followed, and what `read_photo` and open_footage raise.
+    """
+    network.check(head)
+    footage = open_footage(path, fps=fps)
+    with kept_parts(parts) as folder:
+        people = people_of(footage, folder, all_faces=all_faces, progress=lambda share: progress(0.5 * share))
+        sound, share = footage.sound(), 0.5 / len(people)
+        return [
+            _person(rows, footage, sound, head, network, lambda s, i=i: progress(0.5 + share * (i + s)))
+            for i, rows in enumerate(people)
+        ]
+
+
+def _person(
+    rows: Rows,
+    footage: Footage,
+    sound: Sound | None,
+    head: Head,
+    network: FaceNetwork,
+    progress: Callable[[float], None],
+) -> Track:
+    first, count = int(rows.frame[0]), int(rows.frame[-1] - rows.frame[0]) + 1
+    trusted = rows.trust >= LEAST_TRUST
+    said, places = [], []
+    for place, one in _said(rows, trusted, footage, network):
+        if one.camera is not None:
+            said.append(one)
+            places.append(place)
+        progress((place + 1) / count)
+    if not said:
+        raise InputError(
+            f"{network.file} says numbers of {footage.path} that no camera has; if it is not a training's beginning, "
+            "download it again"
+        )
+    held = np.searchsorted(places, np.arange(count), side="right") - 1  # the last that was said
+    params, camera = _posed(said, held.clip(0), footage.size, head)
+    trust, bridged = np.zeros(count, np.float32), np.ones(count, bool)
+    trust[rows.frame - first], bridged[places] = rows.trust, False
+    track = _track(network, head, params, camera, np.asarray(footage.times_s[first : first + count])).replace(
+        fps=None if footage.fps is None else footage.fps.as_integer_ratio(),
+        visibility=np.where(bridged, np.float32(0), trust),
+        curves={"tracking": Curves(("trust", "bridged"), np.stack([trust, bridged], 1).astype(np.float32))},
+    )
+    if sound is not None:
+        track = track.replace(audio=sound.samples, audio_rate=sound.rate, audio_start_s=sound.start_s)
+    coverage = {"coverage": round(float(1 - bridged.mean()), 5)}
+    seen = np.isin(rows.frame - first, places)
+    quality = _errors(track, head, lambda: ((n - first, landmarks) for n, landmarks in _marks(rows, seen))) | coverage
+    return track.replace(provenance=track.provenance | {"quality": quality, "first_frame": first})
+
+
+def _said(
+    rows: Rows, trusted: np.ndarray, footage: Footage, network: FaceNetwork
+) -> Iterator[tuple[int, FaceCodes]]:
+    """What the network says of the trusted rows, and in which frame from the person's first on.
+
+    A stretch of frames without a gap is a film of its own.
+    """
+    frames = rows.frame[trusted]
+    edges = [0, *(np.flatnonzero(np.diff(frames) > 1) + 1).tolist(), len(frames)]
+    drawn = zip(_marks(rows, trusted), frames_at(footage, map(int, frames)), strict=True)
+    faces = (network.cut(frame.image, landmarks) for (_, landmarks), frame in drawn)
+    for start, stop in zip(edges, edges[1:], strict=False):
+        stretch = (next(faces) for _ in range(stop - start))
+        for number, said in zip(frames[start:stop], network.read(stretch, footage.size), strict=True):
+            yield int(number - rows.frame[0]), said
+
+
+def _marks(rows: Rows, chosen: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
+    """Numbers of the chosen rows' frames, and their landmarks [468, 2] in pixels; a part in memory at a time."""
+    for (_, readings), (_, where) in zip(rows.by_part(), rows.stretches(), strict=True):
+        for i in np.flatnonzero(chosen[where]):
+            yield int(readings.frame[i]), readings.landmarks[i].astype(np.float64)
+
+
+def _posed(
+    said: list[FaceCodes], frames: np.ndarray, size: tuple[int, int], head: Head
+) -> tuple[FaceParams, Camera]:
+    """What was said as one person's parameters and camera, at frames [T] that name what holds in each.
+
+    The camera looks from the origin through the picture's middle, as that of a fit: where the face is in the picture,
+    its translation says. It stands DISTANCE_M before the camera, since nothing tells how far.
+    """
+
+    def stacked(name: str) -> torch.Tensor | None:
+        values = [getattr(one.codes, name) for one in said]
+        return None if values[0] is None else torch.from_numpy(torch.stack(values).numpy()[frames])
+
+    shape = torch.stack([one.codes.shape for one in said]).double().mean(0).numpy().astype(np.float32)
+    moving = {name: stacked(name) for name in _MOVING}
+    codes = FlameCodes(shape=torch.from_numpy(shape), camera=stacked("camera"), **moving)
+    focal, centre = (np.stack([getattr(one.camera, name) for one in said])[frames] for name in ("focal", "centre"))
+    middle = np.array(size) / 2
+    at = np.concatenate([(centre - middle) / focal * (1, -1), np.full((len(frames), 1), -DISTANCE_M)], 1)
+    params = face_params(codes, head).replace(translation=torch.from_numpy(at))
+    return params.to(head.v_template.dtype), Camera(focal, middle, size, orthographic=True)
+
+
+def _track(network: FaceNetwork, head: Head, params: FaceParams, camera: Camera, times: np.ndarray) -> Track:
+    return Track(
+        head_id=head.arrays.id,
+        params=params,
+        time_s=times,
+        camera=camera,
+        provenance={
+            "made_by": network.system,
+            "checkpoint": {"file": network.file, "sha256": network.sha256},
+            "landmarks": "MediaPipe",
+            "metric_scale": f"the identity that {network.system} says",
+        },
+        licences=tuple(dict.fromkeys((head.arrays.licence, network.licence))),
+    )
+
+
+def _errors(
+    track: Track, head: Head, read: Callable[[], Iterable[tuple[int, np.ndarray]]]
+) -> dict[str, float]:
+    """Mean distances from the landmarks [468, 2 or 3] that were read in some frames, over that between the eyes.
+
+    A figure for each set of landmarks that the head has: nme_468, nme_105 (both MediaPipe's), nme_68, or nme_51.
+    """
+    sets = {"468": np.arange(468), "68": np.array(IBUG_68)}
+    if "68" not in head.arrays.landmarks:
+        sets["51"] = np.array(IBUG_68[17:])
+    if (own := head.arrays.landmarks.get("105")) is not None and len(own.index) and own.index.max() < 468:
+        sets["105"] = own.index
+    figures = {}
+    for name, index in sets.items():
+        if name not in head.arrays.landmarks:
+            continue
+        fitted, at, errors = iter(FittedTrack(track, head, name)), -1, []
+        for place, landmarks in read():
+            while at < place:
+                one, at = next(fitted), at + 1
+            errors.append(float(one.error(landmarks[index, :2]).mean()))
+        figures[f"nme_{name}"] = round(float(np.mean(errors)), 5)
+    return figures
