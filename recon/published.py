@@ -9,6 +9,7 @@ deviations, no texture, and a camera that sees the whole head at one depth.
 
 from __future__ import annotations
 
+import itertools
 import os
 from collections.abc import Callable, Iterable, Iterator
 from fractions import Fraction
@@ -30,7 +31,47 @@ from recon.pipeline import check_image, faces_in
 from recon.report.fitted import FittedTrack
 from render.footage import Footage, Sound, frames_at, open_footage
 
-_MOVING = ("expression", "global_rotation", "jaw", "eyelids")
+_MOVING = ("expression", "global_rotation", "jaw", "camera", "eyelids")
+
+
+class _Said:
+    """What a network said of one person: the sum of identities, and the little that moves, frame by frame."""
+
+    def __init__(self):
+        self.places: list[int] = []  # frames, ascending
+        self.shape = np.zeros(0)
+        self.moving: dict[str, list[np.ndarray]] = {}
+
+    def add(self, place: int, one: FaceCodes) -> None:
+        """Take what was said of a frame, unless it is no face."""
+        if one.camera is None:
+            return
+        self.shape = one.codes.shape.double().numpy() + (self.shape if self.places else 0)
+        self.places.append(place)
+        moving = {name: getattr(one.codes, name) for name in _MOVING}
+        values = {name: value.numpy().copy() for name, value in moving.items() if value is not None}
+        for name, value in (values | {"focal": one.camera.focal, "centre": one.camera.centre}).items():
+            self.moving.setdefault(name, []).append(value)
+
+    def posed(self, count: int, size: tuple[int, int], head: Head, network: FaceNetwork) -> tuple[FaceParams, Camera]:
+        """Parameters and camera at so many frames; where nothing was said, that which was said last holds.
+
+        The camera looks from the origin through the picture's middle, as that of a fit: where the face is in the
+        picture, its translation says. It stands DISTANCE_M before the camera, since nothing tells how far.
+        """
+        if not self.places:
+            raise InputError(
+                f"{network.file} says numbers of this face that no camera has; if it is not a training's beginning, "
+                "download it again"
+            )
+        holds = (np.searchsorted(self.places, np.arange(count), side="right") - 1).clip(0)
+        moving = {name: np.stack(values)[holds] for name, values in self.moving.items()}
+        focal, centre, middle = moving.pop("focal"), moving.pop("centre"), np.array(size) / 2
+        at = np.concatenate([(centre - middle) / focal * (1, -1), np.full((count, 1), -DISTANCE_M)], 1)
+        mean = torch.from_numpy((self.shape / len(self.places)).astype(np.float32))
+        codes = FlameCodes(shape=mean, **{name: torch.from_numpy(values) for name, values in moving.items()})
+        params = face_params(codes, head).replace(translation=torch.from_numpy(at))
+        return params.to(head.v_template.dtype), Camera(focal, middle, size, orthographic=True)
 
 
 def read_photo(
@@ -47,19 +88,14 @@ def read_photo(
     check_image(image, None)
     network.check(head)
     size = (image.shape[1], image.shape[0])
-    readings = faces_in(image, all_faces=all_faces)
     tracks = []
-    for reading in readings:
-        said = list(network.read([network.cut(image, reading.landmarks)], size))
-        if said[0].camera is None:
-            raise InputError(
-                f"{network.file} says numbers of this face that no camera has; if it is not a training's beginning, "
-                "download it again"
-            )
-        params, camera = _posed(said, np.zeros(1, int), size, head)
-        track = _track(network, head, params, camera, np.zeros(1)).replace(
-            visibility=np.float32([1 - reading.outside])
-        )
+    for reading in faces_in(image, all_faces=all_faces):
+        said = _Said()
+        for one in network.read([network.cut(image, reading.landmarks)], size):
+            said.add(0, one)
+        params, camera = said.posed(1, size, head, network)
+        inside = np.float32([1 - reading.outside])
+        track = _track(network, head, params, camera, np.zeros(1)).replace(visibility=inside)
         face = {
             "score": round(reading.score, 4),
             "box": reading.box.round(1).tolist(),
@@ -109,21 +145,13 @@ def _person(
 ) -> Track:
     first, count = int(rows.frame[0]), int(rows.frame[-1] - rows.frame[0]) + 1
     trusted = rows.trust >= LEAST_TRUST
-    said, places = [], []
-    for place, one in _said(rows, trusted, footage, network):
-        if one.camera is not None:
-            said.append(one)
-            places.append(place)
+    said = _Said()
+    for place, one in _faces_said(rows, trusted, footage, network):
+        said.add(place, one)
         progress((place + 1) / count)
-    if not said:
-        raise InputError(
-            f"{network.file} says numbers of {footage.path} that no camera has; if it is not a training's beginning, "
-            "download it again"
-        )
-    held = np.searchsorted(places, np.arange(count), side="right") - 1  # the last that was said
-    params, camera = _posed(said, held.clip(0), footage.size, head)
+    params, camera = said.posed(count, footage.size, head, network)
     trust, bridged = np.zeros(count, np.float32), np.ones(count, bool)
-    trust[rows.frame - first], bridged[places] = rows.trust, False
+    trust[rows.frame - first], bridged[said.places] = rows.trust, False
     track = _track(network, head, params, camera, np.asarray(footage.times_s[first : first + count])).replace(
         fps=None if footage.fps is None else footage.fps.as_integer_ratio(),
         visibility=np.where(bridged, np.float32(0), trust),
@@ -132,12 +160,12 @@ def _person(
     if sound is not None:
         track = track.replace(audio=sound.samples, audio_rate=sound.rate, audio_start_s=sound.start_s)
     coverage = {"coverage": round(float(1 - bridged.mean()), 5)}
-    seen = np.isin(rows.frame - first, places)
+    seen = np.isin(rows.frame - first, said.places)
     quality = _errors(track, head, lambda: ((n - first, landmarks) for n, landmarks in _marks(rows, seen))) | coverage
     return track.replace(provenance=track.provenance | {"quality": quality, "first_frame": first})
 
 
-def _said(
+def _faces_said(
     rows: Rows, trusted: np.ndarray, footage: Footage, network: FaceNetwork
 ) -> Iterator[tuple[int, FaceCodes]]:
     """What the network says of the trusted rows, and in which frame from the person's first on.
@@ -148,7 +176,7 @@ def _said(
     edges = [0, *(np.flatnonzero(np.diff(frames) > 1) + 1).tolist(), len(frames)]
     drawn = zip(_marks(rows, trusted), frames_at(footage, map(int, frames)), strict=True)
     faces = (network.cut(frame.image, landmarks) for (_, landmarks), frame in drawn)
-    for start, stop in zip(edges, edges[1:], strict=False):
+    for start, stop in itertools.pairwise(edges):
         stretch = (next(faces) for _ in range(stop - start))
         for number, said in zip(frames[start:stop], network.read(stretch, footage.size), strict=True):
             yield int(number - rows.frame[0]), said
@@ -159,29 +187,6 @@ def _marks(rows: Rows, chosen: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
     for (_, readings), (_, where) in zip(rows.by_part(), rows.stretches(), strict=True):
         for i in np.flatnonzero(chosen[where]):
             yield int(readings.frame[i]), readings.landmarks[i].astype(np.float64)
-
-
-def _posed(
-    said: list[FaceCodes], frames: np.ndarray, size: tuple[int, int], head: Head
-) -> tuple[FaceParams, Camera]:
-    """What was said as one person's parameters and camera, at frames [T] that name what holds in each.
-
-    The camera looks from the origin through the picture's middle, as that of a fit: where the face is in the picture,
-    its translation says. It stands DISTANCE_M before the camera, since nothing tells how far.
-    """
-
-    def stacked(name: str) -> torch.Tensor | None:
-        values = [getattr(one.codes, name) for one in said]
-        return None if values[0] is None else torch.from_numpy(torch.stack(values).numpy()[frames])
-
-    shape = torch.stack([one.codes.shape for one in said]).double().mean(0).numpy().astype(np.float32)
-    moving = {name: stacked(name) for name in _MOVING}
-    codes = FlameCodes(shape=torch.from_numpy(shape), camera=stacked("camera"), **moving)
-    focal, centre = (np.stack([getattr(one.camera, name) for one in said])[frames] for name in ("focal", "centre"))
-    middle = np.array(size) / 2
-    at = np.concatenate([(centre - middle) / focal * (1, -1), np.full((len(frames), 1), -DISTANCE_M)], 1)
-    params = face_params(codes, head).replace(translation=torch.from_numpy(at))
-    return params.to(head.v_template.dtype), Camera(focal, middle, size, orthographic=True)
 
 
 def _track(network: FaceNetwork, head: Head, params: FaceParams, camera: Camera, times: np.ndarray) -> Track:
@@ -200,9 +205,7 @@ def _track(network: FaceNetwork, head: Head, params: FaceParams, camera: Camera,
     )
 
 
-def _errors(
-    track: Track, head: Head, read: Callable[[], Iterable[tuple[int, np.ndarray]]]
-) -> dict[str, float]:
+def _errors(track: Track, head: Head, read: Callable[[], Iterable[tuple[int, np.ndarray]]]) -> dict[str, float]:
     """Mean distances from the landmarks [468, 2 or 3] that were read in some frames, over that between the eyes.
 
     A figure for each set of landmarks that the head has: nme_468, nme_105 (both MediaPipe's), nme_68, or nme_51.

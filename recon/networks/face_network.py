@@ -72,10 +72,8 @@ class FaceNetwork:
 
     def check(self, head: Head) -> None:
         """Raise InputError or ShapeError unless the head is a FLAME that has all that the network gives."""
-        square = Square(0.5, 0.5, 1.0)
-        black = FaceCrop(
-            torch.zeros(1, 3, SIZE, SIZE), square, torch.zeros(1, 3, ALIGNED, ALIGNED) if self.system == "EMICA" else None
-        )
+        alike = torch.zeros(1, 3, ALIGNED, ALIGNED) if self.system == "EMICA" else None
+        black = FaceCrop(torch.zeros(1, 3, SIZE, SIZE), Square(0.5, 0.5, 1.0), alike)
         (said,) = self.read([black], (1, 1))
         face_params(said.codes, head)
 
