@@ -257,6 +257,8 @@ def recon_(
 
     if len(images) > 1 and (all or any(is_film(image) for image in images)):
         raise InputError("several pictures must be photos of one person; give a film, or --all faces of a photo, alone")
+    if page and checkpoint is not None:
+        raise InputError("--report compares 468 landmarks, and FLAME heads have no such; leave it out")
     source = images if len(images) > 1 else images[0]
     places, report = places_of(out, images[0].stem, format)
     inputs = {"image": str(images[0]) if len(images) == 1 else [str(i) for i in images], "all": all, "head": head}
