@@ -29,6 +29,7 @@ from recon.networks.codes import FlameCodes, face_params
 from recon.networks.face_network import FaceCodes, FaceNetwork
 from recon.pipeline import check_image, faces_in
 from recon.report.fitted import FittedTrack
+from render.camera import at_frame
 from render.footage import Footage, Sound, frames_at, open_footage
 
 _MOVING = ("expression", "global_rotation", "jaw", "camera", "eyelids")
@@ -95,7 +96,7 @@ def read_photo(
             said.add(0, one)
         params, camera = said.posed(1, size, head, network)
         inside = np.float32([1 - reading.outside])
-        track = _track(network, head, params, camera, np.zeros(1)).replace(visibility=inside)
+        track = _track(network, head, params, at_frame(camera, 0), np.zeros(1)).replace(visibility=inside)
         face = {
             "score": round(reading.score, 4),
             "box": reading.box.round(1).tolist(),
