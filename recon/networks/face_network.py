@@ -74,8 +74,7 @@ class FaceNetwork:
         """Raise InputError or ShapeError unless the head is a FLAME that has all that the network gives."""
         alike = torch.zeros(1, 3, ALIGNED, ALIGNED) if self.system == "EMICA" else None
         black = FaceCrop(torch.zeros(1, 3, SIZE, SIZE), Square(0.5, 0.5, 1.0), alike)
-        (said,) = self.read([black], (1, 1))
-        face_params(said.codes, head)
+        face_params(self._codes([black]), head)
 
     def read(
         self,

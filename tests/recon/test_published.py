@@ -13,7 +13,7 @@ import torch
 import emberface
 import emberface_cli
 from assets.locate import asset_path
-from flame_tools.errors import InputError, ShapeError
+from flame_tools.errors import FormatError, InputError, ShapeError
 from flame_tools.head import Head
 from flame_tools.load import load_head
 from flame_tools.track_check import check_track
@@ -247,12 +247,11 @@ class Evil:
         (lambda data, path: path.unlink(missing_ok=True), "is not a file"),
     ],
 )
-def test_files_that_are_none_are_refused(capsys, flame, smirk, tmp_path, monkeypatch, spoilt, said):
+def test_files_that_are_none_are_refused(astronaut, flame_head, smirk, tmp_path, monkeypatch, spoilt, said):
     monkeypatch.chdir(tmp_path)
     spoilt(smirk.read_bytes(), tmp_path / "x.pt")
-    options = ["--head", flame, "--checkpoint", tmp_path / "x.pt", "-o", tmp_path / "out"]
-    line = refused(capsys, "recon", asset_path("astronaut"), *options)
-    assert "x.pt" in line and said in line
+    with pytest.raises(FormatError, match=rf"x\.pt.*{said}"):
+        emberface.recon(astronaut, head=flame_head, checkpoint=tmp_path / "x.pt")
     assert {file.name for file in tmp_path.iterdir()} <= {"x.pt"}
 
 
@@ -275,21 +274,22 @@ def test_heads_that_are_not_of_the_network(smirk, flame_head, astronaut, head):
 @pytest.mark.parametrize(
     ("options", "named"),
     [
-        (["--method", "solve", "--focal", "500"], "method, focal"),
-        (["--photometric", "--one-moment"], "photometric, one-moment"),
-        (["--causal"], "causal"),
-        ([asset_path("astronaut")], "several photos"),
+        ({"method": "solve", "focal_px": 500.0}, "method, focal"),
+        ({"photometric": True, "one_moment": True}, "photometric, one-moment"),
+        ({"causal": True}, "causal"),
     ],
 )
-def test_choices_that_a_checkpoint_does_not_leave(capsys, flame, smirk, tmp_path, options, named):
-    arguments = ["recon", asset_path("astronaut"), *options, "--head", flame, "--checkpoint", smirk, "-o", tmp_path]
-    line = refused(capsys, *arguments)
-    assert f"beside a checkpoint there is no choice of {named}:" in line
-    assert not list(tmp_path.iterdir())
+def test_choices_that_a_checkpoint_does_not_leave(astronaut, flame_head, smirk, options, named):
+    with pytest.raises(InputError, match=f"beside a checkpoint there is no choice of {named}:"):
+        emberface.recon(astronaut, head=flame_head, checkpoint=smirk, **options)
+    with pytest.raises(InputError, match="no choice of several photos"):
+        emberface.recon([astronaut, astronaut], head=flame_head, checkpoint=smirk)
 
 
-def test_a_page_and_its_own_file_are_refused(capsys, flame, smirk, tmp_path):
+def test_what_the_command_refuses(capsys, flame, smirk, tmp_path):
     arguments = ["recon", asset_path("astronaut"), "--head", flame, "--checkpoint", smirk]
+    assert "no choice of focal" in refused(capsys, *arguments, "-o", tmp_path / "out", "--focal", "500")
+    assert not list(tmp_path.iterdir())
     assert "FLAME heads have no such" in refused(capsys, *arguments, "-o", tmp_path, "--report")
     kept = tmp_path / "model.glb"
     kept.write_bytes(smirk.read_bytes())

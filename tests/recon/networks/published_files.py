@@ -12,7 +12,6 @@ from recon.networks.deca import Deca
 from recon.networks.emica import Emica
 from recon.networks.smirk import Smirk
 from recon.networks.spectre import Spectre
-from recon.networks.teaser_generator import Teaser
 from tests.recon.networks.golden import noise
 from tests.recon.networks.test_checkpoints import as_inferno, grouped, lightning, training
 
@@ -48,20 +47,15 @@ def _says(weights: dict[str, Tensor], layer: str, at: int) -> dict[str, Tensor]:
                       f"{layer}.bias": bias}  # fmt: skip
 
 
-def _smirk(place: str) -> Callable[[dict[str, Tensor]], dict[str, Tensor]]:
-    return lambda weights: _says(weights, f"{place}.pose_encoder.pose_cam_layers.0", 3)
-
-
-def _small_smirk() -> Smirk:
-    return Smirk(shapes=100, generator=False)
+def _says_smirk(weights: dict[str, Tensor]) -> dict[str, Tensor]:
+    return _says(weights, "smirk_encoder.pose_encoder.pose_cam_layers.0", 3)
 
 
 _FILES = {
     "DECA": (Deca, lambda w: training(_says(w, "E_flame.layers.2", 206))),
     "SPECTRE": (Spectre, lambda w: grouped(_says(w, "E_flame.layers.2", 206))),
     "EMICA": (Emica, lambda w: lightning(as_inferno(_says(w, "coarse.layers.2", 53)), "")),
-    "SMIRK": (_small_smirk, _smirk("smirk_encoder")),
-    "TEASER": (lambda: Teaser(generator=False), _smirk("teaser_encoder")),
+    "SMIRK": (lambda: Smirk(shapes=100, generator=False), _says_smirk),
 }
 
 
