@@ -89,6 +89,7 @@ def recon(
     photometric: bool = False,
     causal: bool = False,
     parts: PathLike | None = None,
+    weak: bool = False,
     checkpoint: PathLike | None = None,
     progress: Callable[[float], None] = lambda share: None,
 ) -> Track | list[Track]:
@@ -105,7 +106,8 @@ def recon(
 
     With `all_faces` a list of Tracks: the largest face of a photo first, of a film who is seen longest. `focal_px` is
     the camera's focal length in pixels; where it is not given, a photo's EXIF data or what a phone wrote into a film is
-    asked, then a common lens is assumed.
+    asked, then a common lens is assumed. A `weak` camera (weak perspective, as DECA and SMIRK have) has none and sees
+    the whole head at one depth: the Track's is orthographic, in pixels a metre.
 
     A `checkpoint` is a published file of DECA, EMOCA, EMICA, SMIRK, SPECTRE or TEASER, whose network then says all of
     a photo or a film, on a FLAME head; see docs/recon_networks.md.
@@ -118,8 +120,8 @@ def recon(
     one = isinstance(image, np.ndarray) or (is_file and not is_film(image))
     if checkpoint is not None:
         chosen = {
-            "several photos": not (is_file or one), "method": method != "auto", "focal": focal_px is not None,
-            "photometric": photometric, "one-moment": one_moment, "causal": causal,
+            "several photos": not (is_file or one), "method": method != "auto", "camera": weak,
+            "focal": focal_px is not None, "photometric": photometric, "one-moment": one_moment, "causal": causal,
         }  # fmt: skip
         if any(chosen.values()):
             raise InputError(
@@ -138,25 +140,30 @@ def recon(
     if method != "auto" and not one:
         raise InputError(f"method {method!r} is for one photo; films and several photos know auto only")
     if not is_file and not one:
-        return _recon_many(image, _head(head), focal_px=focal_px, one_moment=one_moment, photometric=photometric)
+        return _recon_many(
+            image, _head(head), focal_px=focal_px, weak=weak, one_moment=one_moment, photometric=photometric
+        )
     if not one:
         from recon.film.track import track_film
 
         model = _head(head)
         tracks = track_film(
-            image, model, all_faces=all_faces, focal_px=focal_px, parts=parts, causal=causal, progress=progress
-        )
+            image, model, all_faces=all_faces, focal_px=focal_px, parts=parts, causal=causal, weak=weak,
+            progress=progress,
+        )  # fmt: skip
         return tracks if all_faces else tracks[0]
     from recon.pipeline import reconstruct
 
     pixels = read_image(image) if is_file else image
-    if focal_px is None and is_file:
+    if focal_px is None and is_file and not weak:
         focal_px = focal_from_exif(image)
-    tracks = reconstruct(pixels, _head(head), all_faces=all_faces, focal_px=focal_px, method=method)
+    tracks = reconstruct(pixels, _head(head), all_faces=all_faces, focal_px=focal_px, method=method, weak=weak)
     return tracks if all_faces else tracks[0]
 
 
-def _recon_many(images: Sequence[PathLike | np.ndarray], head: Head, *, focal_px: float | None, **known: bool) -> Track:
+def _recon_many(
+    images: Sequence[PathLike | np.ndarray], head: Head, *, focal_px: float | None, weak: bool, **known: bool
+) -> Track:
     from recon.fitting.focal import focal_from_exif
     from recon.fitting.observation import View
     from recon.pictures import reconstruct_many
@@ -166,8 +173,8 @@ def _recon_many(images: Sequence[PathLike | np.ndarray], head: Head, *, focal_px
     for image in images:
         is_file = not isinstance(image, np.ndarray)
         pixels.append(read_image(image) if is_file else image)
-        focal = focal_from_exif(image) if focal_px is None and is_file else focal_px
-        views.append(View((pixels[-1].shape[1], pixels[-1].shape[0]), focal))
+        focal = focal_from_exif(image) if focal_px is None and is_file and not weak else focal_px
+        views.append(View((pixels[-1].shape[1], pixels[-1].shape[0]), focal, weak=weak))
     return reconstruct_many(pixels, head, views=views, **known)
 
 

@@ -39,6 +39,7 @@ from emberface_options import (
     Names,
     Out,
     OwnHead,
+    Perspective,
     Registered,
     Seed,
     Shapes,
@@ -236,6 +237,9 @@ def recon_(
     method: Annotated[
         str, typer.Option("--method", help="Of one photo: auto, solve (MediaPipe's landmarks), regress (at a glance).")
     ] = "auto",
+    camera: Annotated[
+        Perspective, typer.Option("--camera", help="weak: the whole head at one depth, as DECA and SMIRK see it.")
+    ] = Perspective.perspective,
     focal: Annotated[float | None, typer.Option("--focal", help="The camera's focal length in pixels.")] = None,
     causal: Annotated[bool, typer.Option("--causal", help="Smooth a film without looking ahead.")] = False,
     parts: Annotated[
@@ -262,7 +266,7 @@ def recon_(
     source = images if len(images) > 1 else images[0]
     places, report = places_of(out, images[0].stem, format)
     inputs = {"image": str(images[0]) if len(images) == 1 else [str(i) for i in images], "all": all, "head": head}
-    inputs |= {} if checkpoint is None else {"checkpoint": str(checkpoint)}
+    inputs |= {"camera": camera.value} if checkpoint is None else {"checkpoint": str(checkpoint)}
     reads = images if checkpoint is None else [*images, checkpoint]
     page_place = [report.with_suffix(".html")] if page else []
     both = page and is_film(images[0])
@@ -274,6 +278,7 @@ def recon_(
             options = {
                 "all_faces": all, "focal_px": focal, "method": method, "one_moment": one_moment,
                 "photometric": photometric, "causal": causal, "parts": parts, "checkpoint": checkpoint,
+                "weak": camera is Perspective.weak,
             }  # fmt: skip
             found = emberface.recon(source, head=model, progress=job.share, **options)
             tracks = found if all else [found]

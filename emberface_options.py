@@ -68,6 +68,12 @@ class Registered(StrEnum):
     auto, yes, no = "auto", "yes", "no"
 
 
+class Perspective(StrEnum):
+    """What `recon --camera` takes."""
+
+    perspective, weak = "perspective", "weak"
+
+
 class View(StrEnum):
     """What `render --view` takes."""
 

@@ -191,9 +191,7 @@ class Benchmark:
             self.lists[f"corr_{name}"].append(corr)
             self.lists[f"corr_{name}_{expression.kind}"].append(corr)
             self.lists[f"corr_{name}_{expression.name.replace(' ', '_')}"].append(corr)
-        covariance = getattr(found, "covariance", None)
-        covariance = np.diag(found.sd**2) if covariance is None else covariance
-        errors, spread = self.compared.errors_and_covariance(placed, truth, covariance)
+        errors, spread = self.compared.errors_and_covariance(placed, truth, found.sd)
         self.lists[f"coverage_{name}"].append(coverage(errors, np.sqrt(np.einsum("nii->ni", spread))))
         normals = self.compared.normals(placed.expressed)
         along = np.einsum("ni,nij,nj->n", normals, spread, normals)

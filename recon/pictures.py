@@ -13,7 +13,7 @@ from flame_tools.head import Head
 from flame_tools.types import Camera, FaceParams, Track
 from readers.faces import read_faces
 from recon.fitting.evaluate import IBUG_68, cross_errors, errors
-from recon.fitting.fit import LandmarkFit, fit_many
+from recon.fitting.fit import fit_many
 from recon.fitting.observation import Observation, View
 from recon.learned.regressor import Regressor
 from recon.pipeline import check_image, landmark_model, network_for, observe, params_of, reader_of, trouble
@@ -43,6 +43,8 @@ def reconstruct_many(
     if not 1 <= len(images) <= MOST_PICTURES:
         raise InputError(f"{len(images)} pictures were given; wanted 1 to {MOST_PICTURES} of one person")
     views = views or [View((image.shape[1], image.shape[0])) for image in images]
+    if len({view.weak for view in views}) > 1:
+        raise InputError("some cameras are of weak perspective and some are not; wanted one kind for all pictures")
     net = network_for(head.arrays.id)
     numbered = enumerate(zip(images, views, strict=True), 1)
     seen = [_observe(image, view, net, i) for i, (image, view) in numbered]
@@ -54,8 +56,11 @@ def reconstruct_many(
 
         fits = refine(head.arrays, model, images, seen, fits, one_moment=one_moment).fits
     params = _together([params_of(f, f.unknowns, unknown=0.0, dtype=head.v_template.dtype) for f in fits])
-    std = _together([params_of(f, f.sd, unknown=float("nan"), dtype=head.v_template.dtype) for f in fits])
-    cameras = [_camera(f, s) for f, s in zip(fits, seen, strict=True)]
+    sds = [s.view.told(f.sd, f.layout) for f, s in zip(fits, seen, strict=True)]
+    std = _together(
+        [params_of(f, sd, unknown=float("nan"), dtype=params.shape.dtype) for f, sd in zip(fits, sds, strict=True)]
+    )
+    cameras = [s.view.camera(f.focal) for f, s in zip(fits, seen, strict=True)]
     with torch.no_grad():
         vertices = head.vertices(params).cpu().numpy().astype(np.float64)
     taken = fuse_appearance(map(PosedView, images, vertices, cameras, seen), head.arrays)
@@ -68,6 +73,7 @@ def reconstruct_many(
             np.stack([c.focal for c in cameras]),
             np.stack([c.centre for c in cameras]),
             cameras[best].size,
+            cameras[best].orthographic,
             world_to_camera=np.stack([c.world_to_camera for c in cameras]),
         ),
         std=std,
@@ -104,13 +110,6 @@ def _observe(image: np.ndarray, view: View, net: Regressor | None, number: int) 
     if why is not None:
         raise InputError(f"picture {number}: {why}")
     return observe(image, readings[0], view, net)
-
-
-def _camera(found: LandmarkFit, seen: Observation) -> Camera:
-    pose = Camera.__dataclass_fields__["world_to_camera"].default_factory()
-    if seen.view.world_to_camera is not None:
-        pose = np.asarray(seen.view.world_to_camera, np.float64)
-    return Camera(np.full(2, found.focal), seen.view.middle, seen.view.size, world_to_camera=pose)
 
 
 def _together(frames: list[FaceParams]) -> FaceParams:

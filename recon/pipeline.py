@@ -12,7 +12,7 @@ from flame_tools.kept import kept_with_head
 from flame_tools.types import Camera, FaceParams, HeadArrays, Track
 from readers.faces import FaceReading, read_faces
 from readers.teeth import teeth_together
-from recon.fitting.evaluate import Score, cross_score, errors, score_of
+from recon.fitting.evaluate import IBUG_68, Score, cross_score, errors, score_of
 from recon.fitting.fit import LandmarkFit, fit
 from recon.fitting.landmark_model import LandmarkModel
 from recon.fitting.observation import Observation, View, observed
@@ -33,6 +33,7 @@ def reconstruct(
     all_faces: bool = False,
     focal_px: float | None = None,  # where it is known, from EXIF (recon.fitting.focal) or calibration
     method: str = "auto",  # one of METHODS
+    weak: bool = False,  # weak perspective, as DECA and SMIRK see
 ) -> list[Track]:
     """One-frame Tracks of the faces in a picture, largest first; only the largest unless `all_faces`.
 
@@ -43,16 +44,21 @@ def reconstruct(
     `method` auto fits to the landmarks where recon-base says that they are, solve to those that MediaPipe reads;
     regress does not fit at all: recon-base tells the parameters, and no landmark is left out of the score. For heads
     that recon-base does not know auto is solve.
+
+    A `weak` camera sees the whole head at one depth. In the Track it is an orthographic one, and the head stands 1.2 m
+    before it, since nothing says how far it is; `provenance["weak_perspective"]` has it in DECA's and SMIRK's terms.
     """
     check_image(image, focal_px)
+    view = View((image.shape[1], image.shape[0]), focal_px, weak=weak)
+    if weak and method == "regress":
+        raise InputError("regress sees in perspective; leave --method out, and the face is fitted in weak perspective")
     net = network_for(head.arrays.id, method)
-    height, width = image.shape[:2]
     usable = faces_in(image, all_faces=all_faces)
     tracks = []
     with one_blas_thread():
         model = landmark_model(head.arrays)
         for reading in usable:
-            seen = observe(image, reading, View((width, height), focal_px), net)
+            seen = observe(image, reading, view, net)
             if method == "regress":
                 found = regressed(net, head.arrays, model, image, reading, seen)
                 score = score_of(found, errors(found, seen.landmarks))
@@ -168,8 +174,8 @@ def _track(
 ) -> Track:
     dtype = head.v_template.dtype
     params = params_of(found, found.unknowns, unknown=0.0, dtype=dtype)
-    std = params_of(found, found.sd, unknown=float("nan"), dtype=dtype)
-    camera = Camera(np.full(2, found.focal), seen.view.middle, seen.view.size)
+    std = params_of(found, seen.view.told(found.sd, found.layout), unknown=float("nan"), dtype=dtype)
+    camera = seen.view.camera(found.focal)
     with torch.no_grad():
         vertices = head.vertices(params)[0].cpu().numpy().astype(np.float64)
     taken = take_appearance(image, head.arrays, vertices, camera, seen)
@@ -200,7 +206,25 @@ def _track(
             },
             "iris_srgb": taken.iris.tolist(),
             "metric_scale": "iris of 11.7 mm" + ("" if seen.view.focal_px is None else " and a known focal length"),
-            "focal_px": {"value": round(found.focal, 1), "known": seen.view.focal_px is not None},
+            **_scale_of(camera, params, reading, seen),
         },
         licences=(head.arrays.licence,),
     )
+
+
+def _scale_of(camera: Camera, params: FaceParams, reading: FaceReading, seen: Observation) -> dict:
+    """What provenance says of a camera: its focal length, or what the networks of weak perspective would call it."""
+    if not camera.orthographic:
+        return {"focal_px": {"value": round(float(camera.focal[0]), 1), "known": seen.view.focal_px is not None}}
+    from recon.networks.codes import camera_code
+    from recon.networks.crop import MARGINS, face_square
+
+    told = {}
+    for name, marks in (("deca", reading.landmarks[list(IBUG_68)]), ("smirk", reading.landmarks)):
+        square = face_square(marks, MARGINS[name])
+        code = camera_code(camera, params.translation[0].double(), square)
+        told[name] = {
+            "square": [round(v, 2) for v in (square.x, square.y, square.size)],
+            "camera": code.numpy().round(5).tolist(),
+        }
+    return {"weak_perspective": told}

@@ -24,6 +24,7 @@ from recon.film.motion import LEAST_TRUST
 from recon.film.rows import Rows
 from recon.film.track import kept_parts, people_of
 from recon.fitting.evaluate import IBUG_68
+from recon.fitting.observation import View
 from recon.fitting.priors import DISTANCE_M
 from recon.networks.codes import FlameCodes, face_params
 from recon.networks.face_network import FaceCodes, FaceNetwork
@@ -67,12 +68,12 @@ class _Said:
             )
         holds = (np.searchsorted(self.places, np.arange(count), side="right") - 1).clip(0)
         moving = {name: np.stack(values)[holds] for name, values in self.moving.items()}
-        focal, centre, middle = moving.pop("focal"), moving.pop("centre"), np.array(size) / 2
-        at = np.concatenate([(centre - middle) / focal * (1, -1), np.full((count, 1), -DISTANCE_M)], 1)
+        focal, centre, view = moving.pop("focal"), moving.pop("centre"), View(size, weak=True)
+        at = np.concatenate([(centre - view.middle) / focal * (1, -1), np.full((count, 1), -DISTANCE_M)], 1)
         mean = torch.from_numpy((self.shape / len(self.places)).astype(np.float32))
         codes = FlameCodes(shape=mean, **{name: torch.from_numpy(values) for name, values in moving.items()})
         params = face_params(codes, head).replace(translation=torch.from_numpy(at))
-        return params.to(head.v_template.dtype), Camera(focal, middle, size, orthographic=True)
+        return params.to(head.v_template.dtype), view.camera(focal[:, 0])
 
 
 def read_photo(

@@ -427,6 +427,18 @@ def test_odd_but_good_pictures_are_read(make, capsys, tmp_path):
     assert {p.name for p in (tmp_path / "out").iterdir()} == {"photo.face.npz", "photo.glb", "photo.report.json"}
 
 
+def test_weak_perspective_is_asked_for_and_cannot_be_joined_with_everything(capsys, tmp_path):
+    weak = ["recon", str(asset_path("astronaut")), "-o", str(tmp_path / "out"), "--camera", "weak"]
+    assert "a focal length or a place was given" in refused(capsys, tmp_path, *weak, "--focal", "700")
+    assert "regress sees in perspective" in refused(capsys, tmp_path, *weak, "--method", "regress")
+    assert "perspective" in refused(capsys, tmp_path, *weak[:-1], "fisheye")
+    assert emberface_cli.run([*weak, "--format", "glb,png", "--report", "--json"]) == 0
+    report = json.loads(capsys.readouterr().out)
+    assert report["inputs"]["camera"] == "weak" and report["quality"]["report"]["people"][0]["pixels_per_m"]
+    track = emberface.load(tmp_path / "out" / "astronaut.face.npz")
+    assert track.camera.orthographic and (tmp_path / "out" / "astronaut.glb").stat().st_size > 1e5
+
+
 # --- sounds ---------------------------------------------------------------------------------------------------------
 
 

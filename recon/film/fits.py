@@ -24,7 +24,7 @@ from recon.film.person import AFRESH, Person, follow
 from recon.film.rows import Rows
 from recon.fitting.observation import USUAL, FitOptions, View, observed
 
-FORMAT, VERSION = "emberface.fits", 1
+FORMAT, VERSION = "emberface.fits", 2
 _MAX_BYTES = 1 << 30
 LONGEST = 256  # frames of a stretch in which the person was not seen
 
@@ -55,7 +55,7 @@ def fit_rows(
     progress: Callable[[float], None] = lambda share: None,
 ) -> np.ndarray:
     """Fit every row, stretch by stretch, into files of `folder`; those that are there are left. Their errors [R]."""
-    seen_as = (view.size, view.focal_px, view.middle)
+    seen_as = (view.size, view.focal_px, view.middle, *(["weak"] if view.weak else []))
     base = _digest(_of_head(head), person.shape, person.log_focal, *seen_as, options, AFRESH)
     error = np.empty(len(rows))
     for number, where in rows.stretches():

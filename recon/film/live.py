@@ -270,14 +270,16 @@ def known_from(track: Track, head: Head) -> Person:
 
     Raises InputError where it says nothing of its camera, or is of another head.
     """
-    if track.head_id != head.arrays.id or track.camera is None:
+    camera = track.camera
+    if track.head_id != head.arrays.id or camera is None or camera.orthographic:
+        unlike = " and has no camera" if camera is None else " and of weak perspective" if camera.orthographic else ""
         raise InputError(
-            f"the track is of head {track.head_id!r}{'' if track.camera else ' and has no camera'}; wanted one "
-            f"that was tracked from pictures, of head {head.arrays.id!r}"
+            f"the track is of head {track.head_id!r}{unlike}; wanted one "
+            f"that was tracked from pictures in perspective, of head {head.arrays.id!r}"
         )
     shape = track.params.shape.double().cpu().numpy()
     sd = np.full_like(shape, np.nan) if track.std is None else track.std.shape.double().cpu().numpy()
-    focal = float(np.ravel(track.camera.focal)[0])
+    focal = float(np.ravel(camera.focal)[0])
     return Person(shape, sd, float(np.log(focal)), landmark_model(head.arrays).of_person(shape), [])
 
 

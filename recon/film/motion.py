@@ -103,8 +103,9 @@ def joined_stretches(
     for i, part in found:
         mean[spans[i]] = np.clip(part.mean, low, high)
         sd[spans[i]] = np.sqrt(np.where(bridged[spans[i], None], usual, weigh.alone(i)) + part.variance)
-    mean[:, lay.log_focal] = np.median(np.concatenate(focal), 0) if len(sampled) else 0.0
-    sd[:, lay.log_focal] = 0
+    if not sampled[:, lay.log_focal].any():  # one for all frames
+        mean[:, lay.log_focal] = np.median(np.concatenate(focal), 0) if len(sampled) else 0.0
+        sd[:, lay.log_focal] = 0
     return Motion(mean, sd, bridged)
 
 

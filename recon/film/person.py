@@ -11,6 +11,7 @@ import numpy as np
 
 from flame_tools.threads import default_threads, run_tasks
 from flame_tools.types import HeadArrays
+from recon.fitting.certainty import widened
 from recon.fitting.fit import LandmarkFit, fit_many, starting_pose
 from recon.fitting.landmark_model import LandmarkModel, Layout
 from recon.fitting.least_squares import Problem
@@ -29,7 +30,7 @@ class Person:
 
     shape: np.ndarray  # [S] in SD
     shape_sd: np.ndarray  # [S]
-    log_focal: float  # of pixels
+    log_focal: float  # of pixels; in weak perspective each frame has its own
     model: LandmarkModel  # of this person alone: its layout has no identity
     keyframes: list[LandmarkFit]
 
@@ -44,7 +45,7 @@ class FrameFit:
     """One frame's face."""
 
     unknowns: np.ndarray  # [K] of Person.layout
-    variance: np.ndarray  # [K] of the frame alone; 0 where a bound holds
+    variance: np.ndarray  # [K] of the frame alone, as LandmarkFit.sd; 0 where a bound holds
     error: float  # mean distance of the landmarks over the distance between the eyes
 
 
@@ -96,7 +97,9 @@ def fit_frame(
     from recon.fitting.face_numba import solve_face
 
     model, lay = person.model, person.layout
-    seen = dataclasses.replace(seen, view=dataclasses.replace(seen.view, focal_px=float(np.exp(person.log_focal))))
+    if not seen.view.weak:  # that has a scale of its own in every frame
+        view = dataclasses.replace(seen.view, focal_px=float(np.exp(person.log_focal)))
+        seen = dataclasses.replace(seen, view=view)
     rounds = (("all", FOLLOW_STEPS),)
     if start is None or _error(model, start, seen) > NEAR:
         start, rounds = starting_pose(model, seen), (("pose", 10), ("all", options.steps), ("all", options.steps))
@@ -111,7 +114,7 @@ def fit_frame(
         unknowns, variance, _, _ = solve_face(
             model.terms, targets, known, Problem.cauchy, active, unknowns, steps, TOLERANCE
         )
-    return FrameFit(unknowns, variance, _error(model, unknowns, seen))
+    return FrameFit(unknowns, widened(np.sqrt(variance), sd) ** 2, _error(model, unknowns, seen))
 
 
 def _error(model: LandmarkModel, unknowns: np.ndarray, seen: Observation) -> float:

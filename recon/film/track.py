@@ -15,7 +15,7 @@ import torch
 from flame_tools.blas import one_blas_thread
 from flame_tools.errors import InputError
 from flame_tools.head import Head
-from flame_tools.types import Camera, Curves, Track
+from flame_tools.types import Curves, Track
 from readers.film import FRAMES_A_PART, read_film
 from readers.readings import Readings
 from recon.film.fits import FramesOfFits, fit_rows, observation_of
@@ -31,6 +31,7 @@ from recon.pipeline import SMALLEST_FACE_PX, landmark_model
 from recon.texture.appearance import fuse_appearance
 from recon.texture.frames import choose_texture_frames, held_still
 from recon.texture.posed_view import PosedView
+from render.camera import at_frame
 from render.footage import Footage, Sound, frames_at, open_footage
 
 KEYFRAMES = 12
@@ -46,23 +47,27 @@ def track_film(
     fps: Fraction | int | None = None,  # of a folder of pictures
     parts: str | os.PathLike | None = None,  # a folder for what is read and fitted, to go on from
     causal: bool = False,
+    weak: bool = False,  # weak perspective, as DECA and SMIRK see
     progress: Callable[[float], None] = lambda share: None,
 ) -> list[Track]:
     """Tracks of the people in a film, who is seen longest first; only that one unless `all_faces`.
 
     Each Track has the film's own frames from the first to the last in which the person is seen, one identity, one
     focal length, and the film's sound. Frames that cannot be trusted are bridged: `visibility` and the curves
-    "tracking" tell which. `causal` smooths without looking ahead, as a live picture would be.
+    "tracking" tell which. `causal` smooths without looking ahead, as a live picture would be. A `weak` camera sees the
+    whole head at one depth: in the Track it is orthographic, with its pixels a metre in each frame.
 
     Raises InputError where no face can be followed, and what open_footage raises.
     """
     footage = open_footage(path, fps=fps)
-    focal_px = focal_from_film(footage) if focal_px is None else focal_px
+    if focal_px is None and not weak:
+        focal_px = focal_from_film(footage)
+    view = View(footage.size, focal_px, weak=weak)
     with kept_parts(parts) as folder:
         people = people_of(footage, folder, all_faces=all_faces, progress=lambda share: progress(0.5 * share))
         share, sound = 0.5 / len(people), footage.sound()
         return [
-            _tracked(rows, folder, footage, sound, head, focal_px=focal_px, causal=causal,
+            _tracked(rows, folder, footage, sound, head, view=view, causal=causal,
                      progress=lambda s, i=i: progress(0.5 + share * (i + s)))
             for i, rows in enumerate(people)
         ]  # fmt: skip
@@ -112,15 +117,14 @@ def track_person(
     *,
     focal_px: float | None = None,
     causal: bool = False,
+    weak: bool = False,
     progress: Callable[[float], None] = lambda share: None,
 ) -> Track:
     """One person's Track from what was read of them."""
     parts = [rows.take(slice(a, a + FRAMES_A_PART)) for a in range(0, len(rows), FRAMES_A_PART)]
-    (person,) = people_in(parts, parts)
+    (person,), view = people_in(parts, parts), View(footage.size, focal_px, weak=weak)
     with kept_parts(None) as folder:
-        return _tracked(
-            person, folder, footage, footage.sound(), head, focal_px=focal_px, causal=causal, progress=progress
-        )
+        return _tracked(person, folder, footage, footage.sound(), head, view=view, causal=causal, progress=progress)
 
 
 @one_blas_thread()
@@ -131,11 +135,10 @@ def _tracked(
     sound: Sound | None,
     head: Head,
     *,
-    focal_px: float | None,
+    view: View,
     causal: bool,
     progress: Callable[[float], None],
 ) -> Track:
-    view = View(footage.size, focal_px)
     person, left_out = _met(rows, view, head)
     fit_error = fit_rows(rows, folder, head.arrays, person, view, progress=progress)
     first, count = int(rows.frame[0]), int(rows.frame[-1] - rows.frame[0]) + 1
@@ -182,7 +185,8 @@ def _with_appearance(track: Track, head: Head, rows: Rows, footage: Footage, vie
             with torch.no_grad():
                 params = track.params.frame(slice(int(place[row]), int(place[row]) + 1))
                 vertices = head.vertices(params)[0].cpu().numpy().astype(np.float64)
-            yield PosedView(frame.image, vertices, track.camera, observation_of(readings, i, view))
+            camera = at_frame(track.camera, int(place[row]))
+            yield PosedView(frame.image, vertices, camera, observation_of(readings, i, view))
 
     taken = fuse_appearance(views(), head.arrays)
     made = {"iris_srgb": taken.iris.tolist(), "texture_from": numbers[taken.best], "texture_frames": numbers}
@@ -202,24 +206,26 @@ def _track(
     first_frame: int,
 ) -> Track:
     dtype = head.v_template.dtype
-    focal = float(np.exp(person.log_focal))
+    each = np.exp(motion.unknowns[:, person.layout.log_focal.start])
+    focal = each if view.weak else float(np.exp(person.log_focal))
+    std = view.told(motion.sd, person.layout)
     audio = {} if sound is None else {
         "audio": sound.samples, "audio_rate": sound.rate, "audio_start_s": sound.start_s,
     }  # fmt: skip
     return Track(
         head_id=head.arrays.id,
         params=params_of_rows(person, motion.unknowns, person.shape, unknown=0.0, dtype=dtype),
-        std=params_of_rows(person, motion.sd, person.shape_sd, unknown=float("nan"), dtype=dtype),
+        std=params_of_rows(person, std, person.shape_sd, unknown=float("nan"), dtype=dtype),
         time_s=times,
         fps=None if fps is None else (fps.numerator, fps.denominator),
-        camera=Camera(np.full(2, focal), view.middle, view.size),
+        camera=view.camera(focal),
         visibility=np.where(motion.bridged, 0.0, trust).astype(np.float32),
         curves={"tracking": Curves(("trust", "bridged"), np.stack([trust, motion.bridged], 1).astype(np.float32))},
         provenance={
             "made_by": "recon.film",
             "quality": {name: round(value, 5) for name, value in quality.items()},
             "keyframes": len(person.keyframes),
-            "focal_px": {"value": round(focal, 1), "known": view.focal_px is not None},
+            **({} if view.weak else {"focal_px": {"value": round(focal, 1), "known": view.focal_px is not None}}),
             "first_frame": first_frame,
         },
         licences=(head.arrays.licence,),

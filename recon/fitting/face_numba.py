@@ -109,7 +109,7 @@ def _step(hessian, gradient, free, damping, x, low, high, lower, ids, step):
 def _free_of(x, gradient, low, high, active, free):
     """Active unknowns that no bound holds back."""
     for k in range(len(x)):
-        stuck = (x[k] <= low[k] and gradient[k] > 0) or (x[k] >= high[k] and gradient[k] < 0)
+        stuck = (x[k] <= low[k] and gradient[k] > 0) or (x[k] >= high[k] and gradient[k] < 0) or low[k] == high[k]
         free[k] = active[k] and not stuck
 
 

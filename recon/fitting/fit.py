@@ -18,6 +18,7 @@ from flame_tools.blas import one_blas_thread
 from flame_tools.errors import InputError
 from flame_tools.types import HeadArrays
 from recon.fitting.arrow import SharedSolution, solve_shared
+from recon.fitting.certainty import widened
 from recon.fitting.landmark_model import LandmarkModel, Layout
 from recon.fitting.observation import USUAL, FitOptions, Observation
 from recon.fitting.priors import DISTANCE_M, FOCAL_OVER_LONG_SIDE
@@ -32,20 +33,15 @@ class LandmarkFit:
 
     layout: Layout
     unknowns: np.ndarray  # [K]
-    covariance: np.ndarray  # [K, K] from the solver's Hessian; 0 where a bound holds
+    sd: np.ndarray  # [K] standard deviations (`certainty.widened`); 0 where a bound holds
     projected: np.ndarray  # [468, 2] pixels
     eye_distance: float  # pixels: projected 3D distance between the eye joints
     weights: np.ndarray  # [468] trust the fit gave each landmark
     steps: int
 
     @property
-    def sd(self) -> np.ndarray:
-        """[K] standard deviations; 0 where a bound holds."""
-        return np.sqrt(np.diag(self.covariance))
-
-    @property
     def focal(self) -> float:
-        """Pixels."""
+        """Pixels; in weak perspective pixels a metre."""
         return float(np.exp(self.unknowns[self.layout.log_focal][0]))
 
 
@@ -63,9 +59,11 @@ def starting_pose(model: LandmarkModel, seen: Observation) -> np.ndarray:
     depth = focal / scale
     if view.focal_px is None and depth < DISTANCE_M / 2:  # a tight crop: the photographer stood farther away
         focal, depth = focal * DISTANCE_M / 2 / depth, DISTANCE_M / 2
+    if view.weak:
+        focal, depth = scale, DISTANCE_M
     middle, target = rest.mean(0), seen.landmarks.mean(0)
     root = model.joint_template[0]
-    at = np.append((target - view.middle) * depth / focal, depth)
+    at = np.append((target - view.middle) / scale, depth)
     turn, at = view.rotation.T @ turn, view.rotation.T @ (at - view.shift)  # into the world
     unknowns[lay.rotation] = _axis_angle(turn)
     unknowns[lay.translation] = at - (turn @ (middle - root) + root)
@@ -108,20 +106,15 @@ def fit_many(
             f"{sum(calibrated)} of {len(seen)} pictures have a camera of known place; wanted all of them, each with "
             "its focal length, or none"
         )
-    common = np.zeros(lay.size, bool)
-    common[lay.shape] = True
-    for part in (lay.expression, lay.jaw, lay.eyes, lay.eyelids):
-        common[part] = one_moment or any(calibrated)
-    for part in (lay.rotation, lay.translation):
-        common[part] = any(calibrated)
-    common[lay.log_focal] = one_camera
+    common = shared_unknowns(lay, seen, one_moment=one_moment, one_camera=one_camera)
     # What is shared is known as well as by so many fewer pictures as their errors are alike; of a focal length, which
     # landmarks tell poorly, a second picture tells no more than the first.
     fewer = np.where(common, 1 + (len(seen) - 1) * options.alike, 1.0)
-    fewer[lay.log_focal] = len(seen) if one_camera else 1
+    fewer[lay.log_focal] = len(seen) if common[lay.log_focal] else 1
     unknowns = np.stack([starting_pose(model, s) for s in seen]) if start is None else start.copy()
     active = np.zeros(lay.size, bool)
     active[lay.rotation] = active[lay.translation] = True
+    active[lay.log_focal] = any(s.view.weak for s in seen)  # instead of a distance
     solution: SharedSolution | None = None
     stages = (("pose", 10), ("all", options.steps), ("all", options.steps))
     for stage, steps in stages if start is None else stages[2:]:
@@ -133,11 +126,26 @@ def fit_many(
         )
         unknowns = solution.x
     fits = []
-    for s, x, covariance, (_, weights) in zip(seen, unknowns, solution.covariance(), posed, strict=True):
+    for s, x, covariance, (problem, weights) in zip(seen, unknowns, solution.covariance(), posed, strict=True):
         projected = s.view.project(model.points(x)[model.slices["468"]], float(np.exp(x[lay.log_focal][0])))
-        covariance = covariance * np.sqrt(fewer[:, None] * fewer)
-        fits.append(LandmarkFit(lay, x, covariance, projected, eye_distance(model, x, s), weights, solution.steps))
+        sd = widened(np.sqrt(np.diag(covariance) * fewer), problem.sd)
+        fits.append(LandmarkFit(lay, x, sd, projected, eye_distance(model, x, s), weights, solution.steps))
     return fits
+
+
+def shared_unknowns(
+    layout: Layout, seen: Sequence[Observation], *, one_moment: bool = False, one_camera: bool = False
+) -> np.ndarray:
+    """[K] bool: the unknowns that are one for all pictures. In weak perspective each has a scale of its own."""
+    calibrated = all(s.view.world_to_camera is not None for s in seen)
+    shared = np.zeros(layout.size, bool)
+    shared[layout.shape] = True
+    for part in (layout.expression, layout.jaw, layout.eyes, layout.eyelids):
+        shared[part] = one_moment or calibrated
+    for part in (layout.rotation, layout.translation):
+        shared[part] = calibrated
+    shared[layout.log_focal] = one_camera and not any(s.view.weak for s in seen)
+    return shared
 
 
 def _axis_angle(rotation: np.ndarray) -> np.ndarray:

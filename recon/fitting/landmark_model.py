@@ -35,7 +35,7 @@ class Layout:
     eyelids: slice  # 2: left, right
     rotation: slice  # 3: global axis-angle
     translation: slice  # 3: metres
-    log_focal: slice  # 1: log of pixels
+    log_focal: slice  # 1: log of pixels; in weak perspective of pixels a metre
     size: int
 
     @staticmethod

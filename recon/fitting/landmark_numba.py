@@ -45,8 +45,8 @@ class Targets(NamedTuple):
     lower: np.ndarray  # [P]
     closer: np.ndarray  # [P, 2] pixels by which a gap is smaller than it is read
     gap: np.ndarray  # [P] a pixel in standard deviations
-    rotation: np.ndarray  # [3, 3] of the world into the camera's axes
-    shift: np.ndarray  # [3] metres
+    rotation: np.ndarray  # [3, 3] of the world into the camera's axes, and
+    shift: np.ndarray  # [3] metres, as in recon.fitting.observation.View.axes
     iris_radius: np.ndarray  # [2] pixels: right, left
 
 

@@ -34,7 +34,7 @@ class Problem:
 
 def free_of(x: np.ndarray, gradient: np.ndarray, low: np.ndarray, high: np.ndarray) -> np.ndarray:
     """Unknowns that a bound does not hold back: inside, or pulled inwards."""
-    return ~(((x <= low) & (gradient > 0)) | ((x >= high) & (gradient < 0)))
+    return ~(((x <= low) & (gradient > 0)) | ((x >= high) & (gradient < 0)) | (low == high))
 
 
 def total_cost(problem: Problem, x: np.ndarray) -> float:

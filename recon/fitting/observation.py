@@ -4,10 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from flame_tools.errors import InputError
+from flame_tools.types import Camera
 from readers.faces import FaceReading
+
+if TYPE_CHECKING:
+    from recon.fitting.landmark_model import Layout
 
 TO_CAMERA = np.diag([1.0, -1.0, -1.0])  # world (y up, z towards the viewer) to OpenCV axes
 
@@ -47,6 +53,14 @@ class View:
     focal_px: float | None = None
     centre: np.ndarray | None = None  # [2] pixels: the principal point; the picture's middle where None
     world_to_camera: np.ndarray | None = None  # [4, 4] in OpenCV axes, of a calibrated set
+    weak: bool = False  # weak perspective: the whole head lies at one depth, of which nothing is known
+
+    def __post_init__(self):
+        if self.weak and not (self.focal_px is None and self.world_to_camera is None):
+            raise InputError(
+                "a focal length or a place was given to a camera of weak perspective, which has neither; leave it "
+                "out, or fit in perspective"
+            )
 
     @property
     def middle(self) -> np.ndarray:
@@ -68,10 +82,40 @@ class View:
         """[3] metres: where the camera stands in the world."""
         return -self.rotation.T @ self.shift
 
+    @property
+    def axes(self) -> tuple[np.ndarray, np.ndarray]:
+        """Matrix [3, 3] and shift [3] that take the world to x, y and the depth they are divided by.
+
+        In weak perspective that is 1 everywhere: the last row of an affine camera (Hartley and Zisserman 2004, 6.3).
+        """
+        if not self.weak:
+            return self.rotation, self.shift
+        return self.rotation * [[1.0], [1.0], [0.0]], np.append(self.shift[:2], 1.0)
+
     def project(self, points: np.ndarray, focal: float) -> np.ndarray:
-        """World points [n, 3] -> pixels [n, 2]."""
-        camera = points @ self.rotation.T + self.shift
+        """World points [n, 3] -> pixels [n, 2]. In weak perspective `focal` is in pixels a metre."""
+        matrix, shift = self.axes
+        camera = points @ matrix.T + shift
         return focal * camera[:, :2] / camera[:, 2:] + self.middle
+
+    def sight(self, points: np.ndarray) -> np.ndarray:
+        """World points [n, 3] -> unit vectors [n, 3] from each towards the camera."""
+        if self.weak:
+            return np.broadcast_to(-self.rotation[2], points.shape)
+        towards = self.place - points
+        return towards / np.linalg.norm(towards, axis=1, keepdims=True)
+
+    def told(self, sd: np.ndarray, layout: Layout) -> np.ndarray:
+        """Standard deviations [..., K] of a fit, NaN for what such a camera does not tell: how far away the head is."""
+        if not self.weak:
+            return sd
+        return np.where(np.arange(layout.size) == layout.translation.stop - 1, np.nan, sd)
+
+    def camera(self, focal: float | np.ndarray) -> Camera:
+        """The camera of a focal length, or of one for each frame [T]; in weak perspective an orthographic one."""
+        pose = np.eye(4)
+        pose[:3, :3], pose[:3, 3] = self.rotation, self.shift
+        return Camera(np.stack([focal, focal], -1), self.middle, self.size, self.weak, pose)
 
 
 @dataclass(frozen=True)

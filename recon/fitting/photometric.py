@@ -18,8 +18,9 @@ import numpy as np
 from flame_tools.blas import one_blas_thread
 from flame_tools.errors import ShapeError
 from flame_tools.types import HeadArrays
-from recon.fitting.fit import LandmarkFit
-from recon.fitting.landmark_model import LandmarkModel, Layout
+from recon.fitting.certainty import widened
+from recon.fitting.fit import LandmarkFit, shared_unknowns
+from recon.fitting.landmark_model import LandmarkModel
 from recon.fitting.least_squares import Problem
 from recon.fitting.observation import USUAL, FitOptions, Observation
 from recon.fitting.photometric_joint import USUAL_PHOTOMETRIC, Joint, PhotometricOptions
@@ -64,8 +65,8 @@ def refine(
     if problems is None:
         problems = [landmark_problem(head, model, s, x, options)[0] for s, x in zip(seen, start, strict=True)]
     fewer = np.where(shared, 1 + (len(seen) - 1) * options.alike, 1.0)
-    fewer[lay.log_focal] = len(seen) if one_camera else 1
-    sds = [p.sd / np.sqrt(fewer) for p in problems]
+    fewer[lay.log_focal] = len(seen) if shared[lay.log_focal] else 1
+    usual, sds = problems[0].sd, [p.sd / np.sqrt(fewer) for p in problems]
     sds[1:] = [np.where(shared, np.inf, sd) for sd in sds[1:]]
     problems = [dataclasses.replace(p, sd=sd) for p, sd in zip(problems, sds, strict=True)]
     joint = Joint(skin_samples(head), images, seen, problems, start, shared, photometric)
@@ -77,25 +78,10 @@ def refine(
     for s, old, place, covariance in zip(seen, fits, joint.place, joint.covariance(), strict=True):
         x = joint.z[place]
         projected = s.view.project(model.points(x)[model.slices["468"]], float(np.exp(x[lay.log_focal][0])))
-        covariance = covariance * np.sqrt(fewer[:, None] * fewer)
+        sd = widened(np.sqrt(np.diag(covariance) * fewer), usual)
         steps = old.steps + joint.steps
-        refined.append(LandmarkFit(lay, x, covariance, projected, eye_distance(model, x, s), old.weights, steps))
+        refined.append(LandmarkFit(lay, x, sd, projected, eye_distance(model, x, s), old.weights, steps))
     return Refined(refined, joint.z[joint.lights], joint.robust, (before, joint.cost()))
-
-
-def shared_unknowns(
-    layout: Layout, seen: Sequence[Observation], *, one_moment: bool = False, one_camera: bool = False
-) -> np.ndarray:
-    """[K] bool: the unknowns that are one for all pictures, as `recon.fitting.fit.fit_many` has them."""
-    calibrated = all(s.view.world_to_camera is not None for s in seen)
-    shared = np.zeros(layout.size, bool)
-    shared[layout.shape] = True
-    for part in (layout.expression, layout.jaw, layout.eyes, layout.eyelids):
-        shared[part] = one_moment or calibrated
-    for part in (layout.rotation, layout.translation):
-        shared[part] = calibrated
-    shared[layout.log_focal] = one_camera
-    return shared
 
 
 def _check(images: Sequence[np.ndarray], seen: Sequence[Observation], fits: Sequence[LandmarkFit]) -> None:

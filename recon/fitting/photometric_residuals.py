@@ -92,7 +92,8 @@ def shown(
     """The log albedo of all samples; with `change` its derivatives, too."""
     lay, points = samples.model.layout, samples.model.points(x)
     focal = float(np.exp(x[lay.log_focal][0]))
-    camera = points @ view.rotation.T + view.shift
+    matrix, shift = view.axes
+    camera = points @ matrix.T + shift
     depth = np.maximum(camera[:, 2:], 1e-3)
     image = focal * camera[:, :2] / depth
     seen = picture.at(image + view.middle)
@@ -111,7 +112,7 @@ def shown(
     by_camera = np.concatenate([focal * slope, -(image * slope).sum(1, keepdims=True)], 1) / depth
     by_normal = -bright * np.einsum("k,nkc->nc", light, harmonics_change(normal))
     by_normal = (by_normal - normal * (by_normal * normal).sum(1, keepdims=True)) / length
-    pulled = samples.pull_back(points, by_normal, by_camera @ view.rotation)
+    pulled = samples.pull_back(points, by_normal, by_camera @ matrix)
     rows = np.arange(len(points)) if rows is None else rows
     by_unknowns = pulled[rows].astype(change.dtype) @ change
     by_unknowns[:, lay.log_focal] += (image * slope).sum(1)[rows, None]
@@ -125,16 +126,12 @@ def change_of(samples: SkinSamples, x: np.ndarray) -> np.ndarray:
 
 def seen_well(samples: SkinSamples, view: View, x: np.ndarray) -> np.ndarray:
     """[M] in [0, 1]: which samples the picture shows, squarely, with all their neighbours in front."""
-    from flame_tools.types import Camera
     from render.camera import project
 
     points, focal = samples.model.points(x), float(np.exp(x[samples.model.layout.log_focal][0]))
-    pose = np.eye(4)
-    pose[:3, :3], pose[:3, 3] = view.rotation, view.shift
-    camera = Camera(np.full(2, focal), view.middle, view.size, world_to_camera=pose)
+    camera = view.camera(focal)
     front = visible(project(points, camera), points, samples.triangles, camera)
     hidden = np.zeros(len(points))
     np.maximum.at(hidden, samples.triangles, (1 - front)[samples.triangles].max(1, keepdims=True))
-    sight = unit(view.place - points)
-    facing = (unit(samples.normals(points)) * sight).sum(1)
+    facing = (unit(samples.normals(points)) * view.sight(points)).sum(1)
     return (1 - hidden) * smooth_step(facing, *FACING) * samples.used

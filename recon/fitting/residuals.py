@@ -60,7 +60,9 @@ def expected(
     lay, view = model.layout, seen.view
     mean, sd = prior(head, lay, together=seen.together)
     low, high = bounds(head, lay)
-    if view.focal_px is None:
+    if view.weak:  # pixels a metre are as free as a distance; the head is put where portraits are taken
+        low[lay.translation][2] = high[lay.translation][2] = -DISTANCE_M
+    elif view.focal_px is None:
         mean[lay.log_focal], sd[lay.log_focal] = np.log(FOCAL_OVER_LONG_SIDE * max(view.size)), FOCAL_LOG_SD
     else:
         low[lay.log_focal] = high[lay.log_focal] = np.log(view.focal_px)
@@ -76,6 +78,7 @@ def targets_of(
     view = seen.view
     marks, irises = model.slices["468"], model.slices["iris"]
     unit = eye_distance(model, at, seen)
+    matrix, shift = view.axes
     weights = landmark_trust() * _facing(model, at, seen, options.far_side) * seen.trust
     metric = np.empty((470, 2, 2))
     if seen.noise is None:
@@ -103,8 +106,8 @@ def targets_of(
         lower=lower,
         closer=closer,
         gap=both / (options.gap_noise * unit),
-        rotation=np.ascontiguousarray(view.rotation, np.float64),
-        shift=np.ascontiguousarray(view.shift, np.float64),
+        rotation=np.ascontiguousarray(matrix, np.float64),
+        shift=np.ascontiguousarray(shift, np.float64),
         iris_radius=np.ascontiguousarray(seen.iris_radius, np.float64),
     )
     return targets, weights
@@ -152,7 +155,8 @@ def eye_distance(model: LandmarkModel, unknowns: np.ndarray, seen: Observation) 
     """The 3D distance between the eye joints, in pixels at their depth."""
     left, right = model.joints(unknowns)[3:5]
     focal = np.exp(unknowns[model.layout.log_focal][0])
-    depth = seen.view.rotation[2] @ (left + right) / 2 + seen.view.shift[2]
+    matrix, shift = seen.view.axes
+    depth = matrix[2] @ (left + right) / 2 + shift[2]
     return float(np.linalg.norm(left - right) * focal / depth)
 
 
@@ -183,7 +187,5 @@ def _facing(model: LandmarkModel, at: np.ndarray, seen: Observation, least: floa
     outward = (rest - axis) * (1.0, 0.0, 1.0)
     outward /= np.linalg.norm(outward, axis=1, keepdims=True)
     turned = outward @ rotation_matrix(at[model.layout.rotation]).T
-    view = seen.view.place - model.points(at)[model.slices["468"]]
-    view /= np.linalg.norm(view, axis=1, keepdims=True)
-    cosine = (turned * view).sum(1)
+    cosine = (turned * seen.view.sight(model.points(at)[model.slices["468"]])).sum(1)
     return least + (1 - least) * np.clip((cosine + 0.05) / 0.4, 0, 1)

@@ -15,10 +15,11 @@ from flame_tools.types import HeadArrays
 from readers.faces import FaceReading
 from readers.landmarks import roi_of_landmarks
 from readers.sampling import Square, sample_square
+from recon.fitting.certainty import widened
 from recon.fitting.fit import LandmarkFit
 from recon.fitting.landmark_model import LandmarkModel, rotation_matrix
 from recon.fitting.observation import Observation, View
-from recon.fitting.priors import FOCAL_OVER_LONG_SIDE, bounds
+from recon.fitting.priors import FOCAL_OVER_LONG_SIDE, bounds, prior
 from recon.fitting.residuals import eye_distance
 from recon.learned.crop import CUT, TIGHT, CropCamera, anchor_of
 from recon.learned.regressor import Regressor, load_regressor, marks_of
@@ -87,11 +88,11 @@ def regressed(
     (found,) = expected(net, head, model, [(image, reading.landmarks, reading.iris, view)])
     lay = model.layout
     unknowns = np.clip(found.mean, *bounds(head, lay))
-    sd = np.where(np.isfinite(found.sd), found.sd, 0.0)
+    sd, usual = np.where(np.isfinite(found.sd), found.sd, 0.0), prior(head, lay)[1]
     focal = float(np.exp(unknowns[lay.log_focal][0]))
     projected = view.project(model.points(unknowns)[model.slices["468"]], focal)
     unit = eye_distance(model, unknowns, seen)
-    return LandmarkFit(lay, unknowns, np.diag(sd**2), projected, unit, np.ones(468), 0)
+    return LandmarkFit(lay, unknowns, widened(sd, usual), projected, unit, np.ones(468), 0)
 
 
 def base_of(head_id: str) -> Regressor | None:

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from flame_tools.errors import ShapeError
+from flame_tools.errors import InputError, ShapeError
 from flame_tools.flame_only import flame_only
 from flame_tools.head import Head
 from flame_tools.types import Camera, FaceParams
@@ -99,3 +99,26 @@ def image_camera(
         raise ShapeError(f"camera is {list(camera.shape)} for a crop turned by {square.angle}; wanted [3] and upright")
     unit = crop_camera(camera, 1)
     return Camera(unit.focal * square.size, square.to_image(unit.centre), size, orthographic=True)
+
+
+def camera_code(
+    camera: Camera,  # orthographic, of an image; it looks along -z of the world
+    translation: Tensor,  # [..., 3] of the head in the world, metres: the codes have none
+    square: Square,  # the crop that a network would see, upright
+) -> Tensor:  # [..., 3] s, x, y; float64
+    """The inverse of `image_camera`: what a network would have said of a head that was fitted in weak perspective.
+
+    Heads differ in where their origin lies; x and y compare with a network's on FLAME heads alone, s on all.
+    Raises InputError for a camera with a focal length: it sees near parts larger, and no s, x and y say so.
+    """
+    if not camera.orthographic:
+        raise InputError("the camera sees in perspective, which no s, x and y tell; fit with --camera weak")
+    pose = np.asarray(camera.world_to_camera, np.float64)
+    if square.angle or not np.allclose(pose[..., :3, :3], np.diag([1.0, -1.0, -1.0])):
+        raise InputError("the crop or the camera is turned; wanted an upright crop, and a camera that looks along -z")
+    focal = torch.as_tensor(np.asarray(camera.focal, np.float64)[..., :1])
+    apart = torch.as_tensor(np.asarray(camera.centre, np.float64) - (square.x, square.y)) / focal
+    shift = torch.as_tensor(pose[..., :2, 3])
+    move = translation[..., :2].double() + (apart + shift) * torch.tensor([1.0, -1.0])
+    scale = 2 * focal / square.size
+    return torch.cat([scale.expand_as(move[..., :1]), move], -1)

@@ -33,9 +33,10 @@ function openFigures() {
   $("numbers").replaceChildren(...boxes);
   const said = who.warnings.map(({ code, text }) => made("li", text, MILD.includes(code) ? "mild" : ""));
   $("warnings").replaceChildren(...(said.length ? said : [made("li", "Nothing stands out.", "mild")]));
-  const { identity, focal_px: focal } = who;
+  const { identity, focal_px: focal, pixels_per_m: scale } = who;
   const rows = [
-    ["focal length", `${number(focal.value, 0)} px${focal.known === false ? ", estimated" : focal.known ? ", given" : ""}`],
+    scale ? ["weak perspective", `${number(scale.value, 0)} px/m`]
+      : ["focal length", `${number(focal.value, 0)} px${focal.known === false ? ", estimated" : focal.known ? ", given" : ""}`],
     ["size from", who.metric_scale ?? "iris of 11.7 mm"],
     ["identity", `${identity.components} components, RMS ${number(identity.rms)} sd`],
     ["told by the pictures", identity.told == null ? "–" : `${percent(identity.told, 0)} of its variance`],

@@ -53,7 +53,8 @@ def summary(
             "acceleration_mm_s2": {k: None if v is None else round(v, 1) for k, v in found.jitter_mm_s2.items()},
             "bands": _bands(found, powers),
         },
-        "focal_px": _focal(track),
+        "focal_px": None if track.camera.orthographic else _focal(track),
+        "pixels_per_m": _focal(track) if track.camera.orthographic else None,
         "metric_scale": _text(track, "metric_scale"),
         "identity": _identity(track, head),
         "warnings": [vars(one) for one in warnings_of(track, found, yaw.values, yaw.sd)],
@@ -71,7 +72,7 @@ def _bands(found: Residuals, powers: dict[str, Power]) -> dict[str, list[dict]]:
 
 
 def _focal(track: Track) -> dict:
-    """In pixels; `known` where it was given, None where nobody says."""
+    """In pixels, or pixels a metre; `known` where it was given, None where nobody says."""
     focal = np.atleast_1d(np.asarray(track.camera.focal, np.float64)[..., 0])
     known = figures_in(track, "focal_px").get("known")
     return {

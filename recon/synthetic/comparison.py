@@ -12,8 +12,9 @@ from flame_tools.surface.correspondence import correspond
 from flame_tools.surface.nearest import Surface
 from flame_tools.surface.registration import at_vertices
 from flame_tools.types import HeadArrays
+from recon.fitting.certainty import place_covariance
 from recon.fitting.landmark_model import LandmarkModel
-from recon.synthetic.measures import place_covariance, surface_distance
+from recon.synthetic.measures import surface_distance
 
 CERTAIN = 0.5  # least confidence of the correspondence
 RIDGE = 0.02  # mm^2, the variance of a coordinate in the bound: keeps identities near where the face says nothing
@@ -70,11 +71,12 @@ class Comparison:
         expressed, jacobian = self._model.points_and_jacobian(still)
         return Placed(self._model.points(rest), expressed, jacobian)
 
-    def errors_and_covariance(self, placed: Placed, truth, covariance: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Errors [n, 3] in the fitted head's frame, rigidly aligned, and the fit's covariance [n, 3, 3] of them."""
+    def errors_and_covariance(self, placed: Placed, truth, sd: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Errors [n, 3] in the fitted head's frame, rigidly aligned, and the covariance [n, 3, 3] that a fit whose
+        unknowns have deviations `sd` [K] expects of them."""
         true = self.places(truth.expressed)
         errors = placed.expressed - align(true, placed.expressed, kind="rigid")(true)
-        return errors, place_covariance(placed.jacobian, covariance, placed.expressed, aligned="rigid")
+        return errors, place_covariance(placed.jacobian, sd, placed.expressed)
 
     def normals(self, points: np.ndarray) -> np.ndarray:
         """[n, 3] unit normals of the compared face, lying at `points` [n, 3]."""

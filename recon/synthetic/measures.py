@@ -52,38 +52,6 @@ def displacement_correlation(
     return float(share @ (a * b) / np.sqrt(spread)) if spread > 0 else 0.0
 
 
-def place_covariance(
-    jacobian: np.ndarray,  # [n, 3, K] how the places move with the unknowns
-    covariance: np.ndarray,  # [K, K] of the unknowns; standard deviations alone: np.diag(sd**2)
-    places: np.ndarray,  # [n, 3] metres
-    *,
-    aligned: str | None = None,  # "rigid" or "similarity": what is not counted, as errors after that alignment
-) -> np.ndarray:
-    """Covariance [n, 3, 3] of each place, metres^2, in the frame of the places."""
-    n, _, k = jacobian.shape
-    if covariance.shape != (k, k) or places.shape != (n, 3):
-        raise ShapeError(
-            f"the covariance is {list(covariance.shape)} and places are {list(places.shape)}; "
-            f"wanted [{k}, {k}] and [{n}, 3] as the Jacobian {list(jacobian.shape)} says"
-        )
-    values, vectors = np.linalg.eigh(covariance)
-    moves = jacobian.reshape(3 * n, k) @ (vectors * np.sqrt(np.maximum(values, 0)))
-    if aligned is not None:
-        free = np.linalg.qr(_alignment_moves(places, aligned))[0]
-        moves = moves - free @ (free.T @ moves)
-    moves = moves.reshape(n, 3, k)
-    return moves @ moves.transpose(0, 2, 1)
-
-
-def _alignment_moves(places: np.ndarray, kind: str) -> np.ndarray:
-    """[3 n, 6 or 7] how places move with small shifts, turns and, of a similarity, growth."""
-    arms = places - places.mean(0)
-    shifts = np.tile(np.eye(3), (len(places), 1))
-    turns = np.stack([np.cross(axis, arms).ravel() for axis in np.eye(3)], 1)
-    columns = [shifts, turns] + ([arms.ravel()[:, None]] if kind == "similarity" else [])
-    return np.concatenate(columns, 1)
-
-
 def coverage(errors: np.ndarray, sd: np.ndarray) -> tuple[float, float]:
     """The shares of errors within the 68 % and the 95 % intervals of their standard deviations [...]."""
     size = np.abs(errors) / np.maximum(sd, 1e-12)

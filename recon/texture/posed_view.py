@@ -123,8 +123,11 @@ def _depth_image(vertices: np.ndarray, pixels: np.ndarray, faces: np.ndarray, ca
     )
     clip = to_clip(vertices, crop)
     _, _, depth = rasterize_numba(clip[None], np.ascontiguousarray(faces, np.int32), (height, width))
-    near, far = NEAR_M, FAR_M
-    metres = 2 * far * near / ((far + near) - np.minimum(depth[0], 1) * (far - near))
+    near, far, depth = NEAR_M, FAR_M, np.minimum(depth[0], 1)
+    if camera.orthographic:
+        metres = ((far + near) + depth * (far - near)) / 2
+    else:
+        metres = 2 * far * near / ((far + near) - depth * (far - near))
     return _DepthImage(metres, low, scale)
 
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 
-from flame_tools.types import Camera
-
 DARKNESS, HUE = (0.3, 0.6), (0.05, 0.1)  # between which a colour stops being skin: logarithm of its light, its hue
 
 
@@ -24,11 +22,6 @@ def unit(vectors: np.ndarray) -> np.ndarray:
 def smooth_step(values: np.ndarray, low: float, high: float) -> np.ndarray:
     t = np.clip((values - low) / (high - low), 0, 1)
     return t * t * (3 - 2 * t)
-
-
-def camera_place(camera: Camera) -> np.ndarray:
-    pose = np.asarray(camera.world_to_camera)
-    return -pose[:3, :3].T @ pose[:3, 3]
 
 
 def unlike_skin(colours: np.ndarray, tone: np.ndarray) -> np.ndarray:

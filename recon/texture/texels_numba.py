@@ -125,12 +125,13 @@ def look_up(
         nz = at[a, 5] * u + at[b, 5] * v + at[c, 5] * w
         shorter = 1 / max(math.sqrt(nx * nx + ny * ny + nz * nz), 1e-12)
         nx, ny, nz = nx * shorter, ny * shorter, nz * shorter
+        sx, sy, sz = (0.0, 0.0, 1.0) if orthographic else (x, y, z)  # from the camera
         away = -(
-            x * (turn[0, 0] * nx + turn[0, 1] * ny + turn[0, 2] * nz)
-            + y * (turn[1, 0] * nx + turn[1, 1] * ny + turn[1, 2] * nz)
-            + z * (turn[2, 0] * nx + turn[2, 1] * ny + turn[2, 2] * nz)
+            sx * (turn[0, 0] * nx + turn[0, 1] * ny + turn[0, 2] * nz)
+            + sy * (turn[1, 0] * nx + turn[1, 1] * ny + turn[1, 2] * nz)
+            + sz * (turn[2, 0] * nx + turn[2, 1] * ny + turn[2, 2] * nz)
         )
-        distance = math.sqrt(x * x + y * y + z * z)
+        distance = math.sqrt(sx * sx + sy * sy + sz * sz)  # 1 where it does not matter
         facing = away / max(distance, 1e-12)
         if not facing > edge_on:
             continue
@@ -149,7 +150,7 @@ def look_up(
             continue
         normals[t, 0], normals[t, 1], normals[t, 2] = nx, ny, nz
         seen[t] = shown
-        scale[t] = math.sqrt(facing) * focal / (1.0 if orthographic else distance)
+        scale[t] = math.sqrt(facing) * focal / distance
         x0, x1, s = _between((px - place[0]) / place[2], part.shape[1])
         y0, y1, r = _between((py - place[1]) / place[2], part.shape[0])
         for n in range(3):

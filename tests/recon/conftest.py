@@ -36,3 +36,10 @@ def person(astronaut, head):
     """Its reconstruction."""
     (track,) = reconstruct(astronaut, head)
     return track
+
+
+@pytest.fixture(scope="session")
+def weakly(astronaut, head):
+    """The same in weak perspective."""
+    (track,) = reconstruct(astronaut, head, weak=True)
+    return track

@@ -1,9 +1,11 @@
 import numpy as np
 import pytest
+import torch
 
 import emberface
 from flame_tools.errors import InputError
 from flame_tools.track_check import check_track
+from recon.fitting.observation import View
 from recon.pictures import reconstruct_many
 
 
@@ -34,9 +36,19 @@ def test_of_one_moment_they_share_the_expression(several, head):
         assert (value[0] == value[1]).all()
 
 
-def test_the_front_door_takes_a_list(astronaut, head):
-    track = emberface.recon([astronaut, astronaut[:420]], head=head)
-    assert len(track) == 2
+@pytest.mark.parametrize("weak", [False, True])
+def test_the_front_door_takes_a_list(astronaut, head, weak):
+    track = emberface.recon([astronaut, astronaut[:420]], head=head, weak=weak)
+    check_track(track)
+    assert len(track) == 2 and track.camera.orthographic == weak and track.camera.focal.shape == (2, 2)
+    assert torch.isnan(track.std.translation[:, 2]).all() == weak
+    assert track.provenance["quality"]["nme_468"] < 0.03
+
+
+def test_kinds_of_cameras_are_not_mixed(astronaut, head):
+    views = [View((512, 512), weak=weak) for weak in (True, False)]
+    with pytest.raises(InputError, match="wanted one kind for all pictures"):
+        reconstruct_many([astronaut, astronaut], head, views=views)
 
 
 def test_a_picture_without_a_face_is_named(astronaut, head):

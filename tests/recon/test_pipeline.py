@@ -2,13 +2,19 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from torch.nn.functional import normalize
 
 from flame_tools.errors import InputError, ShapeError
+from flame_tools.rotations import axis_angle_from_matrix, matrix_from_axis_angle
 from flame_tools.track_file import load_track, save_track
+from readers.sampling import Square
 from recon.fitting.focal import focal_from_exif
+from recon.networks.codes import projected
 from recon.pipeline import reconstruct
+from recon.texture.uv_map import uv_map
 from render.camera import project
 from render.image import read_image
+from render.performance import comparison
 
 from .conftest import shared
 
@@ -111,6 +117,49 @@ def test_a_known_focal_length_moves_the_face_and_not_its_size(head, astronaut, p
     assert near.camera.focal[0] == pytest.approx(400.0)
     ratio = near.params.translation[0, 2] / person.params.translation[0, 2]
     assert ratio == pytest.approx(400 / person.camera.focal[0], rel=0.15)
+
+
+def test_weak_perspective_is_that_of_the_published_networks(weakly, person, head):
+    camera, quality = weakly.camera, weakly.provenance["quality"]
+    assert camera.orthographic and weakly.params.translation[0, 2] == pytest.approx(-1.2)
+    assert torch.isnan(weakly.std.translation[0]).tolist() == [False, False, True]
+    assert quality["nme_468"] < 0.02 and weakly.visibility[0] == pytest.approx(person.visibility[0], abs=0.05)
+    assert "focal_px" not in weakly.provenance
+    scale = camera.focal[0] / (person.camera.focal[0] / -person.params.translation[0, 2])
+    assert scale == pytest.approx(1, rel=0.15)  # pixels a metre where the face is
+    # the turn is that from the line of sight, which meets the face 12 degrees above the picture's middle
+    ray = normalize(head(person.params).joints[0, 3:5].mean(0), dim=0)
+    aside = torch.linalg.cross(ray, torch.tensor([0.0, 0.0, -1.0]))
+    aside = matrix_from_axis_angle(aside * torch.asin(aside.norm()) / aside.norm())
+    turns = [matrix_from_axis_angle(track.params.global_rotation[0]) for track in (person, weakly)]
+    assert torch.rad2deg(axis_angle_from_matrix((aside @ turns[0]).T @ turns[1]).norm()) < 5
+    points = head.vertices(weakly.params)[0].double()
+    for told in weakly.provenance["weak_perspective"].values():
+        code, square = torch.tensor(told["camera"], dtype=torch.float64), Square(*told["square"])
+        place = projected(points - weakly.params.translation[0].double(), code)[:, :2]
+        seen = square.to_image((place.numpy() + 1) / 2)
+        np.testing.assert_allclose(seen, project(points.numpy(), camera)[:, :2], atol=0.02)  # rounded in provenance
+        assert 6 < code[0] < 14  # as these networks' are, of heads in metres
+
+
+def test_a_weak_track_survives_the_disk_and_meets_its_photo(weakly, person, head, astronaut, tmp_path):
+    save_track(weakly, tmp_path / "weak.face.npz")
+    loaded = load_track(tmp_path / "weak.face.npz")
+    assert loaded.camera.orthographic and loaded.provenance == weakly.provenance
+    np.testing.assert_array_equal(loaded.camera.focal, weakly.camera.focal)
+    textures = [track.appearance.albedo.reshape(-1, 3).astype(float) for track in (loaded, person)]
+    skin = uv_map(head.arrays, 1024)
+    nose = skin.texels[skin.spread(np.isin(np.arange(len(head.arrays.v_template)), head.arrays.regions["nose"])) > 0.9]
+    assert np.abs(textures[0][nose] - textures[1][nose]).mean() < 12  # the same colours at the same places
+    drawn = [comparison(astronaut, track, head, height=320).astype(float) for track in (loaded, person)]
+    assert np.abs(drawn[0] - drawn[1])[:, 320:640].mean() < 12
+
+
+def test_what_weak_perspective_cannot_be_is_refused(head, astronaut):
+    with pytest.raises(InputError, match="a focal length or a place was given to a camera of weak perspective"):
+        reconstruct(astronaut, head, weak=True, focal_px=700.0)
+    with pytest.raises(InputError, match="regress sees in perspective"):
+        reconstruct(astronaut, head, weak=True, method="regress")
 
 
 @pytest.mark.parametrize("frame", [0, 8, 12, 20])

@@ -277,6 +277,7 @@ def test_heads_that_are_not_of_the_network(smirk, flame_head, astronaut, head):
         ({"method": "solve", "focal_px": 500.0}, "method, focal"),
         ({"photometric": True, "one_moment": True}, "photometric, one-moment"),
         ({"causal": True}, "causal"),
+        ({"weak": True}, "camera"),
     ],
 )
 def test_choices_that_a_checkpoint_does_not_leave(astronaut, flame_head, smirk, options, named):

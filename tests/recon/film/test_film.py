@@ -1,23 +1,27 @@
 """Films to Tracks: made ones whose motion is known, and real clips where the machine has them."""
 
+import shutil
 from functools import partial
 
 import numpy as np
 import pytest
+import torch
 
 from flame_tools.archive import read_npz
 from flame_tools.errors import FormatError, InputError
 from flame_tools.posing import posed_frames
 from flame_tools.track_check import check_track
-from flame_tools.track_file import save_track
+from flame_tools.track_file import load_track, save_track
 from readers.film import read_film
 from readers.readings import part_files
 from recon.film.fits import FORMAT, VERSION, fits_path, read_fits
 from recon.film.keyframes import choose_keyframes
+from recon.film.live import known_from
 from recon.film.motion import joined
 from recon.film.person import follow, meet
 from recon.film.track import track_film
 from recon.fitting.observation import FitOptions
+from render.camera import at_frame, project
 from render.video import write_video
 from tests.recon.conftest import shared
 from tests.recon.fitting.test_fit import photographed
@@ -86,6 +90,28 @@ def test_covered_frames_are_bridged_and_marked(tracked):
     wanted = np.array([round(sways(i)[0]) for i in range(FRAMES)])
     assert np.abs((x - x.mean()) - (wanted - wanted.mean())).max() < 6
     assert (track.std.translation[19] > track.std.translation[10]).all()
+
+
+def test_weak_perspective_has_a_scale_in_every_frame(tracked, film, head, tmp_path):
+    """Of what was read before; the fits beside it are of another camera, and made again."""
+    _, parts = tracked
+    shutil.copytree(parts, tmp_path / "parts")
+    (track,) = track_film(film, head, parts=tmp_path / "parts", weak=True)
+    assert fits_path(tmp_path / "parts", 0, 0).read_bytes() != fits_path(parts, 0, 0).read_bytes()
+    check_track(track)
+    save_track(track, tmp_path / "weak.face.npz")
+    camera = load_track(tmp_path / "weak.face.npz").camera
+    assert camera.orthographic and camera.focal.shape == (FRAMES, 2) and len(np.unique(camera.focal)) == FRAMES
+    assert np.ptp(camera.focal) < 0.05 * camera.focal.mean()  # the portrait only sways
+    np.testing.assert_allclose(track.params.translation[:, 2], -1.2, atol=1e-6)
+    assert torch.isnan(track.std.translation[:, 2]).all() and track.appearance.albedo is not None
+    nose = head.arrays.regions["nose"]
+    seen = [project(v[nose], at_frame(camera, i))[:, :2].mean(0) for i, v in enumerate(posed_frames(track, head))]
+    wanted = np.array([np.round(sways(i)) for i in range(FRAMES)])
+    off = np.stack(seen) - wanted
+    assert np.abs(off - off.mean(0)).max() < 6  # also where it is covered
+    with pytest.raises(InputError, match="weak perspective"):
+        known_from(track, head)
 
 
 def test_a_run_that_was_stopped_ends_in_the_same_bytes(tracked, film, head, tmp_path):

@@ -1,3 +1,5 @@
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -9,7 +11,8 @@ from recon.fitting.fit import fit, fit_many, starting_pose
 from recon.fitting.landmark_model import rotation_matrix
 from recon.fitting.least_squares import Problem
 from recon.fitting.observation import FitOptions, Observation, View
-from recon.fitting.priors import IRIS_RADIUS_M
+from recon.fitting.priors import DISTANCE_M, IRIS_RADIUS_M
+from render.camera import project
 from render.image import read_image
 from tests.recon.conftest import shared
 
@@ -18,7 +21,7 @@ from .test_landmark_model import some_unknowns
 SIZE, FOCAL = (800, 1000), 1400.0
 
 
-def photographed(head, model, seed: int, *, turn=(0.1, 0.3, -0.05), noise_px: float = 0.0):
+def photographed(head, model, seed: int, *, turn=(0.1, 0.3, -0.05), noise_px: float = 0.0, weak: bool = False):
     """A face of known unknowns before a known camera, and what a perfect reader would see of it."""
     lay, rng = model.layout, np.random.default_rng(seed)
     x = some_unknowns(head, model, seed)
@@ -28,24 +31,29 @@ def photographed(head, model, seed: int, *, turn=(0.1, 0.3, -0.05), noise_px: fl
     x[lay.jaw], x[lay.eyes], x[lay.eyelids] = (0.1, 0.02), (0.05, 0.1, 0.05, 0.1), (0.2, 0.25)
     x[lay.rotation], x[lay.translation], x[lay.log_focal] = turn, (0.05, 0.1, -1.2), np.log(FOCAL)
     points = model.points(x)
-    view = View(SIZE, FOCAL)
-    pixels = view.project(points, FOCAL)
+    view, focal, depth = View(SIZE, FOCAL), FOCAL, -points[:, 2:]
+    if weak:
+        view, focal, depth = View(SIZE, weak=True), FOCAL / 1.2, np.ones_like(depth)
+        x[lay.log_focal] = np.log(focal)
+    pixels = focal * points[:, :2] * (1, -1) / depth + np.array(SIZE) / 2
     irises = model.slices["iris"].start + np.array([0, 5])
-    radius = FOCAL * IRIS_RADIUS_M / -points[irises, 2]
+    radius = focal * IRIS_RADIUS_M / depth[irises, 0]
     marks = pixels[model.slices["468"]] + rng.normal(size=(468, 2)) * noise_px
     return x, Observation(marks, pixels[irises], radius, view)
 
 
+@pytest.mark.parametrize("weak", [False, True])
 @pytest.mark.parametrize("seed", range(4))
-def test_a_known_face_is_found_again(head, model, seed):
-    x, seen = photographed(head, model, seed)
+def test_a_known_face_is_found_again(head, model, seed, weak):
+    x, seen = photographed(head, model, seed, weak=weak)
     options = FitOptions(noise=0.003, gap_noise=0.003, along_oval=1.0, iris_noise=0.003)  # a perfect reader
     found = fit(head.arrays, model, seen, options=options)
     lay = model.layout
     assert errors(found, seen.landmarks).mean() < 0.004
     for part, tolerance in ((lay.rotation, 0.02), (lay.jaw, 0.05), (lay.eyes, 0.03), (lay.eyelids, 0.2)):
         np.testing.assert_allclose(found.unknowns[part], x[part], atol=tolerance)
-    # depth is known only as well as a size is: by the iris
+    assert found.focal == pytest.approx(np.exp(x[lay.log_focal][0]), rel=0.05)
+    # depth, or pixels a metre, is known only as well as a size is: by the iris
     np.testing.assert_allclose(found.unknowns[lay.translation], x[lay.translation], rtol=0.05, atol=0.01)
     # the face itself, pose apart: millimetres, where people differ by five
     there = model.points(np.where(np.arange(len(x)) < lay.rotation.start, x, 0.0))[:468]
@@ -80,7 +88,7 @@ def test_what_a_picture_cannot_tell_stays_uncertain(head, model):
     _, seen = photographed(head, model, 3)
     found = fit(head.arrays, model, seen)
     lay = model.layout
-    assert (found.sd[lay.shape] <= 1.0001).all() and found.sd[lay.shape].min() < 0.5  # never beyond the prior
+    assert (found.sd[lay.shape] <= 1.0001).all() and found.sd[lay.shape].min() < 0.8  # never beyond the prior
     first, last = found.sd[lay.shape][:10].mean(), found.sd[lay.shape][-10:].mean()
     assert first < last  # large components are seen best
     assert 0 < found.sd[lay.rotation].max() < 0.1
@@ -168,6 +176,30 @@ def test_cameras_of_known_place_tell_size_and_depth(head, model):
     assert face_error(model, found[0].unknowns, x) < 0.0012
     with pytest.raises(InputError, match="1 of 2"):
         fit_many(head.arrays, model, [seen[0], photographed(head, model, 4)[1]])
+
+
+def test_weak_perspective_tells_a_scale_for_each_picture_and_no_distance(head, model):
+    scales, lay = (1.0, 0.7, 1.5), model.layout
+    truths, seen = zip(*(photographed(head, model, 1, turn=t, weak=True) for t in TURNS[1:4]), strict=True)
+    seen = [
+        dataclasses.replace(s, landmarks=s.landmarks * k, iris=s.iris * k, iris_radius=s.iris_radius * k)
+        for s, k in zip(seen, scales, strict=True)
+    ]
+    found = fit_many(head.arrays, model, seen, one_camera=True, options=EXACT)
+    for one, s, x, scale in zip(found, seen, truths, scales, strict=True):
+        assert one.focal / found[0].focal == pytest.approx(scale, rel=0.01)
+        assert one.focal == pytest.approx(scale * FOCAL / 1.2, rel=0.05)
+        np.testing.assert_allclose(one.unknowns[lay.rotation], x[lay.rotation], atol=0.02)
+        assert one.unknowns[lay.translation][2] == -DISTANCE_M
+        told = s.view.told(one.sd, lay)
+        assert np.flatnonzero(np.isnan(told)).tolist() == [lay.translation.stop - 1] and told[lay.log_focal][0] > 0
+        np.testing.assert_allclose(
+            project(model.points(one.unknowns)[:468], s.view.camera(one.focal))[:, :2], one.projected, atol=1e-9
+        )
+        assert errors(one, s.landmarks).mean() < 0.01
+    assert face_error(model, found[0].unknowns, truths[0]) < 0.0015
+    with pytest.raises(InputError, match="weak perspective"):
+        View(SIZE, FOCAL, weak=True)
 
 
 def test_the_covariance_is_that_of_the_whole_problem(head, model):

@@ -18,8 +18,8 @@ from .test_fit import photographed
 from .test_landmark_model import some_unknowns
 
 
-def somewhere(head, model, seed: int):
-    """Unknowns, and what a camera at any place sees of others, covered in part."""
+def somewhere(head, model, seed: int, weak: bool):
+    """Unknowns, and what a camera at any place, or one of weak perspective, sees of others, covered in part."""
     rng = np.random.default_rng(seed)
     x = some_unknowns(head, model, seed)
     x[model.layout.translation], x[model.layout.log_focal] = rng.normal(size=3) * 0.02, np.log(1300)
@@ -29,14 +29,17 @@ def somewhere(head, model, seed: int):
     world[:3, 3] = 0.03, -0.05, 1.1
     trust = (rng.random(468) < 0.8) * rng.random(468)
     view = View(seen.view.size, 1300.0, centre=np.array([410.0, 520.0]), world_to_camera=world)
+    if weak:
+        view = View(seen.view.size, centre=view.centre, weak=True)
     return x, dataclasses.replace(seen, view=view, trust=trust, together=0.6)
 
 
+@pytest.mark.parametrize("weak", [False, True])
 @pytest.mark.parametrize("who", ["anybody", "one person", "joints that move"])
-def test_residuals_and_their_jacobian_are_the_plain_ones(head, model, who):
+def test_residuals_and_their_jacobian_are_the_plain_ones(head, model, who, weak):
     if who == "joints that move":  # as official FLAME's do
         model = LandmarkModel(dataclasses.replace(head.arrays, joints_follow_expression=True))
-    x, seen = somewhere(head, model, 3)
+    x, seen = somewhere(head, model, 3, weak)
     if who != "anybody":
         shape, x = x[model.layout.shape], x[model.layout.shape.stop :]
         model = model.of_person(shape)
@@ -50,15 +53,16 @@ def test_residuals_and_their_jacobian_are_the_plain_ones(head, model, who):
     np.testing.assert_allclose(r, wanted, atol=1e-10)
     np.testing.assert_allclose(jacobian, wanted_jacobian, atol=1e-9)
     np.testing.assert_array_equal(problem.residuals(x, False)[0], r)
-    step, some = 1e-6, range(0, len(x), 7)
+    step, some = 1e-6, [*range(0, len(x) - 7, 7), *range(len(x) - 7, len(x))]  # all of pose and camera
     numeric = [(problem.residuals(x + e, False)[0] - problem.residuals(x - e, False)[0]) / (2 * step)
                for e in np.eye(len(x))[some] * step]  # fmt: skip
     np.testing.assert_allclose(jacobian[..., some], np.stack(numeric, -1), atol=1e-5)  # of up to 1000
 
 
+@pytest.mark.parametrize("weak", [False, True])
 @pytest.mark.parametrize("moves", ["all", "the pose"])
-def test_one_face_is_solved_as_by_the_plain_solver(head, model, moves):
-    truth, seen = photographed(head, model, 2, noise_px=1.0)
+def test_one_face_is_solved_as_by_the_plain_solver(head, model, moves, weak):
+    truth, seen = photographed(head, model, 2, noise_px=1.0, weak=weak)
     model = model.of_person(truth[model.layout.shape])
     lay = model.layout
     start = np.zeros(lay.size)

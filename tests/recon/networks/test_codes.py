@@ -9,7 +9,7 @@ import torch
 from flame_tools.errors import InputError, ShapeError
 from flame_tools.head import Head
 from readers.sampling import Square
-from recon.networks.codes import FlameCodes, crop_camera, face_params, image_camera, projected
+from recon.networks.codes import FlameCodes, camera_code, crop_camera, face_params, image_camera, projected
 from recon.networks.crop import MARGINS, SIZE, crop, face_square
 from render.camera import project
 from tests.flame_tools.flame_shaped import flame_shaped
@@ -92,6 +92,25 @@ def test_the_camera_of_the_image_is_the_crops(flame):
     assert np.allclose(inside, square.to_image(on_crop / SIZE), atol=1e-4)
     with pytest.raises(ShapeError, match="wanted \\[3\\] and upright"):
         image_camera(given.camera[0], Square(0, 0, 1, 0.1), (640, 480))
+
+
+def test_a_camera_of_an_image_is_a_code_again(flame):
+    """Whatever the head's place in the world: the networks have none, their camera has it."""
+    square, given = Square(300.0, 200.0, 180.0), codes(1)
+    camera, move = image_camera(given.camera[0], square, (640, 480)), torch.tensor([0.03, -0.2, -1.2])
+    assert torch.allclose(camera_code(camera, torch.zeros(3), square), given.camera[0].double(), atol=1e-7)
+    camera.world_to_camera[:3, 3] = 0.01, 0.02, 0.7
+    points = flame(face_params(given, flame)).vertices[0].double()
+    code = camera_code(camera, move, square)
+    place = (projected(points, code)[:, :2] + 1).numpy() / 2
+    wanted = project(points.numpy() + move.double().numpy(), camera)[:, :2]
+    np.testing.assert_allclose(square.to_image(place), wanted, atol=1e-9)
+    each = dataclasses.replace(camera, focal=camera.focal * [[1.0], [2.0]])  # a film's
+    assert torch.allclose(camera_code(each, move.expand(2, 3), square)[:, 0], code[0] * torch.arange(1, 3))
+    with pytest.raises(InputError, match="in perspective"):
+        camera_code(dataclasses.replace(camera, orthographic=False), move, square)
+    with pytest.raises(InputError, match="turned"):
+        camera_code(camera, move, dataclasses.replace(square, angle=0.1))
 
 
 def test_the_square_round_landmarks():

@@ -160,6 +160,24 @@ def test_another_film_or_face_is_refused(made, head, tmp_path):
         next(read_landmarks(track, elsewhere, FittedTrack(track, head)))
 
 
+def test_a_scale_in_every_frame_is_that_of_its_pixels(made, head, found):
+    """In weak perspective the same faces, on a scale that grows: as far off in pixels of their own size, and in mm."""
+    focal = 900 / 0.8 * np.linspace(1, 1.6, FRAMES)
+    camera = Camera(np.stack([focal, focal], 1), np.array(SIZE) / 2, SIZE, orthographic=True)
+    track = made[0].replace(camera=camera, provenance={})
+    vertices = head.vertices(track.params).double()
+    marks = head.landmarks(vertices, "468").numpy()
+    eyes = head(track.params).joints[:, 3:5].double().numpy()
+    for i, one in enumerate(FittedTrack(track, head)):
+        np.testing.assert_allclose(one.landmarks, marks[i, :, :2] * (1, -1) * focal[i] + np.array(SIZE) / 2, atol=1e-2)
+        assert one.eye_px == pytest.approx(focal[i] * np.linalg.norm(eyes[i, 0] - eyes[i, 1]), rel=1e-4)
+        assert one.mm_per_px == pytest.approx(1000 / focal[i])
+    curves = list(curves_of(track, head))
+    numbers = summary(track, head, "face", found, curves, powers_of(track, curves))
+    assert numbers["focal_px"] is None
+    assert numbers["pixels_per_m"] == {"value": 1462.5, "least": 1125.0, "most": 1800.0, "known": None}
+
+
 def test_every_landmark_is_in_one_part():
     masks = np.stack(list(part_masks().values()))
     assert (masks.sum(0) == 1).all() and (masks.sum(1) >= 8).all()

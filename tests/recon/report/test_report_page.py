@@ -174,6 +174,13 @@ def test_pictures_have_an_overlay_each(person, astronaut, head, tmp_path):
     assert all(w % 3 == 0 and 600 < h <= 720 for w, h in sizes)
 
 
+def test_weak_perspective_has_an_overlay_and_no_focal_length(weakly, astronaut, head, tmp_path):
+    numbers = write_report(weakly, head, astronaut, tmp_path / "weak.html", numbers=False)
+    (one,) = numbers["people"]
+    assert one["focal_px"] is None and one["pixels_per_m"]["value"] == pytest.approx(weakly.camera.focal[0], abs=0.1)
+    assert one["error"]["mean"] == pytest.approx(weakly.provenance["quality"]["nme_468_fitted"], rel=0.3)
+
+
 def test_two_faces_of_one_picture(person, astronaut, head, tmp_path):
     apart = np.concatenate([astronaut, astronaut], 1)
     focal, (x, y) = person.camera.focal, person.camera.centre

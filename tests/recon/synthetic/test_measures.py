@@ -5,11 +5,10 @@ import pytest
 import torch
 
 from flame_tools.errors import ShapeError
-from flame_tools.surface.alignment import align
 from recon.fitting.landmark_model import rotation_matrix
 from recon.synthetic.comparison import Comparison
 from recon.synthetic.expressions import EXPRESSIONS, posed
-from recon.synthetic.measures import coverage, displacement_correlation, gain, place_covariance
+from recon.synthetic.measures import coverage, displacement_correlation, gain
 from recon.synthetic.pictures import true_of
 
 
@@ -69,7 +68,7 @@ def test_a_perfect_fit_moves_as_the_truth_does(head, compared, someone, exact, s
     found = placed.expressed - placed.neutral
     assert displacement_correlation(found, true, weights) > 0.9999
     assert np.abs(found - true).max() < 1e-5
-    errors, spread = compared.errors_and_covariance(placed, truth, np.eye(len(exact)) * 1e-4)
+    errors, spread = compared.errors_and_covariance(placed, truth, np.full(len(exact), 1e-2))
     assert np.abs(errors).max() < 1e-5
     assert spread.shape == (len(compared.vertices), 3, 3) and (np.einsum("nii->ni", spread) > 0).all()
 
@@ -95,22 +94,6 @@ def test_gain_counts_all_errors_together():
     assert gain([3.0, 1.0], [1.0, 1.0]) == -1
     with pytest.raises(ShapeError, match=r"\[2\]"):
         gain([1.0, 2.0], [1.0])
-
-
-@pytest.mark.parametrize("aligned", [None, "rigid", "similarity"])
-def test_covariance_of_places_is_that_of_many_draws(aligned):
-    rng = np.random.default_rng(0)
-    places, jacobian = rng.normal(size=(12, 3)), rng.normal(size=(12, 3, 5))
-    root = rng.normal(size=(5, 5)) * 1e-3
-    covariance = root @ root.T
-    draws = places + np.einsum("nck,dk->dnc", jacobian, rng.normal(size=(2000, 5)) @ root.T)
-    if aligned:
-        draws = np.stack([align(draw, places, kind=aligned)(draw) for draw in draws])
-    seen = np.einsum("dna,dnb->nab", draws - places, draws - places) / len(draws)
-    told = place_covariance(jacobian, covariance, places, aligned=aligned)
-    assert np.abs(told - seen).max() < 0.12 * np.abs(seen).max()  # 2000 draws: 3 % of a variance is one SD
-    with pytest.raises(ShapeError, match=r"\[5, 5\]"):
-        place_covariance(jacobian, np.eye(4), places)
 
 
 def test_coverage_of_right_and_of_overconfident_intervals():

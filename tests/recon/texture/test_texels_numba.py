@@ -11,7 +11,7 @@ from recon.texture.face_area import face_of, lids_spread
 from recon.texture.light import evened, gain
 from recon.texture.posed_view import FACING, PosedView, sampled, visible
 from recon.texture.skin_mask import skin_like
-from recon.texture.surface import camera_place, smooth_step, unit, unlike_skin, vertex_normals
+from recon.texture.surface import smooth_step, unit, unlike_skin, vertex_normals
 from render.camera import portrait_camera, project
 from render.materials import linear_to_srgb, srgb_to_linear
 
@@ -23,11 +23,11 @@ def face(head):
     return face_of(head.arrays, SIZE)
 
 
-@pytest.fixture(scope="module")
-def view(head):
+@pytest.fixture(scope="module", params=[False, True], ids=["perspective", "orthographic"])
+def view(head, request):
     """A dim picture, larger than the texture, on which every place has its own colour."""
     vertices = head.vertices(FaceParams.neutral(head)).numpy().astype(np.float64)
-    camera = portrait_camera((400, 500), vertices, yaw_deg=25, pitch_deg=-10)
+    camera = portrait_camera((400, 500), vertices, yaw_deg=25, pitch_deg=-10, orthographic=request.param)
     y, x = np.mgrid[:500, :400]
     linear = np.stack([0.1 + 0.1 * np.sin(x / 30), 0.1 + 0.1 * np.cos(y / 25), 0.05 + x * y / 4e6], -1)
     image = np.rint(linear_to_srgb(linear) * 255).astype(np.uint8)
@@ -42,7 +42,10 @@ def test_a_view_is_looked_up_as_its_camera_sees_it(head, face, view):
         (v[atlas.corners] * atlas.barycentrics[..., None]).sum(1)
         for v in (vertices, vertex_normals(vertices, arrays.faces))
     )
-    pixels, normals, sight = project(points, camera), unit(normals), camera_place(camera) - points
+    pixels, normals, pose = project(points, camera), unit(normals), camera.world_to_camera
+    sight = -pose[:3, :3].T @ pose[:3, 3] - points
+    if camera.orthographic:
+        sight = np.broadcast_to(-pose[2, :3], points.shape)
     distance = np.linalg.norm(sight, axis=1)
     facing = (normals * sight).sum(1) / distance
     lids = (lids_spread(arrays, vertices)[atlas.corners] * atlas.barycentrics).sum(1)
@@ -57,6 +60,14 @@ def test_a_view_is_looked_up_as_its_camera_sees_it(head, face, view):
     plain = bilinear(srgb_to_linear(view.image / 255), pixels[:, 0], pixels[:, 1]) * found.exposure
     np.testing.assert_allclose(found.colours[shown], plain[shown], atol=0.02)
     assert not found.colours[found.seen == 0].any()
+
+
+def test_an_orthographic_camera_sees_what_one_far_away_sees(head):
+    vertices = head.vertices(FaceParams.neutral(head)).numpy().astype(np.float64)
+    flat = portrait_camera((400, 500), vertices, yaw_deg=60, pitch_deg=15, orthographic=True)
+    far = portrait_camera((400, 500), vertices, yaw_deg=60, pitch_deg=15, fov_deg=2)
+    seen, wanted = (visible(project(vertices, c), vertices, head.arrays.faces, c) for c in (flat, far))
+    assert 0.2 < wanted.mean() < 0.6 and (seen != wanted).mean() < 0.01
 
 
 def test_what_is_finer_than_the_texture_is_averaged():

@@ -64,12 +64,12 @@ def test_light_is_found_and_taken_out():
     assert even.std(0).max() < 0.3 * colours.std(0).max()
 
 
-@pytest.mark.parametrize("yaw", [0, 35])
-def test_a_picture_painted_by_place_comes_back_at_its_place(head, yaw):
+@pytest.mark.parametrize(("yaw", "orthographic"), [(0, False), (35, False), (35, True)])
+def test_a_picture_painted_by_place_comes_back_at_its_place(head, yaw, orthographic):
     """A 'photo' whose colour says where each pixel lies is found in the atlas at the texel of that place."""
     arrays = head.arrays
     vertices = head.vertices(FaceParams.neutral(head)).numpy().astype(np.float64)
-    camera = portrait_camera((500, 500), vertices, yaw_deg=yaw)
+    camera = portrait_camera((500, 500), vertices, yaw_deg=yaw, orthographic=orthographic)
     mid = 0.35  # linear light; a gentle ramp over the picture
     y, x = np.mgrid[:500, :500] + 0.5
     paint = np.stack([mid + 0.1 * x / 500, mid * 0.8 + 0.1 * y / 500, 0.25 + 0 * x], -1)
