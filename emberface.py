@@ -90,6 +90,7 @@ def recon(
     causal: bool = False,
     parts: PathLike | None = None,
     weak: bool = False,
+    checkpoint: PathLike | None = None,
     progress: Callable[[float], None] = lambda share: None,
 ) -> Track | list[Track]:
     """A photo, several of one person, or a film to a Track: identity, expression, pose, camera and texture.
@@ -107,6 +108,9 @@ def recon(
     the camera's focal length in pixels; where it is not given, a photo's EXIF data or what a phone wrote into a film is
     asked, then a common lens is assumed. A `weak` camera (weak perspective, as DECA and SMIRK have) has none and sees
     the whole head at one depth: the Track's is orthographic, in pixels a metre.
+
+    A `checkpoint` is a published file of DECA, EMOCA, EMICA, SMIRK, SPECTRE or TEASER, whose network then says all of
+    a photo or a film, on a FLAME head; see docs/recon_networks.md.
     """
     from recon.fitting.focal import focal_from_exif
     from render.footage import is_film
@@ -114,6 +118,25 @@ def recon(
 
     is_file = isinstance(image, (str, os.PathLike))
     one = isinstance(image, np.ndarray) or (is_file and not is_film(image))
+    if checkpoint is not None:
+        chosen = {
+            "several photos": not (is_file or one), "method": method != "auto", "camera": weak,
+            "focal": focal_px is not None, "photometric": photometric, "one-moment": one_moment, "causal": causal,
+        }  # fmt: skip
+        if any(chosen.values()):
+            raise InputError(
+                f"beside a checkpoint there is no choice of {', '.join(k for k, v in chosen.items() if v)}: its "
+                "network says all of one photo or film by itself; leave it out"
+            )
+        from recon.networks.face_network import open_checkpoint
+        from recon.published import read_film_by, read_photo
+
+        model, network = _head(head), open_checkpoint(checkpoint)
+        if one:
+            tracks = read_photo(read_image(image) if is_file else image, model, network, all_faces=all_faces)
+        else:
+            tracks = read_film_by(image, model, network, all_faces=all_faces, parts=parts, progress=progress)
+        return tracks if all_faces else tracks[0]
     if method != "auto" and not one and not is_file:
         raise InputError(f"method {method!r} is for one photo or film; several photos know auto only")
     if not is_file and not one:

@@ -248,6 +248,10 @@ def recon_(
     parts: Annotated[
         Path | None, typer.Option("--parts", help="Keep what is read and fitted of a film here, and go on from there.")
     ] = None,
+    checkpoint: Annotated[
+        Path | None,
+        typer.Option("--checkpoint", help="Read by a published DECA, EMOCA, EMICA, SMIRK, SPECTRE or TEASER file."),
+    ] = None,
     page: Annotated[bool, typer.Option("--report", help="A page to look at: NAME.report.html.")] = False,
     head: HeadName = "default",
     format: Formats = "glb,png",
@@ -260,20 +264,24 @@ def recon_(
 
     if len(images) > 1 and (all or any(is_film(image) for image in images)):
         raise InputError("several pictures must be photos of one person; give a film, or --all faces of a photo, alone")
+    if page and checkpoint is not None:
+        raise InputError("--report compares 468 landmarks, and FLAME heads have no such; leave it out")
     source = images if len(images) > 1 else images[0]
     places, report = places_of(out, images[0].stem, format)
     inputs = {"image": str(images[0]) if len(images) == 1 else [str(i) for i in images], "all": all, "head": head}
-    inputs |= {"camera": camera.value}
+    inputs |= {"camera": camera.value} if checkpoint is None else {"checkpoint": str(checkpoint)}
+    reads = images if checkpoint is None else [*images, checkpoint]
     page_place = [report.with_suffix(".html")] if page else []
     both = page and is_film(images[0])
-    with Run("recon", inputs, reads=images, show=not json) as job, _film_parts(parts, both) as parts:
+    with Run("recon", inputs, reads=reads, show=not json) as job, _film_parts(parts, both) as parts:
         job.prepare(*places, *page_place, report)
         with job.step("load"):
             model = load_head(head)
         with job.step("recon", "finding and fitting the face"):
             options = {
                 "all_faces": all, "focal_px": focal, "method": method, "one_moment": one_moment,
-                "photometric": photometric, "causal": causal, "parts": parts, "weak": camera is Perspective.weak,
+                "photometric": photometric, "causal": causal, "parts": parts, "checkpoint": checkpoint,
+                "weak": camera is Perspective.weak,
             }  # fmt: skip
             found = emberface.recon(source, head=model, progress=job.share, **options)
             tracks = found if all else [found]
@@ -309,11 +317,11 @@ def _film_parts(parts: Path | None, needed: bool) -> Iterator[Path | None]:
 
 
 def _picture_of(images: list[Path], track) -> tuple[int, np.ndarray]:
-    """Which frame of a track has its texture, and the picture [H, W, 3] that it was taken from."""
+    """Which frame of a track has its texture, else its first, and the picture [H, W, 3] that it was taken from."""
     from render.footage import is_film, open_footage
     from render.image import read_image
 
-    number = track.provenance.get("texture_from", 0)
+    number = track.provenance.get("texture_from", track.provenance.get("first_frame", 0))
     if is_film(images[0]):
         return number - track.provenance["first_frame"], next(open_footage(images[0]).frames(number)).image
     return number, read_image(images[number])

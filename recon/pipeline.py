@@ -53,16 +53,7 @@ def reconstruct(
     if weak and method == "regress":
         raise InputError("regress sees in perspective; leave --method out, and the face is fitted in weak perspective")
     net = network_for(head.arrays.id, method)
-    width, height = view.size
-    readings = read_faces(image, all=all_faces)
-    if not readings:
-        raise InputError(
-            f"no face was found in the picture ({width} x {height} pixels); wanted one whole face, from the front to "
-            f"three quarters, at least {SMALLEST_FACE_PX} pixels tall"
-        )
-    usable = [reading for reading in readings if trouble(reading) is None]
-    if not usable:
-        raise InputError(trouble(readings[0]))
+    usable = faces_in(image, all_faces=all_faces)
     tracks = []
     with one_blas_thread():
         model = landmark_model(head.arrays)
@@ -76,6 +67,24 @@ def reconstruct(
                 found = fit(head.arrays, model, seen, start=score.fit.unknowns)
             tracks.append(_track(image, head, reading, seen, score, found))
     return tracks
+
+
+def faces_in(image: np.ndarray, *, all_faces: bool = False) -> list[FaceReading]:
+    """The faces of image uint8 [H, W, 3] that can be used, largest first; only the largest unless `all_faces`.
+
+    Raises InputError where there is none.
+    """
+    height, width = image.shape[:2]
+    readings = read_faces(image, all=all_faces)
+    if not readings:
+        raise InputError(
+            f"no face was found in the picture ({width} x {height} pixels); wanted one whole face, from the front to "
+            f"three quarters, at least {SMALLEST_FACE_PX} pixels tall"
+        )
+    usable = [reading for reading in readings if trouble(reading) is None]
+    if not usable:
+        raise InputError(trouble(readings[0]))
+    return usable
 
 
 def network_for(head_id: str, method: str = "auto") -> Regressor | None:

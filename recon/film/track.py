@@ -16,7 +16,7 @@ from flame_tools.blas import one_blas_thread
 from flame_tools.errors import InputError
 from flame_tools.head import Head
 from flame_tools.types import Curves, Track
-from readers.film import FRAMES_A_PART, read_film
+from readers.film import FRAMES_A_PART, Corrector, read_film
 from readers.readings import Readings
 from recon.film.fits import FramesOfFits, fit_rows, observation_of
 from recon.film.frame_params import params_of_rows
@@ -69,17 +69,8 @@ def track_film(
         focal_px = focal_from_film(footage)
     view, net = View(footage.size, focal_px, weak=weak), network_for(head.arrays.id, method)
     correct = None if net is None else NetworkCorrector(net)
-    with _kept(parts) as folder:
-        done = max(footage.count, 1)
-        read = read_film(footage, folder, correct=correct, progress=lambda n: progress(0.5 * n / done))
-        people = [rows for rows in people_in(read, StoredParts(folder)) if _is_usable(rows)]
-        if not people:
-            raise InputError(
-                f"no face could be followed in {path}; wanted one at least {SMALLEST_FACE_PX} pixels tall, seen in "
-                f"{FEWEST_FRAMES} frames or more"
-            )
-        people.sort(key=lambda rows: (-len(rows), rows.id))
-        people = people if all_faces else people[:1]
+    with kept_parts(parts) as folder:
+        people = people_of(footage, folder, correct, all_faces=all_faces, progress=lambda share: progress(0.5 * share))
         share, sound = 0.5 / len(people), footage.sound()
         return [
             _tracked(rows, folder, footage, sound, head, view=view, causal=causal,
@@ -89,13 +80,37 @@ def track_film(
 
 
 @contextlib.contextmanager
-def _kept(folder: str | os.PathLike | None) -> Iterator[Path]:
+def kept_parts(folder: str | os.PathLike | None) -> Iterator[Path]:
     """A folder for what is read and fitted; a temporary one where None is given."""
     if folder is not None:
         yield Path(folder)
         return
     with tempfile.TemporaryDirectory() as scratch:
         yield Path(scratch)
+
+
+def people_of(
+    footage: Footage,
+    folder: Path,  # where what is read is kept
+    correct: Corrector | None = None,
+    *,
+    all_faces: bool = False,
+    progress: Callable[[float], None] = lambda share: None,
+) -> list[Rows]:
+    """The people of a film, who is seen longest first; only that one unless `all_faces`.
+
+    Raises InputError where no face can be followed.
+    """
+    done = max(footage.count, 1)
+    read = read_film(footage, folder, correct=correct, progress=lambda n: progress(n / done))
+    people = [rows for rows in people_in(read, StoredParts(folder)) if _is_usable(rows)]
+    if not people:
+        raise InputError(
+            f"no face could be followed in {footage.path}; wanted one at least {SMALLEST_FACE_PX} pixels tall, seen in "
+            f"{FEWEST_FRAMES} frames or more"
+        )
+    people.sort(key=lambda rows: (-len(rows), rows.id))
+    return people if all_faces else people[:1]
 
 
 def _is_usable(rows: Rows) -> bool:
@@ -115,7 +130,7 @@ def track_person(
     """One person's Track from what was read of them."""
     parts = [rows.take(slice(a, a + FRAMES_A_PART)) for a in range(0, len(rows), FRAMES_A_PART)]
     (person,), view = people_in(parts, parts), View(footage.size, focal_px, weak=weak)
-    with _kept(None) as folder:
+    with kept_parts(None) as folder:
         return _tracked(person, folder, footage, footage.sound(), head, view=view, causal=causal, progress=progress)
 
 

@@ -37,6 +37,7 @@ class Loaded(Generic[Network]):
     network: Network
     unused: tuple[str, ...]  # what the file holds beside it, sorted
     licence: str  # of the weights: whatever is made with them carries it
+    system: str  # one of SYSTEMS
 
 
 @dataclass(frozen=True)
@@ -222,4 +223,4 @@ def _filled(system: _System, parts: Parts, path: Path) -> Loaded:
         raise FormatError(f"{path}: {error}") from None
     network = network.to_empty(device="cpu")
     load_strictly(network, parts.weights, str(path))
-    return Loaded(network.eval().requires_grad_(False), parts.unused, system.licence)
+    return Loaded(network.eval().requires_grad_(False), parts.unused, system.licence, system.name)

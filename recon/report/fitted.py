@@ -1,4 +1,4 @@
-"""Where a track has its face's 468 landmarks in the picture, frame by frame at constant memory."""
+"""Where a track has its face's landmarks in the picture, frame by frame at constant memory."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ EYES = (3, 4)  # of flame_tools.types.JOINTS
 class Fitted:
     """One frame's landmarks."""
 
-    landmarks: np.ndarray  # [468, 2] pixels
+    landmarks: np.ndarray  # [468, 2] pixels; [L, 2] of another set
     eye_px: float  # the 3D distance between the eye joints, in pixels at their depth
     mm_per_px: float  # at that depth
 
     def error(self, seen: np.ndarray) -> np.ndarray:
-        """[468] distances from landmarks [468, 2] over the distance between the eyes."""
+        """[L] distances from landmarks [L, 2] over the distance between the eyes."""
         return np.linalg.norm(self.landmarks - seen, axis=-1) / self.eye_px
 
 
@@ -37,14 +37,17 @@ class FittedTrack:
 
     track: Track
     head: Head
+    marks: str = "468"  # of HeadArrays.landmarks
 
     def __post_init__(self):
-        marks = self.head.arrays.landmarks.get("468")
-        if marks is None or len(marks.faces) != 468:
-            raise InputError(f"head {self.head.arrays.id!r} has no 468 landmarks, so there are no residuals to report")
+        marks = self.head.arrays.landmarks.get(self.marks)
+        if marks is None or len(marks.faces) != int(self.marks):
+            raise InputError(
+                f"head {self.head.arrays.id!r} has no {self.marks} landmarks, so there are no residuals to report"
+            )
 
     def __iter__(self) -> Iterator[Fitted]:
-        marks = self.head.arrays.landmarks["468"]
+        marks = self.head.arrays.landmarks[self.marks]
         used, corners = np.unique(self.head.arrays.faces[marks.faces], return_inverse=True)
         corners, weights = corners.reshape(-1, 3), marks.barycentrics.astype(np.float64)
         small = person(self.track, self.head).only(torch.as_tensor(used, dtype=torch.int64))
