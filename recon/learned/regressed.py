@@ -24,7 +24,7 @@ from recon.fitting.observation import Observation, View
 from recon.fitting.priors import FOCAL_OVER_LONG_SIDE, bounds, prior
 from recon.fitting.residuals import eye_distance
 from recon.learned.crop import CUT, TIGHT, CropCamera, anchor_of
-from recon.learned.regressor import Regressor, load_regressor, marks_of
+from recon.learned.regressor import Regressor, fused, load_regressor, marks_of
 
 
 @dataclass(frozen=True)
@@ -105,7 +105,7 @@ def base_of(head_id: str) -> Regressor | None:
 
 @functools.lru_cache(maxsize=1)
 def _bundled() -> Regressor:
-    return load_regressor(asset_path("recon-base"))
+    return fused(load_regressor(asset_path("recon-base")))
 
 
 def sharpened(net: Regressor, image: np.ndarray, reading: FaceReading, seen: Observation) -> Observation:

@@ -9,7 +9,7 @@ import torch
 from readers.faces import read_faces
 from recon.fitting.observation import Observation, View
 from recon.learned.regressed import crop_of, expected, sharpened
-from recon.learned.regressor import Estimate, Regressor, RegressorConfig
+from recon.learned.regressor import Estimate, Regressor, RegressorConfig, fused
 from recon.pipeline import landmark_model
 from recon.synthetic.expressions import EXPRESSIONS
 from recon.synthetic.people import random_person
@@ -88,3 +88,21 @@ def test_a_new_network_leaves_landmarks_nearly_where_they_were_read(made, head):
     assert 0 < moved.max() < 0.05 * reading.size and (better.noise > 0).all()
     again = sharpened(net, made.image, reading, seen)
     assert (again.landmarks == better.landmarks).all()
+
+
+def test_a_fused_network_tells_the_same(made, head):
+    torch.manual_seed(0)
+    net = Regressor(RegressorConfig("default", head.shape_size, head.expression_size))
+    net.fit(head.arrays)
+    for module in net.modules():
+        if isinstance(module, torch.nn.modules.batchnorm._BatchNorm):
+            module.running_mean.normal_()
+            module.running_var.uniform_(0.5, 2)
+    quick = fused(net.eval())
+    assert not any(isinstance(m, torch.nn.modules.batchnorm._BatchNorm) for m in quick.modules())
+    read = np.concatenate([made.truth.landmarks, np.zeros((468, 1))], 1)
+    faces = [(made.image, read, made.truth.iris, View((320, 320)))]
+    ours, same = (expected(n, head.arrays, landmark_model(head.arrays), faces)[0] for n in (net, quick))
+    for name in ("mean", "landmarks", "landmarks_sd"):
+        np.testing.assert_allclose(getattr(same, name), getattr(ours, name), rtol=1e-4, atol=1e-4)
+    assert any(isinstance(m, torch.nn.BatchNorm2d) for m in net.modules())  # the one it was made of still learns
