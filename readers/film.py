@@ -5,7 +5,8 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Protocol
 
@@ -27,8 +28,11 @@ class Corrector(Protocol):
     name: str
     """Which one it is: what another has read is not gone on from."""
 
-    def __call__(self, image: np.ndarray, face: FaceInFrame) -> FaceInFrame:
-        """The same face of image uint8 [H, W, 3] sRGB, with better landmarks, and their noise."""
+    def look(self, image: np.ndarray, face: FaceInFrame) -> object:
+        """What it has to see of a face in image uint8 [H, W, 3] sRGB."""
+
+    def correct(self, faces: Sequence[FaceInFrame], looks: Sequence) -> list[FaceInFrame]:
+        """The same faces with better landmarks, and their noise; what was seen of each is in `looks`."""
 
 
 def read_film(
@@ -69,10 +73,12 @@ def read_film(
             progress(done)
     if ended:
         return
-    rows = []
+    rows, looks = [], []
 
     def close(last: bool) -> Readings:
-        readings = Readings.of_frames(rows)
+        faces = [face for _, _, several in rows for face in several]
+        better = iter(faces if correct is None else correct.correct(faces, looks))
+        readings = Readings.of_frames([(n, t, list(islice(better, len(several)))) for n, t, several in rows])
         state, arrays = state_of(follower)
         write_part(
             part_path(folder, number),
@@ -85,10 +91,10 @@ def read_film(
     for frame in footage.frames(done):
         if done >= (number + 1) * frames_a_part:
             yield close(last=False)
-            number, rows = number + 1, []
+            number, rows, looks = number + 1, [], []
         faces = follower.step(frame.image, frame.time_s)
         if correct is not None:
-            faces = [correct(frame.image, face) for face in faces]
+            looks += [correct.look(frame.image, face) for face in faces]
         rows.append((frame.number, frame.time_s, faces))
         done = frame.number + 1
         if progress is not None:

@@ -196,7 +196,7 @@ class LiveTracker:
 
     def _observed(self, image: np.ndarray, face: FaceInFrame) -> Observation:
         if self.correct is not None:
-            face = self.correct(image, face)
+            (face,) = self.correct.correct([face], [self.correct.look(image, face)])
         row = Readings.of_frames([(0, 0.0, [face])])  # as it would be kept of a film
         return observation_of(row, 0, View(self._size, self.focal_px))
 

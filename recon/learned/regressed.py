@@ -26,6 +26,8 @@ from recon.fitting.residuals import eye_distance
 from recon.learned.crop import CUT, TIGHT, CropCamera, anchor_of
 from recon.learned.regressor import Regressor, fused, load_regressor, marks_of
 
+AT_ONCE = 16  # crops of a film
+
 
 @dataclass(frozen=True)
 class Expected:
@@ -115,15 +117,19 @@ def sharpened(net: Regressor, image: np.ndarray, reading: FaceReading, seen: Obs
     return dataclasses.replace(seen, landmarks=landmarks, noise=noise)
 
 
-@torch.inference_mode()
 def corrected(
     net: Regressor, image: np.ndarray, landmarks: np.ndarray, iris: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """Landmarks [468, 3] and irises [10, 2] as read -> landmarks [468, 2] and their deviations [468], pixels."""
-    roi, picture, marks = crop_of(image, landmarks, iris, CUT)
-    found = net(*(torch.as_tensor(v)[None].float() for v in (picture.transpose(2, 0, 1), marks)))
-    places, logvar = found.marks[0].double().numpy(), found.marks_logvar[0].double().numpy()
-    return roi.to_image(places), np.exp(0.5 * logvar) * roi.size
+    return _corrected(net, [crop_of(image, landmarks, iris, CUT)])[0]
+
+
+@torch.inference_mode()
+def _corrected(net: Regressor, crops: Sequence[tuple[Square, np.ndarray, np.ndarray]]):
+    pictures = torch.as_tensor(np.stack([picture for _, picture, _ in crops])).permute(0, 3, 1, 2).float()
+    found = net(pictures, torch.as_tensor(np.stack([marks for _, _, marks in crops])).float())
+    places, sds = found.marks.double().numpy(), torch.exp(0.5 * found.marks_logvar).double().numpy()
+    return [(roi.to_image(p), sd * roi.size) for (roi, _, _), p, sd in zip(crops, places, sds, strict=True)]
 
 
 class NetworkCorrector:
@@ -136,9 +142,15 @@ class NetworkCorrector:
             digest.update(np.ascontiguousarray(value.numpy()).data)
         self.name = f"recon-base {digest.hexdigest()[:16]}"
 
-    def __call__(self, image: np.ndarray, face: FaceInFrame) -> FaceInFrame:
-        landmarks, noise = corrected(self.net, image, face.landmarks, face.iris)
-        return dataclasses.replace(face, landmarks=np.c_[landmarks, face.landmarks[:, 2]], noise=noise)
+    def look(self, image: np.ndarray, face: FaceInFrame) -> tuple[Square, np.ndarray, np.ndarray]:
+        return crop_of(image, face.landmarks, face.iris, CUT)
+
+    def correct(self, faces: Sequence[FaceInFrame], looks: Sequence) -> list[FaceInFrame]:
+        found = [one for i in range(0, len(looks), AT_ONCE) for one in _corrected(self.net, looks[i : i + AT_ONCE])]
+        return [
+            dataclasses.replace(face, landmarks=np.c_[landmarks, face.landmarks[:, 2]], noise=noise)
+            for face, (landmarks, noise) in zip(faces, found, strict=True)
+        ]
 
 
 def _axis_angle(rotation: np.ndarray) -> np.ndarray:
