@@ -157,7 +157,7 @@ class Benchmark:
         seen = Observation.of(readings[0], (image.shape[1], image.shape[0]), None, together)
         if self.base is None:
             return seen
-        return sharpened(self.base, image, readings[0], seen)
+        return sharpened(self.base, self.head.arrays, self.model, image, readings[0], seen)
 
     def _picture(self, person: Person, expression, scene: Scene) -> None:
         picture = picture_of(self.ict, person, expression, scene, look=self.look)

@@ -47,7 +47,7 @@ def reconstruct_many(
         raise InputError("some cameras are of weak perspective and some are not; wanted one kind for all pictures")
     net = network_for(head.arrays.id)
     numbered = enumerate(zip(images, views, strict=True), 1)
-    seen = [_observe(image, view, net, i) for i, (image, view) in numbered]
+    seen = [_observe(image, view, head, net, i) for i, (image, view) in numbered]
     model = landmark_model(head.arrays)
     fits = fit_many(head.arrays, model, seen, one_moment=one_moment)
     left_out = cross_errors(head.arrays, model, seen, one_moment=one_moment, start=fits)
@@ -101,7 +101,7 @@ def reconstruct_many(
     )
 
 
-def _observe(image: np.ndarray, view: View, net: Regressor | None, number: int) -> Observation:
+def _observe(image: np.ndarray, view: View, head: Head, net: Regressor | None, number: int) -> Observation:
     check_image(image, view.focal_px)
     readings = read_faces(image)
     if not readings:
@@ -109,7 +109,7 @@ def _observe(image: np.ndarray, view: View, net: Regressor | None, number: int) 
     why = trouble(readings[0])
     if why is not None:
         raise InputError(f"picture {number}: {why}")
-    return observe(image, readings[0], view, net)
+    return observe(image, readings[0], view, head.arrays, net)
 
 
 def _together(frames: list[FaceParams]) -> FaceParams:

@@ -58,7 +58,7 @@ def reconstruct(
     with one_blas_thread():
         model = landmark_model(head.arrays)
         for reading in usable:
-            seen = observe(image, reading, view, net)
+            seen = observe(image, reading, view, head.arrays, net)
             if method == "regress":
                 found = regressed(net, head.arrays, model, image, reading, seen)
                 score = score_of(found, errors(found, seen.landmarks))
@@ -97,11 +97,13 @@ def network_for(head_id: str, method: str = "auto") -> Regressor | None:
     return net
 
 
-def observe(image: np.ndarray, reading: FaceReading, view: View, net: Regressor | None) -> Observation:
+def observe(
+    image: np.ndarray, reading: FaceReading, view: View, head: HeadArrays, net: Regressor | None
+) -> Observation:
     """What a fit is told of a face that was read in image uint8 [H, W, 3]; a network says how far off the reader is."""
     together = teeth_together(image, reading.landmarks[:, :2])
     seen = observed(reading.landmarks[:, :2], reading.iris, view, together)
-    return seen if net is None else sharpened(net, image, reading, seen)
+    return seen if net is None else sharpened(net, head, landmark_model(head), image, reading, seen)
 
 
 def check_image(image: np.ndarray, focal_px: float | None) -> None:

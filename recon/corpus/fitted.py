@@ -129,7 +129,7 @@ class Fitter:
         if blurred > MOST_BLUR:
             raise Rejected("blurred")
         focal = None if source.is_clip else focal_from_exif(source.path)
-        seen = observe(image, reading, View((image.shape[1], image.shape[0]), focal), self.net)
+        seen = observe(image, reading, View((image.shape[1], image.shape[0]), focal), self.head.arrays, self.net)
         return _Read(picture._replace(image=image[:0]), reading, seen, roi, crop, marks.astype(np.float32), blurred)
 
     def _fitted(self, source: Source, shown: Shown, who: int, read: list[_Read], rejected: Counter) -> Iterator[Packed]:

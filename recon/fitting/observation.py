@@ -129,6 +129,7 @@ class Observation:
     together: float = 0.0  # in [0, 1]: how surely an open mouth shows teeth that are together
     trust: np.ndarray = field(default_factory=lambda: np.ones(468))  # [468] in [0, 1]: 0 where something covers it
     noise: np.ndarray | None = None  # [468] pixels: each landmark's own standard deviation, where the reader tells
+    guess: np.ndarray | None = None  # [K] unknowns of a Layout from which a fit is quicker, where the reader has some
 
     @staticmethod
     def of(

@@ -110,11 +110,17 @@ def _bundled() -> Regressor:
     return fused(load_regressor(asset_path("recon-base")))
 
 
-def sharpened(net: Regressor, image: np.ndarray, reading: FaceReading, seen: Observation) -> Observation:
+def sharpened(
+    net: Regressor, head: HeadArrays, model: LandmarkModel, image: np.ndarray, reading: FaceReading, seen: Observation
+) -> Observation:
     """What was read of a face in image [H, W, 3] uint8 sRGB, with the landmarks where the network says that they are,
-    and how sure it is of each."""
-    landmarks, noise = corrected(net, image, reading.landmarks, reading.iris)
-    return dataclasses.replace(seen, landmarks=landmarks, noise=noise)
+    how sure it is of each, and what it guesses of the rest."""
+    (found,) = expected(net, head, model, [(image, reading.landmarks, reading.iris, seen.view)])
+    guess = np.clip(found.mean, *bounds(head, model.layout))
+    usable = not seen.view.weak and seen.view.world_to_camera is None
+    return dataclasses.replace(
+        seen, landmarks=found.landmarks, noise=found.landmarks_sd, guess=guess if usable else None
+    )
 
 
 def corrected(

@@ -7,8 +7,9 @@ import pytest
 import torch
 
 from readers.faces import read_faces
+from recon.fitting.fit import fit
 from recon.fitting.observation import Observation, View
-from recon.learned.regressed import crop_of, expected, sharpened
+from recon.learned.regressed import base_of, crop_of, expected, sharpened
 from recon.learned.regressor import Estimate, Regressor, RegressorConfig, fused
 from recon.pipeline import landmark_model
 from recon.synthetic.expressions import EXPRESSIONS
@@ -60,7 +61,6 @@ def test_the_truth_in_the_crop_is_the_truth_in_the_picture(made, head):
 
 def test_a_reader_that_tells_its_noise_is_believed_by_it(made, head):
     """Landmarks that are said to be poor do not move the fit; the same ones believed do."""
-    from recon.fitting.fit import fit
 
     model, truth = landmark_model(head.arrays), made.truth
     true = truth.seen()
@@ -76,18 +76,29 @@ def test_a_reader_that_tells_its_noise_is_believed_by_it(made, head):
     assert off[1] < 1.0 and off[1] < 0.5 * off[0]
 
 
-def test_a_new_network_leaves_landmarks_nearly_where_they_were_read(made, head):
+def test_a_new_network_leaves_landmarks_nearly_where_they_were_read(made, head, model):
     torch.manual_seed(0)
     net = Regressor(RegressorConfig("default", 100, 42, channels=(8, 8, 16, 16), width=32))
     net.fit(head.arrays)
     net.eval()
     reading = read_faces(made.image)[0]
     seen = Observation.of(reading, (320, 320))
-    better = sharpened(net, made.image, reading, seen)
+    better = sharpened(net, head.arrays, model, made.image, reading, seen)
     moved = np.linalg.norm(better.landmarks - seen.landmarks, axis=1)
     assert 0 < moved.max() < 0.05 * reading.size and (better.noise > 0).all()
-    again = sharpened(net, made.image, reading, seen)
+    again = sharpened(net, head.arrays, model, made.image, reading, seen)
     assert (again.landmarks == better.landmarks).all()
+
+
+def test_a_guess_is_only_where_a_fit_begins(made, head, model):
+    reading, net = read_faces(made.image)[0], base_of("default")
+    seen = sharpened(net, head.arrays, model, made.image, reading, Observation.of(reading, (320, 320)))
+    quick, slow = (fit(head.arrays, model, one) for one in (seen, dataclasses.replace(seen, guess=None)))
+    np.testing.assert_allclose(quick.projected, slow.projected, atol=0.05)
+    np.testing.assert_allclose(quick.unknowns, slow.unknowns, atol=0.03)
+    for view in (dataclasses.replace(seen.view, weak=True), View((320, 320), 500.0, world_to_camera=np.eye(4))):
+        other = sharpened(net, head.arrays, model, made.image, reading, dataclasses.replace(seen, view=view))
+        assert other.guess is None
 
 
 def test_a_fused_network_tells_the_same(made, head):
