@@ -40,6 +40,7 @@ function openFigures() {
     ["size from", who.metric_scale ?? "iris of 11.7 mm"],
     ["identity", `${identity.components} components, RMS ${number(identity.rms)} sd`],
     ["told by the pictures", identity.told == null ? "–" : `${percent(identity.told, 0)} of its variance`],
+    ["a place on the face", who.face_sd_mm == null ? "–" : `± ${number(who.face_sd_mm, 1)} mm`],
     ["furthest from the mean", identity.largest.slice(0, 4).map((c) =>
       `${c.name} ${number(c.value, 1)}${c.sd == null ? "" : ` ± ${number(c.sd, 1)}`}`).join(", ")],
     ["made by", who.made_by ?? "–"],

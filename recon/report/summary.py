@@ -9,6 +9,7 @@ import numpy as np
 
 from flame_tools.head import Head
 from flame_tools.types import Track
+from recon.fitting.certainty import vertex_std
 from recon.report.curves import GROUPS, Curve
 from recon.report.figures import Residuals, part_masks, ranges
 from recon.report.source import first_frame
@@ -16,6 +17,7 @@ from recon.report.spectrum import Power
 from recon.report.warnings import figures_in, warnings_of
 
 _COMPONENTS = 6  # of the identity, that are named
+_FRAMES = 5  # in which it is asked how sure a fit is
 
 
 def summary(
@@ -57,6 +59,7 @@ def summary(
         "pixels_per_m": _focal(track) if track.camera.orthographic else None,
         "metric_scale": _text(track, "metric_scale"),
         "identity": _identity(track, head),
+        "face_sd_mm": _face_sd_mm(track, head, np.flatnonzero(~found.bridged)),
         "warnings": [vars(one) for one in warnings_of(track, found, yaw.values, yaw.sd)],
     }
 
@@ -92,6 +95,15 @@ def _identity(track: Track, head: Head) -> dict:
         "told": _mean(1 - np.clip(sd, 0, 1) ** 2),  # share of the prior's variance that the pictures took away
         "largest": [{"name": names[k], "value": _plain(shape[k], 3), "sd": _plain(sd[k], 3)} for k in order],
     }
+
+
+def _face_sd_mm(track: Track, head: Head, seen: np.ndarray) -> float | None:
+    """How far a place on the face may be off, RMS over the face in some of the frames that were seen."""
+    if track.std is None or not len(seen):
+        return None
+    frames = seen[np.unique(np.linspace(0, len(seen) - 1, _FRAMES).round().astype(int))]
+    sds = [vertex_std(track, head, int(frame)) for frame in frames]
+    return _plain(1000 * np.sqrt(np.nanmean(np.square(sds).sum(-1))), 2)
 
 
 def _plain(value: float, digits: int = 5) -> float | None:

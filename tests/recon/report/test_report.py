@@ -133,6 +133,7 @@ def test_numbers_are_json_without_nan(numbers):
     sd = numbers["sd"]
     assert sd["lid left"] == {"group": "lids", "unit": "", "mean": 0.02}
     assert sd["jaw open"]["mean"] == pytest.approx(np.degrees(0.02), abs=1e-4) and sd["x"]["mean"] == 2.0
+    assert numbers["face_sd_mm"] > 1.25 * np.sqrt(3)  # what no parameter says, and more
     assert numbers["identity"]["told"] == pytest.approx(1 - 0.02**2, abs=1e-5) and numbers["identity"]["rms"] == 0
 
 
