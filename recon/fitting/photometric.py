@@ -56,7 +56,8 @@ def refine(
 ) -> Refined:
     """Fits of T pictures of one person, refined together: identity and pose, of several pictures the expressions too.
 
-    Gaze and focal length stay. It is for landmarks that err as readers do: a fit to true ones is not brought nearer.
+    Gaze and focal length stay; in weak perspective each picture's scale moves. It is for landmarks that err as readers
+    do: a fit to true ones is not brought nearer.
     Raises ShapeError where a picture is not of its view's size, or pictures, observations and fits are not as many.
     """
     _check(images, seen, fits)
@@ -66,7 +67,7 @@ def refine(
         problems = [landmark_problem(head, model, s, x, options)[0] for s, x in zip(seen, start, strict=True)]
     fewer = np.where(shared, 1 + (len(seen) - 1) * options.alike, 1.0)
     fewer[lay.log_focal] = len(seen) if shared[lay.log_focal] else 1
-    usual, sds = problems[0].sd, [p.sd / np.sqrt(fewer) for p in problems]
+    usual, sds = [p.sd for p in problems], [p.sd / np.sqrt(fewer) for p in problems]
     sds[1:] = [np.where(shared, np.inf, sd) for sd in sds[1:]]
     problems = [dataclasses.replace(p, sd=sd) for p, sd in zip(problems, sds, strict=True)]
     joint = Joint(skin_samples(head), images, seen, problems, start, shared, photometric)
@@ -75,10 +76,10 @@ def refine(
         before = joint.cost()
         joint.descend(photometric.steps)
     refined = []
-    for s, old, place, covariance in zip(seen, fits, joint.place, joint.covariance(), strict=True):
+    for s, old, place, covariance, prior_sd in zip(seen, fits, joint.place, joint.covariance(), usual, strict=True):
         x = joint.z[place]
         projected = s.view.project(model.points(x)[model.slices["468"]], float(np.exp(x[lay.log_focal][0])))
-        sd = widened(np.sqrt(np.diag(covariance) * fewer), usual)
+        sd = widened(np.sqrt(np.diag(covariance) * fewer), prior_sd)
         steps = old.steps + joint.steps
         refined.append(LandmarkFit(lay, x, sd, projected, eye_distance(model, x, s), old.weights, steps))
     return Refined(refined, joint.z[joint.lights], joint.robust, (before, joint.cost()))

@@ -40,7 +40,7 @@ class PhotometricOptions:
     scales: tuple[float, ...] = (0.06, 0.03)
     """Blurs (SD) from coarse to fine, as shares of the distance between the eyes."""
     face: bool | None = None
-    """Whether pictures move expression, jaw and lids, too, and not only identity, pose and focal length. None: several
+    """Whether pictures move expression, jaw and lids, too, and not only identity and pose. None: several
     do; the shading of one picture passes for expression too easily."""
     steps: int = 4
     """Most steps at each scale."""
@@ -73,7 +73,8 @@ class Joint:
         lay = samples.model.layout
         self.moves_face = count > 1 if how.face is None else how.face
         self.held = np.zeros(size, bool)  # unknowns of which pictures say nothing
-        self.held[lay.eyes] = self.held[lay.log_focal] = True
+        self.held[lay.eyes] = True
+        self.held[lay.log_focal] = not any(s.view.weak for s in seen)  # there it is the only scale: depth is pinned
         self.held[lay.expression.start : lay.eyelids.stop] |= not self.moves_face
         self.smooth = _fields(samples)
         spread = how.feature_sd + samples.plain * (how.albedo_sd - how.feature_sd)

@@ -10,6 +10,7 @@ from recon.fitting.fit import fit_many
 from recon.fitting.observation import View
 from recon.fitting.photometric import PhotometricOptions, refine
 from recon.fitting.photometric_residuals import Blurred, blurred, change_of, harmonics_change, seen_well, shown
+from recon.fitting.residuals import expected
 from recon.fitting.skin_samples import skin_samples
 from recon.synthetic.expressions import EXPRESSIONS
 from recon.synthetic.people import random_person
@@ -122,6 +123,35 @@ def test_pictures_are_explained_better_and_the_head_is_kept(head, model, views, 
     face = slice(model.layout.expression.start, model.layout.eyelids.stop)
     held = np.array_equal(refined.fits[0].unknowns[face], found[0].unknowns[face])
     assert held == (count == 1)  # one picture's shading says nothing of the expression
+
+
+def test_each_pictures_deviations_are_bounded_by_its_own_prior(head, model, views):
+    _, pictures, seen = views
+    seen = [dataclasses.replace(one, together=together) for one, together in zip(seen, (0.0, 1.0, 0.0), strict=True)]
+    found = fit_many(head.arrays, model, seen)
+    how = PhotometricOptions(scales=(0.06,), steps=1)
+    refined = refine(head.arrays, model, [p.image for p in pictures], seen, found, photometric=how)
+    jaw = model.layout.jaw
+    usual = [expected(head.arrays, model, one)[1][jaw] for one in seen]
+    assert usual[1][0] < usual[0][0] / 2
+    for one, own in zip(refined.fits, usual, strict=True):
+        assert (one.sd[jaw] <= own * (1 + 1e-9)).all()
+
+
+def test_in_weak_perspective_the_scale_moves(head, model, views):
+    _, pictures, seen = views
+    lay, size = model.layout, pictures[1].image.shape[1::-1]
+    weak = [dataclasses.replace(seen[1], view=View(size, weak=True))]
+    found = fit_many(head.arrays, model, weak)
+    how = PhotometricOptions(scales=(0.06,), steps=2)
+    refined = refine(head.arrays, model, [pictures[1].image], weak, found, photometric=how)
+    (before,), (after,) = found, refined.fits
+    assert refined.cost[1] < refined.cost[0]
+    assert after.unknowns[lay.translation][2] == before.unknowns[lay.translation][2]
+    assert abs(np.log(after.focal / before.focal)) > 1e-4 and after.sd[lay.log_focal][0] > 0
+    found = fit_many(head.arrays, model, seen[1:2])
+    near = refine(head.arrays, model, [pictures[1].image], seen[1:2], found, photometric=how)
+    assert near.fits[0].focal == found[0].focal  # in perspective the depth does instead
 
 
 def test_what_covers_the_face_is_ignored(head, model, views):
