@@ -60,7 +60,7 @@ def expected(
     lay, view = model.layout, seen.view
     mean, sd = prior(head, lay, together=seen.together)
     low, high = bounds(head, lay)
-    if view.weak:  # pixels a metre are as free as a distance; the head is put where portraits are taken
+    if view.weak:  # the scale has no prior, the irises tell it; the head is put where portraits are taken
         low[lay.translation][2] = high[lay.translation][2] = -DISTANCE_M
     elif view.focal_px is None:
         mean[lay.log_focal], sd[lay.log_focal] = np.log(FOCAL_OVER_LONG_SIDE * max(view.size)), FOCAL_LOG_SD
