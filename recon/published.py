@@ -22,7 +22,7 @@ from flame_tools.head import Head
 from flame_tools.types import Camera, Curves, FaceParams, Track
 from recon.film.motion import LEAST_TRUST
 from recon.film.rows import Rows
-from recon.film.track import kept_parts, people_of
+from recon.film.track import followed_people, kept_parts
 from recon.fitting.evaluate import IBUG_68
 from recon.fitting.observation import View
 from recon.fitting.priors import DISTANCE_M
@@ -129,7 +129,7 @@ def read_film_by(
     network.check(head)
     footage = open_footage(path, fps=fps)
     with kept_parts(parts) as folder:
-        people = people_of(footage, folder, all_faces=all_faces, progress=lambda share: progress(0.5 * share))
+        people = followed_people(footage, folder, all_faces=all_faces, progress=lambda share: progress(0.5 * share))
         sound, share = footage.sound(), 0.5 / len(people)
         return [
             _person(rows, footage, sound, head, network, lambda s, i=i: progress(0.5 + share * (i + s)))

@@ -25,6 +25,7 @@ from flame_tools.types import FaceParams, Track
 from readers.followed import size_of
 from readers.following import FaceInFrame, Follower, FollowOptions
 from readers.readings import Readings
+from recon.film.corrector import corrector_for
 from recon.film.fits import observation_of
 from recon.film.frame_params import params_of_rows
 from recon.film.live_keyframes import LiveKeyframes
@@ -33,8 +34,7 @@ from recon.film.person import AFRESH, FrameFit, Person, fit_frame, meet
 from recon.film.smoothing import State, acceleration_density, follow_on
 from recon.fitting.observation import Observation, View
 from recon.fitting.priors import bounds
-from recon.learned.regressed import NetworkCorrector
-from recon.pipeline import SMALLEST_FACE_PX, landmark_model, network_for
+from recon.pipeline import SMALLEST_FACE_PX, landmark_model
 
 KEYFRAMES = 12
 GOOD_TRUST = 0.5  # of a picture from which a person may be met
@@ -102,15 +102,14 @@ class LiveTracker:
         head: Head,
         *,
         focal_px: float | None = None,  # where it is known
-        method: str = "auto",  # or "solve", as in recon.pipeline.reconstruct
+        method: str = "auto",  # or "solve", as of recon.film.track.track_film
         person: Person | None = None,  # who will be seen first, where they are known already
         follow: FollowOptions | None = None,
         cutoffs: Cutoffs | None = None,
         background: bool = False,  # meet people on a thread of its own: no picture waits; end with close()
     ):
         self.head, self.focal_px, self.background = head, focal_px, background
-        net = network_for(head.arrays.id, method)
-        self.correct = None if net is None else NetworkCorrector(net)
+        self.correct = corrector_for(head.arrays.id, method)
         self.cutoffs = cutoffs or Cutoffs()
         self.follower = Follower(follow)
         self.whom: int | None = None

@@ -18,6 +18,7 @@ from flame_tools.head import Head
 from flame_tools.types import Curves, Track
 from readers.film import FRAMES_A_PART, Corrector, read_film
 from readers.readings import Readings
+from recon.film.corrector import corrector_for
 from recon.film.fits import FramesOfFits, fit_rows, observation_of
 from recon.film.frame_params import params_of_rows
 from recon.film.keyframes import candidates, farthest_apart
@@ -27,8 +28,7 @@ from recon.film.rows import Rows, StoredParts, people_in
 from recon.fitting.evaluate import IBUG_68, cross_errors
 from recon.fitting.focal import focal_from_film
 from recon.fitting.observation import View
-from recon.learned.regressed import NetworkCorrector
-from recon.pipeline import SMALLEST_FACE_PX, landmark_model, network_for, reader_of
+from recon.pipeline import SMALLEST_FACE_PX, landmark_model, reader_of
 from recon.texture.appearance import fuse_appearance
 from recon.texture.frames import choose_texture_frames, held_still
 from recon.texture.posed_view import PosedView
@@ -49,7 +49,7 @@ def track_film(
     parts: str | os.PathLike | None = None,  # a folder for what is read and fitted, to go on from
     causal: bool = False,
     weak: bool = False,  # weak perspective, as DECA and SMIRK see
-    method: str = "auto",  # or "solve"
+    method: str = "auto",  # one of recon.film.corrector.METHODS
     progress: Callable[[float], None] = lambda share: None,
 ) -> list[Track]:
     """Tracks of the people in a film, who is seen longest first; only that one unless `all_faces`.
@@ -62,15 +62,15 @@ def track_film(
 
     Raises InputError where no face can be followed, and what open_footage raises.
     """
-    if method not in ("auto", "solve"):
-        raise InputError(f"method {method!r} is none for films; wanted auto or solve, or one photo for regress")
+    correct = corrector_for(head.arrays.id, method)
     footage = open_footage(path, fps=fps)
     if focal_px is None and not weak:
         focal_px = focal_from_film(footage)
-    view, net = View(footage.size, focal_px, weak=weak), network_for(head.arrays.id, method)
-    correct = None if net is None else NetworkCorrector(net)
+    view = View(footage.size, focal_px, weak=weak)
     with kept_parts(parts) as folder:
-        people = people_of(footage, folder, correct, all_faces=all_faces, progress=lambda share: progress(0.5 * share))
+        people = followed_people(
+            footage, folder, correct, all_faces=all_faces, progress=lambda share: progress(0.5 * share)
+        )
         share, sound = 0.5 / len(people), footage.sound()
         return [
             _tracked(rows, folder, footage, sound, head, view=view, causal=causal,
@@ -89,7 +89,7 @@ def kept_parts(folder: str | os.PathLike | None) -> Iterator[Path]:
         yield Path(scratch)
 
 
-def people_of(
+def followed_people(
     footage: Footage,
     folder: Path,  # where what is read is kept
     correct: Corrector | None = None,

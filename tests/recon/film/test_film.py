@@ -157,7 +157,7 @@ def test_landmarks_are_the_networks_unless_they_are_to_be_mediapipes(tracked, fi
     np.testing.assert_array_equal(own.iris, read.iris)
     apart = np.linalg.norm(own.landmarks - read.landmarks, axis=-1) / np.ptp(read.landmarks[..., 1], axis=1)[:, None]
     assert 0.003 < np.median(apart) < 0.05
-    with pytest.raises(InputError, match="regress"):
+    with pytest.raises(InputError, match="'regress' is none for films and cameras; wanted auto or solve"):
         track_film(film, head, method="regress")
 
 

@@ -116,6 +116,12 @@ def test_meeting_beside_holds_up_no_picture_and_leaves_no_trace(film, head):
     assert not any(thread.name == "emberface-meeting" for thread in threading.enumerate())
 
 
+def test_a_method_for_photos_alone_is_refused(head):
+    with pytest.raises(InputError, match="'regress' is none for films and cameras; wanted auto or solve"):
+        LiveTracker(head, method="regress")
+    assert LiveTracker(head, method="solve").correct is None is not LiveTracker(head).correct
+
+
 def test_a_film_goes_to_an_engine(film, head, monkeypatch):
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as engine:
         engine.bind(("127.0.0.1", 0))
