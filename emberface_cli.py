@@ -237,7 +237,8 @@ def recon_(
     method: Annotated[
         str,
         typer.Option(
-            "--method", help="auto, solve (MediaPipe's landmarks; no other for films), regress (one photo at a glance)."
+            "--method",
+            help="auto or solve (MediaPipe's landmarks) of a photo or a film; regress (at a glance) of a photo alone.",
         ),
     ] = "auto",
     camera: Annotated[
@@ -264,8 +265,6 @@ def recon_(
 
     if len(images) > 1 and (all or any(is_film(image) for image in images)):
         raise InputError("several pictures must be photos of one person; give a film, or --all faces of a photo, alone")
-    if page and checkpoint is not None:
-        raise InputError("--report compares 468 landmarks, and FLAME heads have no such; leave it out")
     source = images if len(images) > 1 else images[0]
     places, report = places_of(out, images[0].stem, format)
     inputs = {"image": str(images[0]) if len(images) == 1 else [str(i) for i in images], "all": all, "head": head}
@@ -277,6 +276,10 @@ def recon_(
         job.prepare(*places, *page_place, report)
         with job.step("load"):
             model = load_head(head)
+            if page:
+                from recon.report.fitted import check_landmarks
+
+                check_landmarks(model.arrays)
         with job.step("recon", "finding and fitting the face"):
             options = {
                 "all_faces": all, "focal_px": focal, "method": method, "one_moment": one_moment,

@@ -11,11 +11,21 @@ import torch
 from flame_tools.errors import InputError
 from flame_tools.head import Head
 from flame_tools.posing import person
-from flame_tools.types import Track
+from flame_tools.types import HeadArrays, Track
 from render.camera import at_frame, project
 
 _CHUNK = 64
 EYES = (3, 4)  # of flame_tools.types.JOINTS
+
+
+def check_landmarks(head: HeadArrays, marks: str = "468") -> None:
+    """Raise InputError where a head lacks a set of landmarks, named by their number, and residuals cannot be told."""
+    found = head.landmarks.get(marks)
+    if found is None or len(found.faces) != int(marks):
+        raise InputError(
+            f"head {head.id!r} has no {marks} landmarks, so there are no residuals to report; leave the report out, or "
+            "register the head with its landmark_embedding.npy beside it (emberface head add)"
+        )
 
 
 @dataclass(frozen=True)
@@ -40,11 +50,7 @@ class FittedTrack:
     marks: str = "468"  # of HeadArrays.landmarks
 
     def __post_init__(self):
-        marks = self.head.arrays.landmarks.get(self.marks)
-        if marks is None or len(marks.faces) != int(self.marks):
-            raise InputError(
-                f"head {self.head.arrays.id!r} has no {self.marks} landmarks, so there are no residuals to report"
-            )
+        check_landmarks(self.head.arrays, self.marks)
 
     def __iter__(self) -> Iterator[Fitted]:
         marks = self.head.arrays.landmarks[self.marks]

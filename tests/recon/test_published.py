@@ -134,6 +134,20 @@ def test_portraits_of_any_size(flame_head, smirk):
         assert track.camera.size == image.shape[1::-1]
 
 
+def test_a_registered_head_has_a_report(flame, smirk, tmp_path, monkeypatch):
+    monkeypatch.setenv("EMBERFACE_HEADS", str(tmp_path / "heads"))
+    assert emberface_cli.run(["head", "add", str(flame), "--name", "flame", "--json"]) == 0
+    arguments = ["recon", asset_path("astronaut"), "--head", "flame", "--checkpoint", smirk, "--format", "glb"]
+    assert emberface_cli.run([*map(str, arguments), "-o", str(tmp_path), "--report", "--json"]) == 0
+    quality = load_track(tmp_path / "astronaut.face.npz").provenance["quality"]
+    assert set(quality) == {"nme_468", "nme_68", "nme_105", "coverage"}
+    (numbers,) = json.loads((tmp_path / "astronaut.report.json").read_text())["quality"]["report"]["people"]
+    assert numbers["made_by"] == "SMIRK" and numbers["quality"] == quality
+    assert numbers["error"]["mean"] == pytest.approx(quality["nme_468"], abs=2e-5)
+    assert numbers["focal_px"] is None and numbers["pixels_per_m"]["value"] > 0 and numbers["face_sd_mm"] is None
+    assert "<html" in (tmp_path / "astronaut.report.html").read_text("utf-8")[:200]
+
+
 # --- films ------------------------------------------------------------------------------------------------------------
 
 
@@ -291,7 +305,8 @@ def test_what_the_command_refuses(capsys, flame, smirk, tmp_path):
     arguments = ["recon", asset_path("astronaut"), "--head", flame, "--checkpoint", smirk]
     assert "no choice of focal" in refused(capsys, *arguments, "-o", tmp_path / "out", "--focal", "500")
     assert not list(tmp_path.iterdir())
-    assert "FLAME heads have no such" in refused(capsys, *arguments, "-o", tmp_path, "--report")
+    assert "has no 468 landmarks" in refused(capsys, *arguments, "-o", tmp_path, "--report")
+    assert not list(tmp_path.iterdir())
     kept = tmp_path / "model.glb"
     kept.write_bytes(smirk.read_bytes())
     line = refused(capsys, *arguments[:-1], kept, "-o", kept)
