@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -25,8 +24,6 @@ from recon.fitting.priors import FOCAL_OVER_LONG_SIDE, bounds, prior
 from recon.fitting.residuals import eye_distance
 from recon.learned.crop import CUT, TIGHT, CropCamera, anchor_of
 from recon.learned.regressor import Regressor, fused, load_regressor, marks_of
-
-AT_ONCE = 16  # crops of a film
 
 
 @dataclass(frozen=True)
@@ -141,21 +138,18 @@ def _corrected(net: Regressor, crops: Sequence[tuple[Square, np.ndarray, np.ndar
 class NetworkCorrector:
     """A network as the `readers.film.Corrector` of a film."""
 
+    at_once = 16
+
     def __init__(self, net: Regressor):
-        self.net = net
-        digest = hashlib.sha256()
-        for value in net.state_dict().values():
-            digest.update(np.ascontiguousarray(value.numpy()).data)
-        self.name = f"recon-base {digest.hexdigest()[:16]}"
+        self.net, self.name = net, net.name
 
     def look(self, image: np.ndarray, face: FaceInFrame) -> tuple[Square, np.ndarray, np.ndarray]:
         return crop_of(image, face.landmarks, face.iris, CUT)
 
     def correct(self, faces: Sequence[FaceInFrame], looks: Sequence) -> list[FaceInFrame]:
-        found = [one for i in range(0, len(looks), AT_ONCE) for one in _corrected(self.net, looks[i : i + AT_ONCE])]
         return [
             dataclasses.replace(face, landmarks=np.c_[landmarks, face.landmarks[:, 2]], noise=noise)
-            for face, (landmarks, noise) in zip(faces, found, strict=True)
+            for face, (landmarks, noise) in zip(faces, _corrected(self.net, looks), strict=True)
         ]
 
 
