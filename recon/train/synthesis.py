@@ -27,7 +27,7 @@ from flame_tools.weights import arrays_of
 from flame_tools.weights import filled as with_arrays
 from learning import processes
 from learning.run import Progress, Run, RunConfig, go_on
-from recon.learned.crop import CUT, TIGHT
+from recon.learned.crop import CUT, in_picture
 from recon.losses.cycle import CycleWeights, Expressions, changed, cycle_loss
 from recon.losses.distances import LIDS_468, LIPS_468, distance_loss
 from recon.losses.landmarks import landmark_loss, weights_468
@@ -160,19 +160,14 @@ class SynthesisSource:
 
     def batch(self, size: int, step: int, part: slice = slice(None)) -> SynthesisBatch:
         found = self.source.batch(size, step, part)
-        return SynthesisBatch(self._sized(found.picture), _in_picture(found.true))
+        return SynthesisBatch(self._sized(found.picture), in_picture(found.true))
 
     def rows(self, rows: np.ndarray) -> SynthesisBatch:
         found = self.source.rows(rows)
-        return SynthesisBatch(self._sized(found.picture), _in_picture(found.true))
+        return SynthesisBatch(self._sized(found.picture), in_picture(found.true))
 
     def _sized(self, picture: Tensor) -> Tensor:
         return interpolate(picture, (self.size, self.size), mode="area")
-
-
-def _in_picture(marks: Tensor) -> Tensor:
-    """Shares of the reader's crop -> crop units of the picture in its middle."""
-    return (marks - 0.5) * (2 / TIGHT)
 
 
 @dataclass(frozen=True)
