@@ -92,6 +92,17 @@ def face_vector(params: FaceParams) -> np.ndarray:
     return torch.cat(parts, -1).numpy().astype(np.float64)
 
 
+def face_of_vector(vectors: torch.Tensor, head: Head) -> FaceParams:
+    """What `face_vector` gives [N, S + E + 8] as parameters again."""
+    sizes = (head.shape_size, head.expression_size, 2, 4, 2)
+    shape, expression, jaw, eyes, eyelids = vectors.split(sizes, -1)
+    zero = torch.zeros_like(vectors[:, :3])
+    return FaceParams(
+        shape=shape, expression=expression, global_rotation=zero, neck=zero, jaw=torch.cat([jaw, zero[:, :1]], 1),
+        eyes=torch.cat([eyes.unflatten(1, (2, 2)), zero[:, :2, None]], -1), eyelids=eyelids, translation=zero,
+    )  # fmt: skip
+
+
 def _faces(head: Head, rng: np.random.Generator) -> tuple[FaceParams, FaceParams]:
     """People at rest, and with expressions: PICTURES rows each."""
     shapes = [random_person(head.arrays, rng).shape * rng.uniform(*WIDER) for _ in range(PEOPLE)]

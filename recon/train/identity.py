@@ -118,7 +118,7 @@ def train_identity(
     torch.set_num_threads(config.run.threads)
     torch.manual_seed(config.run.seed)
     source = PortraitSource(portraits, config, filled(IdentityConfig(), config.network, "network").size)
-    net = Classified(config, source.people)
+    net = Classified(config, source.people).to(memory_format=torch.channels_last)
     device = config.run.device
 
     def step(run: Run) -> dict[str, Tensor]:
