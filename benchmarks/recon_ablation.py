@@ -1,14 +1,14 @@
 """What each loss of the learned reconstruction does: one small encoder, equal steps, on held-out made faces.
 
-    python benchmarks/recon_ablation.py CROPS -o OUT [--seeds 0 1 2] [--pretrain 1000] [--steps 100] [--shards 8]
-        [--judge-file ict_facekit.npz]
+    python benchmarks/recon_ablation.py CROPS -o OUT [--seeds 0 1 2] [--pretrain 1000] [--steps 100]
+        [--shards 8] [--judge-file ict_facekit.npz]
 
 Rows, each with all that the rows before it have: landmarks, photometric, neural render, cycle, lip reading. All rows of
-a seed share the steps of landmarks alone; then each goes its own way for as many steps, while the rate falls to nothing.
-Expressions and faces at rest are measured in mm at the 468 landmarks of crops that were held out, without their pose;
-lips on lines that are said, a picture a frame: the gap, and with --judge-file the share of frames whose viseme the lip
-judge names. Intervals are 95 % of Student's t over seeds. A run that is done is not run again. The last line is one JSON
-object.
+a seed share the steps of landmarks alone; then each goes its own way for as many steps, while the rate falls to
+nothing. Expressions and faces at rest are measured in mm at the 468 landmarks of crops that were held out, without
+their pose; lips on lines that are said, a picture a frame: the gap, and with --judge-file the share of frames whose
+viseme the lip judge names. Intervals are 95 % of Student's t over seeds. A run that is done is not run again. The last
+line is one JSON object: of each figure its mean, its change against landmarks alone, and that change's half interval.
 """
 
 from __future__ import annotations
@@ -25,10 +25,9 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from animate.encoder.corpus import PHONES
-from animate.emotion import parse
 from animate.contact import Lips
-from benchmarks.animate_ablation import FPS, Line, lines
+from animate.emotion import parse
+from benchmarks.animate_ablation import Line, lines
 from flame_tools.archive import written_whole
 from flame_tools.head import Head
 from flame_tools.load import load_head
@@ -159,7 +158,10 @@ def as_read(said: Spoken, face: FaceParams) -> Track:
 
 def lip_figures(tracks: list[Track], lines_said: list[Spoken], head: Head, judge_file: Path | None) -> dict[str, float]:
     """Of all lines together."""
-    errors = [lip_errors(of_track(t, head), of_track(s.track, head), head.arrays) for t, s in zip(tracks, lines_said)]
+    errors = [
+        lip_errors(of_track(track, head), of_track(said.track, head), head.arrays)
+        for track, said in zip(tracks, lines_said, strict=True)
+    ]
     figures = {
         "lip_gap_error_mm": float(np.mean([e.lip_gap_error_mm for e in errors])),
         "lip_gap_r": float(np.mean([e.lip_gap_correlation or 0.0 for e in errors])),
@@ -221,14 +223,14 @@ def main() -> int:
     return 0
 
 
-def summary(found: list[dict], first: list[dict]) -> dict[str, list[float]]:
+def summary(found: list[dict], first: list[dict]) -> dict[str, list[float | None]]:
     """Of each figure: its mean over seeds, and the mean change against landmarks alone with its 95 % half interval."""
     figures = {}
     for key in found[0]:
         values, base = (np.array([each[key] for each in rows]) for rows in (found, first))
         change, n = values - base, len(values)
-        half = T95[n] * change.std(ddof=1) / np.sqrt(n) if n in T95 else float("nan")
-        figures[key] = [round(float(v), 4) for v in (values.mean(), change.mean(), half)]
+        half = float(T95[n] * change.std(ddof=1) / np.sqrt(n)) if n in T95 else None
+        figures[key] = [round(float(v), 4) for v in (values.mean(), change.mean())] + [half and round(half, 4)]
     return figures
 
 

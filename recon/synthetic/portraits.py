@@ -84,7 +84,8 @@ def made_portraits(head: Head, groups: int, seed: int, *, alike: int = ALIKE, pi
                 points = five_points(torch.as_tensor(in_picture(shot.true))).numpy()
                 rows.append((np.rint(255 * middle), points, skin * alike + which, skin, shot.yaw))
     kinds = (np.uint8, np.float32, np.int32, np.int32, np.float32)
-    return Portraits(*(np.stack(column).astype(kind) for column, kind in zip(zip(*rows, strict=True), kinds, strict=True)))
+    columns = (np.stack(column) for column in zip(*rows, strict=True))
+    return Portraits(*(column.astype(kind) for column, kind in zip(columns, kinds, strict=True)))
 
 
 def _faces(head: Head, person: Person, count: int, rng: np.random.Generator) -> np.ndarray:
@@ -111,9 +112,7 @@ def read_portraits(folder: str | os.PathLike, *, count: int | None = None) -> Po
     """The pictures of a folder's files. Raises InputError where there are none."""
     paths = sorted(Path(folder).glob("portraits-*.npz"))[:count]
     if not paths:
-        raise InputError(
-            f"{folder} has no portraits-*.npz; make some: python -m recon.synthetic.portraits {folder} 11"
-        )
+        raise InputError(f"{folder} has no portraits-*.npz; make some: python -m recon.synthetic.portraits {folder} 11")
     parts = []
     for path in paths:
         with np.load(path, allow_pickle=False) as file:

@@ -64,7 +64,8 @@ def test_it_learns_people_by_heart(portraits, tmp_path):
     apart = ~np.eye(16, dtype=bool)
     assert near[same & apart].mean() > near[~same].mean() + 0.3
     figures = measured(net, source)
-    assert {"auc", "accuracy", "alike_auc"} >= {*figures} & {"auc", "accuracy", "alike_auc"} and 0 <= figures["alike_auc"]
+    assert {*figures} == {"alike_auc", "alike_accuracy"}  # all that are held out have one skin
+    assert 0 < figures["alike_auc"] < 1
     kept = load_identity(tmp_path / "identity.npz")
     with torch.no_grad():
         again = kept(source.faces(np.arange(16)))
@@ -122,5 +123,5 @@ def test_refused(portraits, tmp_path):
         IdentityNetwork()(torch.zeros(1, 1, 64, 64))
     with pytest.raises(InputError, match="can be halved"):
         IdentityConfig(size=40)
-    with pytest.raises(ShapeError, match="wanted .* 68, 468 or 478"):
+    with pytest.raises(ShapeError, match=r"wanted \[\.\.\., 68, 468 or 478, 2\]"):
         five_points(torch.zeros(1, 5, 2))
