@@ -42,7 +42,7 @@ class ArcFaceEmbedder(nn.Module):
 
 
 class BundledIdentity(nn.Module):
-    """Our own, taught on made people (`recon.train.identity`). Any picture of a face will do; see docs for how far."""
+    """Our own, taught on made people in colour (`recon.train.identity`): of painted faces and photos, not grey ones."""
 
     def __init__(self, network: IdentityNetwork | None = None):  # the bundled one if not given
         super().__init__()
