@@ -54,7 +54,7 @@ class SynthesisTraining:
     distances: float = 1.0
     """Of lid and lip distances."""
     painted: float = 10.0
-    """Of the photo painted again; 0: landmarks alone teach."""
+    """Of the photo painted again; 0: it is not."""
     cycle: float = 1.0
     """Of the second path; 0: there is none."""
     photometric: float = 0.0
