@@ -143,6 +143,14 @@ _ALL = (
         note="Emotion reader of drawn faces (docs/readers.md), learnt as mouth_reader was.",
     ),
     Asset(
+        name="identity",
+        file="identity.npz",
+        sha256="6681b6aa91261f1b0e07df28bf72682e28579e2c6ee2ad69c5df4d6f08ab400c",
+        licence="Apache-2.0",
+        source="emberface train identity tools/trainings/identity.json, on recon.synthetic.portraits (files 0 to 11)",
+        note="Embedder of identity (docs/train_recon.md), learnt from drawn people who do not exist.",
+    ),
+    Asset(
         name="lip_judge",
         file="lip_judge.npz",
         sha256="bd6db31773fa9e0cb9005d5a502e3ab9ed15b65f7b731558db5249a9d32d2b08",
