@@ -79,9 +79,9 @@ _ALL = (
     Asset(
         name="recon-base",
         file="recon_base.npz",
-        sha256="5e35a76b4de27dddb5a1625aa72f7bc9ac18d46cc52557f7b2ab9283c115f306",
+        sha256="2888d47f2b2f2c8de37da47e98bdf0c7d0f56fd155a61342d7bd3413904811f4",
         licence="Apache-2.0",
-        source="emberface train recon tools/trainings/recon.json, on made crops (docs/train_recon.md)",
+        source="emberface train recon tools/trainings/recon.json, then recon_more.json, on made crops (docs/train_recon.md)",
         note="Learnt from drawn faces of the default head, as MediaPipe's networks read them.",
     ),
     Asset(
