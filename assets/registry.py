@@ -81,7 +81,7 @@ _ALL = (
         file="recon_base.npz",
         sha256="2888d47f2b2f2c8de37da47e98bdf0c7d0f56fd155a61342d7bd3413904811f4",
         licence="Apache-2.0",
-        source="emberface train recon tools/trainings/recon.json, then recon_more.json, on made crops (docs/train_recon.md)",
+        source="emberface train recon, tools/trainings/recon.json, then recon_more.json (docs/train_recon.md)",
         note="Learnt from drawn faces of the default head, as MediaPipe's networks read them.",
     ),
     Asset(
