@@ -5,7 +5,8 @@
 
 Each of the people makes ten expressions, each in a picture of its own light, pose, lens and backdrop, and two sets of
 five views. `--quick` takes four expressions and no views. The bundled recon-base, or that of `--base`
-(docs/train_recon.md), says where each landmark is, and how sure that is; `--solve` takes them as they are read. Figures, over all pictures but where it is said:
+(docs/train_recon.md), says where each landmark is, and how sure that is; `--solve` takes them as they are read.
+Figures, over all pictures but where it is said:
 
 - `neutral_gain_1view`: by how much the fitted identity at rest is nearer to the true neutral face than the mean face
   is: 1 - mean distance / mean distance of the mean face. Distances go from the face region's vertices to the true skin,
