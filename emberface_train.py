@@ -35,6 +35,9 @@ Shards = Annotated[Path, typer.Option("--corpus", help="A folder of shards, as a
 Crops = Annotated[
     Path, typer.Option("--corpus", help="A folder of crops: of `corpus build`, or recon.synthetic.shards.")
 ]
+Portraits = Annotated[
+    Path, typer.Option("--corpus", help="A folder of made people, as recon.synthetic.portraits makes them.")
+]
 Speech = Annotated[
     Path | None, typer.Option("--corpus", help="Folders of utterances; by default where tools.speech_corpus puts them.")
 ]
@@ -116,6 +119,14 @@ def synthesis(
     _run(Job("synthesis", config, out, corpus, overfit), processes, json)
 
 
+@app.command()
+def identity(
+    config: Config, out: Folder, corpus: Portraits, overfit: Overfit = 0, processes: Processes = 1, json: Json = False
+) -> None:
+    """The embedder that tells people apart, from made people seen again and again; --overfit counts people."""
+    _run(Job("identity", config, out, corpus, overfit), processes, json)
+
+
 # --- what each is: its default config, and what trains it -----------------------------------------------------------
 
 
@@ -161,7 +172,14 @@ def _synthesis() -> tuple[object, Callable]:
     return SynthesisTraining(), train_synthesis
 
 
+def _identity() -> tuple[object, Callable]:
+    from recon.train.identity import IdentityTraining, train_identity
+
+    return IdentityTraining(), train_identity
+
+
 _KINDS = {
+    "identity": _identity,
     "synthesis": _synthesis,
     "recon": _recon,
     "prior": _prior,
@@ -179,6 +197,8 @@ def _train(job: Job, progress: Progress | None = None) -> None:
     config = read_config(default, job.config)
     if job.kind in ("recon", "synthesis"):
         _on_crops(train, config, job, progress)
+    elif job.kind == "identity":
+        _on_portraits(train, config, job, progress)
     elif job.kind == "speech":
         train(config, job.out, corpus=job.corpus, overfit=job.overfit, progress=progress)
     else:
@@ -208,6 +228,13 @@ def _on_crops(train: Callable, config: object, job: Job, progress: Progress | No
     else:
         crops = read_shards(job.corpus, count=1 if job.overfit else None)
     train(config, crops.first(job.overfit) if job.overfit else crops, head, job.out, progress=progress)
+
+
+def _on_portraits(train: Callable, config: object, job: Job, progress: Progress | None) -> None:
+    from recon.synthetic.portraits import read_portraits
+
+    portraits = read_portraits(job.corpus, count=1 if job.overfit else None)
+    train(config, portraits.first(job.overfit) if job.overfit else portraits, job.out, progress=progress)
 
 
 # --- running --------------------------------------------------------------------------------------------------------

@@ -79,9 +79,9 @@ _ALL = (
     Asset(
         name="recon-base",
         file="recon_base.npz",
-        sha256="5e35a76b4de27dddb5a1625aa72f7bc9ac18d46cc52557f7b2ab9283c115f306",
+        sha256="2888d47f2b2f2c8de37da47e98bdf0c7d0f56fd155a61342d7bd3413904811f4",
         licence="Apache-2.0",
-        source="emberface train recon tools/trainings/recon.json, on made crops (docs/train_recon.md)",
+        source="emberface train recon, tools/trainings/recon.json, then recon_more.json (docs/train_recon.md)",
         note="Learnt from drawn faces of the default head, as MediaPipe's networks read them.",
     ),
     Asset(
@@ -141,6 +141,14 @@ _ALL = (
         licence="Apache-2.0",
         source="python -m animate.train.readers emotion FOLDER",
         note="Emotion reader of drawn faces (docs/readers.md), learnt as mouth_reader was.",
+    ),
+    Asset(
+        name="identity",
+        file="identity.npz",
+        sha256="6681b6aa91261f1b0e07df28bf72682e28579e2c6ee2ad69c5df4d6f08ab400c",
+        licence="Apache-2.0",
+        source="emberface train identity tools/trainings/identity.json, on recon.synthetic.portraits (files 0 to 11)",
+        note="Embedder of identity (docs/train_recon.md), learnt from drawn people who do not exist.",
     ),
     Asset(
         name="lip_judge",

@@ -1,11 +1,12 @@
 """Fit pictures of made people of ICT-FaceKit, another topology, whose truth is known: JSON on the last line.
 
     python benchmarks/recon_synthetic.py [--people 20] [--quick] [--views 20] [--sheet FILE.png] [--offsets FILE.npz]
-                                         [--base base.npz]
+                                         [--base base.npz | --solve]
 
 Each of the people makes ten expressions, each in a picture of its own light, pose, lens and backdrop, and two sets of
-five views. `--quick` takes four expressions and no views. With `--base` a trained recon-base (docs/train_recon.md) says
-of each landmark how far off the reader is, and how sure that is. Figures, over all pictures but where it is said:
+five views. `--quick` takes four expressions and no views. The bundled recon-base, or that of `--base`
+(docs/train_recon.md), says where each landmark is, and how sure that is; `--solve` takes them as they are read.
+Figures, over all pictures but where it is said:
 
 - `neutral_gain_1view`: by how much the fitted identity at rest is nearer to the true neutral face than the mean face
   is: 1 - mean distance / mean distance of the mean face. Distances go from the face region's vertices to the true skin,
@@ -46,8 +47,8 @@ from readers.teeth import teeth_together  # noqa: E402
 from recon.fitting.fit import fit, fit_many  # noqa: E402
 from recon.fitting.observation import Observation  # noqa: E402
 from recon.fitting.priors import BROWS, LIPS, OVAL, WINGS  # noqa: E402
-from recon.learned.regressed import sharpened  # noqa: E402
-from recon.learned.regressor import load_regressor  # noqa: E402
+from recon.learned.regressed import base_of, sharpened  # noqa: E402
+from recon.learned.regressor import Regressor, load_regressor  # noqa: E402
 from recon.pipeline import landmark_model  # noqa: E402
 from recon.synthetic.comparison import Comparison  # noqa: E402
 from recon.synthetic.expressions import EXPRESSIONS  # noqa: E402
@@ -82,12 +83,14 @@ def main() -> None:
     parser.add_argument("--views", type=int, help="people of whom there are sets of views: all")
     parser.add_argument("--offsets", type=Path, help="an NPZ of the reader's offset at every landmark of every picture")
     parser.add_argument("--sheet", type=Path, help="a PNG of the first people with their landmarks")
-    parser.add_argument("--base", type=Path, help="a trained recon-base")
+    parser.add_argument("--base", type=Path, help="a trained recon-base: the bundled one")
+    parser.add_argument("--solve", action="store_true", help="landmarks as MediaPipe reads them")
     options = parser.parse_args()
     if not ICT.exists():
         print(json.dumps({"skipped": f"{ICT.name} is not in {ICT.parent.resolve()}"}))
         return
-    bench = Benchmark(options.base)
+    base = base_of("default") if options.base is None else load_regressor(options.base)
+    bench = Benchmark(None if options.solve else base)
     with one_blas_thread():
         for seed in range(options.people):
             views = seed < (options.people if options.views is None else options.views)
@@ -102,8 +105,8 @@ def main() -> None:
 class Benchmark:
     """What was measured so far."""
 
-    def __init__(self, base: Path | None = None):
-        self.base = None if base is None else load_regressor(base)
+    def __init__(self, base: Regressor | None = None):
+        self.base = base
         self.ict, self.head = load_head(ICT), load_head()
         self.model = landmark_model(self.head.arrays)
         self.compared = Comparison(self.head.arrays, self.ict.arrays)

@@ -16,7 +16,7 @@ from flame_tools.errors import FormatError, InputError, writing_to
 from readers.follower_state import follower_from, state_of
 from readers.following import FaceInFrame, Follower, FollowOptions
 from readers.readings import Readings, part_files, part_path, read_part, write_part
-from render.footage import Footage
+from render.footage import Footage, Frame
 
 FRAMES_A_PART = 256
 _SAMPLED_BYTES = 1 << 20
@@ -27,6 +27,8 @@ class Corrector(Protocol):
 
     name: str
     """Which one it is: what another has read is not gone on from."""
+    at_once: int
+    """How many faces it likes to be given together."""
 
     def look(self, image: np.ndarray, face: FaceInFrame) -> object:
         """What it has to see of a face in image uint8 [H, W, 3] sRGB."""
@@ -62,6 +64,11 @@ def read_film(
     follower, done, number, ended = Follower(options), 0, 0, False
     for path in part_files(folder):
         readings, header, state = read_part(path)
+        if header.get("correct") != film["correct"]:
+            whose = [one or "nobody" for one in (header.get("correct"), film["correct"])]
+            raise InputError(
+                f"landmarks in {path} were corrected by {whose[0]}, wanted by {whose[1]}; choose another folder"
+            )
         if {name: header.get(name) for name in film} != film or _options(header) != dataclasses.asdict(options):
             raise InputError(
                 f"{path} was read from another film or with other options; choose another folder, or empty this one"
@@ -73,12 +80,10 @@ def read_film(
             progress(done)
     if ended:
         return
-    rows, looks = [], []
+    rows = _Rows(correct)
 
     def close(last: bool) -> Readings:
-        faces = [face for _, _, several in rows for face in several]
-        better = iter(faces if correct is None else correct.correct(faces, looks))
-        readings = Readings.of_frames([(n, t, list(islice(better, len(several)))) for n, t, several in rows])
+        readings = Readings.of_frames(rows.closed())
         state, arrays = state_of(follower)
         write_part(
             part_path(folder, number),
@@ -91,15 +96,42 @@ def read_film(
     for frame in footage.frames(done):
         if done >= (number + 1) * frames_a_part:
             yield close(last=False)
-            number, rows, looks = number + 1, [], []
-        faces = follower.step(frame.image, frame.time_s)
-        if correct is not None:
-            looks += [correct.look(frame.image, face) for face in faces]
-        rows.append((frame.number, frame.time_s, faces))
+            number, rows = number + 1, _Rows(correct)
+        rows.add(frame, follower.step(frame.image, frame.time_s))
         done = frame.number + 1
         if progress is not None:
             progress(done)
     yield close(last=True)
+
+
+class _Rows:
+    """The faces of a part's frames; those that wait for their correction are few."""
+
+    def __init__(self, correct: Corrector | None):
+        self.correct = correct
+        self.frames: list[tuple[int, float, int]] = []  # number, time, how many faces
+        self.faces: list[FaceInFrame] = []
+        self.waiting: list[FaceInFrame] = []
+        self.looks: list = []
+
+    def add(self, frame: Frame, faces: list[FaceInFrame]) -> None:
+        self.frames.append((frame.number, frame.time_s, len(faces)))
+        for face in faces:
+            self.waiting.append(face)
+            if self.correct is not None:
+                self.looks.append(self.correct.look(frame.image, face))
+            if self.correct is None or len(self.waiting) == self.correct.at_once:
+                self._settle()
+
+    def closed(self) -> list[tuple[int, float, list[FaceInFrame]]]:
+        self._settle()
+        faces = iter(self.faces)
+        return [(number, time_s, list(islice(faces, count))) for number, time_s, count in self.frames]
+
+    def _settle(self) -> None:
+        if self.waiting:
+            self.faces += self.waiting if self.correct is None else self.correct.correct(self.waiting, self.looks)
+        self.waiting, self.looks = [], []
 
 
 def _options(header: dict) -> object:

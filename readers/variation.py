@@ -50,6 +50,12 @@ class Variation:
         )  # fmt: skip
 
     @staticmethod
+    def soft(count: int) -> Variation:
+        """The canonical look a little blurred, for losses: steps of single pixels have no gradient."""
+        plain = Variation.none(count)
+        return dataclasses.replace(plain, blur=torch.full_like(plain.blur, 0.8))
+
+    @staticmethod
     def random(sequences: int, frames: int, seed: int, *, strength: float = 1.0) -> Variation:
         """Of sequences * frames pictures, sequence by sequence: all frames of one share all but a tracker's tremor."""
         source = torch.Generator().manual_seed(seed)

@@ -42,8 +42,8 @@ def reconstruct(
     the residual of every landmark. With `all_faces`, faces that are too small or cut off are left out.
 
     `method` auto fits to the landmarks where recon-base says that they are, solve to those that MediaPipe reads;
-    regress does not fit at all: recon-base tells the parameters, and no landmark is left out of the score. For heads
-    that recon-base does not know auto is solve.
+    regress takes the parameters that recon-base tells and solves for the pose alone; no landmark is left out of the
+    score. For heads that recon-base does not know auto is solve.
 
     A `weak` camera sees the whole head at one depth. In the Track it is an orthographic one, and the head stands 1.2 m
     before it, since nothing says how far it is; `provenance["weak_perspective"]` has it in DECA's and SMIRK's terms.
@@ -60,7 +60,7 @@ def reconstruct(
         for reading in usable:
             seen = observe(image, reading, view, head.arrays, net)
             if method == "regress":
-                found = regressed(net, head.arrays, model, image, reading, seen)
+                found = regressed(head.arrays, model, seen)
                 score = score_of(found, errors(found, seen.landmarks))
             else:
                 score = cross_score(head.arrays, model, seen)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import torch
 from torch import Tensor
 
@@ -12,8 +10,6 @@ from flame_tools.head import Head
 from readers.coarse import coarse
 from readers.stage import Stage
 from readers.variation import Variation
-
-_BLUR_PX = 0.8  # steps of single pixels have no gradient; the readers know pictures as blurred
 
 
 class Seen:
@@ -33,9 +29,7 @@ class Seen:
     def of_vertices(self, vertices: Tensor) -> Tensor:
         """Pictures of vertices [B, T, n, 3] of the stage, metres."""
         flat = vertices.flatten(0, -3)
-        look = Variation.none(len(flat)).to(flat)
-        look = replace(look, blur=torch.full_like(look.blur, _BLUR_PX))
-        return self.stage(flat, self.framing, look).unflatten(0, vertices.shape[:-2])
+        return self.stage(flat, self.framing, Variation.soft(len(flat)).to(flat)).unflatten(0, vertices.shape[:-2])
 
 
 def stretch(frames: int, wanted: int | None, generator: torch.Generator | None) -> slice:

@@ -37,8 +37,10 @@ def vertex_std(track: Track, head: Head, frame: int = 0) -> np.ndarray:
     """Standard deviation of each vertex coordinate [V, 3] of one frame, metres, in the head's own frame.
 
     NaN outside the head's `face` region. The head's pose is not counted, nor what moves the whole face as one.
-    Raises InputError for a track without standard deviations, or of another head.
+    Raises InputError for a track without standard deviations or of another head, and for a head without that region.
     """
+    if "face" not in head.arrays.regions:
+        raise InputError(f"head {head.arrays.id!r} has no region 'face'; a FLAME head has one with its FLAME_masks.pkl")
     if track.std is None:
         raise InputError("the track has no standard deviations; wanted one that was fitted to pictures")
     if track.head_id != head.arrays.id:

@@ -112,7 +112,7 @@ def fit_many(
     fewer = np.where(common, 1 + (len(seen) - 1) * options.alike, 1.0)
     fewer[lay.log_focal] = len(seen) if common[lay.log_focal] else 1
     if start is None and all(s.guess is not None for s in seen):
-        start = np.stack([s.guess for s in seen])
+        start = np.stack([s.guess.mean for s in seen])
         start[:, common] = start[:, common].mean(0)
     unknowns = np.stack([starting_pose(model, s) for s in seen]) if start is None else start.copy()
     active = np.zeros(lay.size, bool)

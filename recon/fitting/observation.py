@@ -119,6 +119,14 @@ class View:
 
 
 @dataclass(frozen=True)
+class Guess:
+    """What a reader believes of all unknowns of a Layout at a glance; a fit begins from it."""
+
+    mean: np.ndarray  # [K] within the head's bounds
+    sd: np.ndarray  # [K]; infinite where nothing is told
+
+
+@dataclass(frozen=True)
 class Observation:
     """What a picture says, in its pixels."""
 
@@ -129,7 +137,7 @@ class Observation:
     together: float = 0.0  # in [0, 1]: how surely an open mouth shows teeth that are together
     trust: np.ndarray = field(default_factory=lambda: np.ones(468))  # [468] in [0, 1]: 0 where something covers it
     noise: np.ndarray | None = None  # [468] pixels: each landmark's own standard deviation, where the reader tells
-    guess: np.ndarray | None = None  # [K] unknowns of a Layout from which a fit is quicker, where the reader has some
+    guess: Guess | None = None  # where the reader tells more than landmarks
 
     @staticmethod
     def of(

@@ -8,12 +8,18 @@ there.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
 from flame_tools.types import HeadArrays
 from readers.sampling import Square
 from recon.fitting.landmark_model import rotation_matrix
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+Points = TypeVar("Points", np.ndarray, "Tensor")
 
 CUT = 112  # pixels a side of a crop's picture
 TIGHT = 0.76  # of the reader's crop, along which the picture is cut
@@ -24,6 +30,11 @@ def anchor_of(head: HeadArrays) -> np.ndarray:
     """[3] metres, head frame: the middle of the 468 landmarks of the mean face."""
     marks = head.landmarks["468"]
     return np.einsum("lk,lkc->c", marks.barycentrics, head.v_template[head.faces[marks.faces]]) / len(marks.faces)
+
+
+def in_picture(marks: Points) -> Points:
+    """Places [..., 2], shares of the reader's crop -> crop units of the picture in its middle (sides at -1 and 1)."""
+    return (marks - 0.5) * (2 / TIGHT)
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -17,16 +16,17 @@ from readers.faces import FaceReading
 from readers.following import FaceInFrame
 from readers.landmarks import roi_of_landmarks
 from readers.sampling import Square, sample_square
+from recon.fitting.arrow import solve
 from recon.fitting.certainty import widened
 from recon.fitting.fit import LandmarkFit
 from recon.fitting.landmark_model import LandmarkModel, rotation_matrix
-from recon.fitting.observation import Observation, View
+from recon.fitting.observation import FitOptions, Guess, Observation, View
 from recon.fitting.priors import FOCAL_OVER_LONG_SIDE, bounds, prior
-from recon.fitting.residuals import eye_distance
+from recon.fitting.residuals import eye_distance, landmark_problem
 from recon.learned.crop import CUT, TIGHT, CropCamera, anchor_of
 from recon.learned.regressor import Regressor, fused, load_regressor, marks_of
 
-AT_ONCE = 16  # crops of a film
+POSE_STEPS = 10
 
 
 @dataclass(frozen=True)
@@ -83,20 +83,20 @@ def expected(
     return results
 
 
-def regressed(
-    net: Regressor, head: HeadArrays, model: LandmarkModel, image: np.ndarray, reading: FaceReading, seen: Observation
-) -> LandmarkFit:
-    """What the network says of a face at a glance, as a fit: means within bounds, and the errors of no two parameters
-    alike."""
-    view = seen.view
-    (found,) = expected(net, head, model, [(image, reading.landmarks, reading.iris, view)])
+def regressed(head: HeadArrays, model: LandmarkModel, seen: Observation) -> LandmarkFit:
+    """What `sharpened` guessed of a face, as a fit: only the pose is solved for, by the landmarks that it told."""
     lay = model.layout
-    unknowns = np.clip(found.mean, *bounds(head, lay))
-    sd, usual = np.where(np.isfinite(found.sd), found.sd, 0.0), prior(head, lay)[1]
-    focal = float(np.exp(unknowns[lay.log_focal][0]))
-    projected = view.project(model.points(unknowns)[model.slices["468"]], focal)
+    active = np.zeros(lay.size, bool)
+    active[lay.rotation] = active[lay.translation] = True
+    problem, weights = landmark_problem(head, model, seen, seen.guess.mean, FitOptions())
+    posed = solve(problem, seen.guess.mean, active=active, steps=POSE_STEPS)
+    unknowns, sd = posed.x[0], np.where(np.isfinite(seen.guess.sd), seen.guess.sd, 0.0)
+    sd[active] = np.sqrt(np.diag(posed.covariance()[0]))[active]
+    projected = seen.view.project(
+        model.points(unknowns)[model.slices["468"]], float(np.exp(unknowns[lay.log_focal][0]))
+    )
     unit = eye_distance(model, unknowns, seen)
-    return LandmarkFit(lay, unknowns, widened(sd, usual), projected, unit, np.ones(468), 0)
+    return LandmarkFit(lay, unknowns, widened(sd, prior(head, lay)[1]), projected, unit, weights, 0)
 
 
 def base_of(head_id: str) -> Regressor | None:
@@ -116,11 +116,10 @@ def sharpened(
     """What was read of a face in image [H, W, 3] uint8 sRGB, with the landmarks where the network says that they are,
     how sure it is of each, and what it guesses of the rest."""
     (found,) = expected(net, head, model, [(image, reading.landmarks, reading.iris, seen.view)])
-    guess = np.clip(found.mean, *bounds(head, model.layout))
-    usable = not seen.view.weak and seen.view.world_to_camera is None
-    return dataclasses.replace(
-        seen, landmarks=found.landmarks, noise=found.landmarks_sd, guess=guess if usable else None
-    )
+    guess = None
+    if not seen.view.weak and seen.view.world_to_camera is None:
+        guess = Guess(np.clip(found.mean, *bounds(head, model.layout)), found.sd)
+    return dataclasses.replace(seen, landmarks=found.landmarks, noise=found.landmarks_sd, guess=guess)
 
 
 def corrected(
@@ -141,21 +140,18 @@ def _corrected(net: Regressor, crops: Sequence[tuple[Square, np.ndarray, np.ndar
 class NetworkCorrector:
     """A network as the `readers.film.Corrector` of a film."""
 
+    at_once = 16
+
     def __init__(self, net: Regressor):
-        self.net = net
-        digest = hashlib.sha256()
-        for value in net.state_dict().values():
-            digest.update(np.ascontiguousarray(value.numpy()).data)
-        self.name = f"recon-base {digest.hexdigest()[:16]}"
+        self.net, self.name = net, net.name
 
     def look(self, image: np.ndarray, face: FaceInFrame) -> tuple[Square, np.ndarray, np.ndarray]:
         return crop_of(image, face.landmarks, face.iris, CUT)
 
     def correct(self, faces: Sequence[FaceInFrame], looks: Sequence) -> list[FaceInFrame]:
-        found = [one for i in range(0, len(looks), AT_ONCE) for one in _corrected(self.net, looks[i : i + AT_ONCE])]
         return [
             dataclasses.replace(face, landmarks=np.c_[landmarks, face.landmarks[:, 2]], noise=noise)
-            for face, (landmarks, noise) in zip(faces, found, strict=True)
+            for face, (landmarks, noise) in zip(faces, _corrected(self.net, looks), strict=True)
         ]
 
 

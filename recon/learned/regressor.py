@@ -9,6 +9,7 @@ it for what it is worth (`regressed`).
 from __future__ import annotations
 
 import copy
+import hashlib
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -98,7 +99,7 @@ class Regressor(nn.Module):
 
     def __init__(self, config: RegressorConfig):
         super().__init__()
-        self.config = config
+        self.config, self.name = config, "recon-base"
         a, b, c, d = config.channels
         side = -(-config.size // 16)
         self.canonical = Canonical(config.size)
@@ -217,7 +218,9 @@ def fused(net: Regressor) -> Regressor:
 
 
 def load_regressor(path: Path) -> Regressor:
-    """Strictly."""
+    """Strictly. Its `name` is that of the file's bytes."""
     arrays, header = read_npz(path, _KIND, _VERSION)
     config = {name: tuple(v) if isinstance(v, list) else v for name, v in header["config"].items()}
-    return filled(Regressor(RegressorConfig(**config)), arrays, path).eval()
+    net = filled(Regressor(RegressorConfig(**config)), arrays, path).eval()
+    net.name = f"recon-base {hashlib.sha256(Path(path).read_bytes()).hexdigest()[:16]}"
+    return net

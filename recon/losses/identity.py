@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from recon.losses.features import feature_loss
 from recon.losses.patch import arcface_patch, five_points
+from recon.networks.identity import IdentityNetwork, load_identity
 from recon.networks.mica import EMBEDDING, SIZE, ArcFace
 
 
@@ -40,18 +41,30 @@ class ArcFaceEmbedder(nn.Module):
         return self.network(2 * faces - 1)
 
 
+class BundledIdentity(nn.Module):
+    """Our own, taught on made people in colour (`recon.train.identity`): of painted faces and photos, not grey ones."""
+
+    def __init__(self, network: IdentityNetwork | None = None):  # the bundled one if not given
+        super().__init__()
+        self.network = (load_identity() if network is None else network).eval().requires_grad_(False)
+        self.size, self.width = self.network.config.size, self.network.config.width
+
+    def forward(self, faces: Tensor) -> Tensor:
+        return self.network(faces)
+
+
 class IdentityLoss:
     """Of pictures that show the same head in the same place, or each in its own."""
 
-    def __init__(self, embedder: Embedder):
-        self.embedder = embedder
+    def __init__(self, embedder: Embedder | None = None):  # BundledIdentity if not given
+        self.embedder = BundledIdentity() if embedder is None else embedder
 
     def __call__(
         self,
         found: Tensor,  # [B, 3, S, S] RGB in [0, 1]
         wanted: Tensor,  # [B, 3, S, S] the photos
-        landmarks: Tensor,  # [B, 68, 2] of the photos, crop units
-        found_landmarks: Tensor | None = None,  # [B, 68, 2]; None: those of the photos
+        landmarks: Tensor,  # [B, 68 or 468, 2] of the photos, crop units
+        found_landmarks: Tensor | None = None,  # [B, 68 or 468, 2]; None: those of the photos
         mask: Tensor | None = None,  # [B] faces that count
     ) -> Tensor:
         with torch.no_grad():

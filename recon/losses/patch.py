@@ -12,12 +12,15 @@ from torch import Tensor
 from torch.nn.functional import avg_pool2d, grid_sample
 
 from flame_tools.errors import ShapeError
+from readers.landmarks import LEFT_EYE_CORNERS, RIGHT_EYE_CORNERS
 from readers.stage import View
 from recon.losses.landmarks import MOUTH
 
 # Five points in ArcFace's picture of 112 pixels (insightface): eyes, nose, corners of the mouth, from the left
 ARCFACE_POINTS = ((38.2946, 51.6963), (73.5318, 51.5014), (56.0252, 71.7366), (41.5493, 92.3655), (70.7299, 92.2041))
 _ARCFACE_SIZE = 112
+_MESH = (RIGHT_EYE_CORNERS, LEFT_EYE_CORNERS, 1, 61, 291)
+_FIVE = {68: ((36, 39), (42, 45), 30, 48, 54), 468: _MESH, 478: _MESH}  # corners of eyes, nose, corners of the mouth
 
 
 @dataclass(frozen=True)
@@ -89,9 +92,15 @@ def arcface_patch(
 
 
 def five_points(landmarks: Tensor) -> Tensor:
-    """Eyes, nose and corners of the mouth [N, 5, 2] of 68 landmarks."""
-    eyes = [landmarks[..., rows, :].mean(-2) for rows in (slice(36, 42), slice(42, 48))]
-    return torch.stack([*eyes, *(landmarks[..., row, :] for row in (30, 48, 54))], -2)
+    """Eyes, nose and corners of the mouth [N, 5, 2] of landmarks [N, L, 2]: the 68, or MediaPipe's 468 or 478.
+
+    An eye is the middle of its corners: lids that close do not move it.
+    """
+    if landmarks.ndim < 2 or landmarks.shape[-2] not in _FIVE:
+        raise ShapeError(f"landmarks are {list(landmarks.shape)}, wanted [..., 68, 468 or 478, 2]")
+    *eyes, nose, right, left = _FIVE[landmarks.shape[-2]]
+    middles = [landmarks[..., list(corners), :].mean(-2) for corners in eyes]
+    return torch.stack([*middles, *(landmarks[..., row, :] for row in (nose, right, left))], -2)
 
 
 def grey(images: Tensor) -> Tensor:

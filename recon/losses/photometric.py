@@ -13,7 +13,7 @@ from torch import Tensor
 
 from flame_tools.errors import InputError, ShapeError
 from flame_tools.types import HeadArrays
-from recon.losses.drawn import Drawing
+from recon.losses.drawn import Drawing, Drawn
 from recon.losses.weighted import lengths, weighted_mean
 from render import interpolate, texture
 from render.lighting import sh_light
@@ -45,6 +45,11 @@ class ShadedFace:
         light: Tensor,  # [B, 9, 3] as render.lighting.sh_light
     ) -> Shaded:
         """Differentiable in all of them."""
+        drawn, colour = self.surface(vertices, projected, albedo)
+        return Shaded(drawn.finished(colour * sh_light(drawn.normals, light)), drawn.silhouette)
+
+    def surface(self, vertices: Tensor, projected: Tensor, albedo: Tensor) -> tuple[Drawn, Tensor]:
+        """The same without light: what is drawn, and the albedo at its pixels [B, H, W, 3], 0 where no face is."""
         drawn = self.drawing(vertices, projected)
         if albedo.ndim == 3:
             colour = drawn.attribute(albedo)
@@ -53,9 +58,7 @@ class ShadedFace:
             colour = texture(albedo.permute(0, 2, 3, 1), places)
         else:
             raise ShapeError(f"albedo is {list(albedo.shape)}, wanted [B, V, 3], or [B, 3, h, w] on a head with UV")
-        seen = (drawn.raster.face_id >= 0)[..., None]
-        lit = colour * sh_light(drawn.normals, light) * seen
-        return Shaded(drawn.finished(lit), drawn.silhouette)
+        return drawn, colour * (drawn.raster.face_id >= 0)[..., None]
 
 
 def photometric_loss(

@@ -99,7 +99,7 @@ def _identity(track: Track, head: Head) -> dict:
 
 def _face_sd_mm(track: Track, head: Head, seen: np.ndarray) -> float | None:
     """How far a place on the face may be off, RMS over the face in some of the frames that were seen."""
-    if track.std is None or not len(seen):
+    if track.std is None or not len(seen) or "face" not in head.arrays.regions:
         return None
     frames = seen[np.unique(np.linspace(0, len(seen) - 1, _FRAMES).round().astype(int))]
     sds = [vertex_std(track, head, int(frame)) for frame in frames]

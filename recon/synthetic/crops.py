@@ -20,6 +20,7 @@ from recon.synthetic.people import look_of_person, random_person
 from recon.synthetic.pictures import backdrop
 from recon.synthetic.random_expressions import random_weights
 from recon.synthetic.scenes import FACE_HEIGHT_M, FILL, FOCAL_OVER_SIDE, random_lights
+from render.materials import Look
 from render.preview import draw_rgba
 
 READ = 192  # pixels a side of the crop that is drawn and read
@@ -63,7 +64,7 @@ def made_crops(head: Head, count: int, seed: int) -> Crops:
     rng = np.random.default_rng(seed)
     people = [random_person(head.arrays, rng) for _ in range(SKINS)]
     looks = [look_of_person(head.arrays, person) for person in people]
-    marks = _Marks(head.arrays)
+    marks = Marks(head.arrays)
     rows: list[dict[str, np.ndarray]] = []
     while len(rows) < count:
         rest, params = _faces(head, rng)
@@ -71,7 +72,7 @@ def made_crops(head: Head, count: int, seed: int) -> Crops:
             neutral, expressed = (head.vertices(p).numpy().astype(np.float64) for p in (rest, params))
         vectors = face_vector(params)
         for i in range(PICTURES):
-            bump, skin = _bumps(head.arrays, rng), int(rng.integers(SKINS))
+            bump, skin = random_bumps(head.arrays, rng), int(rng.integers(SKINS))
             drawn = _crop(looks[skin], people[skin].complexion, marks, neutral[i] + bump, expressed[i] + bump, rng)
             if drawn is not None:
                 rows.append({**drawn, "face": vectors[i]})
@@ -91,6 +92,17 @@ def face_vector(params: FaceParams) -> np.ndarray:
     return torch.cat(parts, -1).numpy().astype(np.float64)
 
 
+def face_of_vector(vectors: torch.Tensor, head: Head) -> FaceParams:
+    """What `face_vector` gives [N, S + E + 8] as parameters again."""
+    sizes = (head.shape_size, head.expression_size, 2, 4, 2)
+    shape, expression, jaw, eyes, eyelids = vectors.split(sizes, -1)
+    zero = torch.zeros_like(vectors[:, :3])
+    return FaceParams(
+        shape=shape, expression=expression, global_rotation=zero, neck=zero, jaw=torch.cat([jaw, zero[:, :1]], 1),
+        eyes=torch.cat([eyes.unflatten(1, (2, 2)), zero[:, :2, None]], -1), eyelids=eyelids, translation=zero,
+    )  # fmt: skip
+
+
 def _faces(head: Head, rng: np.random.Generator) -> tuple[FaceParams, FaceParams]:
     """People at rest, and with expressions: PICTURES rows each."""
     shapes = [random_person(head.arrays, rng).shape * rng.uniform(*WIDER) for _ in range(PEOPLE)]
@@ -100,7 +112,7 @@ def _faces(head: Head, rng: np.random.Generator) -> tuple[FaceParams, FaceParams
     return rest, to_params(weights, head).replace(shape=shape)
 
 
-def _bumps(head: HeadArrays, rng: np.random.Generator) -> np.ndarray:
+def random_bumps(head: HeadArrays, rng: np.random.Generator) -> np.ndarray:
     """[V, 3] metres: what makes this person unlike all identities of the head. Eyes and teeth stay as they are."""
     places = head.v_template.astype(np.float32)
     middles = places[rng.choice(head.regions["face"], BUMPS)]
@@ -110,7 +122,7 @@ def _bumps(head: HeadArrays, rng: np.random.Generator) -> np.ndarray:
     return np.exp(-0.5 * away / reach**2) @ heights
 
 
-class _Marks:
+class Marks:
     """Landmarks of a head by sparse rows."""
 
     def __init__(self, head: HeadArrays):
@@ -122,8 +134,29 @@ class _Marks:
         return np.einsum("lk,lkc->lc", weights, vertices[corners])
 
 
-def _crop(look_, complexion, marks: _Marks, neutral: np.ndarray, expressed: np.ndarray, rng: np.random.Generator):
-    """One crop's fields but the face, or None where the landmark network does not see a face."""
+@dataclass(frozen=True)
+class Shot:
+    """A picture of the crop that a reader asks for, before anything is read in it."""
+
+    image: np.ndarray  # uint8 [S, S, 3] sRGB
+    true: np.ndarray  # [468, 2] crop units
+    roi: Square  # the crop in a picture of side 1
+    focal: float  # of that picture
+    turn: np.ndarray  # [3, 3] head frame to world
+    away: np.ndarray  # [3] metres, world: where the head's anchor is
+    yaw: float  # radians, the head's turn to its left
+
+
+def shot_of(
+    look: Look,
+    complexion: tuple[int, int, int],
+    marks: Marks,
+    expressed: np.ndarray,  # [V, 3] metres, head frame
+    rng: np.random.Generator,
+    *,
+    size: int = READ,  # pixels a side
+) -> Shot:
+    """Somebody in a pose, a light, a place and a lens by chance."""
     yaw = rng.normal(0, YAW_SD) if rng.uniform() < 0.75 else rng.uniform(-YAW_FAR, YAW_FAR)
     yaw, pitch, roll = np.radians([np.clip(yaw, -YAW_FAR, YAW_FAR), rng.normal(0, PITCH_SD), rng.normal(0, ROLL_SD)])
     turn = rotation_matrix(np.array([0, 0, -roll])) @ rotation_matrix(np.array([0, yaw, 0]))
@@ -142,27 +175,31 @@ def _crop(look_, complexion, marks: _Marks, neutral: np.ndarray, expressed: np.n
         roi.angle + rng.normal(0, 0.03),
     )
     upright = rotation_matrix(np.array([0, 0, roi.angle]))
-    middle = roi.from_image(np.full(2, 0.5)) * READ
-    camera = Camera(np.full(2, focal / roi.size * READ), middle, (READ, READ))
-    drawn = draw_rgba(look_, world @ upright.T, camera, skin=complexion, lights=random_lights(rng), supersample=1)
+    middle = roi.from_image(np.full(2, 0.5)) * size
+    camera = Camera(np.full(2, focal / roi.size * size), middle, (size, size))
+    drawn = draw_rgba(look, world @ upright.T, camera, skin=complexion, lights=random_lights(rng), supersample=1)
     true = roi.from_image(flat)
-    image = _photographed(drawn, true * READ, rng)
-    seen = look(image, Square(READ / 2, READ / 2, READ), VIEWS[1])
+    return Shot(_photographed(drawn, true * size, rng), true, roi, focal, turn, away, float(yaw))
+
+
+def _crop(look_, complexion, marks: Marks, neutral: np.ndarray, expressed: np.ndarray, rng: np.random.Generator):
+    """One crop's fields but the face, or None where the landmark network does not see a face."""
+    shot = shot_of(look_, complexion, marks, expressed, rng)
+    seen = look(shot.image, Square(READ / 2, READ / 2, READ), VIEWS[1])
     if seen.score < 0.5:
         return None
-    read = seen.landmarks / READ
-    rotation, place = CropCamera(roi, focal, np.full(2, 0.5)).to_crop(turn, away)
-    picture = sample_square(image, Square(READ / 2, READ / 2, READ * TIGHT), CUT)
+    rotation, place = CropCamera(shot.roi, shot.focal, np.full(2, 0.5)).to_crop(shot.turn, shot.away)
+    picture = sample_square(shot.image, Square(READ / 2, READ / 2, READ * TIGHT), CUT)
     return {
         "picture": np.rint(picture * 255),
-        "read": read,
+        "read": seen.landmarks / READ,
         "iris": seen.iris / READ,
-        "true": true,
+        "true": shot.true,
         "neutral": marks.of(neutral),
         "expressed": marks.of(expressed),
         "rotation": rotation,
         "place": place,
-        "distance": np.log(distance),
+        "distance": np.log(-shot.away[2]),
     }
 
 
@@ -172,12 +209,12 @@ def _pinhole(points: np.ndarray, focal: float) -> np.ndarray:
 
 
 def _photographed(drawn: np.ndarray, landmarks: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """uint8 [READ, READ, 3]: before a backdrop, partly covered, out of focus, with noise, small or compressed."""
+    """uint8 [S, S, 3]: before a backdrop, partly covered, out of focus, with noise, small or compressed."""
     from PIL import Image
     from scipy.ndimage import gaussian_filter
 
-    share = drawn[..., 3:] / np.float32(255)
-    behind = Image.fromarray(backdrop(rng, READ // 4).astype(np.uint8)).resize((READ, READ), Image.BILINEAR)
+    size, share = len(drawn), drawn[..., 3:] / np.float32(255)
+    behind = Image.fromarray(backdrop(rng, size // 4).astype(np.uint8)).resize((size, size), Image.BILINEAR)
     image = drawn[..., :3] * share + np.asarray(behind) * (1 - share)
     image = covered(np.clip(image, 0, 255).astype(np.uint8), landmarks, rng).astype(np.float32)
     cast, gamma = (
@@ -191,8 +228,8 @@ def _photographed(drawn: np.ndarray, landmarks: np.ndarray, rng: np.random.Gener
     image = gaussian_filter(image, (blur, blur, 0)) + rng.standard_normal(image.shape, np.float32) * rng.uniform(0, 7)
     picture = Image.fromarray(np.clip(np.rint(image), 0, 255).astype(np.uint8))
     if rng.uniform() < 0.3:  # a small face
-        side = int(rng.uniform(48, 150))
-        picture = picture.resize((side, side), Image.BOX).resize((READ, READ), Image.BICUBIC)
+        side = int(rng.uniform(48, 150) * size / READ)
+        picture = picture.resize((side, side), Image.BOX).resize((size, size), Image.BICUBIC)
     if rng.uniform() < 0.5:
         packed = io.BytesIO()
         picture.save(packed, "JPEG", quality=int(rng.integers(25, 95)))

@@ -17,7 +17,7 @@ from learning import processes
 from learning.config import filled
 from learning.run import Progress, Run, RunConfig, go_on
 from recon.learned.regressor import Estimate, Regressor, RegressorConfig, Scale, marks_of, save_regressor
-from recon.synthetic.crops import Crops
+from recon.synthetic.crops import Crops, face_of_vector
 
 FEWEST = 8
 HELD_OUT = 512  # at most so many, and an eighth, of the last crops: nothing is learnt from them
@@ -101,23 +101,14 @@ class LandmarkFace(torch.nn.Module):
         marks = head.arrays.landmarks["468"]
         corners = head.arrays.faces[marks.faces]
         used, index = np.unique(corners, return_inverse=True)
-        self.head, self.scale, self.size = head.only(torch.as_tensor(used).long()), scale, head.shape_size
+        self.head, self.scale = head.only(torch.as_tensor(used).long()), scale
         self.register_buffer("corners", torch.as_tensor(index.reshape(corners.shape)).long())
         self.register_buffer("weights", torch.as_tensor(np.asarray(marks.barycentrics)).float())
 
     def forward(self, scaled: Tensor) -> tuple[Tensor, Tensor]:
         """Scaled parameters [N, F] -> at rest and with the expression [N, 468, 3], metres."""
-        face, s = self.scale.inverse(scaled), self.size
-        count = len(face)
-        zero = face.new_zeros(count, 3)
-        e = face.shape[1] - 8
-        eyes = torch.cat([face[:, e + 2 : e + 6].unflatten(1, (2, 2)), face.new_zeros(count, 2, 1)], -1)
-        params = FaceParams(
-            shape=face[:, :s], expression=face[:, s:e], global_rotation=zero, neck=zero,
-            jaw=torch.cat([face[:, e : e + 2], face.new_zeros(count, 1)], 1), eyes=eyes,
-            eyelids=face[:, e + 6 :], translation=zero,
-        )  # fmt: skip
-        rest = FaceParams.neutral(self.head, count).replace(shape=params.shape)
+        params = face_of_vector(self.scale.inverse(scaled), self.head)
+        rest = FaceParams.neutral(self.head, len(scaled)).replace(shape=params.shape)
         return self._places(self.head.vertices(rest)), self._places(self.head.vertices(params))
 
     def _places(self, vertices: Tensor) -> Tensor:

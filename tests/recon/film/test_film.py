@@ -148,7 +148,7 @@ def test_fits_that_are_none_are_refused(tracked, tmp_path):
 def test_landmarks_are_the_networks_unless_they_are_to_be_mediapipes(tracked, film, head, parts_of_ten, tmp_path):
     track, parts = tracked
     assert track.provenance["landmarks"] == "recon-base"
-    with pytest.raises(InputError, match="other options"):  # what was read otherwise is not gone on from
+    with pytest.raises(InputError, match=r"corrected by recon-base .* by nobody"):
         track_film(film, head, parts=parts, method="solve")
     (plain,) = track_film(film, head, parts=tmp_path / "parts", method="solve")
     assert plain.provenance["landmarks"] == "MediaPipe"

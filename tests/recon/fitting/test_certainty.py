@@ -5,8 +5,11 @@ import pytest
 
 from flame_tools.errors import InputError, ShapeError
 from flame_tools.surface.alignment import align
-from recon.fitting.certainty import BEYOND_M, face_model, place_covariance, vertex_std
+from recon.fitting.arrow import solve
+from recon.fitting.certainty import BEYOND_M, face_model, place_covariance, vertex_std, widened
 from recon.fitting.fit import fit
+from recon.fitting.observation import FitOptions
+from recon.fitting.residuals import landmark_problem
 from recon.synthetic.measures import coverage
 
 from .test_fit import photographed
@@ -57,3 +60,21 @@ def test_the_track_of_a_photo_says_how_sure_each_vertex_is(person, head):
         vertex_std(dataclasses.replace(person, std=None), head)
     with pytest.raises(InputError, match="'other'"):
         vertex_std(dataclasses.replace(person, head_id="other"), head)
+
+
+def test_what_landmarks_tell_counts_a_quarter():
+    sd, usual = np.array([1e-4, 0.5, 1.0, 0.2, 0.0]), np.array([1.0, 1.0, 1.0, np.inf, 1.0])
+    told = widened(sd, usual)
+    np.testing.assert_allclose(told[[0, 2, 3, 4]], [2e-4, 1.0, 0.4, 0.0], rtol=1e-6)
+    assert told[1] == pytest.approx((3 / 4 + 1) ** -0.5)  # 4 of precision, of which the prior gives 1
+
+
+def test_a_fit_says_what_the_whole_problem_says_widened(head, model):
+    _, seen = photographed(head, model, 3)
+    found = fit(head.arrays, model, seen)
+    problem, _ = landmark_problem(head.arrays, model, seen, found.unknowns, FitOptions())
+    solution = solve(problem, found.unknowns, steps=1)
+    plain = np.sqrt(np.diag(solution.covariance()[0]))
+    np.testing.assert_allclose(found.sd, widened(plain, problem.sd), rtol=0.05, atol=1e-9)
+    free = found.sd > 0
+    assert (found.sd[free] > 0.999 * plain[free]).all() and np.median(found.sd[free] / plain[free]) > 1.05

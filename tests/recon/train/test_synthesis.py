@@ -8,15 +8,9 @@ import torch
 
 from flame_tools.errors import FormatError, InputError
 from learning.run import RunConfig
-from recon.train.synthesis import (
-    Paths,
-    SynthesisSource,
-    SynthesisTraining,
-    load_synthesis,
-    measured,
-    started,
-    train_synthesis,
-)
+from recon.networks.synthesis import load_synthesis
+from recon.train.paths import Paths, SynthesisTraining
+from recon.train.synthesis import SynthesisSource, measured, started, train_synthesis
 
 RUN = RunConfig(steps=44, warm=5, decay=10, rate=3e-3, average=0.5, weight_decay=0.0, save_every_s=1e9, sheet_every=0)
 SMALL = SynthesisTraining(batch=8, size=64, width=8, residuals=1, encoder="small", pretrain=42, run=RUN)
@@ -24,7 +18,7 @@ SMALL = SynthesisTraining(batch=8, size=64, width=8, residuals=1, encoder="small
 
 def test_it_learns_by_heart(crops, head, tmp_path):
     eight = crops.first(9)  # the ninth is held out
-    source, paths = SynthesisSource(eight, 0, SMALL.size), Paths(head, SMALL)
+    source, paths = SynthesisSource(eight, 0, SMALL.size, head), Paths(head, SMALL)
     batch = source.rows(np.arange(source.count))
     before = measured(started(SMALL, head, source).eval(), paths, batch)
     assert before["marks_nme"] < 0.2  # the mean face stands about where the crops' do
@@ -44,7 +38,7 @@ def test_it_learns_by_heart(crops, head, tmp_path):
 
 
 def test_the_second_path_teaches_one_network_at_a_time(crops, head):
-    source, paths = SynthesisSource(crops, 0, SMALL.size), Paths(head, SMALL)
+    source, paths = SynthesisSource(crops, 0, SMALL.size, head), Paths(head, SMALL)
     net = started(SMALL, head, source)
     batch = source.rows(np.arange(2))
     read = net.read(batch.picture)
@@ -60,7 +54,7 @@ def test_the_second_path_teaches_one_network_at_a_time(crops, head):
 
 
 def test_the_first_path_teaches_both(crops, head):
-    source, paths = SynthesisSource(crops, 0, SMALL.size), Paths(head, SMALL)
+    source, paths = SynthesisSource(crops, 0, SMALL.size, head), Paths(head, SMALL)
     net = started(SMALL, head, source)
     batch = source.rows(np.arange(2))
     shown = paths.shown(*vars(net.read(batch.picture)).values())
@@ -88,7 +82,7 @@ def test_it_goes_on_where_it_stopped(crops, head, tmp_path):
 
 def test_smirks_own_encoder_takes_a_step(crops, head):
     config = dataclasses.replace(SMALL, encoder="smirk", pretrain=0)
-    source, paths = SynthesisSource(crops, 0, config.size), Paths(head, config)
+    source, paths = SynthesisSource(crops, 0, config.size, head), Paths(head, config)
     net = started(config, head, source)
     losses = paths.losses(net, source.rows(np.arange(2)), 1, torch.Generator().manual_seed(0))
     assert {*losses} == {"marks", "distances", "prior", "painted", "cycle", "total"}
@@ -97,3 +91,24 @@ def test_smirks_own_encoder_takes_a_step(crops, head):
         started(dataclasses.replace(config, encoder="resnet"), head, source)
     with pytest.raises(InputError, match="multiple of 16"):
         started(dataclasses.replace(config, size=70), head, source)
+
+
+def test_networks_that_look_teach_the_encoder(crops, head):
+    """Each has a weight of its own, begins after landmarks alone, and reaches the encoder."""
+    weights = {"photometric": 3.0, "identity": 0.5, "lips": 2.0, "emotion": 1.5}
+    config = dataclasses.replace(SMALL, pretrain=1, painted=0.0, cycle=0.0, **weights)
+    source, paths = SynthesisSource(crops, 0, config.size, head), Paths(head, config)
+    net = started(config, head, source)
+    batch = source.rows(np.arange(2))
+    alone = {"marks", "distances", "prior", "total"}
+    assert {*paths.losses(net, batch, 0, torch.Generator().manual_seed(0))} == alone
+    parts = paths.losses(net, batch, 1, torch.Generator().manual_seed(0))
+    assert {*parts} == alone | {*weights}
+    for name in weights:
+        taught = torch.autograd.grad(parts[name], net.encoder.face.weight, retain_graph=True)[0]
+        assert taught.isfinite().all() and taught.abs().max() > 0, name
+        double = Paths(head, dataclasses.replace(SMALL, **{"painted": 0.0, "cycle": 0.0, name: 2 * weights[name]}))
+        again = double.losses(net, batch, 50, torch.Generator().manual_seed(0))
+        torch.testing.assert_close(again[name], 2 * parts[name])
+    true = paths.readers["lips"](batch.face, batch.face)
+    assert true.abs() < 1e-6 < parts["lips"] - true
