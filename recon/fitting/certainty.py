@@ -16,8 +16,9 @@ import numpy as np
 from flame_tools.errors import InputError, ShapeError
 from flame_tools.kept import kept_with_head
 from flame_tools.surface.registration import at_vertices
-from flame_tools.types import FaceParams, HeadArrays, Track
-from recon.fitting.landmark_model import LandmarkModel, Layout
+from flame_tools.types import HeadArrays, Track
+from recon.fitting.face_vector import face_vector
+from recon.fitting.landmark_model import LandmarkModel
 
 if TYPE_CHECKING:
     from flame_tools.head import Head
@@ -46,7 +47,9 @@ def vertex_std(track: Track, head: Head, frame: int = 0) -> np.ndarray:
     if track.head_id != head.arrays.id:
         raise InputError(f"the track is of head {track.head_id!r}, given {head.arrays.id!r}; use its own")
     model = face_model(head.arrays)
-    at, sd = (_unknowns(part.frame(frame), model.layout) for part in (track.params, track.std))
+    at, sd = np.zeros((2, model.layout.size))  # no pose, no camera
+    for vector, params in ((at, track.params), (sd, track.std)):
+        vector[: model.layout.rotation.start] = face_vector(params.frame(frame))
     places, jacobian = model.points_and_jacobian(at)
     spread = place_covariance(jacobian, np.nan_to_num(sd), places)
     found = np.full((len(head.arrays.v_template), 3), np.nan)
@@ -91,17 +94,3 @@ def _alignment_moves(places: np.ndarray, kind: str) -> np.ndarray:
     turns = np.stack([np.cross(axis, arms).ravel() for axis in np.eye(3)], 1)
     columns = [shifts, turns] + ([arms.ravel()[:, None]] if kind == "similarity" else [])
     return np.concatenate(columns, 1)
-
-
-def _unknowns(params: FaceParams, lay: Layout) -> np.ndarray:
-    """[K] of one frame's parameters; the head's pose and the camera are 0."""
-    found = np.zeros(lay.size)
-    for place, values in (
-        (lay.shape, params.shape),
-        (lay.expression, params.expression),
-        (lay.jaw, params.jaw[..., :2]),
-        (lay.eyes, params.eyes[..., :2]),
-        (lay.eyelids, params.eyelids),
-    ):
-        found[place] = values.double().cpu().numpy().ravel()
-    return found

@@ -13,6 +13,7 @@ from flame_tools.head import Head
 from flame_tools.types import Camera, FaceParams, HeadArrays
 from readers.landmarks import VIEWS, look, roi_of_landmarks
 from readers.sampling import Square, sample_square
+from recon.fitting.face_vector import face_vector
 from recon.fitting.landmark_model import rotation_matrix
 from recon.learned.crop import CUT, TIGHT, CropCamera, anchor_of
 from recon.synthetic.occluders import covered
@@ -83,24 +84,6 @@ def made_crops(head: Head, count: int, seed: int) -> Crops:
             for f in fields(Crops)
         }
     )
-
-
-def face_vector(params: FaceParams) -> np.ndarray:
-    """[N, S + E + 8]: the unknowns of a Layout up to the lids."""
-    eyes = params.eyes[..., :2].flatten(-2)
-    parts = (params.shape, params.expression, params.jaw[..., :2], eyes, params.eyelids)
-    return torch.cat(parts, -1).numpy().astype(np.float64)
-
-
-def face_of_vector(vectors: torch.Tensor, head: Head) -> FaceParams:
-    """What `face_vector` gives [N, S + E + 8] as parameters again."""
-    sizes = (head.shape_size, head.expression_size, 2, 4, 2)
-    shape, expression, jaw, eyes, eyelids = vectors.split(sizes, -1)
-    zero = torch.zeros_like(vectors[:, :3])
-    return FaceParams(
-        shape=shape, expression=expression, global_rotation=zero, neck=zero, jaw=torch.cat([jaw, zero[:, :1]], 1),
-        eyes=torch.cat([eyes.unflatten(1, (2, 2)), zero[:, :2, None]], -1), eyelids=eyelids, translation=zero,
-    )  # fmt: skip
 
 
 def _faces(head: Head, rng: np.random.Generator) -> tuple[FaceParams, FaceParams]:

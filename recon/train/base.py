@@ -16,8 +16,9 @@ from flame_tools.types import FaceParams
 from learning import processes
 from learning.config import filled
 from learning.run import Progress, Run, RunConfig, go_on
+from recon.fitting.face_vector import face_of_vector
 from recon.learned.regressor import Estimate, Regressor, RegressorConfig, Scale, marks_of, save_regressor
-from recon.synthetic.crops import Crops, face_of_vector
+from recon.synthetic.crops import Crops
 
 FEWEST = 8
 HELD_OUT = 512  # at most so many, and an eighth, of the last crops: nothing is learnt from them

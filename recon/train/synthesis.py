@@ -16,10 +16,11 @@ from torch.nn.functional import interpolate
 from flame_tools.head import Head
 from learning import processes
 from learning.run import Progress, Run, go_on
+from recon.fitting.face_vector import face_of_vector
 from recon.learned.crop import in_picture
 from recon.losses.neural import neural_loss
 from recon.networks.synthesis import SynthesisConfig, SynthesisNetwork, save_synthesis
-from recon.synthetic.crops import Crops, face_of_vector
+from recon.synthetic.crops import Crops
 from recon.train.base import Batch, Source
 from recon.train.paths import Paths, SynthesisBatch, SynthesisTraining
 
