@@ -220,6 +220,7 @@ def test_a_frame_of_a_film_is_as_the_network_says(filmed, film, smirk, flame_hea
     assert torch.allclose(track.params.shape, torch.stack(shapes).mean(0), atol=1e-5)
 
 
+@pytest.mark.long
 def test_spectre_sees_each_stretch_of_a_film_as_one(filmed, film, flame_head, tmp_path):
     network = open_checkpoint(write_published("SPECTRE", tmp_path / "spectre_model.tar"))
     (track,) = read_film_by(film, flame_head, network, parts=filmed[1], all_faces=True)

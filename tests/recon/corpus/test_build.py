@@ -39,6 +39,7 @@ def test_every_picture_is_a_sample_or_rejected(corpus):
     assert happy.subject == "M003" and happy.facts["source"] == "M003/video/front/happy/level_2/001.mp4"
 
 
+@pytest.mark.long
 def test_a_run_that_was_stopped_goes_on_to_the_same_bytes(corpus, folders, tmp_path, monkeypatch):
     built, whole = corpus
     out = tmp_path / "out"

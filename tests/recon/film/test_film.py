@@ -22,6 +22,7 @@ from recon.film.person import follow, meet
 from recon.film.track import track_film
 from recon.fitting.observation import FitOptions
 from render.camera import at_frame, project
+from render.footage import open_footage
 from render.video import write_video
 from tests.recon.conftest import shared
 from tests.recon.fitting.test_fit import photographed
@@ -150,9 +151,7 @@ def test_landmarks_are_the_networks_unless_they_are_to_be_mediapipes(tracked, fi
     assert track.provenance["landmarks"] == "recon-base"
     with pytest.raises(InputError, match=r"corrected by recon-base .* by nobody"):
         track_film(film, head, parts=parts, method="solve")
-    (plain,) = track_film(film, head, parts=tmp_path / "parts", method="solve")
-    assert plain.provenance["landmarks"] == "MediaPipe"
-    own, read = (Readings.joined(list(read_parts(folder))) for folder in (parts, tmp_path / "parts"))
+    own, read = (Readings.joined(list(some)) for some in (read_parts(parts), read_film(open_footage(film), tmp_path)))
     assert np.isfinite(own.noise).all() and np.isnan(read.noise).all()
     np.testing.assert_array_equal(own.iris, read.iris)
     apart = np.linalg.norm(own.landmarks - read.landmarks, axis=-1) / np.ptp(read.landmarks[..., 1], axis=1)[:, None]

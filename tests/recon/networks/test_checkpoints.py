@@ -137,6 +137,7 @@ def test_every_tensor_finds_its_place(tmp_path, layout):
     assert not any(p.requires_grad for p in loaded.network.parameters())
 
 
+@pytest.mark.long
 def test_smirk_sees_the_same_before_and_after(tmp_path):
     own = filled(Smirk)
     torch.save(own.state_dict(), tmp_path / "SMIRK_em1.pt")

@@ -39,7 +39,7 @@ def test_windows_hold_every_frame_once_between_its_neighbours(count, around):
         assert inner == list(range(frames))
 
 
-@pytest.mark.parametrize("system", SEEN)
+@pytest.mark.parametrize("system", [pytest.param(s, marks=pytest.mark.long) if s == "EMICA" else s for s in SEEN])
 def test_a_photo_is_seen_as_each_system_sees_it(tmp_path, astronaut, landmarks, system):
     network = open_checkpoint(write_published(system, tmp_path / "model.pt"))
     alone = network.network

@@ -93,6 +93,7 @@ def test_smirks_own_encoder_takes_a_step(crops, head):
         started(dataclasses.replace(config, size=70), head, source)
 
 
+@pytest.mark.long
 def test_networks_that_look_teach_the_encoder(crops, head):
     """Each has a weight of its own, begins after landmarks alone, and reaches the encoder."""
     weights = {"photometric": 3.0, "identity": 0.5, "lips": 2.0, "emotion": 1.5}
