@@ -6,15 +6,14 @@ what is said passes and what stays counts. It reads drawn faces, as `readers.sta
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
 from assets.locate import asset_path
-from flame_tools.archive import read_npz, write_npz
-from flame_tools.weights import arrays_of, filled
+from flame_tools.weights import load_network, save_network
 from readers.look import Look, checked_pictures, standardised
 
 _KIND, _VERSION = "emberface-emotion-reader", 1
@@ -64,12 +63,10 @@ class EmotionReader(nn.Module):
 
 
 def save_emotion_reader(reader: EmotionReader, path: Path) -> None:
-    write_npz(path, arrays_of(reader), {"format": _KIND, "version": _VERSION, "config": asdict(reader.config)})
+    save_network(reader, path, _KIND, _VERSION)
 
 
 def load_emotion_reader(path: Path | None = None) -> EmotionReader:
     """The reader of a file, strictly; the bundled one where none is given."""
     path = asset_path("emotion_reader") if path is None else path
-    arrays, header = read_npz(path, _KIND, _VERSION)
-    config = {name: tuple(v) if isinstance(v, list) else v for name, v in header["config"].items()}
-    return filled(EmotionReader(EmotionConfig(**config)), arrays, path)
+    return load_network(EmotionReader, EmotionConfig, path, _KIND, _VERSION)

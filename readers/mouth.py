@@ -6,14 +6,13 @@ over time see 0.2 s to each side. It reads drawn mouths, as `readers.stage` give
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 from torch import Tensor, nn
 
 from assets.locate import asset_path
-from flame_tools.archive import read_npz, write_npz
-from flame_tools.weights import arrays_of, filled
+from flame_tools.weights import load_network, save_network
 from readers.look import Look, checked_pictures, standardised
 
 FPS = 30
@@ -77,12 +76,10 @@ class _OverTime(nn.Module):
 
 
 def save_mouth_reader(reader: MouthReader, path: Path) -> None:
-    write_npz(path, arrays_of(reader), {"format": _KIND, "version": _VERSION, "config": asdict(reader.config)})
+    save_network(reader, path, _KIND, _VERSION)
 
 
 def load_mouth_reader(path: Path | None = None) -> MouthReader:
     """The reader of a file, strictly; the bundled one where none is given."""
     path = asset_path("mouth_reader") if path is None else path
-    arrays, header = read_npz(path, _KIND, _VERSION)
-    config = {name: tuple(v) if isinstance(v, list) else v for name, v in header["config"].items()}
-    return filled(MouthReader(MouthConfig(**config)), arrays, path)
+    return load_network(MouthReader, MouthConfig, path, _KIND, _VERSION)

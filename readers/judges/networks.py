@@ -6,16 +6,15 @@ from its own tables in 42 %; points of the skin tell them in 95 %.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
 from assets.locate import asset_path
-from flame_tools.archive import read_npz, write_npz
 from flame_tools.errors import ShapeError
-from flame_tools.weights import arrays_of, filled
+from flame_tools.weights import load_network, save_network
 from readers.look import checked_pictures, standardised
 
 FPS = 30  # of the lip judge's pictures
@@ -99,13 +98,10 @@ _JUDGES = {"lips": (LipJudge, LipJudgeConfig), "emotion": (EmotionJudge, Emotion
 
 def save_judge(judge: LipJudge | EmotionJudge, path: Path) -> None:
     kind = "lips" if isinstance(judge, LipJudge) else "emotion"
-    write_npz(path, arrays_of(judge), {"format": _KINDS[kind], "version": _VERSION, "config": asdict(judge.config)})
+    save_network(judge, path, _KINDS[kind], _VERSION)
 
 
 def load_judge(kind: str, path: Path | None = None) -> LipJudge | EmotionJudge:
     """The judge of "lips" or "emotion" in a file, strictly; the bundled one where none is given."""
     path = asset_path({"lips": "lip_judge", "emotion": "emotion_judge"}[kind]) if path is None else path
-    arrays, header = read_npz(path, _KINDS[kind], _VERSION)
-    config = {name: tuple(v) if isinstance(v, list) else v for name, v in header["config"].items()}
-    network, sizes = _JUDGES[kind]
-    return filled(network(sizes(**config)), arrays, path)
+    return load_network(*_JUDGES[kind], path, _KINDS[kind], _VERSION)

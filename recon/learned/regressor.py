@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import copy
 import hashlib
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -19,10 +19,9 @@ from torch import Tensor, nn
 from torch.nn.functional import interpolate
 from torch.nn.utils.fusion import fuse_conv_bn_eval, fuse_linear_bn_eval
 
-from flame_tools.archive import read_npz, write_npz
 from flame_tools.errors import ShapeError
 from flame_tools.types import HeadArrays
-from flame_tools.weights import arrays_of, filled
+from flame_tools.weights import load_network, save_network
 from recon.fitting.landmark_model import Layout
 from recon.fitting.priors import prior
 from recon.learned.canonical import Canonical
@@ -203,7 +202,7 @@ def marks_of(landmarks: np.ndarray, iris: np.ndarray) -> np.ndarray:
 
 def save_regressor(net: Regressor, path: Path) -> None:
     """In half precision: half the size, and no parameter moves by a thousandth of its own uncertainty."""
-    write_npz(path, arrays_of(net), {"format": _KIND, "version": _VERSION, "config": asdict(net.config)})
+    save_network(net, path, _KIND, _VERSION)
 
 
 def fused(net: Regressor) -> Regressor:
@@ -219,8 +218,6 @@ def fused(net: Regressor) -> Regressor:
 
 def load_regressor(path: Path) -> Regressor:
     """Strictly. Its `name` is that of the file's bytes."""
-    arrays, header = read_npz(path, _KIND, _VERSION)
-    config = {name: tuple(v) if isinstance(v, list) else v for name, v in header["config"].items()}
-    net = filled(Regressor(RegressorConfig(**config)), arrays, path).eval()
+    net = load_network(Regressor, RegressorConfig, path, _KIND, _VERSION)
     net.name = f"recon-base {hashlib.sha256(Path(path).read_bytes()).hexdigest()[:16]}"
     return net

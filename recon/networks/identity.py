@@ -6,16 +6,15 @@ that each place of the face has a weight of its own (Chen et al. 2018, MobileFac
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 from torch import Tensor, nn
 from torch.nn.functional import normalize, pixel_unshuffle
 
 from assets.locate import asset_path
-from flame_tools.archive import read_npz, write_npz
 from flame_tools.errors import InputError, ShapeError
-from flame_tools.weights import arrays_of, filled
+from flame_tools.weights import load_network, save_network
 
 _KIND, _VERSION = "emberface-identity", 1
 
@@ -78,12 +77,10 @@ class _Block(nn.Module):
 
 def save_identity(network: IdentityNetwork, path: Path) -> None:
     """Half precision."""
-    write_npz(path, arrays_of(network), {"format": _KIND, "version": _VERSION, "config": asdict(network.config)})
+    save_network(network, path, _KIND, _VERSION)
 
 
 def load_identity(path: Path | None = None) -> IdentityNetwork:
     """The network of a file, strictly, frozen; the bundled one where none is given. Raises FormatError for others."""
     path = asset_path("identity") if path is None else path
-    arrays, header = read_npz(path, _KIND, _VERSION)
-    config = {name: tuple(v) if isinstance(v, list) else v for name, v in header["config"].items()}
-    return filled(IdentityNetwork(IdentityConfig(**config)), arrays, path).requires_grad_(False)
+    return load_network(IdentityNetwork, IdentityConfig, path, _KIND, _VERSION).requires_grad_(False)

@@ -5,18 +5,16 @@ After Retsinas et al. 2024. Expressions are said in deviations of the head's pri
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
-from flame_tools.archive import read_npz, write_npz
 from flame_tools.errors import InputError
 from flame_tools.types import FaceParams, HeadArrays
-from flame_tools.weights import arrays_of
-from flame_tools.weights import filled as with_arrays
+from flame_tools.weights import load_network, save_network
 from recon.learned.crop import CUT
 from recon.networks.small import SmallEncoder
 from recon.networks.smirk import SmirkEncoder
@@ -96,10 +94,9 @@ class SynthesisNetwork(nn.Module):
 
 def save_synthesis(net: SynthesisNetwork, path: Path) -> None:
     """Half precision."""
-    write_npz(path, arrays_of(net), {"format": _KIND, "version": _VERSION, "config": asdict(net.config)})
+    save_network(net, path, _KIND, _VERSION)
 
 
 def load_synthesis(path: Path, head: HeadArrays) -> SynthesisNetwork:
     """The network of a file, strictly. Raises FormatError for another file, InputError for another head."""
-    arrays, header = read_npz(path, _KIND, _VERSION)
-    return with_arrays(SynthesisNetwork(SynthesisConfig(**header["config"]), head), arrays, path)
+    return load_network(partial(SynthesisNetwork, head=head), SynthesisConfig, path, _KIND, _VERSION)

@@ -12,20 +12,18 @@ import dataclasses
 import os
 import sys
 from dataclasses import dataclass, fields
-from pathlib import Path
 
 import numpy as np
 import torch
 
-from flame_tools.archive import written_whole
 from flame_tools.arkit import to_params
-from flame_tools.errors import InputError
 from flame_tools.head import Head
 from flame_tools.types import FaceParams
 from readers.sampling import Square, sample_square
 from recon.learned.crop import TIGHT, in_picture
 from recon.losses.patch import five_points
 from recon.synthetic.crops import WIDER, Marks, random_bumps, shot_of
+from recon.synthetic.numbered import read_numbered, write_numbered
 from recon.synthetic.people import Person, look_of_person, random_person
 from recon.synthetic.random_expressions import random_weights
 
@@ -99,25 +97,12 @@ def _faces(head: Head, person: Person, count: int, rng: np.random.Generator) -> 
 
 def write_portraits(folder: str | os.PathLike, head: Head, count: int, *, first: int = 0) -> None:
     """Files `portraits-00000.npz`, ... from number `first` on, each seeded by its number; those that are there stay."""
-    Path(folder).mkdir(parents=True, exist_ok=True)
-    for number in range(first, first + count):
-        path = Path(folder) / f"portraits-{number:05d}.npz"
-        if not path.exists():
-            made = made_portraits(head, GROUPS, number)
-            with written_whole(path) as temporary:
-                np.savez(temporary, **{f.name: getattr(made, f.name) for f in fields(Portraits)})
+    write_numbered(folder, "portraits", lambda number: made_portraits(head, GROUPS, number), count, first=first)
 
 
 def read_portraits(folder: str | os.PathLike, *, count: int | None = None) -> Portraits:
     """The pictures of a folder's files. Raises InputError where there are none."""
-    paths = sorted(Path(folder).glob("portraits-*.npz"))[:count]
-    if not paths:
-        raise InputError(f"{folder} has no portraits-*.npz; make some: python -m recon.synthetic.portraits {folder} 11")
-    parts = []
-    for path in paths:
-        with np.load(path, allow_pickle=False) as file:
-            parts.append(Portraits(**{f.name: file[f.name] for f in fields(Portraits)}))
-    return Portraits.joined(parts)
+    return read_numbered(folder, "portraits", Portraits, "recon.synthetic.portraits", count=count)
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ from flame_tools import FaceParams, Head, InputError, Track, load_head, load_tra
 from flame_tools.load import head_arrays, head_of, read_files, register_head, registered_heads
 from flame_tools.posing import still
 from tests.flame_tools.conftest import random_arrays
-from tests.flame_tools.files.published import flame_content, write_model, write_parts
+from tests.flame_tools.files.published import write_flame
 from tests.shared_data import shared_file
 
 
@@ -26,10 +26,7 @@ def heads(tmp_path, monkeypatch):
 def flame_folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("published") / "FLAME2020"
     folder.mkdir()
-    content = flame_content()
-    write_model(folder / "generic_model.pkl", content)
-    write_parts(folder, content)
-    return folder
+    return write_flame(folder)
 
 
 def run(capsys, *arguments) -> dict:

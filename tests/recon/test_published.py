@@ -30,7 +30,7 @@ from render.camera import at_frame, project
 from render.footage import open_footage
 from render.image import read_image
 from render.video import write_video
-from tests.flame_tools.files.published import flame_content, write_model, write_parts
+from tests.flame_tools.files.published import write_flame
 from tests.recon.conftest import shared
 from tests.recon.networks.published_files import write_published
 
@@ -42,10 +42,7 @@ def flame(tmp_path_factory):
     """A folder as FLAME's files are unpacked: the model, landmarks, lids."""
     folder = tmp_path_factory.mktemp("heads") / "FLAME"
     folder.mkdir()
-    content = flame_content()
-    write_model(folder / "generic_model.pkl", content)
-    write_parts(folder, content)
-    return folder
+    return write_flame(folder)
 
 
 @pytest.fixture(scope="module")

@@ -126,6 +126,14 @@ def write_model(path: Path, content: dict) -> Path:
     return path
 
 
+def write_flame(folder: Path) -> Path:
+    """A model and all its parts as they are unpacked, in a folder that is there."""
+    content = flame_content()
+    write_model(folder / "generic_model.pkl", content)
+    write_parts(folder, content)
+    return folder
+
+
 def write_parts(folder: Path, content: dict) -> None:
     """Every file of parts, for the model in `content`, under its published name."""
     head, vertices, triangles = skin_and_eyes()

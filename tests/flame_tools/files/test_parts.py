@@ -10,17 +10,14 @@ from flame_tools.files.derived import complete
 from flame_tools.files.flame import read_flame
 from flame_tools.files.parts import add_part
 from flame_tools.load import PARTS, read_files
-from tests.flame_tools.files.published import flame_content, skin_and_eyes, write_model, write_parts
+from tests.flame_tools.files.published import skin_and_eyes, write_flame
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     """A model and all its parts as they are published."""
     folder = tmp_path_factory.mktemp("FLAME2020")
-    content = flame_content()
-    write_model(folder / "generic_model.pkl", content)
-    write_parts(folder, content)
-    return folder
+    return write_flame(folder)
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,43 @@
+"""What is drawn once and learnt from often, on disk: numbered files, each seeded by its number."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import fields
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+
+from flame_tools.archive import written_whole
+from flame_tools.errors import InputError
+
+Rows = TypeVar("Rows")  # a dataclass of arrays with as many rows each; `joined` makes one of several
+
+
+def write_numbered(
+    folder: str | os.PathLike, name: str, made: Callable[[int], object], count: int, *, first: int = 0
+) -> None:
+    """Files NAME-00000.npz, ... of what `made` gives for a number, from `first` on; those that are there stay."""
+    Path(folder).mkdir(parents=True, exist_ok=True)
+    for number in range(first, first + count):
+        path = Path(folder) / f"{name}-{number:05d}.npz"
+        if not path.exists():
+            rows = made(number)
+            with written_whole(path) as temporary:
+                np.savez(temporary, **{f.name: getattr(rows, f.name) for f in fields(rows)})
+
+
+def read_numbered(
+    folder: str | os.PathLike, name: str, kind: type[Rows], maker: str, *, first: int = 0, count: int | None = None
+) -> Rows:
+    """The rows of a folder's files from the `first` on. Raises InputError where there are none, naming the `maker`."""
+    paths = sorted(Path(folder).glob(f"{name}-*.npz"))[first:][:count]
+    if not paths:
+        raise InputError(f"{folder} has no {name}-*.npz; make some: python -m {maker} {folder} 12")
+    parts = []
+    for path in paths:
+        with np.load(path, allow_pickle=False) as file:
+            parts.append(kind(**{f.name: file[f.name] for f in fields(kind)}))
+    return kind.joined(parts)
