@@ -86,7 +86,7 @@ def recon(
     focal_px: float | None = None,
     method: str = "auto",
     one_moment: bool = False,
-    photometric: bool = False,
+    photometric: bool = True,
     causal: bool = False,
     parts: PathLike | None = None,
     weak: bool = False,
@@ -96,7 +96,8 @@ def recon(
     """A photo, several of one person, or a film to a Track: identity, expression, pose, camera and texture.
 
     A photo gives one frame, of its largest face. Several pictures of one person share an identity and give a frame
-    each; those of `one_moment` share the expression too; `photometric` compares their skin, too, not landmarks alone.
+    each; those of `one_moment` share the expression too. What is fitted to photos is refined by the skin's shading, and
+    by how it matches between pictures, unless `photometric` is False: landmarks alone.
     A film (a video file, a moving GIF, a folder of numbered pictures) gives its own frames and its sound: faces are
     followed, frames that cannot be trusted are bridged and marked, jitter goes without lag, or `causal`ly. What was
     read and fitted of a film is kept in the folder `parts`, where one is given: a run that was stopped goes on there.
@@ -121,7 +122,7 @@ def recon(
     if checkpoint is not None:
         chosen = {
             "several photos": not (is_file or one), "method": method != "auto", "camera": weak,
-            "focal": focal_px is not None, "photometric": photometric, "one-moment": one_moment, "causal": causal,
+            "focal": focal_px is not None, "one-moment": one_moment, "causal": causal,
         }  # fmt: skip
         if any(chosen.values()):
             raise InputError(
@@ -157,7 +158,9 @@ def recon(
     pixels = read_image(image) if is_file else image
     if focal_px is None and is_file and not weak:
         focal_px = focal_from_exif(image)
-    tracks = reconstruct(pixels, _head(head), all_faces=all_faces, focal_px=focal_px, method=method, weak=weak)
+    tracks = reconstruct(
+        pixels, _head(head), all_faces=all_faces, focal_px=focal_px, method=method, weak=weak, photometric=photometric
+    )
     return tracks if all_faces else tracks[0]
 
 

@@ -232,8 +232,8 @@ def recon_(
         bool, typer.Option("--one-moment", help="The pictures show one expression, from several sides.")
     ] = False,
     photometric: Annotated[
-        bool, typer.Option("--photometric", help="Compare the skin between several pictures, too.")
-    ] = False,
+        bool, typer.Option(help="Refine photos by the skin's shading, not by landmarks alone.")
+    ] = True,
     method: Annotated[
         str,
         typer.Option(

@@ -1,11 +1,12 @@
 """Fit pictures of made people of ICT-FaceKit, another topology, whose truth is known: JSON on the last line.
 
     python benchmarks/recon_synthetic.py [--people 20] [--quick] [--views 20] [--sheet FILE.png] [--offsets FILE.npz]
-                                         [--base base.npz | --solve]
+                                         [--base base.npz | --solve] [--no-photometric]
 
 Each of the people makes ten expressions, each in a picture of its own light, pose, lens and backdrop, and two sets of
 five views. `--quick` takes four expressions and no views. The bundled recon-base, or that of `--base`
-(docs/train_recon.md), says where each landmark is, and how sure that is; `--solve` takes them as they are read.
+(docs/train_recon.md), says where each landmark is, and how sure that is; `--solve` takes them as they are read. Fits
+are refined by shading unless `--no-photometric` is given; those to true landmarks are not.
 Figures, over all pictures but where it is said:
 
 - `neutral_gain_1view`: by how much the fitted identity at rest is nearer to the true neutral face than the mean face
@@ -46,6 +47,7 @@ from readers.faces import LEFT_EYE, RIGHT_EYE, read_faces  # noqa: E402
 from readers.teeth import teeth_together  # noqa: E402
 from recon.fitting.fit import fit, fit_many  # noqa: E402
 from recon.fitting.observation import Observation  # noqa: E402
+from recon.fitting.photometric import refine  # noqa: E402
 from recon.fitting.priors import BROWS, LIPS, OVAL, WINGS  # noqa: E402
 from recon.learned.regressed import base_of, sharpened  # noqa: E402
 from recon.learned.regressor import Regressor, load_regressor  # noqa: E402
@@ -85,12 +87,13 @@ def main() -> None:
     parser.add_argument("--sheet", type=Path, help="a PNG of the first people with their landmarks")
     parser.add_argument("--base", type=Path, help="a trained recon-base: the bundled one")
     parser.add_argument("--solve", action="store_true", help="landmarks as MediaPipe reads them")
+    parser.add_argument("--no-photometric", action="store_true", help="fits to landmarks alone")
     options = parser.parse_args()
     if not ICT.exists():
         print(json.dumps({"skipped": f"{ICT.name} is not in {ICT.parent.resolve()}"}))
         return
     base = base_of("default") if options.base is None else load_regressor(options.base)
-    bench = Benchmark(None if options.solve else base)
+    bench = Benchmark(None if options.solve else base, photometric=not options.no_photometric)
     with one_blas_thread():
         for seed in range(options.people):
             views = seed < (options.people if options.views is None else options.views)
@@ -105,8 +108,8 @@ def main() -> None:
 class Benchmark:
     """What was measured so far."""
 
-    def __init__(self, base: Regressor | None = None):
-        self.base = base
+    def __init__(self, base: Regressor | None = None, *, photometric: bool = True):
+        self.base, self.photometric = base, photometric
         self.ict, self.head = load_head(ICT), load_head()
         self.model = landmark_model(self.head.arrays)
         self.compared = Comparison(self.head.arrays, self.ict.arrays)
@@ -162,6 +165,11 @@ class Benchmark:
             return seen
         return sharpened(self.base, self.head.arrays, self.model, image, readings[0], seen)
 
+    def _refined(self, images, seen, fits, **shared):
+        if not self.photometric:
+            return fits
+        return refine(self.head.arrays, self.model, images, seen, fits, **shared).fits
+
     def _picture(self, person: Person, expression, scene: Scene) -> None:
         picture = picture_of(self.ict, person, expression, scene, look=self.look)
         truth = picture.truth
@@ -173,6 +181,7 @@ class Benchmark:
             start = time.perf_counter()
             found = fit(self.head.arrays, self.model, observation)
             if name == "1view":
+                (found,) = self._refined([picture.image], [observation], [found])
                 self.lists["seconds_fit"].append(time.perf_counter() - start)
             self._score(name, found, truth, expression)
         if seen is not None:
@@ -209,20 +218,20 @@ class Benchmark:
 
     def _views(self, person: Person, expression, scenes: list[Scene]) -> None:
         pictures = [picture_of(self.ict, person, expression, scene, look=self.look) for scene in scenes]
-        seen = [self._observed(picture.image) for picture in pictures]
-        for name, views in (
-            ("5views", [one for one in seen if one is not None]),
-            ("5views_true_landmarks", [picture.truth.seen() for picture in pictures]),
-        ):
-            if not views:
+        seen = [(picture.image, self._observed(picture.image)) for picture in pictures]
+        read = [(image, one) for image, one in seen if one is not None]
+        true = [(picture.image, picture.truth.seen()) for picture in pictures]
+        for name, looks in (("5views", read), ("5views_true_landmarks", true)):
+            if not looks:
                 continue
+            images, views = zip(*looks, strict=True)
             singles = [fit(self.head.arrays, self.model, one).unknowns for one in views]
             self._neutral(f"{name}_averaged", self.compared.placed(np.mean(singles, axis=0)).neutral)
             for moment, together in (("", {}), ("_one_moment", {"one_moment": True, "one_camera": True})):
-                if fit_many is None:
-                    continue
                 start = time.perf_counter()
                 found = fit_many(self.head.arrays, self.model, views, **together)
+                if looks is read:
+                    found = self._refined(images, views, found, **together)
                 self.lists[f"seconds_5views{moment}"].append(time.perf_counter() - start)
                 self._neutral(f"{name}{moment}", self.compared.placed(found[0].unknowns).neutral)
 

@@ -15,6 +15,7 @@ from readers.faces import read_faces
 from recon.fitting.evaluate import IBUG_68, cross_errors, errors
 from recon.fitting.fit import fit_many
 from recon.fitting.observation import Observation, View
+from recon.fitting.photometric import refine
 from recon.learned.regressor import Regressor
 from recon.pipeline import check_image, landmark_model, network_for, observe, params_of, reader_of, trouble
 from recon.texture.appearance import fuse_appearance
@@ -30,7 +31,7 @@ def reconstruct_many(
     *,
     views: Sequence[View] | None = None,  # what is known of each picture's camera
     one_moment: bool = False,  # the pictures show one expression, from several sides at once
-    photometric: bool = False,  # compare the skin between the pictures, too: some seconds
+    photometric: bool = True,  # refine what is fitted by shading, and by how the skin matches between pictures
 ) -> Track:
     """One Track of the largest face of each picture, which must all be of one person.
 
@@ -52,8 +53,6 @@ def reconstruct_many(
     fits = fit_many(head.arrays, model, seen, one_moment=one_moment)
     left_out = cross_errors(head.arrays, model, seen, one_moment=one_moment, start=fits)
     if photometric:
-        from recon.fitting.photometric import refine
-
         fits = refine(head.arrays, model, images, seen, fits, one_moment=one_moment).fits
     params = _together([params_of(f, f.unknowns, unknown=0.0, dtype=head.v_template.dtype) for f in fits])
     sds = [s.view.told(f.sd, f.layout) for f, s in zip(fits, seen, strict=True)]

@@ -16,6 +16,7 @@ from recon.fitting.evaluate import IBUG_68, Score, cross_score, errors, score_of
 from recon.fitting.fit import LandmarkFit, fit
 from recon.fitting.landmark_model import LandmarkModel
 from recon.fitting.observation import Observation, View, observed
+from recon.fitting.photometric import refine
 from recon.learned.regressed import base_of, regressed, sharpened
 from recon.learned.regressor import Regressor
 from recon.texture.appearance import take_appearance
@@ -34,12 +35,13 @@ def reconstruct(
     focal_px: float | None = None,  # where it is known, from EXIF (recon.fitting.focal) or calibration
     method: str = "auto",  # one of METHODS
     weak: bool = False,  # weak perspective, as DECA and SMIRK see
+    photometric: bool = True,  # refine what is fitted by the skin's shading
 ) -> list[Track]:
     """One-frame Tracks of the faces in a picture, largest first; only the largest unless `all_faces`.
 
     Each carries its camera, its texture, standard deviations where the solver gives them, and in `provenance` the
-    quality (`nme_468`, `nme_68`: fractions of the distance between the eyes, at landmarks left out of the fit) and
-    the residual of every landmark. With `all_faces`, faces that are too small or cut off are left out.
+    quality (`nme_468`, `nme_68`: fractions of the distance between the eyes, at landmarks left out of a fit to the
+    others) and the residual of every landmark. With `all_faces`, faces that are too small or cut off are left out.
 
     `method` auto fits to the landmarks where recon-base says that they are, solve to those that MediaPipe reads;
     regress takes the parameters that recon-base tells and solves for the pose alone; no landmark is left out of the
@@ -65,6 +67,8 @@ def reconstruct(
             else:
                 score = cross_score(head.arrays, model, seen)
                 found = fit(head.arrays, model, seen, start=score.fit.unknowns)
+                if photometric:
+                    (found,) = refine(head.arrays, model, [image], [seen], [found]).fits
             tracks.append(_track(image, head, reading, seen, score, found))
     return tracks
 

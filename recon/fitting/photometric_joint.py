@@ -33,7 +33,7 @@ class PhotometricOptions:
     """Of each smooth field."""
     light_sd: float = 0.3
     """Of a light's coefficients over its level, about the light that is found on the start."""
-    samples_alike: float = 4.0
+    samples_alike: float = 2.0
     """How many neighbouring samples err as one."""
     cauchy: float = 2.0
     """Samples beyond this many standard deviations lose their pull: hair, hands, highlights, shadows."""
@@ -89,6 +89,7 @@ class Joint:
         for place, problem in zip(self.place[::-1], self.problems[::-1], strict=True):
             self.low[place], self.high[place] = problem.low, problem.high
         self.pictures: list[Blurred] = []
+        self._places: dict[bytes, np.ndarray] = {}
         self.around: np.ndarray | None = None  # lights and fields a priori, and their precision
         self.steps = 0
 
@@ -98,7 +99,8 @@ class Joint:
         self.pictures, weights = [], []
         for image, s, place in zip(self.images, self.seen, self.place, strict=True):
             self.pictures.append(blurred(image, s.landmarks, _eyes_apart(s), share))
-            weights.append(seen_well(self.samples, s.view, self.z[place]))
+            x = self.z[place]
+            weights.append(seen_well(self.samples, s.view, x, self._points(x)))
         self.visible = np.stack(weights)
         if first:
             self._first_lights()
@@ -106,6 +108,15 @@ class Joint:
         self.visible = self.visible * ~self.samples.grown(unlike, RINGS)
         self.robust = self._robust(self._values(self.z))
         self.change = [change_of(self.samples, self.z[place]).astype(np.float32) for place in self.place]
+
+    def _points(self, x: np.ndarray) -> np.ndarray:
+        """[M, 3] the samples at unknowns x [K]; those of the last few are kept, since steps ask for them again."""
+        key = x.tobytes()
+        if key not in self._places:
+            if len(self._places) >= 2 * len(self.place):
+                self._places.clear()
+            self._places[key] = self.samples.model.points(x)
+        return self._places[key]
 
     def _first_lights(self) -> None:
         samples = self.samples
@@ -115,7 +126,7 @@ class Joint:
         for picture, s, place, light, w in zip(
             self.pictures, self.seen, self.place, self.lights, self.visible, strict=True
         ):
-            points = samples.model.points(self.z[place])
+            points = self._points(self.z[place])
             focal = float(np.exp(self.z[place][samples.model.layout.log_focal][0]))
             grey = np.exp(picture.at(s.view.project(points, focal))[:, :1])
             self.z[light] = fit_light(unit(samples.normals(points)), grey, w * samples.plain + 1e-6)[:, 0]
@@ -127,7 +138,7 @@ class Joint:
     def _values(self, z: np.ndarray) -> np.ndarray:
         """[T, M] log albedo less the smooth fields."""
         looks = [
-            shown(self.samples, picture, s.view, z[place], z[light]).values
+            shown(self.samples, picture, s.view, z[place], z[light], self._points(z[place])).values
             for picture, s, place, light in zip(self.pictures, self.seen, self.place, self.lights, strict=True)
         ]
         return np.stack(looks) - self.smooth @ z[self.fields]
@@ -175,7 +186,8 @@ class Joint:
         views = zip(self.pictures, self.seen, self.change, self.robust, off, self.place, self.lights, strict=True)
         for picture, s, change, weights, values, place, light in views:
             mine = np.flatnonzero(weights[used] > LEAST_WEIGHT)
-            look = shown(self.samples, picture, s.view, self.z[place], self.z[light], change, used[mine])
+            x = self.z[place]
+            look = shown(self.samples, picture, s.view, x, self.z[light], self._points(x), change, used[mine])
             look.by_unknowns[:, self.held] = 0
             rows = np.concatenate([look.by_unknowns, look.by_light, -self.smooth[used[mine]]], 1).astype(np.float32)
             weighted = rows * weights[used[mine], None].astype(np.float32)

@@ -86,11 +86,12 @@ def shown(
     view: View,
     x: np.ndarray,  # [K]
     light: np.ndarray,  # [9] grey
+    points: np.ndarray,  # [M, 3] the samples at x
     change: np.ndarray | None = None,  # [3 M, K] of the samples' places by the unknowns: `change_of`
     rows: np.ndarray | None = None,  # of the samples whose derivatives are wanted: all
 ) -> Shown:
     """The log albedo of all samples; with `change` its derivatives, too."""
-    lay, points = samples.model.layout, samples.model.points(x)
+    lay = samples.model.layout
     focal = float(np.exp(x[lay.log_focal][0]))
     matrix, shift = view.axes
     camera = points @ matrix.T + shift
@@ -124,12 +125,11 @@ def change_of(samples: SkinSamples, x: np.ndarray) -> np.ndarray:
     return samples.model.points_and_jacobian(x)[1].reshape(-1, len(x))
 
 
-def seen_well(samples: SkinSamples, view: View, x: np.ndarray) -> np.ndarray:
-    """[M] in [0, 1]: which samples the picture shows, squarely, with all their neighbours in front."""
+def seen_well(samples: SkinSamples, view: View, x: np.ndarray, points: np.ndarray) -> np.ndarray:
+    """[M] in [0, 1]: which samples, at points [M, 3], the picture shows squarely, with all neighbours in front."""
     from render.camera import project
 
-    points, focal = samples.model.points(x), float(np.exp(x[samples.model.layout.log_focal][0]))
-    camera = view.camera(focal)
+    camera = view.camera(float(np.exp(x[samples.model.layout.log_focal][0])))
     front = visible(project(points, camera), points, samples.triangles, camera)
     hidden = np.zeros(len(points))
     np.maximum.at(hidden, samples.triangles, (1 - front)[samples.triangles].max(1, keepdims=True))

@@ -62,10 +62,11 @@ def test_derivatives_are_those_of_differences(head, model, samples, weak):
     columns, rows = np.meshgrid(np.arange(600) + 0.5, np.arange(600) + 0.5)
     ramp = np.stack([0.002 * columns - 0.003 * rows, np.full_like(rows, 0.002), np.full_like(rows, -0.003)], -1)
     picture, view = Blurred(ramp, 0.0, 0.0, 1), View((600, 600), weak=weak)
-    at = shown(samples, picture, view, x, LIGHT, change_of(samples, x))
+    points = samples.model.points
+    at = shown(samples, picture, view, x, LIGHT, points(x), change_of(samples, x))
     for k in (*range(0, lay.size, 7), lay.jaw.start, lay.eyelids.start, *range(lay.rotation.start, lay.size)):
         step = 1e-5 * np.eye(lay.size)[k]
-        high, low = (shown(samples, picture, view, y, LIGHT).values for y in (x + step, x - step))
+        high, low = (shown(samples, picture, view, y, LIGHT, points(y)).values for y in (x + step, x - step))
         slope = (high - low) / 2e-5
         off = np.abs(at.by_unknowns[:, k] - slope)
         # harmonics are float32: a part in 1e7 of a shade over a step of 1e-5
@@ -73,7 +74,9 @@ def test_derivatives_are_those_of_differences(head, model, samples, weak):
         assert np.linalg.norm(off) < 0.02 * np.linalg.norm(slope) + 0.01 * np.sqrt(len(off)), k
     for k in range(9):
         step = 1e-3 * np.eye(9)[k]
-        high, low = (shown(samples, picture, view, x, light).values for light in (LIGHT + step, LIGHT - step))
+        high, low = (
+            shown(samples, picture, view, x, light, points(x)).values for light in (LIGHT + step, LIGHT - step)
+        )
         np.testing.assert_allclose(at.by_light[:, k], (high - low) / 2e-3, atol=2e-3)
 
 
@@ -103,7 +106,7 @@ def test_what_turns_away_or_lies_behind_is_not_seen(head, model, samples, weak):
     lay = model.layout
     x = np.zeros(lay.size)
     x[lay.rotation], x[lay.translation], x[lay.log_focal] = (0, np.radians(50), 0), (0, 0, -0.8), np.log(900.0)
-    seen = seen_well(samples, View((600, 600), weak=weak), x)
+    seen = seen_well(samples, View((600, 600), weak=weak), x, samples.model.points(x))
     side = samples.places[:, 0]  # the subject's left; turned to it, the left cheek goes out of sight, less so from afar
     assert seen[side > 0.3].mean() < 0.07 and seen[(side < -0.3) & (samples.used > 0.9)].mean() > 0.5
 
