@@ -17,6 +17,7 @@ from flame_tools.export.corners import Piece, split_by_material
 from flame_tools.export.keys import joint_channels, kept_frames, together, weight_channels
 from flame_tools.export.looks import linear, look_of, texture_png
 from flame_tools.export.options import DEFAULT, Options
+from flame_tools.export.relief import normal_png
 from flame_tools.export.rig import Rig
 from flame_tools.export.surface import SMALLEST_M, SMALLEST_TURN, base_and_turns
 from flame_tools.export.tailor import rig_for
@@ -160,7 +161,7 @@ def _document(track: Track, head: Head, rig: Rig, buffer: _Buffer, options: Opti
         "nodes": nodes,
         "meshes": [_mesh(rig, pieces, head, buffer, still)],
         "skins": [_skin(rig, buffer)],
-        **_materials(track, pieces, buffer),
+        **_materials(track, head, pieces, buffer),
     }
     if not still:
         document["animations"] = [_animation(rig, buffer, options.tolerance_mm)]
@@ -235,24 +236,32 @@ def _skin(rig: Rig, buffer: _Buffer) -> dict:
     }
 
 
-def _materials(track: Track, pieces: list[Piece], buffer: _Buffer) -> dict:
-    picture = texture_png(track)
+def _materials(track: Track, head: Head, pieces: list[Piece], buffer: _Buffer) -> dict:
+    pictures = {"albedo": texture_png(track), "normals": normal_png(track, head)}
+    pictures = {name: picture for name, picture in pictures.items() if picture is not None}
+    index = {name: {"index": i} for i, name in enumerate(pictures)}
     materials = []
     for piece in pieces:
         look = look_of(piece.material, track)
         surface = {"baseColorFactor": [*linear(look.colour), 1.0], "metallicFactor": 0.0}
         surface["roughnessFactor"] = look.roughness
-        if picture is not None and look.textured and piece.uv is not None:
-            surface |= {"baseColorFactor": [1.0, 1.0, 1.0, 1.0], "baseColorTexture": {"index": 0}}
-        materials.append({"name": piece.material, "pbrMetallicRoughness": surface})
+        covered = look.textured and piece.uv is not None
+        if covered and "albedo" in index:
+            surface |= {"baseColorFactor": [1.0, 1.0, 1.0, 1.0], "baseColorTexture": index["albedo"]}
+        material = {"name": piece.material, "pbrMetallicRoughness": surface}
+        if covered and look.relief and "normals" in index:
+            material["normalTexture"] = index["normals"]
+        materials.append(material)
     document = {"materials": materials}
-    if picture is not None:
-        image = {"bufferView": buffer.view(picture), "mimeType": "image/png", "name": "albedo"}
+    if pictures:
         clamp_linear = {"magFilter": 9729, "minFilter": 9987, "wrapS": 33071, "wrapT": 33071}
         document |= {
-            "images": [image],
+            "images": [
+                {"bufferView": buffer.view(picture), "mimeType": "image/png", "name": name}
+                for name, picture in pictures.items()
+            ],
             "samplers": [clamp_linear],
-            "textures": [{"source": 0, "sampler": 0}],
+            "textures": [{"source": i, "sampler": 0} for i in range(len(pictures))],
         }
     return document
 

@@ -49,7 +49,7 @@ class DetailNetwork(nn.Module):
     def __init__(self, config: DetailConfig = DetailConfig()):
         super().__init__()
         self.config = config
-        first, *later = config.channels
+        first = config.channels[0]
         self.enter = nn.Sequential(nn.PixelUnshuffle(2), _conv(4 * CHANNELS, first), _conv(first, first))
         self.down = nn.ModuleList(nn.Sequential(_conv(a, b, 2), _conv(b, b)) for a, b in pairwise(config.channels))
         self.up = nn.ModuleList(_conv(a + b, a) for a, b in pairwise(config.channels))

@@ -1,13 +1,14 @@
 """Faces with known folds as a photo would show them, made on the sheet itself: nothing is rasterised.
 
 A smooth face of a random person, expression and pose; heights on it (`wrinkles`), what lies on the skin (`skin_paint`),
-lamps and a sky, light that skin scatters; then a photo's pixels, blur, noise and JPEG, and texels that it does not show.
-What the network is told of the geometry is the smooth mesh as a fit would have it: wrong by gentle bumps, its
+lamps and a sky, light that skin scatters; then a photo's pixels, blur, noise and JPEG, and texels that it does not
+show. What the network is told of the geometry is the smooth mesh as a fit would have it: wrong by gentle bumps, its
 expression too small, its features some mm astray.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import io
 from dataclasses import dataclass
 from functools import lru_cache
@@ -15,12 +16,12 @@ from functools import lru_cache
 import numpy as np
 import torch
 from PIL import Image
-from scipy.ndimage import gaussian_filter
+from scipy.ndimage import gaussian_filter, map_coordinates
 
 from flame_tools.arkit import to_params
 from flame_tools.head import Head
-from recon.detail.shown import Shown
 from recon.detail.sheet import COLUMNS, ROWS, Sheet, Surface, sheet_of, steps, strain, surface_of
+from recon.detail.shown import Shown
 from recon.fitting.landmark_model import rotation_matrix
 from recon.synthetic.people import random_person
 from recon.synthetic.random_expressions import random_weights
@@ -36,6 +37,7 @@ POSED, SHARED = 6, 8  # people held at a time, and faces made of each
 SMOOTH_SHARE = 0.15  # of the faces have no relief at all
 WRONG_MM = ((1.2, 22.0), (0.5, 9.0))  # bumps that the fit does not know: how high, how wide
 SCATTER_MM = (1.2, 0.6, 0.4)  # how far light wanders in skin: red, green, blue
+ASTRAY_MM = 3.0  # how far features lie beside where the fit has them
 PORES_MM = 0.02
 ASK = 0.2  # of the furrows' depth under full cover is asked for: a beard hides them
 
@@ -50,7 +52,7 @@ class Folded:
 
 
 class FoldedFaces:
-    """Faces without end, by seed and number alone. A few people are posed, which takes long, and folded SHARED times."""
+    """Faces without end, by seed and number alone. To pose a person takes long: each is folded SHARED times."""
 
     def __init__(self, head: Head, seed: int):
         self.head, self.seed, self._posed = head, seed, lru_cache(maxsize=POSED)(self._pose)
@@ -81,13 +83,15 @@ def made_face(
     if rng.uniform() < SMOOTH_SHARE if smooth is None else smooth:
         blank = np.zeros_like(relief.shown)
         relief = Relief(blank, blank)
-    colours, cover = random_paint(head.arrays, rng)
+    astray = np.stack([ASTRAY_MM / s * rng.uniform(0, 1) * noise(rng, 25.0) for s in STEP_MM[::-1]])
+    colours, cover = random_paint(head.arrays, astray, rng)
     asked = (1 - (1 - ASK) * cover) * sheet.area
     turn = _pose(rng)
     facing = (posed.normals @ turn.T)[..., 2]
-    light = _lit(relief.shown * asked, posed, turn, sheet, rng)
+    true = _moved(posed, astray)
+    light = _lit(relief.shown * asked, true, turn, sheet, rng)
     height_px = float(np.exp(rng.uniform(*np.log(FACE_PX))))
-    picture = _photographed(colours * light + _gloss(relief.shown * asked, posed, turn, rng), height_px, rng)
+    picture = _photographed(colours * light + _gloss(relief.shown * asked, true, turn, rng), height_px, rng)
     seen = smooth_step(facing, *FACING).astype(np.float32) * sheet.covered * _hidden(rng)
     scale = np.sqrt(np.clip(facing, 0, 1)) * height_px / FACE_HEIGHT_M
     told = (strain(rest, posed) * rng.uniform(0.3, 1.1)).astype(np.float32)
@@ -103,6 +107,14 @@ def random_surfaces(head: Head, rng: np.random.Generator) -> tuple[Surface, Surf
         both = head.vertices(to_params(weights, head).replace(shape=shape.expand(2, -1))).numpy().astype(np.float64)
     rest, posed = (surface_of(sheet_of(head.arrays), vertices, head.arrays.faces) for vertices in both)
     return rest, posed
+
+
+def _moved(surface: Surface, astray: np.ndarray) -> Surface:
+    """The surface with its normals shifted by `astray` [2, ROWS, COLUMNS] texels: where the face really is."""
+    grid = np.mgrid[:ROWS, :COLUMNS] + astray
+    there = np.stack([map_coordinates(surface.normals[..., k], grid, order=1, mode="nearest") for k in range(3)], -1)
+    held = np.linalg.norm(there, axis=-1, keepdims=True) > 0.8
+    return dataclasses.replace(surface, normals=np.where(held, unit(there), surface.normals).astype(np.float32))
 
 
 def bent(surface: Surface, height_mm: np.ndarray, covered: np.ndarray) -> np.ndarray:
@@ -138,7 +150,8 @@ def _lit(height: np.ndarray, surface: Surface, turn: np.ndarray, sheet: Sheet, r
     spread = rng.uniform(0.4, 1.3)
     level = gaussian_filter(height, 2.5 / STEP_MM.mean())
     hollow = np.exp(
-        -rng.uniform(0.3, 2.0) * np.clip(level - height, 0, None) - rng.uniform(0, 0.4) * np.clip(-level, 0, None)
+        -np.exp(rng.uniform(np.log(0.3), np.log(4))) * np.clip(level - height, 0, None)
+        - rng.uniform(0, 0.4) * np.clip(-level, 0, None)
     )
     shade = np.ones((ROWS, COLUMNS), np.float32)
     if rng.uniform() < 0.35:  # something throws a shadow with an edge

@@ -22,14 +22,17 @@ from render.materials import look_of, srgb_to_linear
 from render.paint import SKIN
 
 SPOTS_MM = ((0.12, 18.0), (0.06, 5.0), (0.05, 1.6), (0.035, 0.6))  # strength, and width
-ASTRAY_MM = 3.0  # how far features lie beside where the fit has them
 _STREAKS, _BANK = 12, 512
 _BEARD = (137, 147, 187, 207, 216, 92, 165, 167, 164)
 _LIPS = (61, 40, 37, 0, 267, 270, 291, 321, 314, 17, 84, 91)
 _BROW = (70, 63, 105, 66, 107, 55, 65, 52, 53, 46)
 
 
-def random_paint(head: HeadArrays, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+def random_paint(
+    head: HeadArrays,
+    astray: np.ndarray,  # [2, ROWS, COLUMNS] texels down and right from where the fit has a feature to where it is
+    rng: np.random.Generator,
+) -> tuple[np.ndarray, np.ndarray]:
     """Linear colours [ROWS, COLUMNS, 3] of a skin with all that lies on it, and how much [ROWS, COLUMNS] covers it."""
     places, (brows, beard, lips, lashes) = places_of(head), _areas(head)
     which = rng.uniform(0, len(COMPLEXIONS) - 1)
@@ -40,8 +43,7 @@ def random_paint(head: HeadArrays, rng: np.random.Generator) -> tuple[np.ndarray
     dark = sum(rng.uniform(0.3, 1.5) * share * noise(rng, width) for share, width in SPOTS_MM)
     red = 0.5 * sum(rng.uniform(0.3, 1.5) * share * noise(rng, width) for share, width in SPOTS_MM[:3])
     dark += _dots(rng) + rng.uniform(0, 0.4) * _around(places, (230, 121), rng.uniform(5, 8))  # rings under the eyes
-    warp = np.stack([ASTRAY_MM / s * rng.uniform(0, 1) * noise(rng, 25.0) for s in STEP_MM[::-1]])
-    grid = np.mgrid[:ROWS, :COLUMNS] + warp
+    grid = np.mgrid[:ROWS, :COLUMNS] + astray
 
     def moved(mask: np.ndarray) -> np.ndarray:
         return map_coordinates(mask, grid, order=1, mode="nearest")
@@ -75,11 +77,15 @@ def random_paint(head: HeadArrays, rng: np.random.Generator) -> tuple[np.ndarray
         y = np.arange(ROWS)[:, None] * STEP_MM[1]
         edge = rng.uniform(4, 25) + 4 * noise(rng, 8.0) + 3 * _streaks(rng)
         over(np.clip((edge - y) / 3, 0, 1).astype(np.float32), hair * np.exp(0.5 * _streaks(rng))[..., None])
-    if rng.uniform() < 0.2:
-        mask = _glasses(places, rng)
-        frame = np.array([(0.01, 0.01, 0.01), (0.05, 0.03, 0.02), (0.3, 0.3, 0.3), (0.35, 0.2, 0.08)][rng.integers(4)])
-        over(mask * rng.uniform(0.5, 1.0), frame * np.exp(rng.uniform(0, 1.2) * noise(rng, 6.0))[..., None])
-        colours = colours * (1 - 0.3 * gaussian_filter(np.roll(mask, rng.integers(2, 10), 0), 1.5))[..., None]
+    if rng.uniform() < 0.25:
+        frames, lenses = _glasses(places, rng)
+        glare = np.clip(_streaks(rng) - rng.uniform(1, 3), 0, 1) * rng.uniform(0, 0.5) * lenses
+        colours = colours * (1 - rng.uniform(0, 0.25) * lenses)[..., None] + 0.5 * glare[..., None]
+        tones = np.array([(0.01, 0.01, 0.01), (0.05, 0.03, 0.02), (0.3, 0.3, 0.3), (0.35, 0.2, 0.08)])
+        frame = tones[rng.integers(4)] * np.exp(rng.uniform(0, 1.2) * noise(rng, 6.0))[..., None]
+        over(frames * rng.uniform(0.5, 1.0), frame)
+        below = np.roll(frames, rng.integers(2, 10), 0)
+        colours = colours * (1 - rng.uniform(0, 0.4) * gaussian_filter(below, 1.5))[..., None]
     return np.clip(colours, 0.001, 1).astype(np.float32), np.clip(cover, 0, 1)
 
 
@@ -181,17 +187,18 @@ def _strands(rng: np.random.Generator) -> np.ndarray:
     return _drawn(lines) * np.float32(rng.uniform(0.4, 1.0))
 
 
-def _glasses(places: Places, rng: np.random.Generator) -> np.ndarray:
-    middle = places.of(159, 145).mean(0) + [0, rng.uniform(-1, 5)]
-    wide, tall, square = rng.uniform(21, 28), rng.uniform(16, 24), rng.uniform(0.55, 1.0)
+def _glasses(places: Places, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """[ROWS, COLUMNS] each: the frames, sometimes heavier above, and the lenses."""
+    x, y = places.of(159, 145).mean(0)
+    y += rng.uniform(-1, 5)
+    wide, tall, square = rng.uniform(21, 28), rng.uniform(14, 24), rng.uniform(0.55, 1.0)
     a = np.linspace(0, 2 * np.pi, 60)
-    ring = np.stack(
-        [np.sign(np.cos(a)) * np.abs(np.cos(a)) ** square, np.sign(np.sin(a)) * np.abs(np.sin(a)) ** square], 1
-    )
-    ring = middle + ring * (wide, tall)
-    inner, outer = middle + [wide, -3], middle + [-wide, -5]
+    ring = np.stack([np.sign(f) * np.abs(f) ** square for f in (np.cos(a), np.sin(a))], 1) * (wide, tall) + (x, y)
     thick = rng.uniform(0.8, 3.5)
-    parts = [(r, thick) for r in (ring, places.across(ring))]
-    parts += [(np.stack([inner, places.across(inner[None])[0]]), thick)]
-    temple = np.stack([outer, outer + [-40, -2]])
-    return _drawn([*parts, (temple, thick), (places.across(temple), thick)])
+    above = thick * rng.choice([1, 1, 2])
+    bridge = np.array([[x + wide, y - 3]])
+    temple = np.array([[x - wide, y - 5], [x - wide - 40, y - 7]])
+    parts = [(np.concatenate([bridge, places.across(bridge)]), thick)]
+    for side in (lambda points: points, places.across):
+        parts += [(side(ring), thick), (side(ring[30:]), above), (side(temple), above)]
+    return _drawn(parts), np.maximum(_polygon(ring), _polygon(places.across(ring)))

@@ -1,8 +1,7 @@
-"""Folds, furrows and wrinkles of made faces, as heights on the sheet (`recon.detail.sheet`): some lie in the skin of
-the old, all grow where an expression presses the skin together across them.
+"""Folds, furrows and wrinkles of made faces, as heights on the sheet (`recon.detail.sheet`).
 
-Where they run is anatomy: across the forehead and between the brows, from the eyes' corners, under the eyes, beside nose
-and mouth, above the lips, under the lower lip. Paths are laid between landmarks; lengths on the sheet are in mm.
+Some lie in the skin of the old, all grow where an expression presses the skin together across them.
+Where they run is anatomy; paths are laid between landmarks, and lengths on the sheet are in mm.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ STEP_MM = np.array([0.507, 0.651])  # a texel's usual width and height
 DEEPER = 1.4  # all of them
 _SPACING_MM = 0.8  # between the points of a path
 _FINENESS, _KEPT = 2, 2  # steps of noise's width a doubling, and pieces of each
-_REACH = 5.0  # widths beside a path that it reaches
+_REACH, _FOLDED = 5.0, 8.0  # widths beside a path that it reaches; a fold
 
 
 @dataclass(frozen=True)
@@ -73,128 +72,130 @@ def random_relief(head: HeadArrays, strain: np.ndarray, age: float, rng: np.rand
     return Relief(shown + fine, rest + fine)
 
 
-def random_furrows(places: Places, age: float, rng: np.random.Generator) -> list[Furrow]:
-    """The lines of one face; the gain of each is its own, so that some faces fold where others do not."""
-    alive = rng.uniform(0.4, 1.3)  # how readily this skin folds
-    found: list[Furrow] = []
+class _Drawn:
+    """The lines of one face as they are drawn; the gain of each is its own: some faces fold where others do not."""
+
+    def __init__(self, places: Places, age: float, rng: np.random.Generator):
+        self.places, self.age, self.rng, self.lines = places, age, rng, []
+        self.alive = rng.uniform(0.4, 1.3)  # how readily this skin folds
 
     def add(
-        path, deep: float, gain: float, width: tuple[float, float], *, chance=1.0, sides=False, fold=0.0, bulge=0.35
-    ):
-        """One line, or one on each side; `deep` mm in the old, `gain` mm a unit of compression."""
+        self,
+        path,  # [n, 2] mm, on the right half of the face
+        deep: float,  # mm in the old
+        gain: float,  # mm a unit of compression
+        width: tuple[float, float],  # mm
+        *,
+        chance: float = 1.0,
+        sides: bool = False,  # one on each side
+        fold: float = 0.0,
+        bulge: float = 0.35,
+    ) -> None:
+        rng = self.rng
         for side in range(1 + sides):
             if rng.uniform() > chance:
                 continue
             own = _wavy(np.asarray(path, float), rng)
-            found.append(
+            depth, gain_here = deep * self.age * rng.gamma(2.0, 0.5), gain * self.alive * rng.uniform(0.3, 1.7)
+            self.lines.append(
                 Furrow(
-                    places.across(own) if side else own,
-                    DEEPER * deep * age * rng.gamma(2.0, 0.5), DEEPER * gain * alive * rng.uniform(0.3, 1.7), rng.uniform(*width),
-                    bulge * rng.uniform(0, 2), fold * rng.uniform(0.3, 1.5) * (-1 if side else 1),
+                    self.places.across(own) if side else own,
+                    DEEPER * depth,
+                    DEEPER * gain_here,
+                    rng.uniform(*width),
+                    bulge * rng.uniform(0, 2),
+                    fold * rng.uniform(0.3, 1.5) * (-1 if side else 1),
                 )
-            )  # fmt: skip
+            )
 
+
+def random_furrows(places: Places, age: float, rng: np.random.Generator) -> list[Furrow]:
+    """The lines of one face."""
+    drawn = _Drawn(places, age, rng)
+    for draw in (_brow_lines, _eye_lines, _cheek_folds, _mouth_lines, _scars):
+        draw(drawn, places, rng)
+    return drawn.lines
+
+
+def _brow_lines(drawn: _Drawn, places: Places, rng: np.random.Generator) -> None:
+    """Across the forehead, between the brows, across the root of the nose."""
     low = places.of(70, 63, 105, 66, 107, 9, 336, 296, 334, 293, 300)
     high = places.of(54, 103, 67, 109, 10, 10, 10, 338, 297, 332, 284)
     deep = rng.uniform(0, 1.3)  # lines of a forehead are alike
     for share in rng.uniform(0.1, 0.4) + np.arange(rng.integers(0, 7)) * rng.uniform(0.1, 0.2):
         start, end = np.sort(rng.uniform(0, 10, 2)) if rng.uniform() < 0.5 else (rng.uniform(0, 3), rng.uniform(7, 10))
         if end - start > 1.5:
-            at = np.linspace(start, end, 9)
-            line = low + share * (high - low)
-            add(_along(line, at), 0.6 * deep, 6 * deep, (0.6, 1.3))
-    middle, root = places.of(9)[0], places.of(168)[0]
+            line = _along(low + share * (high - low), np.linspace(start, end, 9))
+            drawn.add(line, 0.6 * deep, 6 * deep, (0.6, 1.3))
     for x in rng.choice([-5.5, 5.5, 0.5, -8, 8, -3], rng.integers(1, 4), replace=False):
-        x, lean = x + rng.normal(0, 1), rng.normal(0, 1.5)
-        top, bottom = rng.uniform(-9, -1), rng.uniform(3, 9)
-        add(
-            [[middle[0] + x + lean * 1.2, middle[1] + top], middle + [x, 2], [middle[0] + 0.8 * x, middle[1] + bottom]],
-            0.4,
-            4.5,
-            (0.5, 1.2),
-            chance=0.85,
-        )
+        x, lean, top, bottom = x + rng.normal(0, 1), rng.normal(0, 1.8), rng.uniform(-9, -1), rng.uniform(3, 9)
+        line = _from(places.marks[9], (x + lean, top), (x, 2), (0.8 * x, bottom))
+        drawn.add(line, 0.4, 4.5, (0.5, 1.2), chance=0.85)
     for y in rng.uniform(-3, 6, rng.integers(0, 3)):
-        add([root + [-7, y + 1], root + [0, y], root + [7, y + 1]], 0.22, 3.0, (0.5, 1.0))
-    corner = places.of(130)[0]
-    for angle in rng.uniform(-45, 50, rng.integers(2, 6)):
-        way = np.array([-np.cos(np.radians(angle)), np.sin(np.radians(angle))])
+        drawn.add(_from(places.marks[168], (-7, y + 1), (0, y), (7, y + 1)), 0.22, 3.0, (0.5, 1.0))
+
+
+def _eye_lines(drawn: _Drawn, places: Places, rng: np.random.Generator) -> None:
+    """Crow's feet, and what lies under the eyes: creases, bags, the trough beside the nose."""
+    for angle in np.radians(rng.uniform(-45, 50, rng.integers(2, 6))):
         begin, length, curl = rng.uniform(3, 8), rng.uniform(6, 22), rng.normal(0, 0.12)
-        bent = [corner + way * (begin + length * t) + [0, curl * length * t * t] for t in np.linspace(0, 1, 5)]
-        add(bent, 0.22, 3.0, (0.4, 0.9), sides=True, chance=0.85)
+        t = np.linspace(0, 1, 5)
+        away = begin + length * t
+        ray = np.stack([-np.cos(angle) * away, np.sin(angle) * away + curl * length * t * t], 1)
+        drawn.add(places.marks[130] + ray, 0.22, 3.0, (0.4, 0.9), sides=True, chance=0.85)
     lid = places.of(25, 110, 24, 23, 22, 26, 112)
     for lower in (rng.uniform(2.0, 4.5), rng.uniform(5, 8), rng.uniform(8, 12)):
         a, b = np.sort(rng.uniform(0, 6, 2)) if rng.uniform() < 0.6 else (0.5, 5.5)
         if b - a > 1.5:
-            sag = lower * np.sin(np.linspace(0.5, 2.4, 7))
-            add(
-                _along(lid, np.linspace(a, b, 7)) + np.stack([np.zeros(7), sag], 1),
-                0.22,
-                2.0,
-                (0.5, 1.6),
-                sides=True,
-                chance=0.55,
-                bulge=0.7,
-            )
-    inner = places.of(112)[0]
-    for _ in range(rng.integers(0, 2)):  # tear trough
-        add(
-            [inner + [0, 2], inner + [-6, 8], inner + [-16, 12 + rng.normal(0, 2)]],
-            0.5,
-            1.5,
-            (1.2, 2.8),
-            sides=True,
-            chance=0.9,
-            bulge=0.5,
-        )
+            sag = np.stack([np.zeros(7), lower * np.sin(np.linspace(0.5, 2.4, 7))], 1)
+            line = _along(lid, np.linspace(a, b, 7)) + sag
+            drawn.add(line, 0.25, 2.0, (0.5, 1.6), sides=True, chance=0.55, bulge=0.7)
+    if rng.uniform() < 0.5:
+        line = _from(places.marks[112], (0, 2), (-6, 8), (-16, 12 + rng.normal(0, 2)))
+        drawn.add(line, 0.5, 1.5, (1.2, 2.8), sides=True, chance=0.9, bulge=0.5)
+
+
+def _cheek_folds(drawn: _Drawn, places: Places, rng: np.random.Generator) -> None:
+    """From the nose past the corners of the mouth, where the cheek hangs over, and what a smile folds outside."""
     beside = places.of(217, 126, 129, 203, 206, 216, 57, 43)
     beside = beside - np.array([2, 1, *[rng.normal(1, 3.5)] * 6])[:, None] * [1, 0]
-    path = _along(beside, np.linspace(rng.uniform(0, 2.5), rng.uniform(4.2, 7), 12))
-    add(path, 0.9, 5.0, (0.6, 2.2), sides=True, chance=0.92, fold=0.8, bulge=0.3)
-    path = _along(beside, np.linspace(1.5, 6, 5))
-    for out in rng.uniform(5, 16, rng.integers(0, 4)):  # what a smile folds outside of it
-        add(
-            _along(path - [out, rng.normal(0, 2)], np.linspace(rng.uniform(1, 2), rng.uniform(2.8, 4), 6)),
-            0.3,
-            3.0,
-            (0.5, 1.6),
-            sides=True,
-            chance=0.8,
-        )
-    mouth = places.of(61)[0]
-    add(
-        [mouth + [-1, 1], mouth + [-3, 7], mouth + [-3 + rng.normal(0, 2), rng.uniform(10, 20)]],
-        0.7,
-        2.0,
-        (0.7, 1.8),
-        sides=True,
-        chance=0.6,
-        fold=0.4,
-    )
-    add([mouth + [-1.5, -2.5], mouth + [-2.0, 0], mouth + [-1.5, 3]], 0.3, 2.0, (0.6, 1.4), sides=True, chance=0.4)
-    under, chin = places.of(18)[0], places.of(200)[0]
+    whole = _along(beside, np.linspace(rng.uniform(0, 2.5), rng.uniform(4.2, 7), 12))
+    drawn.add(whole, 0.9, 5.0, (0.6, 2.4), sides=True, chance=0.92, fold=0.8, bulge=0.3)
+    for out in rng.uniform(5, 16, rng.integers(0, 4)):
+        line = _along(beside, np.linspace(rng.uniform(2.2, 3.5), rng.uniform(4.5, 6), 6)) - [out, rng.normal(0, 2)]
+        drawn.add(line, 0.3, 3.0, (0.5, 1.6), sides=True, chance=0.8)
+
+
+def _mouth_lines(drawn: _Drawn, places: Places, rng: np.random.Generator) -> None:
+    """Down from the corners of the mouth and across them, under the lower lip, above the upper."""
+    line = _from(places.marks[61], (-1, 1), (-3, 7), (-3 + rng.normal(0, 2), rng.uniform(10, 20)))
+    drawn.add(line, 0.7, 2.0, (0.7, 1.8), sides=True, chance=0.6, fold=0.4)
+    line = _from(places.marks[61], (-1.5, -2.5), (-2.0, 0), (-1.5, 3))
+    drawn.add(line, 0.3, 2.0, (0.6, 1.4), sides=True, chance=0.4)
+    under, chin = places.of(18, 200)
     half, y = rng.uniform(8, 18), rng.uniform(0.4, 1.1)
-    place = under + y * (chin - under)
-    add(
-        [place + [-half, 2.0], place + [-half / 2, 0.5], place, place + [half / 2, 0.5], place + [half, 2.0]],
-        0.5,
-        3.0,
-        (1.0, 2.6),
-        chance=0.7,
-    )
-    top, bottom = places.of(92, 165, 167, 164, 393, 391, 322), places.of(40, 39, 37, 0, 267, 269, 270)
-    if rng.uniform() < 0.25 + 0.5 * age:  # lines above the lip
+    line = _from(under + y * (chin - under), (-half, 2), (-half / 2, 0.5), (0, 0), (half / 2, 0.5), (half, 2))
+    drawn.add(line, 0.5, 3.0, (1.0, 2.6), chance=0.7)
+    if rng.uniform() < 0.25 + 0.5 * drawn.age:
+        top, bottom = places.of(92, 165, 167, 164, 393, 391, 322), places.of(40, 39, 37, 0, 267, 269, 270)
         for at in np.arange(0.3, 5.8, rng.uniform(0.3, 0.9)):
-            at = np.clip(at + rng.normal(0, 0.1), 0, 6)
-            a, b = _along(top, [at])[0], _along(bottom, [at])[0]
-            add([a + rng.uniform(0, 0.6) * (b - a), b], 0.16, 1.5, (0.35, 0.7), chance=0.8)
-    for _ in range(rng.poisson(0.7)):  # anything anywhere: scars, folds of sleep
-        start, way = rng.uniform((20, 15), (150, 160)), rng.uniform(0, 2 * np.pi)
-        length, curl = rng.uniform(5, 25), rng.normal(0, 0.25)
+            (a,), (b,) = (_along(edge, [np.clip(at + rng.normal(0, 0.1), 0, 6)]) for edge in (top, bottom))
+            drawn.add([a + rng.uniform(0, 0.6) * (b - a), b], 0.16, 1.5, (0.35, 0.7), chance=0.8)
+
+
+def _scars(drawn: _Drawn, places: Places, rng: np.random.Generator) -> None:
+    """Anything anywhere: scars, and folds of sleep."""
+    for _ in range(rng.poisson(0.7)):
+        way, length, curl = rng.uniform(0, 2 * np.pi), rng.uniform(5, 25), rng.normal(0, 0.25)
         t = np.linspace(0, 1, 7)[:, None]
         ahead, aside = np.array([np.cos(way), np.sin(way)]), np.array([-np.sin(way), np.cos(way)])
-        add(start + length * (t * ahead + curl * t * t * aside), 0.4, 1.0, (0.5, 1.6))
-    return found
+        line = rng.uniform((20, 15), (150, 160)) + length * (t * ahead + curl * t * t * aside)
+        drawn.add(line, 0.4, 1.0, (0.5, 1.6))
+
+
+def _from(point: np.ndarray, *ways: tuple[float, float]) -> np.ndarray:
+    """Points [n, 2] so far right of and below one."""
+    return point + np.array(ways)
 
 
 def _along(line: np.ndarray, at) -> np.ndarray:
@@ -215,7 +216,8 @@ def _wavy(path: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 def _press(furrow: Furrow, strain: np.ndarray, shown: np.ndarray, rest: np.ndarray, rng: np.random.Generator) -> None:
     """Add a furrow to both maps."""
-    path, reach = furrow.path, _REACH * furrow.width
+    path = furrow.path
+    reach = (_FOLDED if furrow.fold else _REACH) * furrow.width
     low = np.floor((path.min(0) - reach) / STEP_MM).astype(int).clip(0)
     high = np.ceil((path.max(0) + reach) / STEP_MM).astype(int).clip(None, (COLUMNS - 1, ROWS - 1)) + 1
     if (high <= low).any():
@@ -247,14 +249,17 @@ def _press(furrow: Furrow, strain: np.ndarray, shown: np.ndarray, rest: np.ndarr
 
     profile = -np.exp(-0.5 * d * d) + furrow.bulge * np.exp(-0.5 * ((d - 2.3) / 1.1) ** 2)
     if furrow.fold:
-        profile += furrow.fold * np.tanh(side) * np.exp(-0.5 * (d / 2.2) ** 2) * (d < _REACH)
+        profile += furrow.fold * np.tanh(side) * np.exp(-0.5 * (d / 2.8) ** 2)
     box = (slice(low[1], high[1]), slice(low[0], high[0]))
     shown[box] += moved[near] * profile
     rest[box] += still[near] * profile
 
 
 def noise(rng: np.random.Generator, *size_mm: float) -> np.ndarray:
-    """[ROWS, COLUMNS] smooth noise of variance 1; its width in mm, or its height and its width. A piece of a few kept."""
+    """[ROWS, COLUMNS] smooth noise of variance 1; its width in mm, or its height and width.
+
+    A piece of one of a few that are kept.
+    """
     tall, wide = (
         round(float(np.clip(round(_FINENESS * np.log2(s)), -2 * _FINENESS, 6 * _FINENESS))) for s in (size_mm * 2)[:2]
     )

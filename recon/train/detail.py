@@ -44,12 +44,12 @@ class DetailTraining:
     """Of the same without the expression."""
     unseen: float = 0.2
     """What a texel counts that is not seen; one that is seen well counts 1."""
-    held_out: int = 32
+    held_out: int = 24
     """Faces on which it is measured."""
     network: dict = field(default_factory=dict)
     """What differs from DetailConfig."""
     run: RunConfig = field(
-        default_factory=lambda: RunConfig(steps=1500, rate=2e-3, warm=50, decay=700, average=0.99, save_every_s=60)
+        default_factory=lambda: RunConfig(steps=2000, rate=2e-3, warm=50, decay=800, average=0.99)
     )
     """How it is updated."""
 
