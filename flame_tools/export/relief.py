@@ -9,11 +9,11 @@ import numpy as np
 
 from flame_tools.archive import written_whole
 from flame_tools.errors import InputError
-from flame_tools.export.options import DEFAULT, Options
 from flame_tools.head import Head
 from flame_tools.licences import licences_of
 from flame_tools.posing import person
 from flame_tools.surface.relief import normal_map, slopes_of
+from flame_tools.track_check import check_track
 from flame_tools.types import Track
 
 STEP_MM, ZERO = 0.0001, 32768  # of a picture of heights: mm = (value - ZERO) * STEP_MM, so 3.28 mm at most
@@ -31,11 +31,12 @@ def normal_png(track: Track, head: Head) -> bytes | None:
     return stream.getvalue()
 
 
-def write_heights(track: Track, head: Head, path: str | os.PathLike, *, options: Options = DEFAULT) -> None:
+def write_heights(track: Track, head: Head, path: str | os.PathLike) -> None:
     """The relief as a 16-bit grey PNG over the head's UV: mm along the normal = (value - 32768) / 10000.
 
     The file says so itself, in its text "Description". Raises InputError where the track has no relief.
     """
+    check_track(track)
     if track.appearance is None or track.appearance.detail is None:
         raise InputError(f"{path} holds relief, and the track has none; reconstruct it from a photo with --detail")
     from PIL import Image, PngImagePlugin

@@ -149,10 +149,8 @@ def _lit(height: np.ndarray, surface: Surface, turn: np.ndarray, sheet: Sheet, r
     pores = rng.uniform(0, 2) * PORES_MM * noise(rng, 0.6) if rng.uniform() < 0.7 else 0.0
     spread = rng.uniform(0.4, 1.3)
     level = gaussian_filter(height, 2.5 / STEP_MM.mean())
-    hollow = np.exp(
-        -np.exp(rng.uniform(np.log(0.3), np.log(4))) * np.clip(level - height, 0, None)
-        - rng.uniform(0, 0.4) * np.clip(-level, 0, None)
-    )
+    under = np.exp(rng.uniform(np.log(0.3), np.log(4))) * np.clip(level - height, 0, None)
+    hollow = np.exp(-under - rng.uniform(0, 0.4) * np.clip(-level, 0, None))
     shade = np.ones((ROWS, COLUMNS), np.float32)
     if rng.uniform() < 0.35:  # something throws a shadow with an edge
         shade = 1 - rng.uniform(0.3, 1) * smooth_step(

@@ -48,9 +48,7 @@ class DetailTraining:
     """Faces on which it is measured."""
     network: dict = field(default_factory=dict)
     """What differs from DetailConfig."""
-    run: RunConfig = field(
-        default_factory=lambda: RunConfig(steps=2000, rate=2e-3, warm=50, decay=800, average=0.99)
-    )
+    run: RunConfig = field(default_factory=lambda: RunConfig(steps=2000, rate=2e-3, warm=50, decay=800, average=0.99))
     """How it is updated."""
 
 
