@@ -49,6 +49,7 @@ class Folded:
     shown: Shown
     height: np.ndarray  # [ROWS, COLUMNS] mm
     rest: np.ndarray  # [ROWS, COLUMNS] mm, without the expression
+    cover: np.ndarray  # [ROWS, COLUMNS] in [0, 1]: how much hair or frames hide the skin
 
 
 class FoldedFaces:
@@ -96,7 +97,7 @@ def made_face(
     scale = np.sqrt(np.clip(facing, 0, 1)) * height_px / FACE_HEIGHT_M
     told = (strain(rest, posed) * rng.uniform(0.3, 1.1)).astype(np.float32)
     shown = Shown(picture, fitted, seen.astype(np.float32), scale.astype(np.float32), told, posed.axes)
-    return Folded(_turned(shown, turn), relief.shown * asked, relief.rest * asked)
+    return Folded(_turned(shown, turn), relief.shown * asked, relief.rest * asked, cover)
 
 
 def random_surfaces(head: Head, rng: np.random.Generator) -> tuple[Surface, Surface]:

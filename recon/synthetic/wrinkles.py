@@ -17,6 +17,7 @@ from flame_tools.types import HeadArrays
 from recon.detail.sheet import COLUMNS, ROWS, sheet_of, texels_of
 
 STEP_MM = np.array([0.507, 0.651])  # a texel's usual width and height
+DEEPEST_MM = 2.0  # of one line
 DEEPER = 1.4  # all of them
 _SPACING_MM = 0.8  # between the points of a path
 _FINENESS, _KEPT = 2, 2  # steps of noise's width a doubling, and pieces of each
@@ -245,7 +246,7 @@ def _press(furrow: Furrow, strain: np.ndarray, shown: np.ndarray, rest: np.ndarr
     moved = (
         still * np.clip(1 + 4 * np.minimum(pressed, 0), 0.1, 1) + furrow.gain * np.maximum(pressed - 0.01, 0) * share
     )
-    moved = 2.0 * np.tanh(moved / 2.0)
+    moved, still = (DEEPEST_MM * np.tanh(depth / DEEPEST_MM) for depth in (moved, still))
 
     profile = -np.exp(-0.5 * d * d) + furrow.bulge * np.exp(-0.5 * ((d - 2.3) / 1.1) ** 2)
     if furrow.fold:
