@@ -124,7 +124,8 @@ def recon(
 
     if detail:
         from recon.detail.photo import network_of
-        from recon.detail.worn import textured_from, with_detail
+        from recon.detail.worn import with_detail
+        from recon.texture.taken_from import taken_from
 
         model = _head(head)
         network_of(model)
@@ -134,7 +135,7 @@ def recon(
         )  # fmt: skip
         folded = []
         for track in found if all_faces else [found]:
-            frame, picture = textured_from(image, track)
+            frame, picture = taken_from(image, track)
             folded.append(with_detail(track, model, picture, frame=frame))
         return folded if all_faces else folded[0]
     is_file = isinstance(image, (str, os.PathLike))

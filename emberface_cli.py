@@ -262,7 +262,7 @@ def recon_(
 ) -> None:
     """Photos or a film to a head: identity, expression, pose and texture, and a film's performance."""
     from flame_tools.load import load_head
-    from recon.detail.worn import textured_from
+    from recon.texture.taken_from import taken_from
     from render.footage import is_film
     from render.performance import comparison
 
@@ -298,7 +298,7 @@ def recon_(
             write_all(job, track, model, [p for p in mine if p not in drawn])
             for place in drawn:
                 with job.step("png", "comparing with the photo"):
-                    frame, pixels = textured_from(source, track)
+                    frame, pixels = taken_from(source, track)
                     write_picture(job, comparison(pixels, track, model, frame=frame), track, model, place)
         job.quality = recon_quality(tracks[0])
         for place in page_place:

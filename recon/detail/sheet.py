@@ -23,17 +23,11 @@ _LEAST = 1e-6  # metres a texel: less than this is no surface
 
 
 @dataclass(frozen=True, eq=False)
-class Sheet:
-    """What of the rectangle is the same for everybody on a head."""
+class Texels:
+    """Which texels of a face lie on the rectangle."""
 
     face: Face  # of the whole atlas
     inside: np.ndarray  # [T] int64 into ROWS * COLUMNS: where the texels of `face` lie; -1 beyond
-    covered: np.ndarray  # [ROWS, COLUMNS] bool: skin or lips
-    area: np.ndarray  # [ROWS, COLUMNS] in [0, 1]: where relief may be told; fades across the face's outline
-    plain: np.ndarray  # [ROWS, COLUMNS] in [0, 1]: plain skin
-    open: np.ndarray  # [ROWS, COLUMNS] light that reaches the skin, over that on cheeks
-    rest: np.ndarray  # [ROWS, COLUMNS, 3] metres, the mean face
-    step_mm: np.ndarray  # [2, ROWS, COLUMNS] a texel's width and height on the mean face
 
     def map(self, values: np.ndarray) -> np.ndarray:
         """Values [T] or [T, C] at the texels of `face` -> [ROWS, COLUMNS] or [ROWS, COLUMNS, C], zero elsewhere."""
@@ -45,6 +39,18 @@ class Sheet:
     def spread(self, values: np.ndarray) -> np.ndarray:
         """Values at vertices [V] or [V, C] as such a map."""
         return self.map(self.face.atlas.spread(values))
+
+
+@dataclass(frozen=True, eq=False)
+class Sheet(Texels):
+    """What of the rectangle is the same for everybody on a head."""
+
+    covered: np.ndarray  # [ROWS, COLUMNS] bool: skin or lips
+    area: np.ndarray  # [ROWS, COLUMNS] in [0, 1]: where relief may be told; fades across the face's outline
+    plain: np.ndarray  # [ROWS, COLUMNS] in [0, 1]: plain skin
+    open: np.ndarray  # [ROWS, COLUMNS] light that reaches the skin, over that on cheeks
+    rest: np.ndarray  # [ROWS, COLUMNS, 3] metres, the mean face
+    step_mm: np.ndarray  # [2, ROWS, COLUMNS] a texel's width and height on the mean face
 
     def in_atlas(self, heights: np.ndarray) -> np.ndarray:
         """A map over the rectangle as one over the whole UV, [ATLAS, ATLAS], zero elsewhere."""
@@ -58,9 +64,7 @@ class Surface:
     """A posed face on the rectangle; zero where there is no skin."""
 
     normals: np.ndarray  # [ROWS, COLUMNS, 3] unit, smooth
-    along: (
-        np.ndarray
-    )  # [2, ROWS, COLUMNS, 3] 1 / m: the surface's gradient is a map's steps across and down times these
+    along: np.ndarray  # [2, ROWS, COLUMNS, 3] 1 / m: a map's steps across and down, times these, are its gradient
     axes: np.ndarray  # [2, ROWS, COLUMNS, 3] unit: across, and down at a right angle to it
     size: np.ndarray  # [3, ROWS, COLUMNS] m^2 a texel: the squares of a step across and down, and their product
 
@@ -73,27 +77,24 @@ def sheet_of(head: HeadArrays) -> Sheet:
     row, column = row - TOP, column - LEFT
     held = (row >= 0) & (row < ROWS) & (column >= 0) & (column < COLUMNS)
     inside = np.where(held, row * COLUMNS + column, -1)
-    blank = np.zeros((ROWS, COLUMNS), np.float32)
-    half = Sheet(
-        face, inside, blank > 0, blank, blank, blank, np.zeros((ROWS, COLUMNS, 3)), np.zeros((2, ROWS, COLUMNS))
-    )
-    covered = half.map(np.ones(len(inside), np.float32)) > 0
+    texels = Texels(face, inside)
+    covered = texels.map(np.ones(len(inside), np.float32)) > 0
     margins = [head.regions[n] for n in head.regions if n.endswith("lid_margin")]
     off_eyes = np.ones(len(head.v_template))
     if margins:
         off_eyes = smooth_step(distance(head.v_template, head.v_template[np.concatenate(margins)]), *LID_M)
-    area = half.map(face.area * face.off_lip_edges) * half.spread(off_eyes)
-    size = surface_of(half, head.v_template, head.faces).size
+    area = texels.map(face.area * face.off_lip_edges) * texels.spread(off_eyes)
+    size = surface_of(texels, head.v_template, head.faces).size
     return Sheet(
-        face, inside, covered, area, half.map(face.plain), half.map(face.open), half.map(face.rest),
+        face, inside, covered, area, texels.map(face.plain), texels.map(face.open), texels.map(face.rest),
         1000 * np.sqrt(np.maximum(size[:2], _LEAST**2)).astype(np.float32),
     )  # fmt: skip
 
 
-def surface_of(sheet: Sheet, vertices: np.ndarray, faces: np.ndarray) -> Surface:
+def surface_of(texels: Texels, vertices: np.ndarray, faces: np.ndarray) -> Surface:
     """The geometry of vertices [V, 3], metres, on the rectangle."""
-    places = sheet.spread(vertices)
-    normals = unit(sheet.spread(vertex_normals(vertices, faces))).astype(np.float32)
+    places = texels.spread(vertices)
+    normals = unit(texels.spread(vertex_normals(vertices, faces))).astype(np.float32)
     across, down = steps(places, places[..., 2] != 0)
     a, b, c = (across**2).sum(-1), (across * down).sum(-1), (down**2).sum(-1)
     area = a * c - b * b

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import os
-from collections.abc import Sequence
 
 import numpy as np
 
@@ -15,8 +13,6 @@ from flame_tools.types import Appearance, Track
 from recon.detail.photo import detail_of, network_of
 from recon.texture.posed_view import PosedView
 from render.camera import at_frame
-
-Picture = str | os.PathLike | np.ndarray  # a file, or uint8 [H, W, 3] sRGB
 
 
 def with_detail(track: Track, head: Head, image: np.ndarray, *, frame: int = 0) -> Track:
@@ -41,16 +37,3 @@ def with_detail(track: Track, head: Head, image: np.ndarray, *, frame: int = 0) 
         "sd_mm": round(1000 * float(found.sd[told].mean()) if told.any() else 0.0, 4),
     }
     return track.replace(appearance=appearance, provenance={**track.provenance, "detail": about})
-
-
-def textured_from(source: Picture | Sequence[Picture], track: Track) -> tuple[int, np.ndarray]:
-    """Which frame of a track has its texture, else its first, and the picture [H, W, 3] that it was taken from."""
-    from render.footage import is_film, open_footage
-    from render.image import read_image
-
-    number = track.provenance.get("texture_from", track.provenance.get("first_frame", 0))
-    if isinstance(source, (str, os.PathLike)) and is_film(source):
-        return number - track.provenance["first_frame"], next(open_footage(source).frames(number)).image
-    if not isinstance(source, (str, os.PathLike, np.ndarray)):
-        source = source[number]
-    return number, source if isinstance(source, np.ndarray) else read_image(source)

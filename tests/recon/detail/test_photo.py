@@ -12,7 +12,8 @@ from recon.detail.network import DetailConfig, DetailNetwork, load_detail, save_
 from recon.detail.photo import bundled_detail
 from recon.detail.sheet import ATLAS, COLUMNS, ROWS, sheet_of
 from recon.detail.shown import CHANNELS, Shown, channels
-from recon.detail.worn import textured_from, with_detail
+from recon.detail.worn import with_detail
+from recon.texture.taken_from import taken_from
 
 
 @pytest.fixture(scope="module")
@@ -71,10 +72,10 @@ def test_the_same_photo_gives_the_same_folds(worn, person, head, astronaut):
 
 
 def test_textures_know_their_picture(person, astronaut):
-    frame, picture = textured_from(astronaut, person)
+    frame, picture = taken_from(astronaut, person)
     assert frame == 0 and picture is astronaut
     several = person.replace(provenance={"texture_from": 1})
-    assert textured_from([None, astronaut], several) == (1, astronaut)
+    assert taken_from([None, astronaut], several) == (1, astronaut)
 
 
 def test_what_cannot_be_read_is_refused(person, head, astronaut):
