@@ -14,6 +14,7 @@ from flame_tools.types import FaceParams
 from recon.detail.network import DetailNetwork, load_detail
 from recon.detail.sheet import sheet_of, strain, surface_of
 from recon.detail.shown import Shown, channels
+from recon.texture.fusion import skin_in
 from recon.texture.posed_view import PosedView, sampled
 
 
@@ -60,11 +61,12 @@ def shown_in(view: PosedView, head: Head, params: FaceParams) -> Shown:
         face = params.in_head_frame()
         calm = FaceParams.neutral(head).replace(shape=params.shape)
         rest, posed = (head.vertices(p).numpy().astype(np.float64) for p in (calm, face))
-    seen = sampled(view, arrays, sheet.face)
+    look = sampled(view, arrays, sheet.face)
+    _, _, bare = skin_in(look, sheet.face)
     here = surface_of(sheet, view.vertices, arrays.faces)
     pulled = strain(surface_of(sheet, rest, arrays.faces), surface_of(sheet, posed, arrays.faces))
     turn = np.float32(np.diag([1.0, -1.0, -1.0]) @ np.asarray(view.camera.world_to_camera)[:3, :3])
     return Shown(
-        sheet.map(seen.colours), sheet.map(seen.normals) @ turn.T, sheet.map(seen.seen), sheet.map(seen.scale), pulled,
-        here.axes @ turn.T,
+        sheet.map(look.colours), sheet.map(look.normals) @ turn.T, sheet.map(look.seen * bare), sheet.map(look.scale),
+        pulled, here.axes @ turn.T,
     )  # fmt: skip
