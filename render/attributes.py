@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 
 from flame_tools.compiled import kernel
-from flame_tools.surface.relief import uv_ways
 from render.materials import Look
 from render.occlusion import eye_centre, light_mouth, lit_by, shade_eye
 
@@ -32,25 +31,6 @@ def vertex_attributes(
         attributes[:, 8] -= KEY_SHADOW * (1 - lit_by(points @ turn.T, look.faces, attributes[:, :3], key))
     _light_moving_parts(look, points, turn, attributes)
     return attributes
-
-
-def uv_ways_in_view(
-    look: Look,
-    points: np.ndarray,  # [V, 3] float32 world
-    turn: np.ndarray,  # [3, 3] float32 world to view axes
-) -> np.ndarray:  # [V, 4] float32
-    """Which way u grows at each vertex, view axes, unit; and 1 where v grows to its left seen from outside, else -1."""
-    along, upwards = uv_ways(look, points)
-    a, b, c = (points[look.faces[:, k]] for k in range(3))
-    outward = np.cross(b - a, c - a)
-    size = np.linalg.norm(outward, axis=1)
-    handed = (np.cross(outward, along) * upwards).sum(1)
-    rows = np.concatenate([along * size[:, None], (np.sign(handed) * size)[:, None]], 1)
-    flat = look.faces.T.ravel()
-    ways = np.stack([np.bincount(flat, np.tile(rows[:, k], 3), len(points)) for k in range(4)], 1)
-    ways[:, :3] = ways[:, :3] @ turn.T / np.maximum(np.linalg.norm(ways[:, :3], axis=1, keepdims=True), 1e-12)
-    ways[:, 3] = np.where(ways[:, 3] < 0, -1, 1)
-    return np.ascontiguousarray(ways, np.float32)
 
 
 def _light_moving_parts(look, points, turn, attributes):

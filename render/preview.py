@@ -69,7 +69,7 @@ def draw_rgba(
 def _draw(head, vertices, camera, albedo, background, supersample, wireframe, skin, slopes, lit, lights, threads):
     from flame_tools.threads import default_threads, run_tasks
     from render import raster_numba, shading
-    from render.attributes import uv_ways_in_view, vertex_attributes
+    from render.attributes import vertex_attributes
     from render.mip import at_scale
     from render.studio import DECODE, ENCODE, STUDIO
 
@@ -99,7 +99,7 @@ def _draw(head, vertices, camera, albedo, background, supersample, wireframe, sk
     texture = np.require(texture, np.uint8, _OWN)
     scale = _pixels_per_metre(camera, clip)
     texture = at_scale(texture, look.uv_per_metre * max(texture.shape[:2]) / scale)
-    slopes, ways = _relief(look, slopes, points, turn, scale, uv_ways_in_view)
+    slopes, ways = _relief(look, slopes, points, turn, scale)
     eye = eye_picture(look, albedo, skin)
     eye_texture = at_scale(eye, look.eye_per_metre * len(eye) / scale)
     backdrop = np.zeros(8, np.float32)
@@ -131,17 +131,21 @@ def _draw(head, vertices, camera, albedo, background, supersample, wireframe, sk
     return out
 
 
-def _relief(look, slopes, points, turn, scale, ways_of) -> tuple[np.ndarray, np.ndarray]:
+def _relief(look, slopes, points, turn, scale) -> tuple[np.ndarray, np.ndarray]:
     """Slopes at the picture's scale, and the axes that they are told along; empty where there are none."""
     if slopes is None or not look.has_uv:
         return np.zeros((1, 1, 2), np.float32), np.zeros((0, 4), np.float32)
+    from flame_tools.surface.relief import tangents
+
     if slopes.ndim != 3 or slopes.shape[2] != 2:
         raise ShapeError(f"slopes are {list(slopes.shape)}, wanted [h, w, 2] over the head's UV")
     texels = look.uv_per_metre * max(slopes.shape[:2]) / scale
     while texels > 1.4 and min(slopes.shape[:2]) >= 4:
         rows, columns = (n // 2 * 2 for n in slopes.shape[:2])
         slopes, texels = slopes[:rows, :columns].reshape(rows // 2, 2, columns // 2, 2, 2).mean((1, 3)), texels / 2
-    return np.require(slopes, np.float32, _OWN), ways_of(look, points, turn)
+    ways = tangents(points, look.faces, look.uv, look.uv_faces)
+    ways[:, :3] = ways[:, :3] @ turn.T
+    return np.require(slopes, np.float32, _OWN), ways
 
 
 def plain_vertices(look, vertices) -> np.ndarray:  # [V, 3] float32, contiguous

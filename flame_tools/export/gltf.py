@@ -23,6 +23,7 @@ from flame_tools.export.surface import SMALLEST_M, SMALLEST_TURN, base_and_turns
 from flame_tools.export.tailor import rig_for
 from flame_tools.head import Head
 from flame_tools.licences import licences_of
+from flame_tools.surface.relief import tangents
 from flame_tools.types import HeadArrays, Track
 
 _FLOAT, _U8, _U16, _U32 = 5126, 5121, 5123, 5125
@@ -154,14 +155,15 @@ def _document(track: Track, head: Head, rig: Rig, buffer: _Buffer, options: Opti
             node["rotation"] = rig.rotations[0, j].tolist()
         children = [1 + c for c in range(joints) if rig.parents[c] == j]
         nodes.append(node | ({"children": children} if children else {}))
+    materials = _materials(track, head, pieces, buffer)
     document = {
         "asset": {"version": "2.0", "generator": "emberface", "extras": _credits(track, head.arrays)},
         "scene": 0,
         "scenes": [{"nodes": [0, *(1 + j for j in range(joints) if rig.parents[j] < 0)]}],
         "nodes": nodes,
-        "meshes": [_mesh(rig, pieces, head, buffer, still)],
+        "meshes": [_mesh(rig, pieces, head, buffer, still, materials["materials"])],
         "skins": [_skin(rig, buffer)],
-        **_materials(track, head, pieces, buffer),
+        **materials,
     }
     if not still:
         document["animations"] = [_animation(rig, buffer, options.tolerance_mm)]
@@ -172,7 +174,7 @@ def _credits(track: Track, arrays: HeadArrays) -> dict:
     return {"head": arrays.id, "licences": list(licences_of(track, arrays))}
 
 
-def _mesh(rig: Rig, pieces: list[Piece], head: Head, buffer: _Buffer, still: bool) -> dict:
+def _mesh(rig: Rig, pieces: list[Piece], head: Head, buffer: _Buffer, still: bool, materials: list[dict]) -> dict:
     normals, turn_of = base_and_turns(head.arrays.faces, rig.base)
     turns = [turn_of(target) for target in rig.targets]
     sparse = _Sparse(buffer)
@@ -186,6 +188,11 @@ def _mesh(rig: Rig, pieces: list[Piece], head: Head, buffer: _Buffer, still: boo
         if piece.uv is not None:
             down = np.stack([piece.uv[:, 0], 1 - piece.uv[:, 1]], -1)  # glTF counts v from the picture's top
             attributes["TEXCOORD_0"] = buffer.add(down.astype("<f4"), target=_ARRAY_BUFFER)
+        if "normalTexture" in materials[m]:
+            ways = tangents(rig.base[v], piece.triangles, piece.uv, piece.triangles)
+            ways[:, :3] -= (ways[:, :3] * normals[v]).sum(1, keepdims=True) * normals[v]
+            ways[:, :3] /= np.maximum(np.linalg.norm(ways[:, :3], axis=1, keepdims=True), 1e-6)
+            attributes["TANGENT"] = buffer.add(ways.astype("<f4"), target=_ARRAY_BUFFER)
         for i, (bones, shares) in enumerate(_influences(rig.skin_weights[v])):
             attributes[f"JOINTS_{i}"] = buffer.add(bones, target=_ARRAY_BUFFER)
             attributes[f"WEIGHTS_{i}"] = buffer.add(shares, target=_ARRAY_BUFFER)

@@ -47,13 +47,31 @@ def normal_map(slopes: np.ndarray) -> np.ndarray:
     return np.rint((normals + 1) * 127.5).astype(np.uint8)
 
 
-def uv_ways(head, vertices: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """For each triangle [F, 3] metres a unit of u, and of v: the ways in which they grow on vertices [V, 3].
+def tangents(vertices: np.ndarray, faces: np.ndarray, uv: np.ndarray, uv_faces: np.ndarray) -> np.ndarray:
+    """[V, 4] float32: which way u grows at each of vertices [V, 3], unit; 1 where v grows to its left, else -1.
 
-    `head` is anything with faces, uv and uv_faces.
+    Left as seen from outside: v grows along the cross of normal and tangent, times the last (glTF's TANGENT).
     """
-    a, b, c = (vertices[head.faces[:, k]] for k in range(3))
-    u, v, w = (head.uv[head.uv_faces[:, k]].astype(np.float64) for k in range(3))
+    along, upwards = uv_ways(vertices, faces, uv, uv_faces)
+    a, b, c = (vertices[faces[:, k]] for k in range(3))
+    outward = np.cross(b - a, c - a)
+    size = np.linalg.norm(outward, axis=1)
+    handed = (np.cross(outward, along) * upwards).sum(1)
+    rows = np.concatenate([along * size[:, None], (np.sign(handed) * size)[:, None]], 1)
+    flat = faces.T.ravel()
+    found = np.stack([np.bincount(flat, np.tile(rows[:, k], 3), len(vertices)) for k in range(4)], 1)
+    long = np.linalg.norm(found[:, :3], axis=1, keepdims=True)
+    found[:, :3] = np.where(long > 1e-12, found[:, :3] / np.maximum(long, 1e-12), [1.0, 0.0, 0.0])
+    found[:, 3] = np.where(found[:, 3] < 0, -1, 1)
+    return np.ascontiguousarray(found, np.float32)
+
+
+def uv_ways(
+    vertices: np.ndarray, faces: np.ndarray, uv: np.ndarray, uv_faces: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """For each triangle [F, 3] metres a unit of u, and of v: the ways in which they grow on vertices [V, 3]."""
+    a, b, c = (vertices[faces[:, k]] for k in range(3))
+    u, v, w = (uv[uv_faces[:, k]].astype(np.float64) for k in range(3))
     (p, q), (r, s) = (v - u).T, (w - u).T
     area = p * s - q * r
     over = np.where(np.abs(area) > 1e-12, 1 / np.where(np.abs(area) > 1e-12, area, 1), 0)[:, None]
@@ -64,7 +82,7 @@ def _stretch(head: HeadArrays, rest: np.ndarray) -> tuple[np.ndarray, ...]:
     """[GRID, GRID] each: metres a unit of u; the share of u in a step of v; metres a unit of v at a right angle."""
     from scipy.ndimage import gaussian_filter
 
-    along, upwards = uv_ways(head, rest)
+    along, upwards = uv_ways(rest, head.faces, head.uv, head.uv_faces)
     first, mixed, second = (along**2).sum(1), (along * upwards).sum(1), (upwards**2).sum(1)
     middle = head.uv[head.uv_faces].mean(1)
     column = np.clip((middle[:, 0] * GRID).astype(int), 0, GRID - 1)

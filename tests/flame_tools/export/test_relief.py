@@ -33,6 +33,15 @@ def test_gltf_has_it_on_skin_and_lips(painted, default_head, relief, tmp_path):
     glb = Glb(tmp_path / "x.glb")
     worn = {m["name"]: m["normalTexture"]["index"] for m in glb.json["materials"] if "normalTexture" in m}
     assert set(worn) == {"skin", "lips"}
+    for part in glb.json["meshes"][0]["primitives"]:
+        named = glb.json["materials"][part["material"]]["name"] in worn
+        assert ("TANGENT" in part["attributes"]) == named
+        if named:
+            ways, outward, uv = (glb.accessor(part["attributes"][n]) for n in ("TANGENT", "NORMAL", "TEXCOORD_0"))
+            np.testing.assert_allclose(np.linalg.norm(ways[:, :3], axis=1), 1, atol=1e-4)
+            assert np.abs((ways[:, :3] * outward).sum(1)).max() < 1e-4
+            front = np.abs(uv - [0.5, 0.3]).max(1) < 0.1  # brow and nose: u grows to the subject's left, v upwards
+            assert (ways[front, 0] > 0.5).all() and (ways[front, 3] == 1).all()
     texture = glb.json["textures"][worn["skin"]]
     image = glb.json["images"][texture["source"]]
     assert image["name"] == "normals" and image["mimeType"] == "image/png"
