@@ -87,7 +87,7 @@ _ALL = (
     Asset(
         name="recon-detail",
         file="recon_detail.npz",
-        sha256="0000000000000000000000000000000000000000000000000000000000000000",
+        sha256="0daaa604d1a5b2996486ec5bfbd8ed41bb9bc7b960a0f04a018ea29e41abf2df",
         licence="Apache-2.0",
         source="emberface train detail tools/trainings/detail.json (docs/train_recon.md)",
         note="Learnt from made faces of the default head, whose folds are known.",
