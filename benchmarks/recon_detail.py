@@ -84,7 +84,7 @@ def on_the_sheet(head, net, count: int, drawn: Path | None) -> dict:
                 lengths(slopes(still)), lengths(slopes(rest) - slopes(still)),
             )  # fmt: skip
             rows.append(np.stack([c[keep] for c in columns]))
-            panels.append(panel(face, told[0].numpy()))
+            panels.append(panel(face, told[0].numpy() * sheet.area))
     if drawn is not None:
         from PIL import Image
 

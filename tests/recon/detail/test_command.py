@@ -4,6 +4,7 @@ import io
 import json
 
 import numpy as np
+import pytest
 from PIL import Image
 
 import emberface
@@ -12,6 +13,7 @@ from assets.locate import asset_path
 from tests.flame_tools.export.gltf_reader import Glb
 
 
+@pytest.mark.long
 def test_a_portrait_leaves_with_its_folds(capsys, tmp_path):
     out = tmp_path / "out"
     asked = ["recon", str(asset_path("astronaut")), "--detail", "-o", str(out), "--format", "glb", "--json"]
