@@ -12,6 +12,7 @@ was found, what was wanted and the way out. The command line is in emberface_cli
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -22,7 +23,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from flame_tools.errors import FaceError, InputError
-from flame_tools.types import Track
+from flame_tools.types import Appearance, Track
 
 if TYPE_CHECKING:
     from animate.emotion_source import Emotion
@@ -39,7 +40,7 @@ __all__ = [
 PathLike = str | os.PathLike
 DOUBLE_ENDINGS = (
     ".face.npz", ".emotion.csv", ".curves.csv", ".curves.json", ".vrm.json", ".visemes.json", ".visemes.srt",
-    ".words.srt", ".smplx.npz", ".smplx.pkl", ".emote.npz", ".emote.pkl",
+    ".words.srt", ".smplx.npz", ".smplx.pkl", ".emote.npz", ".emote.pkl", ".height.png",
 )  # fmt: skip
 DRAWN = (".mp4", ".png", ".webp", ".gif", ".html")
 FORMATS = {
@@ -67,6 +68,7 @@ FORMATS = {
     ".abc": "the same as Alembic, through Blender or bpy where it is installed",
     ".ply": "the mesh of a single frame",
     ".stl": "the same for printers, in mm",
+    ".height.png": "the folds of a face as heights in 16 bits, of tracks made with --detail",
     ".emotion.csv": "the emotion over time, to edit and to give back to animate",
     ".wav": "the voice",
     ".mp4": "a film with sound",
@@ -91,6 +93,7 @@ def recon(
     parts: PathLike | None = None,
     weak: bool = False,
     checkpoint: PathLike | None = None,
+    detail: bool = False,
     progress: Callable[[float], None] = lambda share: None,
 ) -> Track | list[Track]:
     """A photo, several of one person, or a film to a Track: identity, expression, pose, camera and texture.
@@ -110,6 +113,9 @@ def recon(
     asked, then a common lens is assumed. A `weak` camera (weak perspective, as DECA and SMIRK have) has none and sees
     the whole head at one depth: the Track's is orthographic, in pixels a metre.
 
+    With `detail` the appearance also has the folds and wrinkles that the picture of the texture shows, as heights
+    (the default head; docs/recon.md).
+
     A `checkpoint` is a published file of DECA, EMOCA, EMICA, SMIRK, SPECTRE or TEASER, whose network then says all of
     a photo or a film, on a FLAME head; see docs/recon_networks.md.
     """
@@ -117,6 +123,22 @@ def recon(
     from render.footage import is_film
     from render.image import read_image
 
+    if detail:
+        from recon.detail.photo import network_of
+        from recon.detail.worn import with_detail
+        from recon.texture.taken_from import taken_from
+
+        model = _head(head)
+        network_of(model)
+        found = recon(
+            image, head=model, all_faces=all_faces, focal_px=focal_px, method=method, one_moment=one_moment,
+            photometric=photometric, causal=causal, parts=parts, weak=weak, checkpoint=checkpoint, progress=progress,
+        )  # fmt: skip
+        folded = []
+        for track in found if all_faces else [found]:
+            frame, picture = taken_from(image, track)
+            folded.append(with_detail(track, model, picture, frame=frame))
+        return folded if all_faces else folded[0]
     is_file = isinstance(image, (str, os.PathLike))
     one = isinstance(image, np.ndarray) or (is_file and not is_film(image))
     if checkpoint is not None:
@@ -266,9 +288,16 @@ def wear(performance: Track, identity: Track) -> Track:
     licences = tuple(dict.fromkeys((*performance.licences, *identity.licences)))
     return performance.replace(
         params=performance.params.replace(shape=identity.params.shape),
-        appearance=identity.appearance,
+        appearance=at_rest(identity.appearance),
         licences=licences,
     )
+
+
+def at_rest(appearance: Appearance | None) -> Appearance | None:
+    """An appearance without the folds of the expression that it was seen in."""
+    if appearance is None or appearance.detail_rest is None:
+        return appearance
+    return dataclasses.replace(appearance, detail=appearance.detail_rest)
 
 
 def transfer(

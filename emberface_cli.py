@@ -14,7 +14,6 @@ from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import numpy as np
 import typer
 
 import emberface
@@ -253,6 +252,9 @@ def recon_(
         Path | None,
         typer.Option("--checkpoint", help="Read by a published DECA, EMOCA, EMICA, SMIRK, SPECTRE or TEASER file."),
     ] = None,
+    detail: Annotated[
+        bool, typer.Option("--detail", help="Read folds and wrinkles, too; they leave as normal maps and heights.")
+    ] = False,
     page: Annotated[bool, typer.Option("--report", help="A page to look at: NAME.report.html.")] = False,
     head: HeadName = "default",
     format: Formats = "glb,png",
@@ -260,6 +262,7 @@ def recon_(
 ) -> None:
     """Photos or a film to a head: identity, expression, pose and texture, and a film's performance."""
     from flame_tools.load import load_head
+    from recon.texture.taken_from import taken_from
     from render.footage import is_film
     from render.performance import comparison
 
@@ -268,6 +271,7 @@ def recon_(
     source = images if len(images) > 1 else images[0]
     places, report = places_of(out, images[0].stem, format)
     inputs = {"image": str(images[0]) if len(images) == 1 else [str(i) for i in images], "all": all, "head": head}
+    inputs |= {"detail": True} if detail else {}
     inputs |= {"camera": camera.value} if checkpoint is None else {"checkpoint": str(checkpoint)}
     reads = images if checkpoint is None else [*images, checkpoint]
     page_place = [report.with_suffix(".html")] if page else []
@@ -284,16 +288,17 @@ def recon_(
             options = {
                 "all_faces": all, "focal_px": focal, "method": method, "one_moment": one_moment,
                 "photometric": photometric, "causal": causal, "parts": parts, "checkpoint": checkpoint,
-                "weak": camera is Perspective.weak,
+                "weak": camera is Perspective.weak, "detail": detail,
             }  # fmt: skip
             found = emberface.recon(source, head=model, progress=job.share, **options)
             tracks = found if all else [found]
         for i, track in enumerate(tracks, 1):
             mine = places if len(tracks) == 1 else [numbered(place, i) for place in places]
-            write_all(job, track, model, [p for p in mine if p.suffix != ".png"])
-            for place in (p for p in mine if p.suffix == ".png"):
+            drawn = [p for p in mine if emberface.kind_of(p) == ".png"]
+            write_all(job, track, model, [p for p in mine if p not in drawn])
+            for place in drawn:
                 with job.step("png", "comparing with the photo"):
-                    frame, pixels = _picture_of(images, track)
+                    frame, pixels = taken_from(source, track)
                     write_picture(job, comparison(pixels, track, model, frame=frame), track, model, place)
         job.quality = recon_quality(tracks[0])
         for place in page_place:
@@ -317,17 +322,6 @@ def _film_parts(parts: Path | None, needed: bool) -> Iterator[Path | None]:
         return
     with tempfile.TemporaryDirectory() as folder:
         yield Path(folder)
-
-
-def _picture_of(images: list[Path], track) -> tuple[int, np.ndarray]:
-    """Which frame of a track has its texture, else its first, and the picture [H, W, 3] that it was taken from."""
-    from render.footage import is_film, open_footage
-    from render.image import read_image
-
-    number = track.provenance.get("texture_from", track.provenance.get("first_frame", 0))
-    if is_film(images[0]):
-        return number - track.provenance["first_frame"], next(open_footage(images[0]).frames(number)).image
-    return number, read_image(images[number])
 
 
 @app.command("fit")

@@ -127,6 +127,12 @@ def identity(
     _run(Job("identity", config, out, corpus, overfit), processes, json)
 
 
+@app.command()
+def detail(config: Config, out: Folder, overfit: Overfit = 0, processes: Processes = 1, json: Json = False) -> None:
+    """The folds of a face on its UV, from made faces that are drawn as they are learnt from; --overfit counts faces."""
+    _run(Job("detail", config, out, None, overfit), processes, json)
+
+
 # --- what each is: its default config, and what trains it -----------------------------------------------------------
 
 
@@ -178,7 +184,14 @@ def _identity() -> tuple[object, Callable]:
     return IdentityTraining(), train_identity
 
 
+def _detail() -> tuple[object, Callable]:
+    from recon.train.detail import DetailTraining, train_detail
+
+    return DetailTraining(), train_detail
+
+
 _KINDS = {
+    "detail": _detail,
     "identity": _identity,
     "synthesis": _synthesis,
     "recon": _recon,
@@ -199,6 +212,10 @@ def _train(job: Job, progress: Progress | None = None) -> None:
         _on_crops(train, config, job, progress)
     elif job.kind == "identity":
         _on_portraits(train, config, job, progress)
+    elif job.kind == "detail":
+        from flame_tools.load import load_head
+
+        train(config, load_head(), job.out, overfit=job.overfit, progress=progress)
     elif job.kind == "speech":
         train(config, job.out, corpus=job.corpus, overfit=job.overfit, progress=progress)
     else:

@@ -85,6 +85,14 @@ _ALL = (
         note="Learnt from drawn faces of the default head, as MediaPipe's networks read them.",
     ),
     Asset(
+        name="recon-detail",
+        file="recon_detail.npz",
+        sha256="0daaa604d1a5b2996486ec5bfbd8ed41bb9bc7b960a0f04a018ea29e41abf2df",
+        licence="Apache-2.0",
+        source="emberface train detail tools/trainings/detail.json (docs/train_recon.md)",
+        note="Learnt from made faces of the default head, whose folds are known.",
+    ),
+    Asset(
         name="emberface-flow",
         file="emberface_flow.npz",
         sha256="1e75e461a414f0cb449f98076b349b0e7ac836340b7fc15253b1d1293c2485af",

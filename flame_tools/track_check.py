@@ -79,6 +79,7 @@ def _check_appearance(appearance: Appearance) -> None:
         "albedo": (None, None, 3),
         "light": (9, 3),
         "detail": (None, None),
+        "detail_rest": (None, None),
         "vertex_offsets": (None, 3),
         "skin": (3,),
     }

@@ -213,6 +213,7 @@ class Appearance:
     albedo: np.ndarray | None = None  # [H, W, 3] uint8 sRGB in the head's UV, row 0 at v = 1
     light: np.ndarray | None = None  # [9, 3] SH coefficients
     detail: np.ndarray | None = None  # [H, W] metres along the normal, in UV
+    detail_rest: np.ndarray | None = None  # [H, W] the same without the expression of the picture it was seen in
     vertex_offsets: np.ndarray | None = None  # [V, 3] metres, added to the identity at rest
     skin: np.ndarray | None = None  # [3] uint8 sRGB complexion of somebody without an albedo
 

@@ -49,6 +49,15 @@ def frame_rate(track: Track) -> Fraction:
     return Fraction((len(track) - 1) / float(track.time_s[-1] - track.time_s[0])).limit_denominator(1001)
 
 
+def slopes_worn(track: Track, head: Head) -> np.ndarray | None:
+    """The slopes of the relief that a track wears, as `render.preview.draw` takes them; None without one."""
+    if track.appearance is None or track.appearance.detail is None:
+        return None
+    from flame_tools.surface.relief import slopes_of
+
+    return slopes_of(track.appearance.detail, head.arrays, person(track, head).v_template.numpy())
+
+
 def film_camera(track: Track, head: Head, size: tuple[int, int], yaw_deg: float = YAWS["portrait"]) -> Camera:
     """A camera that frames the person at rest, with room for the head to move."""
     return portrait_camera(size, _subject(track, head), yaw_deg=yaw_deg, fill=0.82)
@@ -150,9 +159,11 @@ class _Actor:
     size: tuple[int, int]
     backend: str
     subject: np.ndarray = None
+    slopes: np.ndarray | None = None
 
     def __post_init__(self):
         self.subject = _subject(self.track, self.head)
+        self.slopes = slopes_worn(self.track, self.head)
 
     def camera(self, yaw_deg: float) -> Camera:
         return portrait_camera(self.size, self.subject, yaw_deg=yaw_deg, fill=0.82)
@@ -166,7 +177,8 @@ class _Actor:
 
             return draw_gl(self.head, vertices, camera, albedo=albedo, skin=skin)
         if name == "shaded":
-            return draw(self.head, vertices, camera, albedo=albedo, skin=skin, wireframe=wireframe, threads=threads)
+            worn = {"albedo": albedo, "skin": skin, "slopes": self.slopes}
+            return draw(self.head, vertices, camera, **worn, wireframe=wireframe, threads=threads)
         span = depth_range(self.subject, camera) if name == "depth" else None  # one for the whole film
         return draw_pass(self.head, vertices, camera, name, albedo=albedo, skin=skin, depth_m=span, threads=threads)
 

@@ -9,7 +9,7 @@ from flame_tools.head import Head
 from flame_tools.posing import at_frames, posed_frames
 from flame_tools.types import Camera, Track
 from render.camera import at_frame
-from render.film import Film, film, film_camera, frame_rate, still_picture, turntable
+from render.film import Film, film, film_camera, frame_rate, slopes_worn, still_picture, turntable
 from render.preview import draw, draw_rgba, overlay, side_by_side
 
 __all__ = ["Film", "comparison", "film", "film_camera", "frame_rate", "still_picture", "turntable"]
@@ -36,7 +36,7 @@ def comparison(
     camera, patch = _cut_to(photo, camera, vertices, height)
     albedo = None if track.appearance is None else track.appearance.albedo
     clay = draw_rgba(head, vertices, camera, threads=None)
-    worn = draw(head, vertices, camera, albedo=albedo, threads=None)
+    worn = draw(head, vertices, camera, albedo=albedo, slopes=slopes_worn(track, head), threads=None)
     return side_by_side([patch, worn, overlay(patch, clay, 0.6)])
 
 

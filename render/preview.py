@@ -38,13 +38,14 @@ def draw(
     supersample: int = 2,
     wireframe: bool = False,
     skin: tuple[int, int, int] | None = None,  # sRGB complexion; scales the painted skin, or the albedo
+    slopes: np.ndarray | None = None,  # [h, w, 2] of the skin's relief, as flame_tools.surface.relief gives them
     lit: bool = True,  # False: the surface's own colours
     lights: Lights | None = None,  # of the studio where none are given
     threads: int | None = 1,  # None: every core
 ) -> np.ndarray:  # [H, W, 3] uint8
     """Draw one head before a soft backdrop."""
-    picture = _draw(head, vertices, camera, albedo, background, supersample, wireframe, skin, lit, lights, threads)
-    return picture[..., :3]
+    options = (albedo, background, supersample, wireframe, skin, slopes, lit, lights, threads)
+    return _draw(head, vertices, camera, *options)[..., :3]
 
 
 def draw_rgba(
@@ -56,15 +57,16 @@ def draw_rgba(
     supersample: int = 2,
     wireframe: bool = False,
     skin: tuple[int, int, int] | None = None,
+    slopes: np.ndarray | None = None,
     lit: bool = True,
     lights: Lights | None = None,
     threads: int | None = 1,
 ) -> np.ndarray:  # [H, W, 4] uint8, straight alpha: the share of each pixel that the head covers
     """Draw one head on nothing."""
-    return _draw(head, vertices, camera, albedo, None, supersample, wireframe, skin, lit, lights, threads)
+    return _draw(head, vertices, camera, albedo, None, supersample, wireframe, skin, slopes, lit, lights, threads)
 
 
-def _draw(head, vertices, camera, albedo, background, supersample, wireframe, skin, lit, lights, threads):
+def _draw(head, vertices, camera, albedo, background, supersample, wireframe, skin, slopes, lit, lights, threads):
     from flame_tools.threads import default_threads, run_tasks
     from render import raster_numba, shading
     from render.attributes import vertex_attributes
@@ -97,6 +99,7 @@ def _draw(head, vertices, camera, albedo, background, supersample, wireframe, sk
     texture = np.require(texture, np.uint8, _OWN)
     scale = _pixels_per_metre(camera, clip)
     texture = at_scale(texture, look.uv_per_metre * max(texture.shape[:2]) / scale)
+    slopes, ways = _relief(look, slopes, points, turn, scale)
     eye = eye_picture(look, albedo, skin)
     eye_texture = at_scale(eye, look.eye_per_metre * len(eye) / scale)
     backdrop = np.zeros(8, np.float32)
@@ -120,12 +123,29 @@ def _draw(head, vertices, camera, albedo, background, supersample, wireframe, sk
         shading.shade_band(
             ids, z, clip, look.faces, look.face_material, attributes, look.tint, wire, look.uv, look.uv_faces,
             texture, eye_texture, table, look.ramps, lights, sky, DECODE, ENCODE, backdrop,
-            rays, s, top, height, step, out[top:bottom],
+            rays, s, top, height, step, slopes, ways, out[top:bottom],
         )  # fmt: skip
 
     tasks = [(top, min(top + _BAND, height)) for top in range(0, height, _BAND)]
     run_tasks(band, tasks, default_threads() if threads is None else threads)
     return out
+
+
+def _relief(look, slopes, points, turn, scale) -> tuple[np.ndarray, np.ndarray]:
+    """Slopes at the picture's scale, and the axes that they are told along; empty where there are none."""
+    if slopes is None or not look.has_uv:
+        return np.zeros((1, 1, 2), np.float32), np.zeros((0, 4), np.float32)
+    from flame_tools.surface.relief import tangents
+
+    if slopes.ndim != 3 or slopes.shape[2] != 2:
+        raise ShapeError(f"slopes are {list(slopes.shape)}, wanted [h, w, 2] over the head's UV")
+    texels = look.uv_per_metre * max(slopes.shape[:2]) / scale
+    while texels > 1.4 and min(slopes.shape[:2]) >= 4:
+        rows, columns = (n // 2 * 2 for n in slopes.shape[:2])
+        slopes, texels = slopes[:rows, :columns].reshape(rows // 2, 2, columns // 2, 2, 2).mean((1, 3)), texels / 2
+    ways = tangents(points, look.faces, look.uv, look.uv_faces)
+    ways[:, :3] = ways[:, :3] @ turn.T
+    return np.require(slopes, np.float32, _OWN), ways
 
 
 def plain_vertices(look, vertices) -> np.ndarray:  # [V, 3] float32, contiguous
@@ -196,7 +216,7 @@ def draw_frames(
     camera: Camera,  # one for all, or with a frame axis
     *,
     threads: int | None = None,  # pictures drawn at once; None: every core
-    **options,  # of draw: albedo, background, supersample, wireframe, skin
+    **options,  # of draw: albedo, background, supersample, wireframe, skin, slopes
 ):
     """Draw a sequence, several pictures at once, in order, holding only a few in memory: feed it to `write_video`."""
     from collections import deque

@@ -20,7 +20,7 @@ _SHADE = (
     "void(int32[:,::1], float64[:,::1], float64[:,::1], int32[:,::1], int32[::1], float32[:,::1], float32[:,::1], "
     "float32[:,::1], float32[:,::1], int32[:,::1], uint8[:,:,::1], uint8[:,:,::1], float32[:,::1], float32[:,:,::1], "
     "float32[:,::1], float32[:,::1], float32[::1], uint8[::1], float32[::1], float64[::1], "
-    "int64, int64, int64, float64, uint8[:,:,::1])"
+    "int64, int64, int64, float64, float32[:,:,::1], float32[:,::1], uint8[:,:,::1])"
 )
 
 
@@ -50,6 +50,29 @@ def sample(texture, u, v, decode):
         a * decode[texture[i, j, 2]] + b * decode[texture[i, jj, 2]]
         + c * decode[texture[ii, j, 2]] + d * decode[texture[ii, jj, 2]],
     )  # fmt: skip
+
+
+@njit(nogil=True, fastmath=True, error_model="numpy")
+def sample_slopes(slopes, u, v):
+    """Bilinear slopes of a relief [h, w, 2] at (u, v), row 0 at v = 1; borders are held."""
+    f4 = np.float32
+    one = f4(1.0)
+    rows, columns = slopes.shape[0], slopes.shape[1]
+    x = min(max(u * columns - f4(0.5), f4(0.0)), max(f4(columns) - f4(1.001), f4(0.0)))
+    y = min(max((one - v) * rows - f4(0.5), f4(0.0)), max(f4(rows) - f4(1.001), f4(0.0)))
+    j = np.uintp(x)
+    i = np.uintp(y)
+    fx = x - f4(j)
+    fy = y - f4(i)
+    jj = min(j + np.uintp(1), np.uintp(columns - 1))
+    ii = min(i + np.uintp(1), np.uintp(rows - 1))
+    a = (one - fx) * (one - fy)
+    b = fx * (one - fy)
+    c = (one - fx) * fy
+    d = fx * fy
+    first = a * slopes[i, j, 0] + b * slopes[i, jj, 0] + c * slopes[ii, j, 0] + d * slopes[ii, jj, 0]
+    second = a * slopes[i, j, 1] + b * slopes[i, jj, 1] + c * slopes[ii, j, 1] + d * slopes[ii, jj, 1]
+    return first, second
 
 
 @njit(nogil=True, fastmath=True, error_model="numpy")
@@ -105,6 +128,8 @@ def shade_band(
     top,  # first row of the band
     height,  # of the picture
     step,  # ndc z: samples further apart belong to different parts of the surface
+    slopes,  # [h, w, 2] of the skin's relief (flame_tools.surface.relief); [1, 1, 2] where there is none
+    ways,  # [V, 4] view axes: the way in which u grows, and 1 or -1: on which side of it v does; [0, 4] without relief
     out,  # [rows, W, 4] uint8
 ):
     f4 = np.float32
@@ -206,6 +231,30 @@ def shade_band(
                     vy *= size
                     vz = size
                 m = np.uintp(face_material[t])
+                if slopes.shape[0] > 1 and table[m, 6] == 1.0:
+                    u0 = np.uintp(uv_faces[t, 0])
+                    u1 = np.uintp(uv_faces[t, 1])
+                    u2 = np.uintp(uv_faces[t, 2])
+                    u = g0 * uv[u0, 0] + g1 * uv[u1, 0] + g2 * uv[u2, 0]
+                    v = g0 * uv[u0, 1] + g1 * uv[u1, 1] + g2 * uv[u2, 1]
+                    su, sv = sample_slopes(slopes, u, v)
+                    tx = g0 * ways[i0, 0] + g1 * ways[i1, 0] + g2 * ways[i2, 0]
+                    ty = g0 * ways[i0, 1] + g1 * ways[i1, 1] + g2 * ways[i2, 1]
+                    tz = g0 * ways[i0, 2] + g1 * ways[i1, 2] + g2 * ways[i2, 2]
+                    away = tx * nx + ty * ny + tz * nz
+                    tx -= away * nx
+                    ty -= away * ny
+                    tz -= away * nz
+                    size = one / np.sqrt(max(tx * tx + ty * ty + tz * tz, f4(1e-20)))
+                    su *= size
+                    sv *= size * ways[i0, 3]
+                    kx = nx - su * tx - sv * (ny * tz - nz * ty)
+                    ky = ny - su * ty - sv * (nz * tx - nx * tz)
+                    kz = nz - su * tz - sv * (nx * ty - ny * tx)
+                    size = one / np.sqrt(max(kx * kx + ky * ky + kz * kz, f4(1e-20)))
+                    nx = kx * size
+                    ny = ky * size
+                    nz = kz * size
                 r = table[m, 0]
                 g = table[m, 1]
                 b = table[m, 2]

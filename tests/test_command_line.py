@@ -73,7 +73,8 @@ def test_convert_writes_all_and_a_report(capsys, track_file, tmp_path):
 def test_convert_names_every_kind_of_file(capsys, track_file, tmp_path):
     of_speech = {".wav", ".emotion.csv", ".visemes.json", ".visemes.srt", ".words.srt"}
     of_flame = {".smplx.npz", ".smplx.pkl", ".emote.npz", ".emote.pkl"}
-    kinds = [k for k in emberface.FORMATS if k not in {"", ".abc", *of_speech, *of_flame, *emberface.DRAWN}]
+    of_photos = {".height.png"}
+    kinds = [k for k in emberface.FORMATS if k not in {"", ".abc", *of_photos, *of_speech, *of_flame, *emberface.DRAWN}]
     places = [tmp_path / f"a{kind}" for kind in kinds]
     arguments = [x for place in places for x in ("-o", str(place))]
     assert emberface_cli.run(["convert", str(track_file), *arguments, "--json"]) == 0

@@ -10,6 +10,7 @@ from flame_tools.export.obj import write_obj_sequence
 from flame_tools.export.options import Options, read_names
 from flame_tools.export.ply import write_ply, write_ply_sequence
 from flame_tools.export.pointcache import write_mdd, write_pc2
+from flame_tools.export.relief import write_heights
 from flame_tools.export.sound import write_wav
 from flame_tools.export.srt import write_viseme_srt, write_word_srt
 from flame_tools.export.stl import write_stl
@@ -30,6 +31,7 @@ __all__ = [
     "write_fbx",
     "write_flame_params",
     "write_glb",
+    "write_heights",
     "write_mdd",
     "write_obj_sequence",
     "write_pc2",
@@ -70,6 +72,7 @@ WRITERS = {
     ".pc2": write_pc2,
     ".ply": write_ply,
     ".stl": write_stl,
+    ".height.png": write_heights,
     "": write_obj_sequence,
 }
 

@@ -60,7 +60,7 @@ def _document(track: Track, head: Head, rig: Rig, options: Options) -> Node:
     still = len(track) == 1
     degrees, percents = euler_degrees(rig.rotations), 100 * rig.weights.astype(np.float64)
     objects = Objects()
-    mesh, geometry = add_mesh(objects, rig, track, arrays, licences)
+    mesh, geometry = add_mesh(objects, rig, track, head, licences)
     channels = add_shapes(objects, geometry, rig, arrays.faces, rest_of(percents, np.zeros(len(rig.target_names))))
     places = rest_of(rig.translations, rig.rest_translations)
     joints = add_joints(objects, rig, places, rest_of(degrees, np.zeros(degrees.shape[1:])))

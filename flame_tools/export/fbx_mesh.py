@@ -1,4 +1,4 @@
-"""A head's mesh in FBX: geometry, materials with the embedded texture, blend shapes.
+"""A head's mesh in FBX: geometry, materials with the embedded pictures, blend shapes.
 
 Vertices keep the head's own order: FBX gives UV and normals to the corners of polygons, so none is split at a seam.
 """
@@ -10,17 +10,19 @@ import numpy as np
 from flame_tools.characters.fbx_nodes import Node
 from flame_tools.export.fbx_objects import ROOT, Objects, add_model, layer, properties, text, vector
 from flame_tools.export.looks import linear, look_of, texture_png
+from flame_tools.export.relief import normal_png
 from flame_tools.export.rig import Rig
 from flame_tools.export.surface import SMALLEST_M, SMALLEST_TURN, base_and_turns
+from flame_tools.head import Head
 from flame_tools.types import HeadArrays, Track
 
 _SHAPE_VERSION = 100
 _CLAMP = 1  # of WrapModeU and WrapModeV
-_PICTURE = "albedo.png"  # the name under which programs unpack the embedded texture
 
 
-def add_mesh(objects: Objects, rig: Rig, track: Track, arrays: HeadArrays, licences: str) -> tuple[np.int64, np.int64]:
+def add_mesh(objects: Objects, rig: Rig, track: Track, head: Head, licences: str) -> tuple[np.int64, np.int64]:
     """The ids of the mesh's model and of its geometry, with its materials."""
+    arrays = head.arrays
     used = np.unique(arrays.face_material)
     normals, _ = base_and_turns(arrays.faces, rig.base)
     geometry = objects.add("Geometry", "head", "Geometry", "Mesh", _geometry(rig.base, normals, arrays, used))
@@ -28,7 +30,7 @@ def add_mesh(objects: Objects, rig: Rig, track: Track, arrays: HeadArrays, licen
     model = add_model(objects, "head", "Mesh", *own, place=np.zeros(3), degrees=np.zeros(3))
     objects.link(model, ROOT)
     objects.link(geometry, model)
-    _add_materials(objects, model, track, arrays, used)
+    _add_materials(objects, model, track, head, used)
     return model, geometry
 
 
@@ -68,10 +70,11 @@ def _geometry(base: np.ndarray, normals: np.ndarray, arrays: HeadArrays, used: n
     ]
 
 
-def _add_materials(objects: Objects, model: np.int64, track: Track, arrays: HeadArrays, used: np.ndarray) -> None:
+def _add_materials(objects: Objects, model: np.int64, track: Track, head: Head, used: np.ndarray) -> None:
     """One material for each that has faces, in the order that the mesh's indices mean."""
-    picture = texture_png(track)
-    textured = []
+    arrays = head.arrays
+    picture, normals = texture_png(track), normal_png(track, head)
+    textured, folded = [], []
     for m in used:
         look = look_of(arrays.materials[m], track)
         covered = picture is not None and look.textured and len(arrays.uv) > 0
@@ -100,44 +103,52 @@ def _add_materials(objects: Objects, model: np.int64, track: Track, arrays: Head
         objects.link(material, model)
         if covered:
             textured.append(material)
-    if textured:
-        texture = _add_texture(objects, picture)
-        for material in textured:
-            objects.link(texture, material, "DiffuseColor")
+        if normals is not None and look.relief and len(arrays.uv) > 0:
+            folded.append(material)
+    for name, png, wearers, place in (
+        ("albedo", picture, textured, "DiffuseColor"),
+        ("normals", normals, folded, "NormalMap"),
+    ):
+        if wearers:
+            texture = _add_texture(objects, name, png)
+            for material in wearers:
+                objects.link(texture, material, place)
 
 
-def _add_texture(objects: Objects, picture: bytes) -> np.int64:
+def _add_texture(objects: Objects, name: str, picture: bytes) -> np.int64:
+    """A picture inside the file, which programs unpack under its name."""
+    file = f"{name}.png"
     video = objects.add(
         "Video",
-        "albedo",
+        name,
         "Video",
         "Clip",
         [
             Node("Type", ["Clip"]),
-            properties(("Path", "KString", "XRefUrl", "", _PICTURE)),
+            properties(("Path", "KString", "XRefUrl", "", file)),
             Node("UseMipMap", [0]),
-            Node("Filename", [_PICTURE]),
-            Node("RelativeFilename", [_PICTURE]),
+            Node("Filename", [file]),
+            Node("RelativeFilename", [file]),
             Node("Content", [picture]),
         ],
     )
     texture = objects.add(
         "Texture",
-        "albedo",
+        name,
         "Texture",
         "",
         [
             Node("Type", ["TextureVideoClip"]),
             Node("Version", [202]),
-            Node("TextureName", ["albedo\x00\x01Texture"]),
+            Node("TextureName", [f"{name}\x00\x01Texture"]),
             properties(
                 ("UseMaterial", "bool", "", "", 1),
                 ("WrapModeU", "enum", "", "", _CLAMP),
                 ("WrapModeV", "enum", "", "", _CLAMP),
             ),
-            Node("Media", ["albedo\x00\x01Video"]),
-            Node("FileName", [_PICTURE]),
-            Node("RelativeFilename", [_PICTURE]),
+            Node("Media", [f"{name}\x00\x01Video"]),
+            Node("FileName", [file]),
+            Node("RelativeFilename", [file]),
             Node("ModelUVTranslation", [0.0, 0.0]),
             Node("ModelUVScaling", [1.0, 1.0]),
         ],

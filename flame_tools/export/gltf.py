@@ -17,11 +17,13 @@ from flame_tools.export.corners import Piece, split_by_material
 from flame_tools.export.keys import joint_channels, kept_frames, together, weight_channels
 from flame_tools.export.looks import linear, look_of, texture_png
 from flame_tools.export.options import DEFAULT, Options
+from flame_tools.export.relief import normal_png
 from flame_tools.export.rig import Rig
 from flame_tools.export.surface import SMALLEST_M, SMALLEST_TURN, base_and_turns
 from flame_tools.export.tailor import rig_for
 from flame_tools.head import Head
 from flame_tools.licences import licences_of
+from flame_tools.surface.relief import tangents
 from flame_tools.types import HeadArrays, Track
 
 _FLOAT, _U8, _U16, _U32 = 5126, 5121, 5123, 5125
@@ -153,14 +155,15 @@ def _document(track: Track, head: Head, rig: Rig, buffer: _Buffer, options: Opti
             node["rotation"] = rig.rotations[0, j].tolist()
         children = [1 + c for c in range(joints) if rig.parents[c] == j]
         nodes.append(node | ({"children": children} if children else {}))
+    materials = _materials(track, head, pieces, buffer)
     document = {
         "asset": {"version": "2.0", "generator": "emberface", "extras": _credits(track, head.arrays)},
         "scene": 0,
         "scenes": [{"nodes": [0, *(1 + j for j in range(joints) if rig.parents[j] < 0)]}],
         "nodes": nodes,
-        "meshes": [_mesh(rig, pieces, head, buffer, still)],
+        "meshes": [_mesh(rig, pieces, head, buffer, still, materials["materials"])],
         "skins": [_skin(rig, buffer)],
-        **_materials(track, pieces, buffer),
+        **materials,
     }
     if not still:
         document["animations"] = [_animation(rig, buffer, options.tolerance_mm)]
@@ -171,7 +174,7 @@ def _credits(track: Track, arrays: HeadArrays) -> dict:
     return {"head": arrays.id, "licences": list(licences_of(track, arrays))}
 
 
-def _mesh(rig: Rig, pieces: list[Piece], head: Head, buffer: _Buffer, still: bool) -> dict:
+def _mesh(rig: Rig, pieces: list[Piece], head: Head, buffer: _Buffer, still: bool, materials: list[dict]) -> dict:
     normals, turn_of = base_and_turns(head.arrays.faces, rig.base)
     turns = [turn_of(target) for target in rig.targets]
     sparse = _Sparse(buffer)
@@ -185,6 +188,11 @@ def _mesh(rig: Rig, pieces: list[Piece], head: Head, buffer: _Buffer, still: boo
         if piece.uv is not None:
             down = np.stack([piece.uv[:, 0], 1 - piece.uv[:, 1]], -1)  # glTF counts v from the picture's top
             attributes["TEXCOORD_0"] = buffer.add(down.astype("<f4"), target=_ARRAY_BUFFER)
+        if "normalTexture" in materials[m]:
+            ways = tangents(rig.base[v], piece.triangles, piece.uv, piece.triangles)
+            ways[:, :3] -= (ways[:, :3] * normals[v]).sum(1, keepdims=True) * normals[v]
+            ways[:, :3] /= np.maximum(np.linalg.norm(ways[:, :3], axis=1, keepdims=True), 1e-6)
+            attributes["TANGENT"] = buffer.add(ways.astype("<f4"), target=_ARRAY_BUFFER)
         for i, (bones, shares) in enumerate(_influences(rig.skin_weights[v])):
             attributes[f"JOINTS_{i}"] = buffer.add(bones, target=_ARRAY_BUFFER)
             attributes[f"WEIGHTS_{i}"] = buffer.add(shares, target=_ARRAY_BUFFER)
@@ -235,24 +243,32 @@ def _skin(rig: Rig, buffer: _Buffer) -> dict:
     }
 
 
-def _materials(track: Track, pieces: list[Piece], buffer: _Buffer) -> dict:
-    picture = texture_png(track)
+def _materials(track: Track, head: Head, pieces: list[Piece], buffer: _Buffer) -> dict:
+    pictures = {"albedo": texture_png(track), "normals": normal_png(track, head)}
+    pictures = {name: picture for name, picture in pictures.items() if picture is not None}
+    index = {name: {"index": i} for i, name in enumerate(pictures)}
     materials = []
     for piece in pieces:
         look = look_of(piece.material, track)
         surface = {"baseColorFactor": [*linear(look.colour), 1.0], "metallicFactor": 0.0}
         surface["roughnessFactor"] = look.roughness
-        if picture is not None and look.textured and piece.uv is not None:
-            surface |= {"baseColorFactor": [1.0, 1.0, 1.0, 1.0], "baseColorTexture": {"index": 0}}
-        materials.append({"name": piece.material, "pbrMetallicRoughness": surface})
+        covered = look.textured and piece.uv is not None
+        if covered and "albedo" in index:
+            surface |= {"baseColorFactor": [1.0, 1.0, 1.0, 1.0], "baseColorTexture": index["albedo"]}
+        material = {"name": piece.material, "pbrMetallicRoughness": surface}
+        if covered and look.relief and "normals" in index:
+            material["normalTexture"] = index["normals"]
+        materials.append(material)
     document = {"materials": materials}
-    if picture is not None:
-        image = {"bufferView": buffer.view(picture), "mimeType": "image/png", "name": "albedo"}
+    if pictures:
         clamp_linear = {"magFilter": 9729, "minFilter": 9987, "wrapS": 33071, "wrapT": 33071}
         document |= {
-            "images": [image],
+            "images": [
+                {"bufferView": buffer.view(picture), "mimeType": "image/png", "name": name}
+                for name, picture in pictures.items()
+            ],
             "samplers": [clamp_linear],
-            "textures": [{"source": 0, "sampler": 0}],
+            "textures": [{"source": i, "sampler": 0} for i in range(len(pictures))],
         }
     return document
 

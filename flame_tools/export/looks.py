@@ -21,11 +21,13 @@ class Look:
     """Perceptual roughness in [0, 1]."""
     textured: bool = False
     """Whether a track's albedo covers it."""
+    relief: bool = False
+    """Whether its relief does."""
 
 
 LOOKS = {
-    "skin": Look((205, 152, 126), 0.55, True),
-    "lips": Look((176, 98, 88), 0.4, True),
+    "skin": Look((205, 152, 126), 0.55, True, True),
+    "lips": Look((176, 98, 88), 0.4, True, True),
     "sclera": Look((232, 224, 216), 0.15, True),
     "iris": Look((108, 93, 62), 0.15, True),
     "pupil": Look((8, 8, 9), 0.15, True),

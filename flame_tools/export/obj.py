@@ -9,6 +9,7 @@ import numpy as np
 from flame_tools.export.folder import folder_written_whole
 from flame_tools.export.looks import linear, look_of, texture_png
 from flame_tools.export.options import DEFAULT, Options
+from flame_tools.export.relief import normal_png
 from flame_tools.export.surface import normals_of
 from flame_tools.head import Head
 from flame_tools.licences import licences_of
@@ -18,20 +19,25 @@ from flame_tools.types import HeadArrays, Track
 
 
 def write_obj_sequence(track: Track, head: Head, folder: str | os.PathLike, *, options: Options = DEFAULT) -> None:
-    """Write `folder`/frame_0001.obj and on, head.mtl, and head.png where the track has an albedo.
+    """Write `folder`/frame_0001.obj and on, head.mtl, head.png where the track has an albedo, and head_normal.png
+    where it has a relief: tangent-space normals, in the materials' `norm` (the PBR extension of MTL).
 
     Of the options: unit, up. Numbers have six decimals; every file has the same vertices and faces in the same order.
     The folder appears when all frames are written, or not at all.
     """
     check_track(track)
-    texture, axes = texture_png(track), options.axes()
+    texture, normals, axes = texture_png(track), normal_png(track, head), options.axes()
     credits = f"# head {head.arrays.id}\n" + "".join(
         f"# licence {' '.join(licence.split())}\n" for licence in licences_of(track, head.arrays)
     )
     with folder_written_whole(folder) as temporary:
         if texture is not None:
             (temporary / "head.png").write_bytes(texture)
-        (temporary / "head.mtl").write_text(credits + _materials(track, head.arrays, texture is not None))
+        if normals is not None:
+            (temporary / "head_normal.png").write_bytes(normals)
+        (temporary / "head.mtl").write_text(
+            credits + _materials(track, head.arrays, texture is not None, normals is not None)
+        )
         coordinates = _lines("vt", head.arrays.uv, 6)
         faces = _faces(head.arrays)
         normals_at = normals_of(head.arrays.faces, len(head.arrays.v_template))
@@ -66,7 +72,7 @@ def _faces(arrays: HeadArrays) -> str:
     return "".join(parts)
 
 
-def _materials(track: Track, arrays: HeadArrays, textured: bool) -> str:
+def _materials(track: Track, arrays: HeadArrays, textured: bool, relief: bool) -> str:
     blocks = []
     for name in arrays.materials:
         look = look_of(name, track)
@@ -75,6 +81,8 @@ def _materials(track: Track, arrays: HeadArrays, textured: bool) -> str:
         shine = round(2 / max(look.roughness, 0.05) ** 4 - 2, 1)  # Blinn-Phong exponent of a GGX roughness
         blocks.append(
             f"newmtl {name}\nKd {colour[0]:.6f} {colour[1]:.6f} {colour[2]:.6f}\n"
-            f"Ks 0.04 0.04 0.04\nNs {shine}\nillum 2\n" + ("map_Kd head.png\n" if picture else "")
+            f"Ks 0.04 0.04 0.04\nNs {shine}\nillum 2\n"
+            + ("map_Kd head.png\n" if picture else "")
+            + ("norm head_normal.png\n" if relief and look.relief else "")
         )
     return "\n".join(blocks)

@@ -111,16 +111,22 @@ def fuse(views: Iterable[PosedView], head: HeadArrays, face: Face) -> Fused:
 def _looked_at(view: PosedView, number: int, head: HeadArrays, face: Face) -> tuple[_Held, float]:
     """A view for itself: its own light, the tone of its skin, and where it shows skin at all."""
     look = sampled(view, head, face)
+    even, tone, bare = skin_in(look, face)
+    seen = look.seen * bare * face.off_lip_edges
+    coverage = float(seen[face.area > 0.5].mean(dtype=np.float64))
+    hair = hair_colour(exposed(view.image), head, view.vertices, view.camera, tone) / tone
+    return _held(look, number, even, seen * np.float32(view.trust), tone, hair, face), coverage
+
+
+def skin_in(look: Sampled, face: Face) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """A view's colours [T, 3] without the light that it tells of, its skin's tone [3], and [T] 0 where hair is seen."""
     skin = face.area * look.seen * face.plain
     some = slice(None, None, SOME)
     light = fit_light(look.normals[some], look.colours[some] / face.open[some, None], skin[some])
     even = evened(look.colours, look.normals, face.open, look.seen, light)
     tone = np.maximum(skin_tone(even[some], skin[some]), 1e-3).astype(np.float32)
     balance = white_balance(tone)
-    seen = look.seen * skin_like(even * balance, look.seen, tone * balance, face) * face.off_lip_edges
-    coverage = float(seen[face.area > 0.5].mean(dtype=np.float64))
-    hair = hair_colour(exposed(view.image), head, view.vertices, view.camera, tone) / tone
-    return _held(look, number, even, seen * np.float32(view.trust), tone, hair, face), coverage
+    return even, tone, skin_like(even * balance, look.seen, tone * balance, face)
 
 
 def _held(

@@ -28,7 +28,7 @@ class PosedView:
     image: np.ndarray  # [H, W, 3] uint8 sRGB
     vertices: np.ndarray  # [V, 3] metres, world
     camera: Camera  # one, of this picture
-    observation: Observation  # what was read of it
+    observation: Observation | None  # what was read of it; nothing where no irises are wanted
     trust: float = 1.0  # in [0, 1]: how much the view counts beside others
 
     def __post_init__(self):

@@ -393,3 +393,24 @@ def test_other_lamps():
         picture = draw_rgba(head(), head().v_template, camera, lights=lamps)[..., :3].astype(float)
         halves.append(picture[:, 48:].sum() - picture[:, :48].sum())
     assert halves[0] < 0 < halves[1]
+
+
+def test_a_relief_tilts_the_light():
+    """The key lamp stands to the upper left: skin that rises to the right, or downwards, turns towards it."""
+    camera = portrait_camera((160, 160), head().arrays.v_template)
+    grey = np.full((8, 8, 3), 170, np.uint8)
+    corners = head().arrays.faces[head().arrays.landmarks["468"].faces[151]]
+    x, y = project(head().arrays.v_template[corners], camera)[:, :2].mean(0).astype(int)
+
+    def brow(across: float, up: float) -> float:
+        slopes = np.full((16, 16, 2), (across, up), np.float32)
+        picture = draw(head(), head().arrays.v_template, camera, albedo=grey, slopes=slopes)
+        return float(picture[y - 2 : y + 3, x - 2 : x + 3].mean())
+
+    flat = draw(head(), head().arrays.v_template, camera, albedo=grey)
+    none = draw(head(), head().arrays.v_template, camera, albedo=grey, slopes=np.zeros((16, 16, 2), np.float32))
+    assert np.abs(none.astype(int) - flat).max() <= 1
+    assert brow(0.3, 0) > brow(0, 0) + 3 > brow(-0.3, 0) + 6
+    assert brow(0, -0.3) > brow(0, 0) + 3 > brow(0, 0.3) + 6
+    with pytest.raises(ShapeError, match=r"slopes are \[4, 4\]"):
+        draw(head(), head().arrays.v_template, camera, slopes=np.zeros((4, 4)))

@@ -1,11 +1,14 @@
 """Every writer there is by the ending of its file, and a track that it takes."""
 
+import dataclasses
+
 import numpy as np
 
 from flame_tools import Head, Intervals, Track
 from flame_tools.export import WRITERS, write_ply_sequence, write_wav
 from flame_tools.posing import at_frames
 from flame_tools.track_file import save_track
+from flame_tools.types import Appearance
 from tests.flame_tools.export.conftest import lively_track
 
 # Written by another program, and of FLAME heads alone: see tests/interchange/test_alembic.py, test_flame_params.py
@@ -33,6 +36,9 @@ def fitting(ending: str, head: Head, frames: int = 4) -> Track:
             "words": Intervals(("ma",), np.array([0.0]), np.array([seconds])),
         },
     )
+    if ending == ".height.png":
+        relief = np.linspace(-1e-3, 1e-3, 64 * 64, dtype=np.float32).reshape(64, 64)
+        track = track.replace(appearance=dataclasses.replace(track.appearance or Appearance(), detail=relief))
     if ending in STILLS and frames > 1:
         return at_frames(track, [frames - 1])
     return track

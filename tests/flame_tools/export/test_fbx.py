@@ -184,6 +184,17 @@ def test_a_whole_turn_is_a_straight_line(arrays, tmp_path):
     assert worst_mm(fbx, track, head) < WORST_MM
 
 
+def test_relief_is_the_normal_map_of_skin_and_lips(default_head, tmp_path):
+    relief = np.zeros((32, 32), np.float32)
+    relief[16, 16] = 0.001
+    fbx = written(lively_track(default_head, 2, appearance=Appearance(detail=relief)), default_head, tmp_path)
+    (mesh,) = fbx.of_kind("Model", "Mesh")
+    worn = {fbx.name(m): [p for _, p in fbx.below(m, "Texture")] for m, _ in fbx.below(mesh, "Material")}
+    assert {name for name, places in worn.items() if places == ["NormalMap"]} == {"skin", "lips"}
+    ((_, video),) = fbx.of_kind("Video").items()
+    assert video.value("Content", bytes).startswith(b"\x89PNG") and video.value("Filename", str) == "normals.png"
+
+
 def test_texture_materials_uv_and_normals(default_head, albedo, tmp_path):
     track = lively_track(default_head, 2, appearance=albedo)
     fbx = written(track, default_head, tmp_path)
