@@ -85,6 +85,15 @@ _ALL = (
         note="Learnt from drawn faces of the default head, as MediaPipe's networks read them.",
     ),
     Asset(
+        name="recon-temporal",
+        file="recon_temporal.npz",
+        sha256="4799233bcdb1fe8b4a7e86be6cb9aa2bd22965087bd913f8ea3b16c22d6db0e7",
+        licence="Apache-2.0",
+        source="emberface train temporal, tools/trainings/temporal.json (docs/train_recon.md)",
+        note="Learnt from drawn films of the default head, as recon-base sees them; half of them say what "
+        "emberface-motion, -flow and -keys make of LibriSpeech (CC-BY-4.0, Panayotov et al. 2015).",
+    ),
+    Asset(
         name="emberface-flow",
         file="emberface_flow.npz",
         sha256="1e75e461a414f0cb449f98076b349b0e7ac836340b7fc15253b1d1293c2485af",

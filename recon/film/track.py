@@ -21,13 +21,16 @@ from readers.readings import Readings
 from recon.film.corrector import corrector_for
 from recon.film.fits import FramesOfFits, fit_rows, observation_of
 from recon.film.frame_params import params_of_rows
+from recon.film.glance import SMOOTHED, Glances, glanced
 from recon.film.keyframes import candidates, farthest_apart
-from recon.film.motion import Motion, joined_stretches
+from recon.film.motion import Cutoffs, Motion, joined_stretches
 from recon.film.person import Person, meet
 from recon.film.rows import Rows, StoredParts, people_in
 from recon.fitting.evaluate import IBUG_68, cross_errors
 from recon.fitting.focal import focal_from_film
 from recon.fitting.observation import View
+from recon.learned.regressor import Regressor
+from recon.learned.temporal import bundled_temporal
 from recon.pipeline import SMALLEST_FACE_PX, landmark_model, reader_of
 from recon.texture.appearance import fuse_appearance
 from recon.texture.frames import choose_texture_frames, held_still
@@ -57,12 +60,18 @@ def track_film(
     Each Track has the film's own frames from the first to the last in which the person is seen, one identity, one
     focal length, and the film's sound. Frames that cannot be trusted are bridged: `visibility` and the curves
     "tracking" tell which. `method` auto corrects landmarks by recon-base where it knows the head, solve takes them as
-    they are read. `causal` smooths without looking ahead, as a live picture would be. A `weak` camera sees the whole
-    head at one depth: in the Track it is orthographic, with its pixels a metre in each frame.
+    they are read, regress takes who it is and all faces as recon-base and its temporal head tell, and solves for the
+    poses alone. `causal` smooths without looking ahead, as a live picture would be. A `weak` camera sees the whole head
+    at one depth: in the Track it is orthographic, with its pixels a metre in each frame.
 
     Raises InputError where no face can be followed, and what open_footage raises.
     """
-    correct = corrector_for(head.arrays.id, method)
+    correct, glance = corrector_for(head.arrays.id, method), method == "regress"
+    if glance and (weak or causal):
+        raise InputError(
+            "regress sees in perspective and looks ahead; leave out the method, or what asks for "
+            f"{'weak perspective' if weak else 'causal smoothing'}"
+        )
     footage = open_footage(path, fps=fps)
     if focal_px is None and not weak:
         focal_px = focal_from_film(footage)
@@ -73,7 +82,7 @@ def track_film(
         )
         share, sound = 0.5 / len(people), footage.sound()
         return [
-            _tracked(rows, folder, footage, sound, head, view=view, causal=causal,
+            _tracked(rows, folder, footage, sound, head, view=view, causal=causal, base=correct.net if glance else None,
                      progress=lambda s, i=i: progress(0.5 + share * (i + s)))
             for i, rows in enumerate(people)
         ]  # fmt: skip
@@ -144,17 +153,25 @@ def _tracked(
     *,
     view: View,
     causal: bool,
+    base: Regressor | None = None,  # which tells the faces; they are fitted where None
     progress: Callable[[float], None],
 ) -> Track:
-    person, left_out, reader = _met(rows, view, head)
-    fit_error = fit_rows(rows, folder, head.arrays, person, view, progress=progress)
+    faces, cutoffs, maker = None, Cutoffs(), "recon.film"
+    if base is None:
+        person, left_out, reader = _met(rows, view, head)
+    else:
+        model, temporal = landmark_model(head.arrays), bundled_temporal()
+        faces, cutoffs = Glances(rows, footage.times_s, head.arrays, model.layout, base, temporal), SMOOTHED
+        person, left_out = glanced(faces, view, head.arrays, model, KEYFRAMES)
+        reader, maker = "recon-base", "recon-base, recon-temporal"
+    fit_error = fit_rows(rows, folder, head.arrays, person, view, faces=faces, progress=progress)
     first, count = int(rows.frame[0]), int(rows.frame[-1] - rows.frame[0]) + 1
     place = rows.frame - first  # frames in which the person was not found have no row
     trust, error = np.zeros(count), np.full(count, np.inf)
     trust[place], error[place] = rows.trust, fit_error
     times = np.asarray(footage.times_s[first : first + count])
     fits = FramesOfFits(rows, folder, person.layout.size)
-    motion = joined_stretches(times, fits, trust, error, head.arrays, person.layout, causal=causal)
+    motion = joined_stretches(times, fits, trust, error, head.arrays, person.layout, cutoffs=cutoffs, causal=causal)
     good = ~motion.bridged
     quality = {
         "nme_468": float(left_out.mean()),
@@ -162,7 +179,7 @@ def _tracked(
         "nme_468_fitted": float(error[good].mean()) if good.any() else float("nan"),
         "coverage": float(good.mean()),
     }
-    track = _track(head, person, motion, times, trust, quality, reader, footage.fps, sound, view, first)
+    track = _track(head, person, motion, times, trust, quality, (maker, reader), footage.fps, sound, view, first)
     return _with_appearance(track, head, rows, footage, view)
 
 
@@ -209,7 +226,7 @@ def _track(
     times: np.ndarray,
     trust: np.ndarray,
     quality: dict[str, float],
-    reader: str,
+    made_by: tuple[str, str],  # the whole, and its landmarks
     fps: Fraction | None,
     sound: Sound | None,
     view: View,
@@ -232,10 +249,10 @@ def _track(
         visibility=np.where(motion.bridged, 0.0, trust).astype(np.float32),
         curves={"tracking": Curves(("trust", "bridged"), np.stack([trust, motion.bridged], 1).astype(np.float32))},
         provenance={
-            "made_by": "recon.film",
-            "landmarks": reader,
+            "made_by": made_by[0],
+            "landmarks": made_by[1],
             "quality": {name: round(value, 5) for name, value in quality.items()},
-            "keyframes": len(person.keyframes),
+            "keyframes": len(person.keyframes),  # by which who it is was fitted
             **({} if view.weak else {"focal_px": {"value": round(focal, 1), "known": view.focal_px is not None}}),
             "first_frame": first_frame,
         },

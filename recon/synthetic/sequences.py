@@ -29,7 +29,14 @@ from recon.fitting.landmark_model import rotation_matrix
 from recon.learned.crop import CUT, CropCamera
 from recon.learned.regressed import crop_of
 from recon.synthetic.crops import (
-    READ, WIDER, YAW_FAR, Marks, Stand, random_bumps, random_stand, shot_at,
+    READ,
+    WIDER,
+    YAW_FAR,
+    Marks,
+    Stand,
+    random_bumps,
+    random_stand,
+    shot_at,
 )  # fmt: skip
 from recon.synthetic.numbered import read_numbered, write_numbered
 from recon.synthetic.occluders import passing
@@ -123,12 +130,24 @@ def _film(head: Head, marks: Marks, rng: np.random.Generator, performances: Sequ
         rotation, place = within.to_crop(upright @ stand.turn, upright @ stand.away)
         read = np.concatenate([roi.from_image(seen.landmarks[:, :2]), seen.landmarks[:, 2:] / roi.size], 1)
         rows.append(
-            (np.rint(255 * picture), read, roi.from_image(seen.iris), vectors[i], rotation, place, times[i], 0, burst[i])
+            (
+                np.rint(255 * picture),
+                read,
+                roi.from_image(seen.iris),
+                vectors[i],
+                rotation,
+                place,
+                times[i],
+                0,
+                burst[i],
+            )
         )
     if len(rows) < (BURST + APART) // 2:
         return None
     kinds = (np.uint8, *[np.float32] * 5, np.float64, np.int32, bool)
-    return Sequences(*(np.stack(column).astype(kind) for column, kind in zip(zip(*rows, strict=True), kinds, strict=True)))
+    return Sequences(
+        *(np.stack(column).astype(kind) for column, kind in zip(zip(*rows, strict=True), kinds, strict=True))
+    )
 
 
 def _apart(rng: np.random.Generator, start: float, stop: float) -> np.ndarray:
