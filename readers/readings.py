@@ -54,11 +54,10 @@ class Readings:
         rows = len(self.time_s)
         for name, (dtype, tail) in _TAILS.items():
             value = getattr(self, name)
-            wanted = (rows, *(n if n is not None else size for n, size in zip(tail, value.shape[1:], strict=False)))
-            if value.ndim != len(tail) + 1 or value.shape != wanted or value.dtype != dtype:
-                raise ShapeError(
-                    f"{name} is {value.dtype} {list(value.shape)}, wanted {np.dtype(dtype)} {[rows, *tail]}"
-                )
+            wanted, size = np.dtype(dtype), [rows, *tail]
+            fits = value.ndim == len(size) and all(n in (None, m) for n, m in zip(size, value.shape, strict=True))
+            if not fits or value.dtype != wanted:
+                raise ShapeError(f"{name} is {value.dtype} {list(value.shape)}, wanted {wanted} {size}")
 
     def __len__(self) -> int:
         return len(self.time_s)

@@ -16,8 +16,7 @@ def corrector_for(head_id: str, method: str = "auto", *, methods: tuple[str, ...
     Raises InputError for a method that is none of `methods`, and for regress where it does not know the head.
     """
     if method not in methods:
-        raise InputError(
-            f"method {method!r} is none of {', '.join(methods)}; cameras know no regress, which looks ahead"
-        )
+        why = "; regress looks ahead, and is for photos and films" if method in METHODS else ""
+        raise InputError(f"method {method!r} is none of {', '.join(methods)}{why}")
     net = network_for(head_id, method)
     return None if net is None else NetworkCorrector(net)

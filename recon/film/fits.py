@@ -69,15 +69,8 @@ def fit_rows(
 ) -> np.ndarray:
     """Fit every row, stretch by stretch, into files of `folder`; those that are there are left. Their errors [R]."""
     seen_as = (view.size, view.focal_px, view.middle, *(["weak"] if view.weak else []))
-    base = _digest(
-        _of_head(head),
-        person.shape,
-        person.log_focal,
-        *seen_as,
-        options,
-        AFRESH,
-        *(() if faces is None else faces.made_of),
-    )
+    told = () if faces is None else faces.made_of
+    base = _digest(_of_head(head), person.shape, person.log_focal, *seen_as, options, AFRESH, *told)
     error = np.empty(len(rows))
     for number, where in rows.stretches():
         readings = rows.take(np.arange(where.start, where.stop))
@@ -86,9 +79,9 @@ def fit_rows(
         if fits is None:
             seen = (observation_of(readings, n, view) for n in range(len(readings)))
             done, share = where.start / len(rows), len(readings) / len(rows)
-            told = None if faces is None else faces.at(where)
-            found = follow(head, person, seen, len(readings), lambda s: progress(done + share * s), faces=told,  # noqa: B023 (called at once)
-                           options=options)  # fmt: skip
+            known = None if faces is None else faces.at(where)
+            step = lambda s: progress(done + share * s)  # noqa: B023, E731 (called at once)
+            found = follow(head, person, seen, len(readings), step, faces=known, options=options)
             fits = Fits(
                 np.stack([f.unknowns for f in found]),
                 np.stack([f.variance for f in found]),

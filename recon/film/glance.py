@@ -1,4 +1,4 @@
-"""A person of a film at a glance: identity and faces as recon-base and its temporal head tell them, no fit but the pose.
+"""A person of a film at a glance: who it is and faces as recon-base and its temporal head tell them, poses fitted.
 
 The head looks at some tenths of a second around each frame, and at what the whole film comes to; a part of the film and
 what lies around it are in memory at a time.

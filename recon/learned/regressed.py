@@ -131,8 +131,8 @@ def corrected(
 
 
 def told_rows(found: Estimate) -> torch.Tensor:
-    """[N, 2 (S + E + 8) + 3] what is told of faces, but for their place: means, log-variances, and how the head is turned
-    in the crop's camera, a rotation vector."""
+    """[N, 2 (S + E + 8) + 3] what is told of faces, but for their place: means, log-variances, and how the head is
+    turned in the crop's camera, a rotation vector."""
     from flame_tools.rotations import axis_angle_from_matrix, matrix_from_axis_angle
 
     turn = axis_angle_from_matrix(found.turn @ matrix_from_axis_angle(found.pose[:, :3]))

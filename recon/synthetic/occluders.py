@@ -32,7 +32,7 @@ def covered(image: np.ndarray, landmarks: np.ndarray, rng: np.random.Generator) 
 
 
 def passing(image: np.ndarray, landmarks: np.ndarray, shift: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """A picture with a hand, or the like, before the face, `shift` [2] sizes of the face from where the chances put it."""
+    """A picture with something like a hand before the face, `shift` [2] sizes of the face from where chance put it."""
     from PIL import Image, ImageDraw, ImageFilter
 
     picture, size = Image.fromarray(image), np.ptp(landmarks, axis=0).max()

@@ -1,4 +1,4 @@
-"""How made faces move: what performances say, or expressions by chance one after another, blinks, and a head that turns.
+"""How made faces move: as performances say, or by chance from one expression to the next, with blinks, and swaying.
 
 Everything is a function of time in seconds, so that a motion can be looked at at any rate.
 """

@@ -55,7 +55,7 @@ SHAKE, FRAME_SHAKE = 0.015, 0.004  # of the crop: a film's, and each frame's
 
 @dataclass(frozen=True)
 class Sequences:
-    """N frames of films; every field has N rows. Crop units: shares of the side of the reader's crop, right and down."""
+    """N frames of films; every field has N rows. Crop units: shares of the reader's crop's side, right and down."""
 
     picture: np.ndarray  # uint8 [N, CUT, CUT, 3] sRGB
     read: np.ndarray  # float32 [N, 468, 3] landmarks as the reader gives them

@@ -179,11 +179,11 @@ def losses(found: Refined, films: Films, travel: Travel, config: TemporalTrainin
 
 
 def _differences(apart: Tensor, times: Tensor, there: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Mean lengths of vectors [B, T, L, 3] at the frames that are there, of their velocities, and of their accelerations
-    where frames are near one another."""
-    apart = torch.stack([a[torch.argsort(~t, stable=True)] for a, t in zip(apart, there, strict=True)])
-    order = torch.argsort(~there, dim=1, stable=True)
-    times, there = times.gather(1, order), there.gather(1, order)
+    """Mean lengths of vectors [B, T, L, 3] at the frames that are there, of their velocities, and of their
+    accelerations where frames are near one another."""
+    order = torch.argsort(~there, dim=1, stable=True)  # those that are there first, as they follow one another
+    film = torch.arange(len(apart))[:, None]
+    apart, times, there = apart[film, order], times[film, order], there[film, order]
     step = torch.where(there[:, 1:], times[:, 1:] - times[:, :-1], 1.0)
     near, across = step < LONGEST_STEP_S, step[..., None, None]
     speed = (apart[:, 1:] - apart[:, :-1]) / across
