@@ -22,8 +22,8 @@ from recon.fitting.priors import FOCAL_OVER_LONG_SIDE, bounds, prior
 from recon.learned.regressor import Regressor
 from recon.learned.temporal import Frames, Pooled, Temporal, reaching, refined, stands_for
 
-SMOOTHED = Cutoffs(face=15.0, brows=15.0, lids=20.0, gaze=20.0)
-"""Of the spline that poses and gaps need; the temporal head has smoothed faces already."""
+SMOOTHED = Cutoffs(face=12.0, brows=10.0, lids=18.0, gaze=18.0)
+"""Of the spline that poses and gaps need: twice a film's, since the temporal head has smoothed faces already."""
 
 
 class Glances:

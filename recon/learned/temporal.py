@@ -45,6 +45,8 @@ class TemporalConfig:
     """Of what the network sees of a frame."""
     layers: int = 2
     """How often it looks around."""
+    dropout: float = 0.15
+    """Share of what it sees that it does without while it learns."""
 
     @property
     def reach_s(self) -> float:
@@ -119,7 +121,8 @@ class Temporal(nn.Module):
         m, d = config.moving, config.width
         self.gain = nn.Parameter(torch.zeros(config.shape))
         self.enter = nn.Linear((3 + len(MEANS_S)) * m + TURN, d)
-        self.layers = nn.ModuleList(_Around(d) for _ in range(config.layers))
+        self.drop = nn.Dropout(config.dropout)
+        self.layers = nn.ModuleList(_Around(d, config.dropout) for _ in range(config.layers))
         self.leave = nn.Linear(d, (2 + len(MEANS_S)) * m)
         nn.init.zeros_(self.leave.weight)
         nn.init.zeros_(self.leave.bias)
@@ -139,7 +142,7 @@ class Temporal(nn.Module):
             means.append(torch.where(total > 1e-12, mean - said, 0.0))
         usual = film.mean[..., None, s:].expand_as(said)
         seen = [said - usual, usual, 0.3 * (logvar + 2), *(4 * mean for mean in means), 2 * frames.turn]
-        hidden = self.enter(torch.cat(seen, -1))
+        hidden = self.drop(self.enter(torch.cat(seen, -1)))
         around = _kernels(apart, frames.weight)
         for layer in self.layers:
             hidden = layer(hidden, around)
@@ -153,12 +156,11 @@ class Temporal(nn.Module):
 class _Around(nn.Module):
     """What a frame sees, and how it changes about it: a convolution over continuous time, in seconds."""
 
-    def __init__(self, width: int):
+    def __init__(self, width: int, dropout: float):
         super().__init__()
-        self.norm = nn.LayerNorm(width)
-        self.mix = nn.Sequential(
-            nn.Linear((1 + 2 * len(LOOKS_S)) * width, 2 * width), nn.GELU(), nn.Linear(2 * width, width)
-        )
+        self.norm, wide = nn.LayerNorm(width), 2 * width
+        looks = (1 + 2 * len(LOOKS_S)) * width
+        self.mix = nn.Sequential(nn.Linear(looks, wide), nn.GELU(), nn.Dropout(dropout), nn.Linear(wide, width))
 
     def forward(self, hidden: Tensor, kernels: list[Tensor]) -> Tensor:
         own = self.norm(hidden)

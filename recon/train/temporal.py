@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from flame_tools.errors import InputError
 from flame_tools.head import Head
@@ -15,6 +15,8 @@ from flame_tools.types import HeadArrays
 from learning import processes
 from learning.config import filled
 from learning.run import Progress, Run, RunConfig, go_on
+from readers.landmarks import LIP_PAIRS
+from recon.fitting.priors import LID_PAIRS
 from recon.learned.regressed import base_of, told_rows
 from recon.learned.regressor import Regressor, Scale, marks_of
 from recon.learned.temporal import (
@@ -46,9 +48,11 @@ class TemporalTraining:
     """Of the identity's."""
     moved: float = 0.5
     """Of the mean distance of what the expression moves at the 468 landmarks, mm."""
-    speed_s: float = 0.01
+    gaps: float = 0.3
+    """Of the mean error of the gaps between facing points of lips and lids, mm: what a viewer sees."""
+    speed_s: float = 0.015
     """Of the mean error of its velocity, mm/s."""
-    jerkiness_s2: float = 0.0002
+    jerkiness_s2: float = 0.0006
     """Of the mean error of its acceleration, mm/s^2."""
     dropped: float = 0.5
     """Share of films of which frames are left out: every second, or some by chance."""
@@ -73,6 +77,10 @@ class Films:
 
     def rows(self, rows: np.ndarray) -> Films:
         return Films(Frames(*(v[rows] for v in vars(self.frames).values())), self.face[rows], self.there[rows])
+
+    def to(self, device: str) -> Films:
+        frames = Frames(*(v.to(device) for v in vars(self.frames).values()))
+        return Films(frames, self.face.to(device), self.there.to(device))
 
 
 def told_films(sequences: Sequences, base: Regressor, head: Head) -> Films:
@@ -146,7 +154,7 @@ def thinned(films: Films, share: float, generator: torch.Generator) -> Films:
     return Films(Frames(f.time_s, weights(f.time_s, kept), f.face, f.logvar, f.turn), films.face, kept)
 
 
-class Travel(torch.nn.Module):
+class Travel(nn.Module):
     """How far parameters, in units of the head's priors, move the 468 landmarks of the mean face: to first order."""
 
     def __init__(self, head: Head, scale: Scale):
@@ -154,10 +162,10 @@ class Travel(torch.nn.Module):
         face, size = LandmarkFace(head, scale), len(scale.mean)
         with torch.no_grad():
             _, posed = face(torch.cat([torch.zeros(1, size), torch.eye(size)]))
-        self.lids = scale.sd[-2:]
+        self.register_buffer("lids", scale.sd[-2:].clone())
         self.register_buffer("each", 1000 * (posed[1:] - posed[0]).flatten(1))  # [S + M, 468 * 3] mm
 
-    def __call__(self, apart: Tensor, first: int = 0) -> Tensor:
+    def forward(self, apart: Tensor, first: int = 0) -> Tensor:
         """Differences [..., n] of the parameters from the `first` on -> [..., 468, 3] mm."""
         return (apart @ self.each[first : first + apart.shape[-1]]).unflatten(-1, (-1, 3))
 
@@ -166,12 +174,14 @@ def losses(found: Refined, films: Films, travel: Travel, config: TemporalTrainin
     """Parts of the loss."""
     there, size = films.there, found.shape.shape[-1]
     shape, moving = films.face[..., :size], films.face[..., size:]
-    apart, speed, change = _differences(travel(found.moving - moving, size), films.frames.time_s, there)
+    off = travel(found.moving - moving, size)
+    apart, speed, change = _differences(off, films.frames.time_s, there)
     true_shape = shape[:, 0]  # the first frame is always there
     parts = {
         "face": config.face * likelihood(moving[there], found.moving[there], found.moving_logvar[there]).mean(),
         "shape": config.shape * likelihood(true_shape, found.shape, found.shape_logvar).mean(),
         "moved": config.moved * apart.mean(),
+        "gaps": config.gaps * _gaps(off)[there].mean(),
         "speed": config.speed_s * speed.mean(),
         "jerkiness": config.jerkiness_s2 * change.mean(),
     }
@@ -182,13 +192,19 @@ def _differences(apart: Tensor, times: Tensor, there: Tensor) -> tuple[Tensor, T
     """Mean lengths of vectors [B, T, L, 3] at the frames that are there, of their velocities, and of their
     accelerations where frames are near one another."""
     order = torch.argsort(~there, dim=1, stable=True)  # those that are there first, as they follow one another
-    film = torch.arange(len(apart))[:, None]
+    film = torch.arange(len(apart), device=apart.device)[:, None]
     apart, times, there = apart[film, order], times[film, order], there[film, order]
     step = torch.where(there[:, 1:], times[:, 1:] - times[:, :-1], 1.0)
     near, across = step < LONGEST_STEP_S, step[..., None, None]
     speed = (apart[:, 1:] - apart[:, :-1]) / across
     change = (speed[:, 1:] - speed[:, :-1]) / ((across[:, 1:] + across[:, :-1]) / 2)
     return _length(apart)[there], _length(speed)[near], _length(change)[near[:, 1:] & near[:, :-1]]
+
+
+def _gaps(off: Tensor) -> Tensor:
+    """[...] mean errors of the gaps of lips and lids, of landmarks that are off by [..., 468, 3]."""
+    upper, lower = zip(*LIP_PAIRS, *LID_PAIRS, strict=True)
+    return _length(off[..., list(upper), :] - off[..., list(lower), :])
 
 
 def _length(vectors: Tensor) -> Tensor:
@@ -221,7 +237,8 @@ def train_on(
     """Of films that recon-base has seen: the last eighth is held out."""
     if len(films) < FEWEST:
         raise InputError(f"{len(films)} films are too few, wanted {FEWEST} or more")
-    net, travel = started(config, head), Travel(head, scale)
+    device = config.run.device
+    net, travel = started(config, head), Travel(head, scale).to(device)
     mirror, count = Mirror(head.arrays, head.shape_size), len(films) - len(films) // 8
     size = min(config.batch, count)
 
@@ -229,20 +246,21 @@ def train_on(
         rounds, within = divmod(run.step, count // size)
         order = np.random.default_rng((config.run.seed, rounds)).permutation(count)
         batch = films.rows(order[within * size : (within + 1) * size][processes.part_of(size)])
-        batch = mirror(batch, torch.rand(len(batch), generator=run.generator()) < config.mirrored)
-        batch = thinned(batch, config.dropped, run.generator())
+        chance = torch.manual_seed((config.run.seed << 32) + run.step)  # of dropout, too
+        batch = mirror(batch, torch.rand(len(batch), generator=chance) < config.mirrored)
+        batch = thinned(batch, config.dropped, chance).to(device)
         with run.autocast():
             return losses(net(batch.frames, Pooled.of(batch.frames)), batch, travel, config)
 
     def validate(run: Run) -> dict:
-        kept = started(config, head)
+        kept = started(config, head).to(device)
         kept.load_state_dict(run.average)
-        return measured(kept.eval(), films.rows(np.arange(count, len(films))), travel)
+        return measured(kept.eval(), films.rows(np.arange(count, len(films))).to(device), travel)
 
     run = Run(net, config.run)
     go_on(run, step, folder, validate=validate, validate_every=250, progress=progress)
     net.load_state_dict(run.average)
-    net.eval()
+    net.eval().cpu()
     if processes.rank() == 0:
         save_temporal(net, folder / "temporal.npz")
     return net
@@ -268,9 +286,11 @@ def errors(moving: Tensor, films: Films, travel: Travel) -> dict[str, float]:
     """Of parameters [B, T, M]: mean errors of what moves, of its velocity and acceleration, and of the lids."""
     size = films.face.shape[-1] - moving.shape[-1]
     off = moving - films.face[..., size:]
-    apart, speed, change = _differences(travel(off, size), films.frames.time_s, films.there)
+    moved = travel(off, size)
+    apart, speed, change = _differences(moved, films.frames.time_s, films.there)
     lids = off[films.there][:, -2:] * travel.lids
     return {
-        "moved_mm": float(apart.mean()), "speed_mm_s": float(speed.mean()), "change_mm_s2": float(change.mean()),
+        "moved_mm": float(apart.mean()), "gaps_mm": float(_gaps(moved)[films.there].mean()),
+        "speed_mm_s": float(speed.mean()), "change_mm_s2": float(change.mean()),
         "lids": float(lids.square().mean().sqrt()),
     }  # fmt: skip
