@@ -87,7 +87,7 @@ _ALL = (
     Asset(
         name="recon-temporal",
         file="recon_temporal.npz",
-        sha256="4799233bcdb1fe8b4a7e86be6cb9aa2bd22965087bd913f8ea3b16c22d6db0e7",
+        sha256="7888837d8393fdb6740dfc9d147e3fb5b34bb7c1c8dcc466efd0765ed7e9963c",
         licence="Apache-2.0",
         source="emberface train temporal, tools/trainings/temporal.json (docs/train_recon.md)",
         note="Learnt from drawn films of the default head, as recon-base sees them; half of them say what "
