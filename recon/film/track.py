@@ -134,13 +134,16 @@ def track_person(
     focal_px: float | None = None,
     causal: bool = False,
     weak: bool = False,
+    base: Regressor | None = None,  # which read them, where its faces are to be taken as it tells them
     progress: Callable[[float], None] = lambda share: None,
 ) -> Track:
     """One person's Track from what was read of them."""
     parts = [rows.take(slice(a, a + FRAMES_A_PART)) for a in range(0, len(rows), FRAMES_A_PART)]
     (person,), view = people_in(parts, parts), View(footage.size, focal_px, weak=weak)
     with kept_parts(None) as folder:
-        return _tracked(person, folder, footage, footage.sound(), head, view=view, causal=causal, progress=progress)
+        return _tracked(
+            person, folder, footage, footage.sound(), head, view=view, causal=causal, base=base, progress=progress
+        )
 
 
 @one_blas_thread()

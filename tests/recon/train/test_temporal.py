@@ -108,11 +108,8 @@ def test_faces_move_as_they_are_told_to(head):
     assert (moving[:, : head.shape_size] == 0).all() and np.ptp(moving, axis=0).max() > 0.3
     assert np.abs(np.diff(moving, axis=0)).max() < 0.15  # nothing jumps
     lids = torch.rand(101, 2, generator=torch.manual_seed(0))  # two seconds
-    track = Track(
-        "default",
-        FaceParams.neutral(head, 101).replace(shape=torch.zeros(head.shape_size), eyelids=lids),
-        np.arange(101) / 50,
-    )
+    params = FaceParams.neutral(head, 101).replace(shape=torch.zeros(head.shape_size), eyelids=lids)
+    track = Track("default", params, np.arange(101) / 50)
     said = spoken(track, 1.0)(np.array([0.0, 0.01, 1.5, 4.0]))
     wanted = torch.stack([lids[50], (lids[50] + lids[51]) / 2, lids[75], lids[50]])  # to and fro
     np.testing.assert_allclose(said[:, -2:], wanted, atol=1e-6)
