@@ -12,7 +12,8 @@
 - `rate_apart`: the same motion in films of 24 and of 60 frames a second: RMS difference of the curves of jaw and turn
   over the motion's RMS.
 - `frames_per_s`: from decoding to the Track, of the longest clip played to and fro twice, on two cores, once warm;
-  `read_ms` and `track_ms` of a frame are its two halves (`regress_ms`: the second by regress), `processor_ms` is what both cost the cores: on a busy machine
+  `read_ms` and `track_ms` of a frame are its two halves `regress_ms` the second by regress,
+  `processor_ms` is what both halves cost the cores: on a busy machine
   the only figure to go by.
 """
 

@@ -223,7 +223,6 @@ def train_temporal(
     config: TemporalTraining, sequences: Sequences, head: Head, folder: Path, *, progress: Progress | None = None
 ) -> Temporal:
     """Train, or go on training, in `folder`; writes `temporal.npz` there. Returns the averaged network."""
-    torch.set_num_threads(config.run.threads)
     base = base_of(head.arrays.id)
     if base is None:
         raise InputError(f"recon-base knows the default head, not {head.arrays.id!r}; teach recon-base that head first")
@@ -237,6 +236,7 @@ def train_on(
     """Of films that recon-base has seen: the last eighth is held out."""
     if len(films) < FEWEST:
         raise InputError(f"{len(films)} films are too few, wanted {FEWEST} or more")
+    torch.set_num_threads(config.run.threads)
     device = config.run.device
     net, travel = started(config, head), Travel(head, scale).to(device)
     mirror, count = Mirror(head.arrays, head.shape_size), len(films) - len(films) // 8
