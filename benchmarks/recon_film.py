@@ -35,7 +35,7 @@ from flame_tools.load import load_head  # noqa: E402
 from readers.film import read_film  # noqa: E402
 from readers.readings import Readings  # noqa: E402
 from recon.film.fits import observation_of  # noqa: E402
-from recon.film.glance import Glances, glanced  # noqa: E402
+from recon.film.glance import met_at_a_glance  # noqa: E402
 from recon.film.keyframes import choose_keyframes  # noqa: E402
 from recon.film.motion import joined  # noqa: E402
 from recon.film.person import fit_frame, follow, meet  # noqa: E402
@@ -88,9 +88,12 @@ def _read(footage, correct: NetworkCorrector) -> Readings:
 def _regressed(name: str, rows: Readings, footage, head, correct: NetworkCorrector) -> dict[str, float]:
     """The Track by regress beside what single frames tell."""
     track = track_person(rows, footage, head, base=correct.net)
-    alone, view = _alone(rows, footage, head, correct), View(footage.size)
-    person, _ = glanced(alone, view, head.arrays, landmark_model(head.arrays), KEYFRAMES)
-    faces, seen = alone.at(slice(0, len(rows))), [observation_of(rows, i, view) for i in range(len(rows))]
+    view, sizes = View(footage.size), TemporalConfig(head.arrays.id, head.shape_size, head.expression_size + 8)
+    (person,), idle = people_in([rows], [rows]), Temporal(sizes).eval()  # which changes nothing
+    model, times = landmark_model(head.arrays), footage.times_s
+    alone = met_at_a_glance(person, times, view, head.arrays, model, correct.net, idle, KEYFRAMES)
+    faces, seen = alone.faces.at(slice(0, len(rows))), [observation_of(rows, i, view) for i in range(len(rows))]
+    person = alone.person
     fits = [fit_frame(head.arrays, person, one, face=face) for one, face in zip(seen, faces, strict=True)]
     singles = np.stack([person.model.points(f.unknowns)[:468].ravel() for f in fits])
     smooth = head.landmarks(head.vertices(track.params), "468").numpy().reshape(len(track), -1)
@@ -99,13 +102,6 @@ def _regressed(name: str, rows: Readings, footage, head, correct: NetworkCorrect
         f"jitter_{name}_regress": above(smooth, track.time_s, 3.0) / above(singles, track.time_s, 3.0),
         f"alone_{name}": float(np.mean([f.error for f in fits])),
     }
-
-
-def _alone(rows: Readings, footage, head, correct: NetworkCorrector) -> Glances:
-    """What recon-base tells, with a temporal head that changes nothing."""
-    (person,), model = people_in([rows], [rows]), landmark_model(head.arrays)
-    sizes = TemporalConfig(head.arrays.id, head.shape_size, head.expression_size + 8)
-    return Glances(person, footage.times_s, head.arrays, model.layout, correct.net, Temporal(sizes).eval())
 
 
 def _speed(path: Path, head, correct: NetworkCorrector) -> dict[str, float]:

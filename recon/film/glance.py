@@ -11,7 +11,7 @@ import torch
 
 from flame_tools.types import HeadArrays
 from recon.film.fits import observation_of
-from recon.film.keyframes import candidates, farthest_apart
+from recon.film.met import Met, keyframes_of
 from recon.film.motion import LEAST_TRUST, Cutoffs
 from recon.film.person import Face, Person, errors_of, fit_frame
 from recon.film.rows import Rows
@@ -80,19 +80,24 @@ class Glances:
         return np.clip(values, self._low[where], self._high[where]), sd
 
 
-def glanced(
-    glances: Glances, view: View, head: HeadArrays, model: LandmarkModel, count: int
-) -> tuple[Person, np.ndarray]:
-    """Who a person is, and the errors [n, 468] of landmarks in the `count` frames that differ most."""
-    rows, (shape, shape_sd) = glances.rows, glances.identity()
+def met_at_a_glance(
+    rows: Rows,
+    times_s: np.ndarray,  # of the film's frames
+    view: View,
+    head: HeadArrays,
+    model: LandmarkModel,
+    base: Regressor,
+    temporal: Temporal,
+    count: int,  # of keyframes that tell the errors, at landmarks that the poses have seen
+) -> Met:
+    """As the networks tell."""
+    glances = Glances(rows, times_s, head, model.layout, base, temporal)
+    shape, shape_sd = glances.identity()
     focal = view.focal_px or FOCAL_OVER_LONG_SIDE * max(view.size)
     person = Person(shape, shape_sd, float(np.log(focal)), model.of_person(shape), [])
-    chosen = candidates(rows.trust, count)
-    chosen = chosen[farthest_apart(rows.take(chosen).landmarks, count)]
-    readings = rows.take(chosen)
-    off = []
+    chosen = keyframes_of(rows, count)
+    readings, off = rows.take(chosen), []
     for i, row in enumerate(chosen):
-        seen = observation_of(readings, i, view)
-        (face,) = glances.at(slice(int(row), int(row) + 1))
+        seen, (face,) = observation_of(readings, i, view), glances.at(slice(int(row), int(row) + 1))
         off.append(errors_of(person.model, fit_frame(head, person, seen, face=face).unknowns, seen))
-    return person, np.stack(off)
+    return Met(person, np.stack(off), "recon-base, recon-temporal", "recon-base", glances, SMOOTHED)

@@ -21,17 +21,16 @@ from readers.readings import Readings
 from recon.film.corrector import corrector_for
 from recon.film.fits import FramesOfFits, fit_rows, observation_of
 from recon.film.frame_params import params_of_rows
-from recon.film.glance import SMOOTHED, Glances, glanced
-from recon.film.keyframes import candidates, farthest_apart
-from recon.film.motion import Cutoffs, Motion, joined_stretches
-from recon.film.person import Person, meet
+from recon.film.glance import met_at_a_glance
+from recon.film.met import Met, met_by_fit
+from recon.film.motion import Motion, joined_stretches
 from recon.film.rows import Rows, StoredParts, people_in
-from recon.fitting.evaluate import IBUG_68, cross_errors
+from recon.fitting.evaluate import IBUG_68
 from recon.fitting.focal import focal_from_film
 from recon.fitting.observation import View
 from recon.learned.regressor import Regressor
 from recon.learned.temporal import bundled_temporal
-from recon.pipeline import SMALLEST_FACE_PX, landmark_model, reader_of
+from recon.pipeline import SMALLEST_FACE_PX, landmark_model
 from recon.texture.appearance import fuse_appearance
 from recon.texture.frames import choose_texture_frames, held_still
 from recon.texture.posed_view import PosedView
@@ -159,42 +158,30 @@ def _tracked(
     base: Regressor | None = None,  # which tells the faces; they are fitted where None
     progress: Callable[[float], None],
 ) -> Track:
-    faces, cutoffs, maker = None, Cutoffs(), "recon.film"
+    model = landmark_model(head.arrays)
     if base is None:
-        person, left_out, reader = _met(rows, view, head)
+        met = met_by_fit(rows, view, head.arrays, model, KEYFRAMES)
     else:
-        model, temporal = landmark_model(head.arrays), bundled_temporal()
-        faces, cutoffs = Glances(rows, footage.times_s, head.arrays, model.layout, base, temporal), SMOOTHED
-        person, left_out = glanced(faces, view, head.arrays, model, KEYFRAMES)
-        reader, maker = "recon-base", "recon-base, recon-temporal"
-    fit_error = fit_rows(rows, folder, head.arrays, person, view, faces=faces, progress=progress)
+        told = base, bundled_temporal()
+        met = met_at_a_glance(rows, footage.times_s, view, head.arrays, model, *told, KEYFRAMES)
+    person = met.person
+    fit_error = fit_rows(rows, folder, head.arrays, person, view, faces=met.faces, progress=progress)
     first, count = int(rows.frame[0]), int(rows.frame[-1] - rows.frame[0]) + 1
     place = rows.frame - first  # frames in which the person was not found have no row
     trust, error = np.zeros(count), np.full(count, np.inf)
     trust[place], error[place] = rows.trust, fit_error
     times = np.asarray(footage.times_s[first : first + count])
     fits = FramesOfFits(rows, folder, person.layout.size)
-    motion = joined_stretches(times, fits, trust, error, head.arrays, person.layout, cutoffs=cutoffs, causal=causal)
+    motion = joined_stretches(times, fits, trust, error, head.arrays, person.layout, cutoffs=met.cutoffs, causal=causal)
     good = ~motion.bridged
     quality = {
-        "nme_468": float(left_out.mean()),
-        "nme_68": float(left_out[:, list(IBUG_68)].mean()),
+        "nme_468": float(met.errors.mean()),
+        "nme_68": float(met.errors[:, list(IBUG_68)].mean()),
         "nme_468_fitted": float(error[good].mean()) if good.any() else float("nan"),
         "coverage": float(good.mean()),
     }
-    track = _track(head, person, motion, times, trust, quality, (maker, reader), footage.fps, sound, view, first)
+    track = _track(head, met, motion, times, trust, quality, footage.fps, sound, view, first)
     return _with_appearance(track, head, rows, footage, view)
-
-
-def _met(rows: Rows, view: View, head: Head) -> tuple[Person, np.ndarray, str]:
-    """The person, the errors [n, 468] of their keyframes' landmarks where a fit had not seen them, and whose landmarks
-    these are."""
-    looked_at = rows.take(candidates(rows.trust, KEYFRAMES))
-    chosen = farthest_apart(looked_at.landmarks, KEYFRAMES)
-    seen, model = [observation_of(looked_at, i, view) for i in chosen], landmark_model(head.arrays)
-    person = meet(head.arrays, model, seen)
-    left_out = cross_errors(head.arrays, model, seen, one_camera=True, start=person.keyframes)
-    return person, left_out, reader_of(seen[0])
 
 
 def _with_appearance(track: Track, head: Head, rows: Rows, footage: Footage, view: View) -> Track:
@@ -224,18 +211,17 @@ def _with_appearance(track: Track, head: Head, rows: Rows, footage: Footage, vie
 
 def _track(
     head: Head,
-    person: Person,
+    met: Met,
     motion: Motion,
     times: np.ndarray,
     trust: np.ndarray,
     quality: dict[str, float],
-    made_by: tuple[str, str],  # the whole, and its landmarks
     fps: Fraction | None,
     sound: Sound | None,
     view: View,
     first_frame: int,
 ) -> Track:
-    dtype = head.v_template.dtype
+    dtype, person = head.v_template.dtype, met.person
     each = np.exp(motion.unknowns[:, person.layout.log_focal.start])
     focal = each if view.weak else float(np.exp(person.log_focal))
     std = view.told(motion.sd, person.layout)
@@ -252,8 +238,8 @@ def _track(
         visibility=np.where(motion.bridged, 0.0, trust).astype(np.float32),
         curves={"tracking": Curves(("trust", "bridged"), np.stack([trust, motion.bridged], 1).astype(np.float32))},
         provenance={
-            "made_by": made_by[0],
-            "landmarks": made_by[1],
+            "made_by": met.made_by,
+            "landmarks": met.landmarks,
             "quality": {name: round(value, 5) for name, value in quality.items()},
             "keyframes": len(person.keyframes),  # by which who it is was fitted
             **({} if view.weak else {"focal_px": {"value": round(focal, 1), "known": view.focal_px is not None}}),
