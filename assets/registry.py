@@ -87,7 +87,7 @@ _ALL = (
     Asset(
         name="recon-temporal",
         file="recon_temporal.npz",
-        sha256="7888837d8393fdb6740dfc9d147e3fb5b34bb7c1c8dcc466efd0765ed7e9963c",
+        sha256="8566e943acdc27b6b532bd31038f731d5dd8738c392bfe88afb1dedb52f0989b",
         licence="Apache-2.0",
         source="emberface train temporal, tools/trainings/temporal.json (docs/train_recon.md)",
         note="Learnt from drawn films of the default head, as recon-base sees them; half of them say what "

@@ -141,7 +141,6 @@ class Shot:
     image: np.ndarray  # uint8 [S, S, 3] sRGB
     true: np.ndarray  # [468, 2] crop units
     roi: Square  # the crop in a picture of side 1
-    camera: Camera  # of `image`, upright as the crop
     stand: Stand
 
     @property
@@ -198,7 +197,7 @@ def shot_at(
     camera = Camera(np.full(2, stand.focal / roi.size * size), middle, (size, size))
     drawn = draw_rgba(look, world @ upright.T, camera, skin=complexion, lights=lights, supersample=1)
     true = roi.from_image(flat)
-    return Shot(_photographed(drawn, true * size, rng), true, roi, camera, stand)
+    return Shot(_photographed(drawn, true * size, rng), true, roi, stand)
 
 
 def _crop(look_, complexion, marks: Marks, neutral: np.ndarray, expressed: np.ndarray, rng: np.random.Generator):

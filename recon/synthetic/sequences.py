@@ -25,8 +25,7 @@ from flame_tools.track_file import load_track
 from readers.landmarks import VIEWS, look
 from readers.sampling import Square
 from recon.fitting.face_vector import face_of_vector
-from recon.fitting.landmark_model import rotation_matrix
-from recon.learned.crop import CUT, CropCamera
+from recon.learned.crop import CUT
 from recon.learned.regressed import crop_of
 from recon.synthetic.crops import (
     READ,
@@ -61,11 +60,8 @@ class Sequences:
     read: np.ndarray  # float32 [N, 468, 3] landmarks as the reader gives them
     iris: np.ndarray  # float32 [N, 10, 2] likewise
     face: np.ndarray  # float32 [N, S + E + 8]: the truth, as Layout has it
-    rotation: np.ndarray  # float32 [N, 3, 3] in the crop's own camera
-    place: np.ndarray  # float32 [N, 3], see recon.learned.crop
     time_s: np.ndarray  # float64 [N] rising within a film
     film: np.ndarray  # int32 [N] from 0 on, rising
-    burst: np.ndarray  # bool [N]: one of those that follow one another
 
     def __len__(self) -> int:
         return len(self.picture)
@@ -88,9 +84,11 @@ class Sequences:
 
 
 def made_sequences(head: Head, films: int, seed: int, performances: Sequence[Path] = ()) -> Sequences:
-    """`films` films. The same seed and performances give the same bytes."""
+    """`films` films, less those in which no face is seen. The same seed and performances give the same bytes."""
     rng, marks = np.random.default_rng(seed), Marks(head.arrays)
     made = [_film(head, marks, rng, performances) for _ in range(films)]
+    while not any(made):
+        made.append(_film(head, marks, rng, performances))
     return Sequences.joined([film for film in made if film is not None])
 
 
@@ -125,29 +123,14 @@ def _film(head: Head, marks: Marks, rng: np.random.Generator, performances: Sequ
         if seen.score < 0.5:
             continue
         roi, picture, _ = crop_of(image, seen.landmarks, seen.iris, CUT)
-        upright = rotation_matrix(np.array([0, 0, shot.roi.angle]))
-        within = CropCamera(roi, float(shot.camera.focal[0]), shot.camera.centre)
-        rotation, place = within.to_crop(upright @ stand.turn, upright @ stand.away)
         read = np.concatenate([roi.from_image(seen.landmarks[:, :2]), seen.landmarks[:, 2:] / roi.size], 1)
-        rows.append(
-            (
-                np.rint(255 * picture),
-                read,
-                roi.from_image(seen.iris),
-                vectors[i],
-                rotation,
-                place,
-                times[i],
-                0,
-                burst[i],
-            )
-        )
+        iris = roi.from_image(seen.iris)
+        rows.append((np.rint(255 * picture), read, iris, vectors[i], times[i], 0))
     if len(rows) < (BURST + APART) // 2:
         return None
-    kinds = (np.uint8, *[np.float32] * 5, np.float64, np.int32, bool)
-    return Sequences(
-        *(np.stack(column).astype(kind) for column, kind in zip(zip(*rows, strict=True), kinds, strict=True))
-    )
+    kinds = (np.uint8, *[np.float32] * 3, np.float64, np.int32)
+    columns = zip(zip(*rows, strict=True), kinds, strict=True)
+    return Sequences(*(np.stack(column).astype(kind) for column, kind in columns))
 
 
 def _apart(rng: np.random.Generator, start: float, stop: float) -> np.ndarray:

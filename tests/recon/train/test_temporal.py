@@ -121,9 +121,7 @@ def test_made_films_and_the_command(head, tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(sequences_module, "BURST", 6)
     monkeypatch.setattr(sequences_module, "APART", 2)
     made = made_sequences(head, 3, 1)
-    assert (
-        made.burst.sum() == 6 * len(np.unique(made.film)) and (np.diff(made.time_s)[np.diff(made.film) == 0] > 0).all()
-    )
+    assert (np.diff(made.time_s)[np.diff(made.film) == 0] > 0).all() and 4 <= (made.film == 0).sum() <= 8
     again = made_sequences(head, 3, 1)
     assert all((getattr(made, f.name) == getattr(again, f.name)).all() for f in dataclasses.fields(Sequences))
     film = made.rows(made.film == 0)
