@@ -211,11 +211,11 @@ def rows_of(folder):
 def test_real_clips_are_regressed_whole(name, head, tmp_path, capsys):
     """Through the command."""
     kind = "asl_again.mkv" if name == "asl_again" else f"head-pose-face-detection-{name}.preview.gif"
-    words = ["recon", shared(f"video/{kind}"), "-o", tmp_path, "--method", "regress", "--format", "face.npz", "--json"]
+    path = tmp_path / "out.face.npz"
+    words = ["recon", shared(f"video/{kind}"), "-o", path, "--method", "regress", "--json"]
     assert emberface_cli.run([str(word) for word in words]) == 0
     quality = json.loads(capsys.readouterr().out)["quality"]
     assert quality["nme_468"] < 0.04 and quality["coverage"] == 1
-    (path,) = tmp_path.glob("*.face.npz")
     yaw = np.degrees(load_track(path).params.global_rotation[:, 1].numpy())
     assert np.ptp(yaw) > 50 if name == "female" else np.ptp(yaw) < 40
 
