@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from scipy.interpolate import CubicSpline
 
 from assets.locate import asset_path
 from flame_tools.errors import FormatError, ShapeError
@@ -108,9 +109,9 @@ def test_films_of_any_rate_give_the_same_motion():
     apart = {}
     for name, times in {**{fps: np.arange(0, 4 * fps) / fps for fps in (12, 24, 25, 30, 60)}, "uneven": uneven}.items():
         found = motion(times)
-        curves = np.stack([np.interp(at, times, curve) for curve in found.T], 1)
+        curves = CubicSpline(times, found)(at)  # a straight line would cut peaks between frames
         apart[name] = float(np.sqrt(((curves - wanted) ** 2).mean()) / spread)
-    assert max(apart.values()) < 0.1, apart
+    assert max(apart.values()) < 0.06, apart  # 12 frames a second: 0.046, four readings a swing and more
 
 
 def test_the_file_is_the_network(net, tmp_path):
