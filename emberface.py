@@ -105,8 +105,8 @@ def recon(
     followed, frames that cannot be trusted are bridged and marked, jitter goes without lag, or `causal`ly. What was
     read and fitted of a film is kept in the folder `parts`, where one is given: a run that was stopped goes on there.
 
-    `method` auto fits to landmarks where a network of our own sees them, solve to MediaPipe's (of one photo, or of a
-    film), regress takes what the network says at a glance (one photo).
+    `method` auto fits to landmarks where a network of our own sees them, solve to MediaPipe's, regress takes what the
+    network says at a glance, in a film with what a second one makes of neighbouring frames (of one photo, or a film).
 
     With `all_faces` a list of Tracks: the largest face of a photo first, of a film who is seen longest. `focal_px` is
     the camera's focal length in pixels; where it is not given, a photo's EXIF data or what a phone wrote into a film is

@@ -237,7 +237,7 @@ def recon_(
         str,
         typer.Option(
             "--method",
-            help="auto or solve (MediaPipe's landmarks) of a photo or a film; regress (at a glance) of a photo alone.",
+            help="auto, solve (MediaPipe's landmarks), or regress (as networks tell at a glance): a photo or a film.",
         ),
     ] = "auto",
     camera: Annotated[

@@ -38,6 +38,9 @@ Crops = Annotated[
 Portraits = Annotated[
     Path, typer.Option("--corpus", help="A folder of made people, as recon.synthetic.portraits makes them.")
 ]
+Films = Annotated[
+    Path, typer.Option("--corpus", help="A folder of made films, as recon.synthetic.sequences makes them.")
+]
 Speech = Annotated[
     Path | None, typer.Option("--corpus", help="Folders of utterances; by default where tools.speech_corpus puts them.")
 ]
@@ -120,6 +123,14 @@ def synthesis(
 
 
 @app.command()
+def temporal(
+    config: Config, out: Folder, corpus: Films, overfit: Overfit = 0, processes: Processes = 1, json: Json = False
+) -> None:
+    """The temporal head of recon-base: frames of films in the light of one another; --overfit counts films."""
+    _run(Job("temporal", config, out, corpus, overfit), processes, json)
+
+
+@app.command()
 def identity(
     config: Config, out: Folder, corpus: Portraits, overfit: Overfit = 0, processes: Processes = 1, json: Json = False
 ) -> None:
@@ -178,6 +189,12 @@ def _synthesis() -> tuple[object, Callable]:
     return SynthesisTraining(), train_synthesis
 
 
+def _temporal() -> tuple[object, Callable]:
+    from recon.train.temporal import TemporalTraining, train_temporal
+
+    return TemporalTraining(), train_temporal
+
+
 def _identity() -> tuple[object, Callable]:
     from recon.train.identity import IdentityTraining, train_identity
 
@@ -193,6 +210,7 @@ def _detail() -> tuple[object, Callable]:
 _KINDS = {
     "detail": _detail,
     "identity": _identity,
+    "temporal": _temporal,
     "synthesis": _synthesis,
     "recon": _recon,
     "prior": _prior,
@@ -210,6 +228,8 @@ def _train(job: Job, progress: Progress | None = None) -> None:
     config = read_config(default, job.config)
     if job.kind in ("recon", "synthesis"):
         _on_crops(train, config, job, progress)
+    elif job.kind == "temporal":
+        _on_films(train, config, job, progress)
     elif job.kind == "identity":
         _on_portraits(train, config, job, progress)
     elif job.kind == "detail":
@@ -245,6 +265,14 @@ def _on_crops(train: Callable, config: object, job: Job, progress: Progress | No
     else:
         crops = read_shards(job.corpus, count=1 if job.overfit else None)
     train(config, crops.first(job.overfit) if job.overfit else crops, head, job.out, progress=progress)
+
+
+def _on_films(train: Callable, config: object, job: Job, progress: Progress | None) -> None:
+    from flame_tools.load import load_head
+    from recon.synthetic.sequences import read_sequences
+
+    films = read_sequences(job.corpus)
+    train(config, films.first(job.overfit) if job.overfit else films, load_head(), job.out, progress=progress)
 
 
 def _on_portraits(train: Callable, config: object, job: Job, progress: Progress | None) -> None:

@@ -93,6 +93,15 @@ _ALL = (
         note="Learnt from made faces of the default head, whose folds are known.",
     ),
     Asset(
+        name="recon-temporal",
+        file="recon_temporal.npz",
+        sha256="8566e943acdc27b6b532bd31038f731d5dd8738c392bfe88afb1dedb52f0989b",
+        licence="Apache-2.0",
+        source="emberface train temporal, tools/trainings/temporal.json (docs/train_recon.md)",
+        note="Learnt from drawn films of the default head, as recon-base sees them; half of them say what "
+        "emberface-motion, -flow and -keys make of LibriSpeech (CC-BY-4.0, Panayotov et al. 2015).",
+    ),
+    Asset(
         name="emberface-flow",
         file="emberface_flow.npz",
         sha256="1e75e461a414f0cb449f98076b349b0e7ac836340b7fc15253b1d1293c2485af",

@@ -66,6 +66,8 @@ class FaceInFrame:
     together: float  # in [0, 1]: how surely the mouth is open and its teeth are together
     noise: np.ndarray = field(default_factory=lambda: np.full(468, np.nan))
     """[468] px: how far off each landmark may be, NaN where its reader does not tell."""
+    told: np.ndarray = field(default_factory=lambda: np.zeros(0))
+    """[M] what its reader says of the face beside landmarks; nothing where it says no more."""
 
 
 class Follower:

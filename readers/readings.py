@@ -17,7 +17,7 @@ from flame_tools.archive import read_npz, write_npz
 from flame_tools.errors import FormatError, InputError, ShapeError
 from readers.following import FaceInFrame
 
-FORMAT, VERSION = "emberface.readings", 2
+FORMAT, VERSION = "emberface.readings", 3
 MAX_PART_BYTES = 2 << 30
 _TAILS = {
     "landmarks": (np.float32, (468, 2)),
@@ -30,6 +30,7 @@ _TAILS = {
     "id": (np.int32, ()),
     "frame": (np.int64, ()),
     "time_s": (np.float64, ()),
+    "told": (np.float32, (None,)),  # as many numbers as the reader tells
 }
 
 
@@ -47,15 +48,16 @@ class Readings:
     id: np.ndarray  # [R] int32: whose face
     frame: np.ndarray  # [R] int64 number of the frame
     time_s: np.ndarray  # [R] float64 seconds from the first frame
+    told: np.ndarray  # [R, M] float32 what the reader says of a face beside landmarks; M is 0 where it says no more
 
     def __post_init__(self):
         rows = len(self.time_s)
         for name, (dtype, tail) in _TAILS.items():
             value = getattr(self, name)
-            if value.shape != (rows, *tail) or value.dtype != dtype:
-                raise ShapeError(
-                    f"{name} is {value.dtype} {list(value.shape)}, wanted {np.dtype(dtype)} {[rows, *tail]}"
-                )
+            wanted, size = np.dtype(dtype), [rows, *tail]
+            fits = value.ndim == len(size) and all(n in (None, m) for n, m in zip(size, value.shape, strict=True))
+            if not fits or value.dtype != wanted:
+                raise ShapeError(f"{name} is {value.dtype} {list(value.shape)}, wanted {wanted} {size}")
 
     def __len__(self) -> int:
         return len(self.time_s)
@@ -83,20 +85,23 @@ class Readings:
             "id": lambda n, t, face: face.id,
             "frame": lambda n, t, face: n,
             "time_s": lambda n, t, face: t,
+            "told": lambda n, t, face: face.told,
         }
         return Readings(
-            **{
-                name: np.array([pick[name](*row) for row in rows], dtype).reshape(-1, *tail)
-                for name, (dtype, tail) in _TAILS.items()
-            }
+            **{name: _column([pick[name](*row) for row in rows], dtype, tail) for name, (dtype, tail) in _TAILS.items()}
         )
 
     @staticmethod
     def joined(parts: list[Readings]) -> Readings:
         """Parts in their order as one."""
+        parts = [part for part in parts if len(part)]
         if not parts:
             return Readings.of_frames([])
         return Readings(**{f.name: np.concatenate([getattr(part, f.name) for part in parts]) for f in fields(Readings)})
+
+
+def _column(values: list, dtype: type, tail: tuple[int | None, ...]) -> np.ndarray:
+    return np.array(values, dtype).reshape(len(values), *((-1 if values else 0) if n is None else n for n in tail))
 
 
 def part_path(folder: str | os.PathLike, number: int) -> Path:

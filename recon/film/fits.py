@@ -13,6 +13,7 @@ import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 
@@ -20,13 +21,22 @@ from flame_tools.archive import read_npz, write_npz
 from flame_tools.errors import FormatError
 from flame_tools.types import HeadArrays
 from readers.readings import Readings
-from recon.film.person import AFRESH, Person, follow
+from recon.film.person import AFRESH, Face, Person, follow
 from recon.film.rows import Rows
 from recon.fitting.observation import USUAL, FitOptions, View, observed
 
 FORMAT, VERSION = "emberface.fits", 2
 _MAX_BYTES = 1 << 30
 LONGEST = 256  # frames of a stretch in which the person was not seen
+
+
+class TellsFaces(Protocol):
+    """Who knows the faces of a person's rows."""
+
+    made_of: tuple
+    """All that they depend on beside the readings of the same part: what `_digest` takes."""
+
+    def at(self, rows: slice) -> list[Face]: ...
 
 
 @dataclass(frozen=True)
@@ -53,12 +63,14 @@ def fit_rows(
     person: Person,
     view: View,
     *,
+    faces: TellsFaces | None = None,  # who tells them; poses alone are solved for
     options: FitOptions = USUAL,
     progress: Callable[[float], None] = lambda share: None,
 ) -> np.ndarray:
     """Fit every row, stretch by stretch, into files of `folder`; those that are there are left. Their errors [R]."""
     seen_as = (view.size, view.focal_px, view.middle, *(["weak"] if view.weak else []))
-    base = _digest(_of_head(head), person.shape, person.log_focal, *seen_as, options, AFRESH)
+    told = () if faces is None else faces.made_of
+    base = _digest(_of_head(head), person.shape, person.log_focal, *seen_as, options, AFRESH, *told)
     error = np.empty(len(rows))
     for number, where in rows.stretches():
         readings = rows.take(np.arange(where.start, where.stop))
@@ -67,7 +79,9 @@ def fit_rows(
         if fits is None:
             seen = (observation_of(readings, n, view) for n in range(len(readings)))
             done, share = where.start / len(rows), len(readings) / len(rows)
-            found = follow(head, person, seen, len(readings), lambda s: progress(done + share * s), options=options)  # noqa: B023 (called at once)
+            known = None if faces is None else faces.at(where)
+            step = lambda s: progress(done + share * s)  # noqa: B023, E731 (called at once)
+            found = follow(head, person, seen, len(readings), step, faces=known, options=options)
             fits = Fits(
                 np.stack([f.unknowns for f in found]),
                 np.stack([f.variance for f in found]),

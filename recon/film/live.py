@@ -25,7 +25,7 @@ from flame_tools.types import FaceParams, Track
 from readers.followed import size_of
 from readers.following import FaceInFrame, Follower, FollowOptions
 from readers.readings import Readings
-from recon.film.corrector import corrector_for
+from recon.film.corrector import LIVE_METHODS, corrector_for
 from recon.film.fits import observation_of
 from recon.film.frame_params import params_of_rows
 from recon.film.live_keyframes import LiveKeyframes
@@ -109,7 +109,7 @@ class LiveTracker:
         background: bool = False,  # meet people on a thread of its own: no picture waits; end with close()
     ):
         self.head, self.focal_px, self.background = head, focal_px, background
-        self.correct = corrector_for(head.arrays.id, method)
+        self.correct = corrector_for(head.arrays.id, method, methods=LIVE_METHODS)
         self.cutoffs = cutoffs or Cutoffs()
         self.follower = Follower(follow)
         self.whom: int | None = None

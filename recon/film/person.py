@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from itertools import islice
+from itertools import islice, repeat
 
 import numpy as np
 
@@ -49,6 +49,14 @@ class FrameFit:
     error: float  # mean distance of the landmarks over the distance between the eyes
 
 
+@dataclass(frozen=True)
+class Face:
+    """One frame's expression, jaw, gaze and lids, where a network tells them."""
+
+    mean: np.ndarray  # [E + 8] as Person.layout has them
+    sd: np.ndarray  # [E + 8]
+
+
 def meet(head: HeadArrays, model: LandmarkModel, seen: Sequence[Observation], *, options: FitOptions = USUAL) -> Person:
     """A person from keyframes of one camera."""
     fits = fit_many(head, model, seen, one_camera=True, options=options)
@@ -64,20 +72,21 @@ def follow(
     count: int,
     progress: Callable[[float], None] = lambda share: None,
     *,
+    faces: Iterable[Face] | None = None,  # where they are known, poses alone are solved for
     options: FitOptions = USUAL,
     threads: int | None = None,  # as many as the process has cores; the fits do not depend on it
 ) -> list[FrameFit]:
     """Fits of `count` frames in their order, each begun from the one before; every AFRESH frames one begins afresh, so
     that no mistake is followed for ever, and such stretches are fitted side by side."""
-    lanes, seen = threads or default_threads(), iter(seen)
+    lanes, told = threads or default_threads(), zip(seen, repeat(None) if faces is None else faces, strict=False)
     fits: list[FrameFit] = []
 
-    def fit_stretch(stretch: list[Observation], found: list[FrameFit]) -> None:
-        for one in stretch:
+    def fit_stretch(stretch: list[tuple[Observation, Face | None]], found: list[FrameFit]) -> None:
+        for one, face in stretch:
             start = found[-1].unknowns if found else None
-            found.append(fit_frame(head, person, one, start=start, options=options))
+            found.append(fit_frame(head, person, one, start=start, face=face, options=options))
 
-    while batch := list(islice(seen, lanes * AFRESH)):
+    while batch := list(islice(told, lanes * AFRESH)):
         stretches = [(batch[first : first + AFRESH], []) for first in range(0, len(batch), AFRESH)]
         run_tasks(fit_stretch, stretches, lanes)
         fits += (fit for _, found in stretches for fit in found)
@@ -91,6 +100,7 @@ def fit_frame(
     seen: Observation,
     *,
     start: np.ndarray | None = None,  # [K] the frame before
+    face: Face | None = None,  # where it is known, the pose alone is solved for
     options: FitOptions = USUAL,
 ) -> FrameFit:
     """Expression, jaw, lids, gaze and pose of one frame. A start that is far off is not followed."""
@@ -103,6 +113,8 @@ def fit_frame(
     rounds = (("all", FOLLOW_STEPS),)
     if start is None or _error(model, start, seen) > NEAR:
         start, rounds = starting_pose(model, seen), (("pose", 10), ("all", options.steps), ("all", options.steps))
+    if face is not None:
+        start, rounds = np.append(face.mean, start[lay.rotation.start :]), (("pose", 10),) * len(rounds)
     mean, sd, low, high = expected(head, model, seen)
     known = (mean, sd**-2.0, low, high)
     unknowns, variance = np.ascontiguousarray(start), None
@@ -114,10 +126,17 @@ def fit_frame(
         unknowns, variance, _, _ = solve_face(
             model.terms, targets, known, Problem.cauchy, active, unknowns, steps, TOLERANCE
         )
+    if face is not None:
+        variance[: lay.rotation.start] = face.sd**2
     return FrameFit(unknowns, widened(np.sqrt(variance), sd) ** 2, _error(model, unknowns, seen))
 
 
 def _error(model: LandmarkModel, unknowns: np.ndarray, seen: Observation) -> float:
+    return float(errors_of(model, unknowns, seen).mean())
+
+
+def errors_of(model: LandmarkModel, unknowns: np.ndarray, seen: Observation) -> np.ndarray:
+    """[468] distances of the landmarks from those seen, over the distance between the eyes."""
     marks = model.points(unknowns)[model.slices["468"]]
     projected = seen.view.project(marks, float(np.exp(unknowns[model.layout.log_focal][0])))
-    return float(np.linalg.norm(projected - seen.landmarks, axis=1).mean() / eye_distance(model, unknowns, seen))
+    return np.linalg.norm(projected - seen.landmarks, axis=1) / eye_distance(model, unknowns, seen)

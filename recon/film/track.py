@@ -21,14 +21,16 @@ from readers.readings import Readings
 from recon.film.corrector import corrector_for
 from recon.film.fits import FramesOfFits, fit_rows, observation_of
 from recon.film.frame_params import params_of_rows
-from recon.film.keyframes import candidates, farthest_apart
+from recon.film.glance import met_at_a_glance
+from recon.film.met import Met, met_by_fit
 from recon.film.motion import Motion, joined_stretches
-from recon.film.person import Person, meet
 from recon.film.rows import Rows, StoredParts, people_in
-from recon.fitting.evaluate import IBUG_68, cross_errors
+from recon.fitting.evaluate import IBUG_68
 from recon.fitting.focal import focal_from_film
 from recon.fitting.observation import View
-from recon.pipeline import SMALLEST_FACE_PX, landmark_model, reader_of
+from recon.learned.regressor import Regressor
+from recon.learned.temporal import bundled_temporal
+from recon.pipeline import SMALLEST_FACE_PX, landmark_model
 from recon.texture.appearance import fuse_appearance
 from recon.texture.frames import choose_texture_frames, held_still
 from recon.texture.posed_view import PosedView
@@ -57,12 +59,18 @@ def track_film(
     Each Track has the film's own frames from the first to the last in which the person is seen, one identity, one
     focal length, and the film's sound. Frames that cannot be trusted are bridged: `visibility` and the curves
     "tracking" tell which. `method` auto corrects landmarks by recon-base where it knows the head, solve takes them as
-    they are read. `causal` smooths without looking ahead, as a live picture would be. A `weak` camera sees the whole
-    head at one depth: in the Track it is orthographic, with its pixels a metre in each frame.
+    they are read, regress takes who it is and all faces as recon-base and its temporal head tell, and solves for the
+    poses alone. `causal` smooths without looking ahead, as a live picture would be. A `weak` camera sees the whole head
+    at one depth: in the Track it is orthographic, with its pixels a metre in each frame.
 
     Raises InputError where no face can be followed, and what open_footage raises.
     """
-    correct = corrector_for(head.arrays.id, method)
+    correct, glance = corrector_for(head.arrays.id, method), method == "regress"
+    if glance and (weak or causal):
+        raise InputError(
+            "regress sees in perspective and looks ahead; leave out the method, or what asks for "
+            f"{'weak perspective' if weak else 'causal smoothing'}"
+        )
     footage = open_footage(path, fps=fps)
     if focal_px is None and not weak:
         focal_px = focal_from_film(footage)
@@ -73,7 +81,7 @@ def track_film(
         )
         share, sound = 0.5 / len(people), footage.sound()
         return [
-            _tracked(rows, folder, footage, sound, head, view=view, causal=causal,
+            _tracked(rows, folder, footage, sound, head, view=view, causal=causal, base=correct.net if glance else None,
                      progress=lambda s, i=i: progress(0.5 + share * (i + s)))
             for i, rows in enumerate(people)
         ]  # fmt: skip
@@ -125,13 +133,16 @@ def track_person(
     focal_px: float | None = None,
     causal: bool = False,
     weak: bool = False,
+    base: Regressor | None = None,  # which read them, where its faces are to be taken as it tells them
     progress: Callable[[float], None] = lambda share: None,
 ) -> Track:
     """One person's Track from what was read of them."""
     parts = [rows.take(slice(a, a + FRAMES_A_PART)) for a in range(0, len(rows), FRAMES_A_PART)]
     (person,), view = people_in(parts, parts), View(footage.size, focal_px, weak=weak)
     with kept_parts(None) as folder:
-        return _tracked(person, folder, footage, footage.sound(), head, view=view, causal=causal, progress=progress)
+        return _tracked(
+            person, folder, footage, footage.sound(), head, view=view, causal=causal, base=base, progress=progress
+        )
 
 
 @one_blas_thread()
@@ -144,37 +155,33 @@ def _tracked(
     *,
     view: View,
     causal: bool,
+    base: Regressor | None = None,  # which tells the faces; they are fitted where None
     progress: Callable[[float], None],
 ) -> Track:
-    person, left_out, reader = _met(rows, view, head)
-    fit_error = fit_rows(rows, folder, head.arrays, person, view, progress=progress)
+    model = landmark_model(head.arrays)
+    if base is None:
+        met = met_by_fit(rows, view, head.arrays, model, KEYFRAMES)
+    else:
+        told = base, bundled_temporal()
+        met = met_at_a_glance(rows, footage.times_s, view, head.arrays, model, *told, KEYFRAMES)
+    person = met.person
+    fit_error = fit_rows(rows, folder, head.arrays, person, view, faces=met.faces, progress=progress)
     first, count = int(rows.frame[0]), int(rows.frame[-1] - rows.frame[0]) + 1
     place = rows.frame - first  # frames in which the person was not found have no row
     trust, error = np.zeros(count), np.full(count, np.inf)
     trust[place], error[place] = rows.trust, fit_error
     times = np.asarray(footage.times_s[first : first + count])
     fits = FramesOfFits(rows, folder, person.layout.size)
-    motion = joined_stretches(times, fits, trust, error, head.arrays, person.layout, causal=causal)
+    motion = joined_stretches(times, fits, trust, error, head.arrays, person.layout, cutoffs=met.cutoffs, causal=causal)
     good = ~motion.bridged
     quality = {
-        "nme_468": float(left_out.mean()),
-        "nme_68": float(left_out[:, list(IBUG_68)].mean()),
+        "nme_468": float(met.errors.mean()),
+        "nme_68": float(met.errors[:, list(IBUG_68)].mean()),
         "nme_468_fitted": float(error[good].mean()) if good.any() else float("nan"),
         "coverage": float(good.mean()),
     }
-    track = _track(head, person, motion, times, trust, quality, reader, footage.fps, sound, view, first)
+    track = _track(head, met, motion, times, trust, quality, footage.fps, sound, view, first)
     return _with_appearance(track, head, rows, footage, view)
-
-
-def _met(rows: Rows, view: View, head: Head) -> tuple[Person, np.ndarray, str]:
-    """The person, the errors [n, 468] of their keyframes' landmarks where a fit had not seen them, and whose landmarks
-    these are."""
-    looked_at = rows.take(candidates(rows.trust, KEYFRAMES))
-    chosen = farthest_apart(looked_at.landmarks, KEYFRAMES)
-    seen, model = [observation_of(looked_at, i, view) for i in chosen], landmark_model(head.arrays)
-    person = meet(head.arrays, model, seen)
-    left_out = cross_errors(head.arrays, model, seen, one_camera=True, start=person.keyframes)
-    return person, left_out, reader_of(seen[0])
 
 
 def _with_appearance(track: Track, head: Head, rows: Rows, footage: Footage, view: View) -> Track:
@@ -204,18 +211,17 @@ def _with_appearance(track: Track, head: Head, rows: Rows, footage: Footage, vie
 
 def _track(
     head: Head,
-    person: Person,
+    met: Met,
     motion: Motion,
     times: np.ndarray,
     trust: np.ndarray,
     quality: dict[str, float],
-    reader: str,
     fps: Fraction | None,
     sound: Sound | None,
     view: View,
     first_frame: int,
 ) -> Track:
-    dtype = head.v_template.dtype
+    dtype, person = head.v_template.dtype, met.person
     each = np.exp(motion.unknowns[:, person.layout.log_focal.start])
     focal = each if view.weak else float(np.exp(person.log_focal))
     std = view.told(motion.sd, person.layout)
@@ -232,10 +238,10 @@ def _track(
         visibility=np.where(motion.bridged, 0.0, trust).astype(np.float32),
         curves={"tracking": Curves(("trust", "bridged"), np.stack([trust, motion.bridged], 1).astype(np.float32))},
         provenance={
-            "made_by": "recon.film",
-            "landmarks": reader,
+            "made_by": met.made_by,
+            "landmarks": met.landmarks,
             "quality": {name: round(value, 5) for name, value in quality.items()},
-            "keyframes": len(person.keyframes),
+            "keyframes": len(person.keyframes),  # by which who it is was fitted
             **({} if view.weak else {"focal_px": {"value": round(focal, 1), "known": view.focal_px is not None}}),
             "first_frame": first_frame,
         },

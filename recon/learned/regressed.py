@@ -24,7 +24,7 @@ from recon.fitting.observation import FitOptions, Guess, Observation, View
 from recon.fitting.priors import FOCAL_OVER_LONG_SIDE, bounds, prior
 from recon.fitting.residuals import eye_distance, landmark_problem
 from recon.learned.crop import CUT, TIGHT, CropCamera, anchor_of
-from recon.learned.regressor import Regressor, fused, load_regressor, marks_of
+from recon.learned.regressor import Estimate, Regressor, fused, load_regressor, marks_of
 
 POSE_STEPS = 10
 
@@ -126,7 +126,17 @@ def corrected(
     net: Regressor, image: np.ndarray, landmarks: np.ndarray, iris: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """Landmarks [468, 3] and irises [10, 2] as read -> landmarks [468, 2] and their deviations [468], pixels."""
-    return _corrected(net, [crop_of(image, landmarks, iris, CUT)])[0]
+    ((places, sd, _),) = _corrected(net, [crop_of(image, landmarks, iris, CUT)])
+    return places, sd
+
+
+def told_rows(found: Estimate) -> torch.Tensor:
+    """[N, 2 (S + E + 8) + 3] what is told of faces, but for their place: means, log-variances, and how the head is
+    turned in the crop's camera, a rotation vector."""
+    from flame_tools.rotations import axis_angle_from_matrix, matrix_from_axis_angle
+
+    turn = axis_angle_from_matrix(found.turn @ matrix_from_axis_angle(found.pose[:, :3]))
+    return torch.cat([found.face, found.face_logvar, turn], 1)
 
 
 @torch.inference_mode()
@@ -134,7 +144,9 @@ def _corrected(net: Regressor, crops: Sequence[tuple[Square, np.ndarray, np.ndar
     pictures = torch.as_tensor(np.stack([picture for _, picture, _ in crops])).permute(0, 3, 1, 2).float()
     found = net(pictures, torch.as_tensor(np.stack([marks for _, _, marks in crops])).float())
     places, sds = found.marks.double().numpy(), torch.exp(0.5 * found.marks_logvar).double().numpy()
-    return [(roi.to_image(p), sd * roi.size) for (roi, _, _), p, sd in zip(crops, places, sds, strict=True)]
+    told = told_rows(found).numpy()
+    rows = zip(crops, places, sds, told, strict=True)
+    return [(roi.to_image(place), sd * roi.size, row) for (roi, _, _), place, sd, row in rows]
 
 
 class NetworkCorrector:
@@ -150,8 +162,8 @@ class NetworkCorrector:
 
     def correct(self, faces: Sequence[FaceInFrame], looks: Sequence) -> list[FaceInFrame]:
         return [
-            dataclasses.replace(face, landmarks=np.c_[landmarks, face.landmarks[:, 2]], noise=noise)
-            for face, (landmarks, noise) in zip(faces, _corrected(self.net, looks), strict=True)
+            dataclasses.replace(face, landmarks=np.c_[landmarks, face.landmarks[:, 2]], noise=noise, told=told)
+            for face, (landmarks, noise, told) in zip(faces, _corrected(self.net, looks), strict=True)
         ]
 
 

@@ -23,6 +23,7 @@ from recon.synthetic.random_expressions import random_weights
 from recon.synthetic.scenes import FACE_HEIGHT_M, FILL, FOCAL_OVER_SIDE, random_lights
 from render.materials import Look
 from render.preview import draw_rgba
+from render.studio import Lights
 
 READ = 192  # pixels a side of the crop that is drawn and read
 SKINS = 24  # people whose skins are painted for a shard; every crop is of another shape
@@ -118,16 +119,44 @@ class Marks:
 
 
 @dataclass(frozen=True)
+class Stand:
+    """Where a head is before a camera that takes pictures of side 1, of which only a crop is drawn."""
+
+    focal: float
+    away: np.ndarray  # [3] metres, world: where the head's anchor is
+    angles: tuple[float, float, float]  # radians: yaw to its left, pitch down, roll to its left shoulder
+
+    @property
+    def turn(self) -> np.ndarray:
+        """[3, 3] head frame to world."""
+        yaw, pitch, roll = self.angles
+        turn = rotation_matrix(np.array([0, 0, -roll])) @ rotation_matrix(np.array([0, yaw, 0]))
+        return turn @ rotation_matrix(np.array([pitch, 0, 0]))
+
+
+@dataclass(frozen=True)
 class Shot:
     """A picture of the crop that a reader asks for, before anything is read in it."""
 
     image: np.ndarray  # uint8 [S, S, 3] sRGB
     true: np.ndarray  # [468, 2] crop units
     roi: Square  # the crop in a picture of side 1
-    focal: float  # of that picture
-    turn: np.ndarray  # [3, 3] head frame to world
-    away: np.ndarray  # [3] metres, world: where the head's anchor is
-    yaw: float  # radians, the head's turn to its left
+    stand: Stand
+
+    @property
+    def yaw(self) -> float:
+        """Radians, the head's turn to its left."""
+        return self.stand.angles[0]
+
+
+def random_stand(rng: np.random.Generator) -> Stand:
+    """A pose, a lens and a place by chance."""
+    yaw = rng.normal(0, YAW_SD) if rng.uniform() < 0.75 else rng.uniform(-YAW_FAR, YAW_FAR)
+    yaw, pitch, roll = np.radians([np.clip(yaw, -YAW_FAR, YAW_FAR), rng.normal(0, PITCH_SD), rng.normal(0, ROLL_SD)])
+    focal = FOCAL_OVER_SIDE[0] * (FOCAL_OVER_SIDE[1] / FOCAL_OVER_SIDE[0]) ** rng.uniform()
+    distance = focal * FACE_HEIGHT_M / (0.75 * rng.uniform(*FILL))
+    away = np.append(rng.uniform(-0.25, 0.25, 2) * distance / focal, -distance)
+    return Stand(focal, away, (float(yaw), float(pitch), float(roll)))
 
 
 def shot_of(
@@ -140,29 +169,35 @@ def shot_of(
     size: int = READ,  # pixels a side
 ) -> Shot:
     """Somebody in a pose, a light, a place and a lens by chance."""
-    yaw = rng.normal(0, YAW_SD) if rng.uniform() < 0.75 else rng.uniform(-YAW_FAR, YAW_FAR)
-    yaw, pitch, roll = np.radians([np.clip(yaw, -YAW_FAR, YAW_FAR), rng.normal(0, PITCH_SD), rng.normal(0, ROLL_SD)])
-    turn = rotation_matrix(np.array([0, 0, -roll])) @ rotation_matrix(np.array([0, yaw, 0]))
-    turn = turn @ rotation_matrix(np.array([pitch, 0, 0]))
-    # a picture of side 1, of which only the crop is drawn
-    focal = FOCAL_OVER_SIDE[0] * (FOCAL_OVER_SIDE[1] / FOCAL_OVER_SIDE[0]) ** rng.uniform()
-    distance = focal * FACE_HEIGHT_M / (0.75 * rng.uniform(*FILL))
-    away = np.append(rng.uniform(-0.25, 0.25, 2) * distance / focal, -distance)
-    world = expressed @ turn.T + (away - turn @ marks.anchor)
-    flat = _pinhole(marks.of(world), focal)
+    stand = random_stand(rng)
+    shake = rng.normal(0, 0.015), rng.normal(0, 0.015), rng.normal(0, 0.03), rng.normal(0, 0.03)
+    return shot_at(stand, shake, look, complexion, marks, expressed, random_lights(rng), rng, size=size)
+
+
+def shot_at(
+    stand: Stand,
+    shake: tuple[float, float, float, float],  # of the crop: right and down in its sides, log of its size, radians
+    look: Look,
+    complexion: tuple[int, int, int],
+    marks: Marks,
+    expressed: np.ndarray,  # [V, 3] metres, head frame
+    lights: Lights,
+    rng: np.random.Generator,  # of backdrop, what covers the face, and the photo
+    *,
+    size: int = READ,
+) -> Shot:
+    """Somebody in a pose, a light, a place and a lens that are given."""
+    world = expressed @ stand.turn.T + (stand.away - stand.turn @ marks.anchor)
+    flat = _pinhole(marks.of(world), stand.focal)
     roi = roi_of_landmarks(flat)
-    roi = Square(
-        roi.x + rng.normal(0, 0.015) * roi.size,
-        roi.y + rng.normal(0, 0.015) * roi.size,
-        roi.size * np.exp(rng.normal(0, 0.03)),
-        roi.angle + rng.normal(0, 0.03),
-    )
+    right, down, larger, angle = shake
+    roi = Square(roi.x + right * roi.size, roi.y + down * roi.size, roi.size * np.exp(larger), roi.angle + angle)
     upright = rotation_matrix(np.array([0, 0, roi.angle]))
     middle = roi.from_image(np.full(2, 0.5)) * size
-    camera = Camera(np.full(2, focal / roi.size * size), middle, (size, size))
-    drawn = draw_rgba(look, world @ upright.T, camera, skin=complexion, lights=random_lights(rng), supersample=1)
+    camera = Camera(np.full(2, stand.focal / roi.size * size), middle, (size, size))
+    drawn = draw_rgba(look, world @ upright.T, camera, skin=complexion, lights=lights, supersample=1)
     true = roi.from_image(flat)
-    return Shot(_photographed(drawn, true * size, rng), true, roi, focal, turn, away, float(yaw))
+    return Shot(_photographed(drawn, true * size, rng), true, roi, stand)
 
 
 def _crop(look_, complexion, marks: Marks, neutral: np.ndarray, expressed: np.ndarray, rng: np.random.Generator):
@@ -171,7 +206,7 @@ def _crop(look_, complexion, marks: Marks, neutral: np.ndarray, expressed: np.nd
     seen = look(shot.image, Square(READ / 2, READ / 2, READ), VIEWS[1])
     if seen.score < 0.5:
         return None
-    rotation, place = CropCamera(shot.roi, shot.focal, np.full(2, 0.5)).to_crop(shot.turn, shot.away)
+    rotation, place = CropCamera(shot.roi, shot.stand.focal, np.full(2, 0.5)).to_crop(shot.stand.turn, shot.stand.away)
     picture = sample_square(shot.image, Square(READ / 2, READ / 2, READ * TIGHT), CUT)
     return {
         "picture": np.rint(picture * 255),
@@ -182,7 +217,7 @@ def _crop(look_, complexion, marks: Marks, neutral: np.ndarray, expressed: np.nd
         "expressed": marks.of(expressed),
         "rotation": rotation,
         "place": place,
-        "distance": np.log(-shot.away[2]),
+        "distance": np.log(-shot.stand.away[2]),
     }
 
 

@@ -31,6 +31,17 @@ def covered(image: np.ndarray, landmarks: np.ndarray, rng: np.random.Generator) 
     return np.asarray(picture)
 
 
+def passing(image: np.ndarray, landmarks: np.ndarray, shift: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """A picture with something like a hand before the face, `shift` [2] sizes of the face from where chance put it."""
+    from PIL import Image, ImageDraw, ImageFilter
+
+    picture, size = Image.fromarray(image), np.ptp(landmarks, axis=0).max()
+    mask = Image.new("L", picture.size)
+    ImageDraw.Draw(mask).polygon([tuple(p) for p in _blob(landmarks, rng) + shift * size], fill=255)
+    picture.paste(_colour(rng), mask=mask.filter(ImageFilter.GaussianBlur(rng.uniform(0.5, 3))))
+    return np.asarray(picture)
+
+
 def _colour(rng: np.random.Generator) -> tuple[int, int, int]:
     if rng.uniform() < 0.5:  # of skin
         return tuple(

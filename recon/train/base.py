@@ -133,9 +133,9 @@ def losses(found: Estimate, batch: Batch, told: Tensor, face: LandmarkFace, conf
     neutral = _centred(rest) - _centred(batch.neutral)
     moved = (posed - rest) - (batch.expressed - batch.neutral)
     parts = {
-        "face": config.face * _likelihood(face.scale(batch.face), found.face, found.face_logvar).mean(),
-        "pose": config.pose * _likelihood(_pose(found, batch), found.pose, found.pose_logvar).mean(),
-        "marks": config.marks * _likelihood(batch.true, found.marks, found.marks_logvar[..., None]).mean(),
+        "face": config.face * likelihood(face.scale(batch.face), found.face, found.face_logvar).mean(),
+        "pose": config.pose * likelihood(_pose(found, batch), found.pose, found.pose_logvar).mean(),
+        "marks": config.marks * likelihood(batch.true, found.marks, found.marks_logvar[..., None]).mean(),
         "neutral": config.neutral * 1000 * _lengths(neutral).mean(),
         "moved": config.moved * 1000 * _lengths(moved).mean(),
     }
@@ -148,7 +148,7 @@ def _pose(found: Estimate, batch: Batch) -> Tensor:
     return torch.cat([rest, batch.place], 1)
 
 
-def _likelihood(true: Tensor, mean: Tensor, logvar: Tensor) -> Tensor:
+def likelihood(true: Tensor, mean: Tensor, logvar: Tensor) -> Tensor:
     """Negative logarithm, up to a constant, of a normal distribution; what lies far outside counts linearly."""
     far = (true - mean).abs() * torch.exp(-0.5 * logvar)
     return torch.where(far < 3, 0.5 * far.square(), 3 * far - 4.5) + 0.5 * logvar

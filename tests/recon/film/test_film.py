@@ -1,5 +1,6 @@
 """Films to Tracks: made ones whose motion is known, and real clips where the machine has them."""
 
+import json
 import shutil
 from functools import partial
 
@@ -7,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+import emberface_cli
 from flame_tools.archive import read_npz
 from flame_tools.errors import FormatError, InputError
 from flame_tools.posing import posed_frames
@@ -15,12 +17,18 @@ from flame_tools.track_file import load_track, save_track
 from readers.film import read_film
 from readers.readings import Readings, part_files, read_parts
 from recon.film.fits import FORMAT, VERSION, fits_path, read_fits
+from recon.film.glance import Glances
 from recon.film.keyframes import choose_keyframes
 from recon.film.live import known_from
 from recon.film.motion import joined
 from recon.film.person import follow, meet
+from recon.film.rows import StoredParts, people_in
 from recon.film.track import track_film
+from recon.fitting.landmark_model import Layout
 from recon.fitting.observation import FitOptions
+from recon.learned.regressed import base_of
+from recon.learned.temporal import bundled_temporal
+from recon.pipeline import landmark_model
 from render.camera import at_frame, project
 from render.footage import open_footage
 from render.video import write_video
@@ -156,14 +164,60 @@ def test_landmarks_are_the_networks_unless_they_are_to_be_mediapipes(tracked, fi
     np.testing.assert_array_equal(own.iris, read.iris)
     apart = np.linalg.norm(own.landmarks - read.landmarks, axis=-1) / np.ptp(read.landmarks[..., 1], axis=1)[:, None]
     assert 0.003 < np.median(apart) < 0.05
-    with pytest.raises(InputError, match="'regress' is none for films and cameras; wanted auto or solve"):
-        track_film(film, head, method="regress")
+    with pytest.raises(InputError, match="method 'guess' is none of auto, solve, regress"):
+        track_film(film, head, method="guess")
 
 
 def test_a_film_without_a_face_says_so(head, tmp_path):
     write_video(tmp_path / "grey.mp4", [np.full((64, 64, 3), 90, np.uint8)] * 5, 25)
     with pytest.raises(InputError, match=r"no face could be followed in .*grey\.mp4"):
         track_film(tmp_path / "grey.mp4", head)
+
+
+def test_regressed_at_a_glance(tracked, film, head, tmp_path):
+    """Of what was read before: the same person and gap, faces as the networks tell them, whatever the parts."""
+    fitted, parts = tracked
+    shutil.copytree(parts, tmp_path / "parts")
+    (track,) = track_film(film, head, parts=tmp_path / "parts", method="regress")
+    check_track(track)
+    quality, lay = track.provenance["quality"], Layout.of(0, head.expression_size)
+    assert track.provenance["made_by"] == "recon-base, recon-temporal" and quality["nme_468"] < 0.04
+    assert (track.curves["tracking"].values[:, 1] > 0).tolist() == (fitted.curves["tracking"].values[:, 1] > 0).tolist()
+    turned = (track.params.global_rotation - fitted.params.global_rotation).norm(dim=-1)
+    assert turned.max() < 0.15 and torch.isfinite(track.std.expression).all()
+    glances = Glances(
+        *(rows_of(tmp_path / "parts"), open_footage(film).times_s, head.arrays, landmark_model(head.arrays).layout),
+        base_of("default"), bundled_temporal(),
+    )  # fmt: skip
+    whole = np.stack([face.mean for face in glances.at(slice(0, len(glances.rows)))])
+    apart = np.concatenate(
+        [[face.mean for face in glances.at(slice(a, min(a + 7, len(whole))))] for a in range(0, len(whole), 7)]
+    )
+    np.testing.assert_allclose(apart, whole, atol=1e-5)
+    fits = read_fits(fits_path(tmp_path / "parts", 0, 0), None, (10, lay.size))
+    np.testing.assert_allclose(fits.unknowns[:, : lay.rotation.start], whole[:10], atol=1e-5)
+    for other in ({"weak": True}, {"causal": True}):
+        with pytest.raises(InputError, match="regress sees in perspective and looks ahead"):
+            track_film(film, head, method="regress", **other)
+
+
+def rows_of(folder):
+    (rows,) = people_in(list(read_parts(folder)), StoredParts(folder))
+    return rows
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("name", ["female", "male", "asl_again"])
+def test_real_clips_are_regressed_whole(name, head, tmp_path, capsys):
+    """Through the command."""
+    kind = "asl_again.mkv" if name == "asl_again" else f"head-pose-face-detection-{name}.preview.gif"
+    path = tmp_path / "out.face.npz"
+    words = ["recon", shared(f"video/{kind}"), "-o", path, "--method", "regress", "--json"]
+    assert emberface_cli.run([str(word) for word in words]) == 0
+    quality = json.loads(capsys.readouterr().out)["quality"]
+    assert quality["nme_468"] < 0.04 and quality["coverage"] == 1
+    yaw = np.degrees(load_track(path).params.global_rotation[:, 1].numpy())
+    assert np.ptp(yaw) > 50 if name == "female" else np.ptp(yaw) < 40
 
 
 @pytest.mark.long

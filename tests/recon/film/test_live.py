@@ -117,7 +117,7 @@ def test_meeting_beside_holds_up_no_picture_and_leaves_no_trace(film, head):
 
 
 def test_a_method_for_photos_alone_is_refused(head):
-    with pytest.raises(InputError, match="'regress' is none for films and cameras; wanted auto or solve"):
+    with pytest.raises(InputError, match="'regress' is none of auto, solve; regress looks ahead"):
         LiveTracker(head, method="regress")
     assert LiveTracker(head, method="solve").correct is None is not LiveTracker(head).correct
 
