@@ -16,9 +16,9 @@ function figure(text, value, name = "") {
 function openFigures() {
   const who = moment.who, { quality, error } = who, frames = who.frames;
   const boxes = [
-    figure("error of landmarks the fit had not seen", percent(quality.nme_468), "ember"),
+    figure(`error of landmarks${who.fitted ? " the fit had not seen" : ""}`, percent(quality.nme_468), "ember"),
     figure("the same of the 68 of iBUG", percent(quality.nme_68)),
-    figure("error of landmarks it was fitted to", percent(error.mean)),
+    figure(`error of landmarks ${who.fitted ? "it was fitted to" : "in all frames"}`, percent(error.mean)),
     figure("height of the face", `${number(who.face_px.median, 0)} px`),
   ];
   if (facts.kind === "film") {

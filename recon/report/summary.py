@@ -31,6 +31,7 @@ def summary(
     return {
         "name": name,
         "made_by": _text(track, "made_by"),
+        "fitted": (_text(track, "made_by") or "").startswith("recon."),  # and not told by a network at a glance
         "frames": len(track),
         "first_frame": first_frame(track),
         "seconds": [_plain(track.time_s[0]), _plain(track.time_s[-1])],

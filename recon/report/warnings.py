@@ -58,9 +58,7 @@ def warnings_of(track: Track, found: Residuals, yaw: np.ndarray, yaw_sd: np.ndar
         said.append(Warned("cut off", f"The face reaches beyond the border in {share(cut)}."))
     error = quality.get("nme_468")
     if error is not None and error > HIGH_ERROR:
-        said.append(
-            Warned("error", f"Landmarks that the fit had not seen are {error:.1%} off; portraits give about 2 %.")
-        )
+        said.append(Warned("error", f"Landmarks are {error:.1%} off; fits to portraits give about 2 %."))
     if np.isfinite(yaw_sd).any() and np.nanmedian(yaw_sd) > UNSURE_POSE_DEG:
         said.append(Warned("pose", f"The head's yaw is known to ±{np.nanmedian(yaw_sd):.0f}° only."))
     if figures_in(track, "focal_px").get("known") == 0:
