@@ -54,7 +54,7 @@ def refine(
     photometric: PhotometricOptions = USUAL_PHOTOMETRIC,
     problems: Sequence[Problem] | None = None,  # T, other terms than the landmarks' at `fits`
 ) -> Refined:
-    """Fits of T pictures of one person, refined together: identity and pose, of several pictures the expressions too.
+    """Fits of T pictures of one person, refined together: identity, expressions and poses.
 
     Gaze and focal length stay; in weak perspective each picture's scale moves. It is for landmarks that err as readers
     do: a fit to true ones is not brought nearer.

@@ -20,7 +20,7 @@ from render.materials import srgb_to_linear
 
 FLOOR = 0.02  # added to linear light: the logarithm of black is noise
 DIMMEST = 0.1  # of the mean light: shades below are not believed
-FACING = (0.25, 0.55)  # cosines to the line of sight between which a sample begins to count
+FACING = (0.15, 0.45)  # cosines to the line of sight between which a sample begins to count
 HOLLOW = 0.5  # how far hollows are darker for the sky that they do not see
 _EYES_PX = 80  # between the eyes, to which large pictures are reduced
 _LINEAR = srgb_to_linear(np.arange(256) / 255).astype(np.float32)
