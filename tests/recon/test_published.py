@@ -287,7 +287,7 @@ def test_heads_that_are_not_of_the_network(smirk, flame_head, astronaut, head):
     ("options", "named"),
     [
         ({"method": "solve", "focal_px": 500.0}, "method, focal"),
-        ({"photometric": True, "one_moment": True}, "photometric, one-moment"),
+        ({"one_moment": True}, "one-moment"),
         ({"causal": True}, "causal"),
         ({"weak": True}, "camera"),
     ],
