@@ -3,6 +3,7 @@
 import base64
 import io
 import json
+import gc
 import os
 import time
 
@@ -296,6 +297,7 @@ def test_the_page_reaches_no_network_and_is_served_alike(tab, head):
 
 
 def test_the_driver_leaves_nothing_behind():
+    gc.collect()
     before = set(os.listdir("/proc/self/fd"))
     with browser() as tab:
         assert tab.run("1 + 1") == 2

@@ -46,7 +46,7 @@ def made_track(head, **more) -> Track:
 
 def row_of(number: int, who: int, marks: np.ndarray) -> dict:
     return {"landmarks": marks, "iris": np.zeros((10, 2)), "spread": np.zeros(468),
-            "noise": np.full(468, np.nan), "score": 1, "trust": 1,
+            "noise": np.full(468, np.nan), "told": np.zeros(0), "score": 1, "trust": 1,
             "together": 0, "id": who, "frame": number, "time_s": number / FPS}  # fmt: skip
 
 
