@@ -1,9 +1,9 @@
 """Chromium opens our page from disk: the face moves as ours does, sliders do what they say, sound is the clock."""
 
 import base64
+import gc
 import io
 import json
-import gc
 import os
 import time
 
