@@ -62,6 +62,7 @@ def error_mm(corpus, head, found):
         return tuple((face(m) - face(wanted)).square().sum(-1).mean().sqrt().item() for m in (found, still))
 
 
+@pytest.mark.long
 def test_a_flow_learns_by_heart(corpus, prior, head, tmp_path):
     config = FlowTraining(
         prior=prior, batch=2, seconds=2.0, left_out=0.0, from_reference=0, from_nobody=0, network=FLOW, run=RUN
@@ -78,6 +79,7 @@ def test_a_flow_learns_by_heart(corpus, prior, head, tmp_path):
         assert error_mm(corpus, head, takes[1])[0] < 0.35 * still
 
 
+@pytest.mark.long
 def test_keys_learn_by_heart(corpus, head, tmp_path):
     config = KeysTraining(batch=2, seconds=2.0, from_reference=0, from_nobody=0, network=KEYS, run=RUN)
     train_keys(config, corpus, head, tmp_path)
