@@ -12,6 +12,7 @@ object.
 from __future__ import annotations
 
 import argparse
+import functools
 import json
 import sys
 from pathlib import Path
@@ -56,9 +57,12 @@ class Line:
     def __init__(self, spoken):
         self.speech = prepare(spoken.samples, RATE)
         self.prosody = measure(self.speech)
-        self.hearing = hear(self.speech.analysis)
         self.said = Intervals(tuple(PHONES[i] for i in spoken.phones), spoken.start_s, spoken.end_s)
         self.times = np.arange(int(np.ceil(self.speech.duration_s * FPS))) / FPS
+
+    @functools.cached_property
+    def hearing(self):
+        return hear(self.speech.analysis)
 
     def track(self, head, params) -> Track:
         count = len(self.times)

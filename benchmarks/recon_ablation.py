@@ -1,14 +1,16 @@
 """What each loss of the learned reconstruction does: one small encoder, equal steps, on held-out made faces.
 
-    python benchmarks/recon_ablation.py CROPS -o OUT [--seeds 0 1 2] [--pretrain 1000] [--steps 100]
-        [--shards 8] [--judge-file ict_facekit.npz]
+    python benchmarks/recon_ablation.py CROPS SPOKEN -o OUT [--seeds 0 1 2] [--pretrain 2500] [--paint 800]
+        [--steps 300] [--judge-file ict_facekit.npz]
 
-Rows, each with all that the rows before it have: landmarks, photometric, neural render, cycle, lip reading. All rows of
-a seed share the steps of landmarks alone; then each goes its own way for as many steps, while the rate falls to
-nothing. Expressions and faces at rest are measured in mm at the 468 landmarks of crops that were held out, without
-their pose; lips on lines that are said, a picture a frame: the gap, and with --judge-file the share of frames whose
-viseme the lip judge names. Intervals are 95 % of Student's t over seeds. A run that is done is not run again. The last
-line is one JSON object: of each figure its mean, its change against landmarks alone, and that change's half interval.
+CROPS are of recon.synthetic.shards, SPOKEN of recon_spoken_crops. Rows, each with all that the rows before it have:
+landmarks, photometric, neural render, cycle, lip reading. All begin with one encoder, taught by landmarks alone, and
+one generator, which has learnt to paint its faces; then each row and seed goes its own way for as many steps, while the
+rate falls to nothing. Expressions and faces at rest are measured in mm at the 468 landmarks of crops that were held
+out, without their pose; lips on lines that are said, a picture a frame: the gap, and with --judge-file the share of
+frames whose viseme the lip judge names. Intervals are 95 % of Student's t over seeds, which draw batches and noise. A
+run that is done is not run again, and several of these may share the runs. The last line is one JSON object: of each
+figure its mean, its change against landmarks alone, and that change's half interval.
 """
 
 from __future__ import annotations
@@ -16,7 +18,6 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import json
-import shutil
 import sys
 from pathlib import Path
 
@@ -43,33 +44,63 @@ from recon.networks.synthesis import SynthesisNetwork, load_synthesis
 from recon.synthetic.crops import READ, Crops, Marks, shot_of
 from recon.synthetic.people import look_of_person, random_person
 from recon.synthetic.shards import read_shards
+from recon.train.base import Landmarks468
 from recon.train.paths import SynthesisTraining
 from recon.train.synthesis import SynthesisSource, train_synthesis
 
 ADDED = (
     ("landmarks", {}),
-    ("photometric", {"photometric": 10.0}),
-    ("neural", {"painted": 10.0}),
-    ("cycle", {"cycle": 1.0}),
-    ("lips", {"lips": 10.0}),
+    ("photometric", {"photometric": 20.0}),
+    ("neural", {"painted": 20.0}),
+    ("cycle", {"cycle": 2.0}),
+    ("lips", {"lips": 0.5}),
 )
 SIZE = 64
-SPOKEN = 3  # lines, each by somebody else
+SHARED = dict(
+    size=SIZE,
+    width=12,
+    residuals=1,
+    fold=2,
+    encoder="small",
+    form=2000.0,
+    prior=0.05,
+    shaken=0.06,
+    painted=0.0,
+    cycle=0.0,
+)
+SPOKEN = 8  # lines, each by somebody else
 SPOKEN_S = 3.0  # of each
 T95 = {2: 12.706, 3: 4.303, 4: 3.182, 5: 2.776}  # Student's t, two-sided, by the number of seeds
 
 
 def training(row: int, seed: int, options: argparse.Namespace) -> SynthesisTraining:
-    weights = {"painted": 0.0, "cycle": 0.0}
+    """Of a row, after what is shared."""
+    weights = dict(SHARED)
     for _, more in ADDED[: row + 1]:
         weights |= more
     run = RunConfig(
-        steps=options.pretrain + options.steps, rate=2e-3, warm=50, decay=options.steps, average=0.98, seed=seed,
-        sheet_every=0, save_every_s=30.0,
+        steps=options.steps, rate=5e-4, warm=30, decay=options.steps // 2, average=0.98, seed=seed, sheet_every=0,
+        save_every_s=30.0,
     )  # fmt: skip
-    return SynthesisTraining(
-        batch=8, size=SIZE, width=8, residuals=1, encoder="small", pretrain=options.pretrain, run=run, **weights
-    )
+    return SynthesisTraining(batch=8, pretrain=0, run=run, **weights)
+
+
+def begun(crops: Crops, head: Head, options: argparse.Namespace) -> SynthesisNetwork:
+    """What all rows begin with: an encoder taught by landmarks alone, then a generator that paints its faces."""
+    net, seed = None, 1000
+    for name, batch, steps, kind in (
+        ("begin-landmarks", 64, options.pretrain, {"pretrain": options.pretrain}),
+        ("begin-painting", 16, options.paint, {"pretrain": 0, "paint": options.paint, "painted": 10.0}),
+    ):
+        folder = options.out / name
+        run = RunConfig(
+            steps=steps, rate=3e-3, warm=100, decay=steps // 2, average=0.99, seed=seed, sheet_every=0,
+            save_every_s=60.0,
+        )  # fmt: skip
+        if not (folder / "synthesis.npz").exists():
+            train_synthesis(SynthesisTraining(batch=batch, run=run, **SHARED | kind), crops, head, folder, begin=net)
+        net = load_synthesis(folder / "synthesis.npz", head.arrays)
+    return net
 
 
 # --- what is measured -----------------------------------------------------------------------------------------------
@@ -85,10 +116,10 @@ def faces(net: SynthesisNetwork, pictures: torch.Tensor) -> FaceParams:
 def shape_errors(net: SynthesisNetwork, head: Head, crops: Crops, source: SynthesisSource) -> dict[str, float]:
     """mm, of the crops that were held out."""
     rows = np.arange(source.count, len(crops))
-    face = faces(net, source.rows(rows).picture)
+    face, marks = faces(net, source.rows(rows).picture), Landmarks468(head)
     with torch.no_grad():
         rest = FaceParams.neutral(head, len(rows)).replace(shape=face.shape)
-        still, moved = (head.landmarks(head.vertices(p), "468").double().numpy() for p in (rest, face))
+        still, moved = (marks(p).double().numpy() for p in (rest, face))
     neutral, expressed = crops.neutral[rows], crops.expressed[rows]
 
     def length(apart: np.ndarray) -> float:
@@ -185,39 +216,39 @@ def lip_figures(tracks: list[Track], lines_said: list[Spoken], head: Head, judge
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("crops", type=Path)
+    parser.add_argument("spoken", type=Path)
     parser.add_argument("-o", "--out", type=Path, required=True)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
-    parser.add_argument("--pretrain", type=int, default=1000)
-    parser.add_argument("--steps", type=int, default=100)
-    parser.add_argument("--shards", type=int, default=8)
+    parser.add_argument("--pretrain", type=int, default=2500)
+    parser.add_argument("--paint", type=int, default=800)
+    parser.add_argument("--steps", type=int, default=300)
     parser.add_argument("--judge-file", type=Path)
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
     torch.set_num_threads(1)
     head = load_head()
-    crops = read_shards(options.crops, count=options.shards)
+    crops = Crops.joined([read_shards(options.spoken), read_shards(options.crops)])  # the last ones are held out
     lines_said = spoken(head, options.out)
-    result: dict = {"crops": len(crops), "pretrain": options.pretrain, "steps": options.steps, "seeds": options.seeds}
-    result["truth"] = lip_figures([said.track for said in lines_said], lines_said, head, options.judge_file)
+
+    def figures_of(net: SynthesisNetwork) -> dict[str, float]:
+        tracks = [as_read(said, faces(net, said.pictures)) for said in lines_said]
+        found = shape_errors(net, head, crops, SynthesisSource(crops, 0, SIZE, head))
+        return found | lip_figures(tracks, lines_said, head, options.judge_file)
+
+    begin = begun(crops, head, options)
+    result: dict = {"crops": len(crops), **{key: getattr(options, key) for key in ("pretrain", "paint", "steps")}}
     rows: dict[str, list[dict]] = {name: [] for name, _ in ADDED}
     for seed in options.seeds:
-        first = options.out / f"{seed}-landmarks"
         for row, (name, _) in enumerate(ADDED):
             folder, config = options.out / f"{seed}-{name}", training(row, seed, options)
             if not (folder / "figures.json").exists():
-                folder.mkdir(exist_ok=True)
-                if row and not (folder / "state.pt").exists():  # the steps of landmarks alone are the same for all
-                    shutil.copy(first / "level.pt", folder / "state.pt")
-                train_synthesis(config, crops, head, folder)
-                net = load_synthesis(folder / "synthesis.npz", head.arrays)
-                source = SynthesisSource(crops, seed, SIZE, head)
-                tracks = [as_read(said, faces(net, said.pictures)) for said in lines_said]
-                figures = shape_errors(net, head, crops, source)
-                figures |= lip_figures(tracks, lines_said, head, options.judge_file)
-                (folder / "figures.json").write_text(json.dumps(figures) + "\n", encoding="utf-8")
+                net = train_synthesis(config, crops, head, folder, begin=begin)
+                (folder / "figures.json").write_text(json.dumps(figures_of(net)) + "\n", encoding="utf-8")
             figures = json.loads((folder / "figures.json").read_text(encoding="utf-8"))
             rows[name].append(figures)
             print(seed, name, {key: round(value, 4) for key, value in figures.items()}, flush=True)
+    result["truth"] = lip_figures([said.track for said in lines_said], lines_said, head, options.judge_file)
+    result["begin"] = figures_of(begin)
     result |= {name: summary(found, rows["landmarks"]) for name, found in rows.items()}
     print(json.dumps(result))
     return 0

@@ -82,7 +82,7 @@ class Run:
         self.model, self.config = model.to(config.device), config
         self.optimiser = torch.optim.AdamW(
             [value for value in model.parameters() if value.requires_grad],
-            config.rate, betas=(0.9, 0.98), weight_decay=config.weight_decay,
+            config.rate, betas=(0.9, 0.98), weight_decay=config.weight_decay, fused=True,
         )  # fmt: skip
         self.average = {name: value.detach().clone() for name, value in model.state_dict().items()}
         self.step = 0
@@ -114,11 +114,11 @@ class Run:
         self.optimiser.step()
         self.step += 1
         keep = min(self.config.average, self.step / (self.step + 10))  # an average of few steps is young
-        for name, value in self.model.state_dict().items():
-            if value.is_floating_point():
-                self.average[name].lerp_(value, 1 - keep)
-            else:
-                self.average[name].copy_(value)
+        now = self.model.state_dict()
+        moving = [name for name, value in now.items() if value.is_floating_point()]
+        torch._foreach_lerp_([self.average[name] for name in moving], [now[name] for name in moving], 1 - keep)
+        for name in now.keys() - set(moving):
+            self.average[name].copy_(now[name])
 
     def save(self, path: Path) -> None:
         state = {

@@ -77,8 +77,11 @@ class Stage:
         marks = arrays.landmarks["68"]
         self._marks = torch.as_tensor(np.ascontiguousarray(arrays.faces[marks.faces])).long()
         self._weights = torch.as_tensor(np.asarray(marks.barycentrics))
-        self._full = head
-        kept = seen_faces(head, lambda vertices: self._clip(vertices, self._framed(self._landmarks(vertices[:1]))))
+        corners, places = torch.unique(self._marks, return_inverse=True)
+        self._at_marks, self._places = head.only(corners), places  # of the landmarks' corners among its vertices
+        kept = seen_faces(
+            head, lambda vertices: self._clip(vertices, self._framed(self._landmarks(vertices[:1], self._marks)))
+        )
         corners = arrays.faces[kept]
         used = np.unique(np.concatenate([corners.ravel(), arrays.inner_lip_pairs.ravel()]))
         self.index = torch.as_tensor(used).long()  # [n] on the head
@@ -94,8 +97,8 @@ class Stage:
     def framing(self, shape: Tensor) -> Framing:
         """Of people [..., S] at rest. Constant: no gradient flows into it."""
         with torch.no_grad():
-            rest = FaceParams.neutral(self._full).replace(shape=shape)
-            return self._framed(self._landmarks(self._full.vertices(rest)))
+            rest = FaceParams.neutral(self._at_marks).replace(shape=shape)
+            return self._framed(self._landmarks(self._at_marks.vertices(rest), self._places))
 
     def __call__(
         self,
@@ -123,8 +126,8 @@ class Stage:
 
     # --- camera -----------------------------------------------------------------------------------------------------
 
-    def _landmarks(self, vertices: Tensor) -> Tensor:  # [..., V, 3] of the whole head -> [..., 68, 3]
-        corners = vertices[..., self._marks, :]
+    def _landmarks(self, vertices: Tensor, places: Tensor) -> Tensor:  # [..., V, 3] -> [..., 68, 3]
+        corners = vertices[..., places, :]
         return (corners * self._weights.to(corners)[..., None]).sum(-2)
 
     def _framed(self, marks: Tensor) -> Framing:

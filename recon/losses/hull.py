@@ -18,8 +18,12 @@ def hull_mask(
     masks = np.zeros((len(landmarks), size, size), np.float32)
     for mask, points in zip(masks, landmarks.detach().double().cpu().numpy(), strict=True):
         try:
-            x, y, offset = ConvexHull(points).equations.T  # outward normals
+            x, y, offset = ConvexHull(points).equations.T[..., None]  # [E, 1] outward normals
         except QhullError:
             continue
-        mask[:] = (x * centres[:, None] + (y * centres[:, None] + offset)[:, None] <= 1e-9).all(-1)
+        most = 1e-9 - offset - y * centres  # [E, size] of x times the middle of a pixel in each row
+        right, left, level = x[:, 0] > 0, x[:, 0] < 0, x[:, 0] == 0
+        first, last = (most[left] / x[left]).max(0), (most[right] / x[right]).min(0)
+        last[(most[level] < 0).any(0)] = -np.inf
+        mask[:] = (first[:, None] <= centres) & (centres <= last[:, None])
     return torch.from_numpy(masks)[:, None].to(landmarks.device)

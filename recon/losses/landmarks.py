@@ -36,6 +36,26 @@ def landmark_loss(
     return weighted_mean(each, weights)
 
 
+def form_loss(
+    found: Tensor,  # [..., L, 2] crop units
+    wanted: Tensor,  # [..., L, 2]
+    weights: Tensor,  # broadcasts to [..., L]
+) -> Tensor:
+    """Mean squared difference of a coordinate where the best affine map lays `found` over `wanted`.
+
+    Place, size and most of a turn drop out, whose errors drown those of the face while a network knows neither. The map
+    is held still: where it is best a small change of it changes nothing.
+    """
+    if found.shape != wanted.shape or found.shape[-1] != 2:
+        raise ShapeError(f"landmarks are {list(found.shape)} and {list(wanted.shape)}; wanted [..., L, 2] twice")
+    full = torch.cat([found, torch.ones_like(found[..., :1])], -1)
+    with torch.no_grad():
+        heavy = (full * weights[..., None]).mT
+        least = 1e-6 * torch.eye(3).to(full)  # landmarks on one line have many maps
+        affine = torch.linalg.solve(heavy @ full + least, heavy @ wanted)
+    return weighted_mean((full @ affine - wanted).square().mean(-1), weights)
+
+
 def weights_68(*, mouth: bool = True) -> Tensor:
     """[68] DECA's weights: jaw 2, nose 1.5, its tip and wings 3, lips 1.5, their corners 3, the rest 1.
 

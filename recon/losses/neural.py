@@ -13,7 +13,7 @@ from torch import Tensor
 
 from flame_tools.errors import ShapeError
 from flame_tools.types import HeadArrays
-from recon.losses.drawn import Drawing
+from recon.losses.drawn import Drawing, Drawn
 from recon.losses.hull import hull_mask
 from recon.networks.masking import DROP, SHARE, Points, masked, moved_pixels, region_weights, sample_points
 from render.lighting import grey_face
@@ -35,7 +35,10 @@ class GreyFace:
         projected: Tensor,  # [B, V, 3] as `recon.networks.codes.projected` gives
     ) -> tuple[Tensor, Tensor]:  # [B, 3, H, W] in [0, 1], and the silhouette [B, 1, H, W]
         """Differentiable in both."""
-        drawn = self.drawing(vertices, projected)
+        return self.of(self.drawing(vertices, projected))
+
+    def of(self, drawn: Drawn) -> tuple[Tensor, Tensor]:
+        """The same of what `drawing` gave."""
         grey = drawn.finished(grey_face(drawn.normals)).clamp(0, 1)
         return grey.expand(-1, 3, -1, -1), drawn.silhouette
 

@@ -45,20 +45,20 @@ class ShadedFace:
         light: Tensor,  # [B, 9, 3] as render.lighting.sh_light
     ) -> Shaded:
         """Differentiable in all of them."""
-        drawn, colour = self.surface(vertices, projected, albedo)
+        drawn = self.drawing(vertices, projected)
+        colour = self.coloured(drawn, albedo)
         return Shaded(drawn.finished(colour * sh_light(drawn.normals, light)), drawn.silhouette)
 
-    def surface(self, vertices: Tensor, projected: Tensor, albedo: Tensor) -> tuple[Drawn, Tensor]:
-        """The same without light: what is drawn, and the albedo at its pixels [B, H, W, 3], 0 where no face is."""
-        drawn = self.drawing(vertices, projected)
+    def coloured(self, drawn: Drawn, albedo: Tensor) -> Tensor:
+        """The albedo at the pixels of what `drawing` gave [B, H, W, 3], 0 where no face is."""
         if albedo.ndim == 3:
             colour = drawn.attribute(albedo)
         elif albedo.ndim == 4 and len(self.uv):
-            places = interpolate(self.uv.to(vertices), self.uv_faces, drawn.raster)
+            places = interpolate(self.uv.to(albedo), self.uv_faces, drawn.raster)
             colour = texture(albedo.permute(0, 2, 3, 1), places)
         else:
             raise ShapeError(f"albedo is {list(albedo.shape)}, wanted [B, V, 3], or [B, 3, h, w] on a head with UV")
-        return drawn, colour * (drawn.raster.face_id >= 0)[..., None]
+        return colour * (drawn.raster.face_id >= 0)[..., None]
 
 
 def photometric_loss(

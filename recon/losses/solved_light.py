@@ -13,6 +13,7 @@ from torch import Tensor
 
 from flame_tools.errors import InputError
 from flame_tools.types import HeadArrays
+from recon.losses.drawn import Drawn
 from recon.losses.hull import hull_mask
 from recon.losses.photometric import ShadedFace, photometric_loss
 from render.lighting import sh_basis, sh_light
@@ -57,8 +58,12 @@ class SolvedLight:
         photo: Tensor,  # [B, 3, size, size] sRGB in [0, 1]
         landmarks: Tensor,  # [B, L, 2] crop units: their hull is the face in the photo
     ) -> Tensor:
+        return self.of(self.face.drawing(vertices, projected), photo, landmarks)
+
+    def of(self, drawn: Drawn, photo: Tensor, landmarks: Tensor) -> Tensor:
+        """The same of what `face.drawing` gave."""
         linear = torch.where(photo <= 0.04045, photo / 12.92, ((photo + 0.055) / 1.055) ** 2.4)  # IEC 61966-2-1
-        drawn, colour = self.face.surface(vertices, projected, self.albedo.to(photo))
+        colour = self.face.coloured(drawn, self.albedo.to(photo))
         mask = drawn.silhouette * hull_mask(landmarks, photo.shape[-1]).to(photo)
         with torch.no_grad():
             light = solved_light(drawn.normals, colour, linear.movedim(1, -1), mask[:, 0])

@@ -30,6 +30,7 @@ REGION_WEIGHTS = {  # FLAME's regions; what is in several takes the last
     "right_eyeball": 0.0,
 }
 MAX_NORMAL_Z = 0.05  # of triangles that are seen; z is away from the eye
+PUBLISHED = 224  # pixels a side of the pictures whose pixels are meant below; others are measured in proportion
 DILATION = 10  # pixels
 NOISE = 0.05  # standard deviation of the factor on kept pixels
 DROP = 0.01  # share of pixels that are middles of dropped squares
@@ -45,9 +46,9 @@ class Points:
 
     def pixels(self, vertices: Tensor, triangles: Tensor, size: int) -> Tensor:
         """Where they are: vertices [B, V, 3] as `codes.projected` gives -> whole x, y [B, N, 2] in the picture."""
-        corners = _corners(vertices, triangles)
-        chosen = corners.gather(1, self.faces[..., None, None].expand(-1, -1, 3, 3))
-        place = (chosen[..., :2] * self.barycentrics[..., None]).sum(-2)
+        corners = triangles.long()[self.faces].flatten(1)  # [B, 3 N]
+        places = vertices[..., :2].gather(1, corners[..., None].expand(-1, -1, 2)).unflatten(1, (-1, 3))
+        place = (places * self.barycentrics[..., None]).sum(-2)
         return ((place + 1) * (size / 2)).long().clamp(0, size - 1)
 
 
@@ -68,18 +69,20 @@ def sample_points(
     generator: torch.Generator,
 ) -> Points:
     """Points on what is seen of each mesh, drawn with replacement by weight x area in the picture."""
-    normals = functional.normalize(vertex_normals(vertices, triangles.long()), dim=-1)
-    facing = _corners(normals, triangles)[..., 2].mean(-1) < MAX_NORMAL_Z  # [B, F]
-    a, b, c = _corners(vertices, triangles)[..., :2].unbind(-2)
-    area = ((b - a)[..., 0] * (c - a)[..., 1] - (b - a)[..., 1] * (c - a)[..., 0]).abs() / 2
-    odds = weights.to(area) * area * facing
+    some = weights.nonzero()[:, 0].to(triangles.device)  # [n] of the triangles
+    away = vertex_normals(vertices, triangles.long())[..., 2]  # [B, V]
+    (xa, xb, xc), (ya, yb, yc), turned = (
+        value[:, triangles[some].long()].unbind(-1) for value in (vertices[..., 0], vertices[..., 1], away)
+    )
+    area = ((xb - xa) * (yc - ya) - (yb - ya) * (xc - xa)).abs() / 2
+    odds = weights.to(area)[some] * area * (sum(turned) < 3 * MAX_NORMAL_Z)
     if not (odds.sum(-1) > 0).all():
         raise ShapeError("a mesh shows none of the triangles that points may lie on; leave that image out")
     drawn = torch.multinomial(odds, count, replacement=True, generator=generator)
     u, v = torch.rand(2, *drawn.shape, generator=generator, device=generator.device).to(area)
     over = u + v > 1  # the other half of a square, turned over
     u, v = torch.where(over, 1 - u, u), torch.where(over, 1 - v, v)
-    return Points(drawn, torch.stack([1 - u - v, u, v], -1))
+    return Points(some[drawn], torch.stack([1 - u - v, u, v], -1))
 
 
 def moved_pixels(images: Tensor, before: Tensor, after: Tensor) -> Tensor:
@@ -101,15 +104,19 @@ def masked(
     drop: float = DROP,
 ) -> Tensor:  # [B, 3, H, W], without gradients
     """The photo without the face, and the kept pixels, a little brighter or darker, in it."""
-    face = functional.max_pool2d(hull, 2 * DILATION + 1, 1, DILATION)
+    scale = images.shape[-1] / PUBLISHED
+    face = _grown(hull, 2 * round(scale * DILATION) + 1)
     out = images * (1 - face) * (1 - silhouette)
     normal = torch.randn(kept.shape, generator=generator, device=generator.device).to(kept)
     kept = kept * (1 + noise * normal)
-    middles = torch.rand(hull.shape, generator=generator, device=generator.device).to(kept) < drop
-    kept = kept * (1 - functional.max_pool2d(middles.to(kept), DROP_SIZE, 1, DROP_SIZE // 2))
+    square = 2 * round(scale * (DROP_SIZE // 2)) + 1
+    middles = torch.rand(hull.shape, generator=generator, device=generator.device).to(kept)
+    middles = middles < drop * (DROP_SIZE / square) ** 2  # as much of the picture, whatever its size
+    kept = kept * (1 - _grown(middles.to(kept), square))
     return torch.where(kept > 0, kept, out).detach()
 
 
-def _corners(values: Tensor, triangles: Tensor) -> Tensor:
-    """[B, V, C] -> [B, F, 3, C]."""
-    return values[:, triangles.long()]
+def _grown(mask: Tensor, size: int) -> Tensor:
+    """Each pixel of [B, 1, H, W] as a square of `size` pixels, an odd number: the most over rows, then over columns."""
+    rows = functional.max_pool2d(mask, (1, size), 1, (0, size // 2))
+    return functional.max_pool2d(rows, (size, 1), 1, (size // 2, 0))

@@ -34,21 +34,22 @@ class SynthesisConfig:
     expression: int
     """Expression components."""
     size: int = CUT
-    """Pixels a side of its pictures, a multiple of 16."""
+    """Pixels a side of its pictures, a multiple of 16 times `fold`."""
     width: int = 32
     """Channels of the generator at full size."""
     residuals: int = 5
     """Blocks at the generator's bottom."""
+    fold: int = 1
+    """Pixels a side of the blocks that it paints as one: 2 halves its time."""
     encoder: str = "smirk"
     """smirk: SMIRK's three MobileNetV3; small: one network of few layers (`recon.networks.small`)."""
 
     def __post_init__(self):
         if self.encoder not in ("smirk", "small"):
             raise InputError(f"there is no encoder {self.encoder!r}; choose smirk or small")
-        if self.size % 2**LEVELS or self.size < 2 ** (LEVELS + 1):
-            raise InputError(
-                f"pictures of {self.size} pixels; wanted a multiple of {2**LEVELS}, at least {2 << LEVELS}"
-            )
+        least = self.fold * 2**LEVELS
+        if self.size % least or self.size < 2 * least:
+            raise InputError(f"pictures of {self.size} pixels; wanted a multiple of {least}, at least {2 * least}")
 
 
 @dataclass(frozen=True)
@@ -71,7 +72,7 @@ class SynthesisNetwork(nn.Module):
         self.config = config
         kind = SmirkEncoder if config.encoder == "smirk" else partial(SmallEncoder, size=config.size)
         self.encoder = kind(shapes=config.shape, expressions=config.expression)
-        self.generator = SmirkGenerator(width=config.width, residuals=config.residuals)
+        self.generator = SmirkGenerator(width=config.width, residuals=config.residuals, fold=config.fold)
         self.register_buffer("sd", torch.as_tensor(head.expression_sd).float(), persistent=False)  # [E]
 
     def read(self, pictures: Tensor) -> Read:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Callable
 from dataclasses import dataclass, fields
 
 import numpy as np
@@ -61,15 +62,19 @@ class Crops:
         return Crops(*(np.concatenate([getattr(part, f.name) for part in parts]) for f in fields(Crops)))
 
 
-def made_crops(head: Head, count: int, seed: int) -> Crops:
-    """`count` crops. The same seed gives the same bytes."""
+Faces = Callable[[Head, np.random.Generator], tuple[FaceParams, FaceParams]]
+"""Draws people at rest, and the same people with expressions: PICTURES rows each."""
+
+
+def made_crops(head: Head, count: int, seed: int, *, faces: Faces | None = None) -> Crops:
+    """`count` crops of `faces`, or of ARKit's motions drawn at random. The same seed gives the same bytes."""
     rng = np.random.default_rng(seed)
     people = [random_person(head.arrays, rng) for _ in range(SKINS)]
     looks = [look_of_person(head.arrays, person) for person in people]
     marks = Marks(head.arrays)
     rows: list[dict[str, np.ndarray]] = []
     while len(rows) < count:
-        rest, params = _faces(head, rng)
+        rest, params = (faces or random_faces)(head, rng)
         with torch.no_grad():
             neutral, expressed = (head.vertices(p).numpy().astype(np.float64) for p in (rest, params))
         vectors = face_vector(params)
@@ -87,13 +92,17 @@ def made_crops(head: Head, count: int, seed: int) -> Crops:
     )
 
 
-def _faces(head: Head, rng: np.random.Generator) -> tuple[FaceParams, FaceParams]:
-    """People at rest, and with expressions: PICTURES rows each."""
+def random_people(head: Head, rng: np.random.Generator) -> FaceParams:
+    """PEOPLE at rest, PICTURES rows."""
     shapes = [random_person(head.arrays, rng).shape * rng.uniform(*WIDER) for _ in range(PEOPLE)]
     shape = torch.as_tensor(np.repeat(shapes, PICTURES // PEOPLE, axis=0)).to(head.v_template)
+    return FaceParams.neutral(head, PICTURES).replace(shape=shape)
+
+
+def random_faces(head: Head, rng: np.random.Generator) -> tuple[FaceParams, FaceParams]:
+    rest = random_people(head, rng)
     weights = torch.as_tensor(np.stack([random_weights(rng) for _ in range(PICTURES)])).to(head.v_template)
-    rest = FaceParams.neutral(head, PICTURES).replace(shape=shape)
-    return rest, to_params(weights, head).replace(shape=shape)
+    return rest, to_params(weights, head).replace(shape=rest.shape)
 
 
 def random_bumps(head: HeadArrays, rng: np.random.Generator) -> np.ndarray:

@@ -72,10 +72,14 @@ class Source:
         self.count = len(crops) - min(HELD_OUT, len(crops) // 8)
 
     def batch(self, size: int, step: int, part: slice = slice(None)) -> Batch:
+        return self.rows(self.order(size, step)[part])
+
+    def order(self, size: int, step: int) -> np.ndarray:
+        """Rows of the crops in a step's batch."""
         size = min(size, self.count)
         rounds, within = divmod(step, self.count // size)
         order = np.random.default_rng((self.seed, rounds)).permutation(self.count)
-        return self.rows(order[within * size : (within + 1) * size][part])
+        return order[within * size : (within + 1) * size]
 
     def held_out(self) -> Batch:
         return self.rows(np.arange(self.count, len(self.crops)))
@@ -94,26 +98,36 @@ class Source:
         )
 
 
+class Landmarks468(torch.nn.Module):
+    """A head that knows its 468 landmarks alone: the same numbers at a share of the cost."""
+
+    def __init__(self, head: Head):
+        super().__init__()
+        marks = head.arrays.landmarks["468"]
+        corners = head.arrays.faces[marks.faces]
+        used, index = np.unique(corners, return_inverse=True)
+        self.head = head.only(torch.as_tensor(used).long())
+        self.register_buffer("corners", torch.as_tensor(index.reshape(corners.shape)).long())
+        self.register_buffer("weights", torch.as_tensor(np.asarray(marks.barycentrics)).float())
+
+    def forward(self, params: FaceParams) -> Tensor:
+        """[N, 468, 3] metres."""
+        return (self.head.vertices(params)[:, self.corners] * self.weights[..., None]).sum(-2)
+
+
 class LandmarkFace(torch.nn.Module):
     """Faces at the 468 landmarks, from parameters in the order of a Layout."""
 
     def __init__(self, head: Head, scale: Scale):
         super().__init__()
-        marks = head.arrays.landmarks["468"]
-        corners = head.arrays.faces[marks.faces]
-        used, index = np.unique(corners, return_inverse=True)
-        self.head, self.scale = head.only(torch.as_tensor(used).long()), scale
-        self.register_buffer("corners", torch.as_tensor(index.reshape(corners.shape)).long())
-        self.register_buffer("weights", torch.as_tensor(np.asarray(marks.barycentrics)).float())
+        self.marks, self.scale = Landmarks468(head), scale
 
     def forward(self, scaled: Tensor) -> tuple[Tensor, Tensor]:
         """Scaled parameters [N, F] -> at rest and with the expression [N, 468, 3], metres."""
-        params = face_of_vector(self.scale.inverse(scaled), self.head)
-        rest = FaceParams.neutral(self.head, len(scaled)).replace(shape=params.shape)
-        return self._places(self.head.vertices(rest)), self._places(self.head.vertices(params))
-
-    def _places(self, vertices: Tensor) -> Tensor:
-        return (vertices[:, self.corners] * self.weights[..., None]).sum(-2)
+        head = self.marks.head
+        params = face_of_vector(self.scale.inverse(scaled), head)
+        rest = FaceParams.neutral(head, len(scaled)).replace(shape=params.shape)
+        return self.marks(rest), self.marks(params)
 
 
 def shaken(told: Tensor, config: BaseTraining, generator: torch.Generator) -> Tensor:

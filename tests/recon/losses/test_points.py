@@ -22,7 +22,7 @@ from recon.losses.distances import (
     distance_loss,
     distances,
 )
-from recon.losses.landmarks import PoseWeights, landmark_loss, of_mediapipe, weights_68, weights_468
+from recon.losses.landmarks import PoseWeights, form_loss, landmark_loss, of_mediapipe, weights_68, weights_468
 from recon.losses.weighted import lengths, weighted_mean
 from tests.recon.losses.made import rows
 
@@ -39,6 +39,16 @@ def test_landmarks_have_the_gradient_of_their_formula(measure):
     apart = (found - wanted).abs() if measure == "absolute" else (found - wanted) ** 2
     by_hand = (apart.mean(-1) * weights).sum() / (2 * 6.5)
     torch.testing.assert_close(loss, by_hand)
+
+
+def test_the_form_is_what_an_affine_map_leaves():
+    wanted, weights = rows(2, 9, 2), torch.rand(9, generator=torch.Generator().manual_seed(3)).double()
+    turned = wanted @ torch.tensor([[0.3, -1.2], [0.9, 0.4]]).double() + 5
+    assert form_loss(turned, wanted, weights) < 1e-9 < landmark_loss(turned, wanted, weights, measure="square")
+    found = rows(2, 9, 2, seed=1).requires_grad_()
+    assert torch.autograd.gradcheck(lambda a: form_loss(a, wanted, weights), found, atol=1e-4)  # the map moves, too
+    with pytest.raises(ShapeError, match="twice"):
+        form_loss(found[:, 1:], wanted, weights)
 
 
 def test_what_has_no_weight_is_not_looked_at():

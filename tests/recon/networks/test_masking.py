@@ -85,15 +85,17 @@ def test_the_face_is_gone_but_for_the_kept_pixels():
     images.requires_grad_()
     found = masked(images, kept, hull, silhouette, generator=seeded(), noise=0, drop=0)
     assert not found.requires_grad
-    around = slice(30 - DILATION, 30 + DILATION + 1)
+    far = round(DILATION * SIZE / 224)
+    around = slice(30 - far, 30 + far + 1)
     assert (found[0, :, around, around] != 0).sum() == 3 and torch.equal(found[..., 31, 31], images[..., 31, 31])
     assert not found[..., 50:, :].any()
-    assert torch.equal(found[..., : 30 - DILATION, :], images[..., : 30 - DILATION, :])
+    assert torch.equal(found[..., : 30 - far, :], images[..., : 30 - far, :])
 
 
-def test_kept_pixels_waver_and_drop_in_squares():
-    whole = torch.ones(1, 3, 224, 224)
-    none = torch.zeros(1, 1, 224, 224)
+@pytest.mark.parametrize("size", [64, 224])
+def test_kept_pixels_waver_and_drop_in_squares(size):
+    whole = torch.ones(4, 3, size, size)
+    none = torch.zeros(4, 1, size, size)
     black = torch.zeros_like(whole)
     wavering = masked(black, whole, none, none, generator=seeded(), drop=0)
     assert wavering.mean() == pytest.approx(1, abs=0.01) and wavering.std() == pytest.approx(0.05, abs=0.005)

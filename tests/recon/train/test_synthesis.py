@@ -9,8 +9,8 @@ import torch
 from flame_tools.errors import FormatError, InputError
 from learning.run import RunConfig
 from recon.networks.synthesis import load_synthesis
-from recon.train.paths import Paths, SynthesisTraining
-from recon.train.synthesis import SynthesisSource, measured, started, train_synthesis
+from recon.train.paths import Paths, SynthesisBatch, SynthesisTraining
+from recon.train.synthesis import SynthesisSource, measured, shaken, started, train_synthesis
 
 RUN = RunConfig(steps=44, warm=5, decay=10, rate=3e-3, average=0.5, weight_decay=0.0, save_every_s=1e9, sheet_every=0)
 SMALL = SynthesisTraining(batch=8, size=64, width=8, residuals=1, encoder="small", pretrain=42, run=RUN)
@@ -46,7 +46,8 @@ def test_the_second_path_teaches_one_network_at_a_time(crops, head):
     for teach, part in parts.items():
         (frozen,) = (network for name, network in parts.items() if name != teach)
         net.zero_grad(set_to_none=True)
-        paths.second(net, read, batch, torch.Generator().manual_seed(0), teach=teach).backward()
+        shown = paths.shown(read.face, read.camera)
+        paths.second(net, read, shown, batch, torch.Generator().manual_seed(0), teach=teach).backward()
         assert all(value.grad is None for value in frozen.parameters())
         taught = [value.grad for value in part.parameters() if value.grad is not None]  # pose is not compared
         assert sum(float(gradient.abs().sum()) for gradient in taught) > 0
@@ -78,6 +79,29 @@ def test_it_goes_on_where_it_stopped(crops, head, tmp_path):
     parts = train_synthesis(short, crops, head, tmp_path / "parts")
     for name, value in whole.state_dict().items():
         assert torch.equal(value, parts.state_dict()[name]), name
+
+
+def test_the_generator_learns_alone_first(crops, head, tmp_path):
+    """Two steps in which the encoder learns nothing, from a network that is given."""
+    run = dataclasses.replace(RUN, steps=2, decay=1, average=0.0)
+    config = dataclasses.replace(SMALL, batch=2, pretrain=0, paint=2, fold=2, run=run)
+    source = SynthesisSource(crops, 0, SMALL.size, head)
+    begin = started(dataclasses.replace(config, run=dataclasses.replace(run, seed=5)), head, source)
+    net = train_synthesis(config, crops, head, tmp_path, begin=begin)
+    moved = {name for name, value in net.named_parameters() if not torch.equal(value, begin.get_parameter(name))}
+    assert moved == {name for name, _ in net.named_parameters() if name.startswith("generator.")}
+
+
+def test_landmarks_stay_on_crops_that_are_shaken():
+    """A bright spot at a landmark is at the landmark afterwards."""
+    spot = torch.zeros(16, 3, 64, 64)
+    spot[:, :, 18:23, 38:43] = 1
+    marks = (torch.tensor([40.5, 20.5]) / 32 - 1).expand(16, 468, 2)
+    moved = shaken(SynthesisBatch(spot, marks, None), 0.1, torch.Generator().manual_seed(0))
+    row, column = torch.meshgrid(*2 * [(torch.arange(64) + 0.5) / 32 - 1], indexing="ij")
+    light = moved.picture.mean(1)
+    middle = torch.stack([(light * axis).sum((1, 2)) / light.sum((1, 2)) for axis in (column, row)], -1)
+    assert (middle - moved.marks[:, 0]).abs().max() < 0.02 < (moved.marks - marks).abs().mean()  # half a pixel
 
 
 def test_smirks_own_encoder_takes_a_step(crops, head):
