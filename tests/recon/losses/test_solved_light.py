@@ -32,7 +32,8 @@ def test_a_face_in_its_place_looks_like_itself(head):
     jaw[:, 0] = 0.2
     opened = FaceParams.neutral(head, 2).replace(jaw=jaw)
     there, aside = (posed(head, opened, camera) for camera in ((9.0, 0.0, 0.03), (9.0, 0.012, 0.03)))
-    drawn, colour = loss.face.surface(there.vertices, there.projected, loss.albedo)
+    drawn = loss.face.drawing(there.vertices, there.projected)
+    colour = loss.face.coloured(drawn, loss.albedo)
     light = torch.zeros(2, 9, 3)
     light[:, 0], light[:, 1], light[:, 3] = torch.tensor([2.0, 1.5, 1.2]), -0.4, 0.3
     linear = drawn.finished(colour * sh_light(drawn.normals, light)).clamp(0, 1)
