@@ -25,8 +25,8 @@ _SHADE = (
 
 
 @njit(nogil=True, fastmath=True, error_model="numpy")
-def sample(texture, u, v, decode):
-    """Bilinear linear-light colour of an sRGB texture [h, w, 3] at (u, v), row 0 at v = 1; borders are held."""
+def texels_at(texture, u, v):
+    """Rows i, ii and columns j, jj of the four texels about (u, v); the shares of (i, j), (i, jj), (ii, j), (ii, jj)."""
     f4 = np.float32
     one = f4(1.0)
     rows, columns = texture.shape[0], texture.shape[1]
@@ -42,6 +42,13 @@ def sample(texture, u, v, decode):
     b = fx * (one - fy)
     c = (one - fx) * fy
     d = fx * fy
+    return i, ii, j, jj, a, b, c, d
+
+
+@njit(nogil=True, fastmath=True, error_model="numpy")
+def sample(texture, u, v, decode):
+    """Bilinear linear-light colour of an sRGB texture [h, w, 3] at (u, v), row 0 at v = 1; borders are held."""
+    i, ii, j, jj, a, b, c, d = texels_at(texture, u, v)
     return (
         a * decode[texture[i, j, 0]] + b * decode[texture[i, jj, 0]]
         + c * decode[texture[ii, j, 0]] + d * decode[texture[ii, jj, 0]],
@@ -55,21 +62,7 @@ def sample(texture, u, v, decode):
 @njit(nogil=True, fastmath=True, error_model="numpy")
 def sample_slopes(slopes, u, v):
     """Bilinear slopes of a relief [h, w, 2] at (u, v), row 0 at v = 1; borders are held."""
-    f4 = np.float32
-    one = f4(1.0)
-    rows, columns = slopes.shape[0], slopes.shape[1]
-    x = min(max(u * columns - f4(0.5), f4(0.0)), max(f4(columns) - f4(1.001), f4(0.0)))
-    y = min(max((one - v) * rows - f4(0.5), f4(0.0)), max(f4(rows) - f4(1.001), f4(0.0)))
-    j = np.uintp(x)
-    i = np.uintp(y)
-    fx = x - f4(j)
-    fy = y - f4(i)
-    jj = min(j + np.uintp(1), np.uintp(columns - 1))
-    ii = min(i + np.uintp(1), np.uintp(rows - 1))
-    a = (one - fx) * (one - fy)
-    b = fx * (one - fy)
-    c = (one - fx) * fy
-    d = fx * fy
+    i, ii, j, jj, a, b, c, d = texels_at(slopes, u, v)
     first = a * slopes[i, j, 0] + b * slopes[i, jj, 0] + c * slopes[ii, j, 0] + d * slopes[ii, jj, 0]
     second = a * slopes[i, j, 1] + b * slopes[i, jj, 1] + c * slopes[ii, j, 1] + d * slopes[ii, jj, 1]
     return first, second
