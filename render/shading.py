@@ -26,7 +26,7 @@ _SHADE = (
 
 @njit(nogil=True, fastmath=True, error_model="numpy")
 def texels_at(texture, u, v):
-    """Rows i, ii and columns j, jj of the four texels about (u, v); the shares of (i, j), (i, jj), (ii, j), (ii, jj)."""
+    """Rows i, ii and columns j, jj of the four texels about (u, v), and the shares of ij, ijj, iij, iijj."""
     f4 = np.float32
     one = f4(1.0)
     rows, columns = texture.shape[0], texture.shape[1]
