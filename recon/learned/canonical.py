@@ -96,6 +96,11 @@ class Canonical(nn.Module):
             differences, turn, place,
         )  # fmt: skip
 
+    def moved(self, upright: Upright, off: Tensor) -> Tensor:
+        """`upright.marks` of the landmarks [N, 468, 3] where each lies `off` [N, 468, 2] from where it was, crop units."""
+        away = torch.cat([off, torch.zeros_like(off[..., :1])], -1) * off.new_tensor(_FLIP)
+        return upright.marks[:, :468] + (away @ upright.turn) / (upright.place[:, 2].exp()[:, None, None] * DIFFERENCE_M)
+
     def _spread(self, points: Tensor) -> Tensor:
         """Values at landmarks and rim [N, 504, C] between them: [N, G, G, C]."""
         count, _, channels = points.shape

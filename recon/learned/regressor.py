@@ -2,8 +2,8 @@
 
 The landmarks take the pose out (`canonical`). A small convolutional network then sees the face, a small dense one how
 its landmarks differ from the mean face's. Together they tell the parameters, and, back at the picture's scale, how far
-off each landmark is. Every output is the mean and the log-variance of a normal distribution, so that the fit can take
-it for what it is worth (`regressed`).
+off each landmark is; landmarks put right then tell what was still missing. Every output is the mean and the
+log-variance of a normal distribution, so that the fit can take it for what it is worth (`regressed`).
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ from recon.learned.canonical import Canonical
 
 MARKS = 478  # landmarks and the ten points of the irises
 OTHERS = 7  # beside the face: rotation 3, place 3, log of the distance
+REACH = 0.02  # about how far landmarks are off, crop units
 _POSE_SD = [0.1] * 3 + [0.01, 0.01, 0.1, 0.3]  # about how far landmarks err: rotation, place; and log distances spread
 _KIND, _VERSION = "emberface-recon-base", 1
 _FUSED = {nn.BatchNorm2d: fuse_conv_bn_eval, nn.BatchNorm1d: fuse_linear_bn_eval}
@@ -49,6 +50,8 @@ class RegressorConfig:
     """Of that at a half, a quarter, an eighth and a sixteenth of its side."""
     width: int = 256
     """Of what each of the two sees."""
+    again: int = 0
+    """Of the second look, at landmarks where they were found to be; 0: none."""
 
     @property
     def face(self) -> int:
@@ -120,6 +123,7 @@ class Regressor(nn.Module):
             nn.Linear(2 * config.width, 2 * config.width), nn.ReLU(),
         )  # fmt: skip
         self.leave = nn.Linear(2 * config.width, 2 * (config.face + OTHERS))
+        self.again = _again(config) if config.again else None
         self.back = nn.ModuleList([_Back(d, c), _Back(c, b), _Back(b, a)])
         self.near = nn.Linear(a, 2 * a)
         self.which = nn.Parameter(torch.zeros(468, 2 * a))
@@ -147,19 +151,34 @@ class Regressor(nn.Module):
         quarter = self.quarter(half)
         eighth = self.eighth(quarter)
         deep = self.deep(torch.relu(self.sixteenth(eighth) + self.told_to_all(told)[..., None, None]))
-        out = self.leave(self.together(torch.cat([self.whole(deep), told], -1)))
-        values, logvars = out[:, :n], out[:, n:]
-        pose = values[:, face:] * values.new_tensor(_POSE_SD)
-        near = deep
+        seen = self.together(torch.cat([self.whole(deep), told], -1))
+        out, near = self.leave(seen), deep
         for back, skip in zip(self.back, (eighth, quarter, half), strict=True):
             near = back(near, skip)
         offsets = self.offset(torch.relu(self.near(self.canonical.at_landmarks(near)) + self.which))
+        off, off_logvar = REACH * offsets[..., :2], _bounded(offsets[..., 2] - 8)
+        if self.again is not None:
+            there = self.canonical.moved(upright, off.detach()).flatten(1)
+            out = out + self.again(torch.cat([there, off_logvar.detach() / 2, seen], 1))
+        values, logvars = out[:, :n], out[:, n:]
+        pose = values[:, face:] * values.new_tensor(_POSE_SD)
         return Estimate(
             values[:, :face], _bounded(logvars[:, :face]),
             upright.turn, torch.cat([pose[:, :3], pose[:, 3:6] + upright.place, pose[:, 6:]], 1),
             _bounded(logvars[:, face:] - 3),
-            marks[:, :468, :2] + 0.02 * offsets[..., :2], _bounded(offsets[..., 2] - 8),
+            marks[:, :468, :2] + off, off_logvar,
         )  # fmt: skip
+
+
+def _again(config: RegressorConfig) -> nn.Sequential:
+    """Differences of found landmarks from the mean face, how sure each is, and what was seen before: what to add."""
+    last = nn.Linear(config.again, 2 * (config.face + OTHERS))
+    nn.init.zeros_(last.weight)
+    nn.init.zeros_(last.bias)
+    return nn.Sequential(
+        nn.Linear(4 * 468 + 2 * config.width, config.again, bias=False), nn.BatchNorm1d(config.again), nn.ReLU(),
+        nn.Linear(config.again, config.again), nn.ReLU(), last,
+    )  # fmt: skip
 
 
 class _Back(nn.Module):

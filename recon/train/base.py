@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -17,8 +18,17 @@ from learning import processes
 from learning.config import filled
 from learning.run import Progress, Run, RunConfig, go_on
 from recon.fitting.face_vector import face_of_vector
-from recon.learned.regressor import Estimate, Regressor, RegressorConfig, Scale, marks_of, save_regressor
+from recon.learned.regressor import (
+    Estimate,
+    Regressor,
+    RegressorConfig,
+    Scale,
+    load_regressor,
+    marks_of,
+    save_regressor,
+)  # fmt: skip
 from recon.synthetic.crops import Crops
+from recon.train.mirror import Mirror
 
 FEWEST = 8
 HELD_OUT = 512  # at most so many, and an eighth, of the last crops: nothing is learnt from them
@@ -40,10 +50,14 @@ class BaseTraining:
     """Of the mean distance of the face at rest from the true one at the 468 landmarks, mm, where it stands best."""
     moved: float = 0.3
     """Of the mean distance of what the expression moves there, mm."""
+    mirrored: float = 0.5
+    """Share of crops whose left is their right."""
     shaken: float = 0.004
     """Deviation of what is added to landmarks, crop units: a whole face's alike, and each."""
     network: dict = field(default_factory=dict)
     """What differs from RegressorConfig."""
+    begin: str = ""
+    """A trained network with whose weights a new run begins, in all that both have: a file, from the working folder."""
     run: RunConfig = field(default_factory=lambda: RunConfig(steps=6000, warm=200, decay=2000, average=0.998))
     """How it is updated."""
 
@@ -60,6 +74,17 @@ class Batch:
     place: Tensor  # [N, 4] recon.learned.crop's, and the log of the distance
     neutral: Tensor  # [N, 468, 3] metres
     expressed: Tensor  # [N, 468, 3]
+
+
+def mirrored(batch: Batch, which: Tensor, mirror: Mirror) -> Batch:
+    """The crops for which `which` [N] holds have their left for their right."""
+    picture, told, true, face, turn, place, neutral, expressed = vars(batch).values()
+    other = Batch(
+        picture.flip(-1), mirror.in_crop(told), mirror.in_crop(true), mirror.face(face), mirror.turn(turn),
+        place * place.new_tensor([-1, 1, 1, 1]), mirror.points(neutral), mirror.points(expressed),
+    )  # fmt: skip
+    pairs = zip(vars(other).values(), vars(batch).values(), strict=True)
+    return Batch(*(torch.where(which.view(-1, *[1] * (a.ndim - 1)), a, b) for a, b in pairs))
 
 
 class Source:
@@ -177,12 +202,21 @@ def _lengths(vectors: Tensor) -> Tensor:
 
 
 def started(config: BaseTraining, head: Head) -> Regressor:
-    """A new network for a head."""
+    """A new network for a head, with the weights of the one that it begins with."""
     torch.manual_seed(config.run.seed)
     sizes = RegressorConfig(head.arrays.id, head.shape_size, head.expression_size)
     net = Regressor(filled(sizes, config.network, "network"))
     net.fit(head.arrays)
+    if config.begin:
+        _begin(net, Path(config.begin))
     return net.to(memory_format=torch.channels_last)  # a third less time a step
+
+
+def _begin(net: Regressor, path: Path) -> None:
+    before, now = load_regressor(path).state_dict(), net.state_dict()
+    if other := [name for name in before if name not in now or now[name].shape != before[name].shape]:
+        raise InputError(f"{path} is another network: {other[0]} of it is not in this one; set `network` to its sizes")
+    net.load_state_dict(now | before)
 
 
 def train_base(
@@ -190,13 +224,15 @@ def train_base(
 ) -> Regressor:
     """Train, or go on training, in `folder`; writes `base.npz` there. Returns the averaged network."""
     torch.set_num_threads(config.run.threads)
-    net, source = started(config, head), Source(crops, config.run.seed)
+    net, source, mirror = started(config, head), Source(crops, config.run.seed), Mirror(head.arrays)
     device = config.run.device
     face = LandmarkFace(head, net.scale).to(device)
 
     def step(run: Run) -> dict[str, Tensor]:
-        batch = _to(source.batch(config.batch, run.step, processes.part_of(config.batch)), device)
-        told = shaken(batch.told, config, run.generator())
+        batch, chance = source.batch(config.batch, run.step, processes.part_of(config.batch)), run.generator()
+        which = torch.rand(len(batch.face), generator=chance, device=device) < config.mirrored
+        batch = _to(mirrored(batch, which.cpu(), mirror), device)
+        told = shaken(batch.told, config, chance)
         with run.autocast():
             return losses(net(batch.picture, told), batch, told, face, config)
 
@@ -216,7 +252,7 @@ def train_base(
 
 def averaged(run: Run, config: BaseTraining, head: Head) -> Regressor:
     """A copy with the averaged weights."""
-    net = started(config, head)
+    net = started(dataclasses.replace(config, begin=""), head)
     net.load_state_dict(run.average)
     return net.eval()
 

@@ -11,7 +11,6 @@ from torch import Tensor, nn
 
 from flame_tools.errors import InputError
 from flame_tools.head import Head
-from flame_tools.types import HeadArrays
 from learning import processes
 from learning.config import filled
 from learning.run import Progress, Run, RunConfig, go_on
@@ -31,6 +30,7 @@ from recon.learned.temporal import (
 )  # fmt: skip
 from recon.synthetic.sequences import Sequences
 from recon.train.base import LandmarkFace, likelihood
+from recon.train.mirror import Mirror
 
 FEWEST = 8
 AT_ONCE = 64  # crops that recon-base sees together
@@ -117,29 +117,14 @@ def weights(times: Tensor, there: Tensor) -> Tensor:
     return found
 
 
-class Mirror:
-    """Films whose left is their right: what moves, not who it is."""
-
-    def __init__(self, head: HeadArrays, shape: int):
-        names = [*head.expression_names, "jawOpen", "jawTurn", "upLeft", "acrossLeft", "upRight", "acrossRight",
-                 "lidLeft", "lidRight"]  # fmt: skip
-        other = {"Left": "Right", "Right": "Left"}
-        swapped = [next((n.replace(a, b) for a, b in other.items() if a in n), n) for n in names]
-        self.order = torch.cat([torch.arange(shape), shape + torch.tensor([names.index(n) for n in swapped])])
-        sign = torch.tensor([-1.0 if n in ("jawTurn", "acrossLeft", "acrossRight") else 1.0 for n in names])
-        self.sign = torch.cat([torch.ones(shape), sign])
-        self.turn = torch.tensor([1.0, -1.0, -1.0])
-
-    def __call__(self, films: Films, which: Tensor) -> Films:
-        """Mirrors the films for which `which` [B] holds."""
-        f, pick = films.frames, which[:, None, None]
-
-        def flipped(values: Tensor, sign: Tensor | float) -> Tensor:
-            return torch.where(pick, values[..., self.order] * sign, values)
-
-        turn = torch.where(pick, f.turn * self.turn, f.turn)
-        frames = Frames(f.time_s, f.weight, flipped(f.face, self.sign), flipped(f.logvar, 1.0), turn)
-        return Films(frames, flipped(films.face, self.sign), films.there)
+def mirrored(films: Films, which: Tensor, mirror: Mirror) -> Films:
+    """The films for which `which` [B] holds have their left for their right."""
+    f, pick = films.frames, which[:, None, None]
+    turn = torch.where(pick, -f.turn * mirror.across, f.turn)  # a vector of rotation is an axial one
+    face = torch.where(pick, mirror.face(f.face), f.face)
+    logvar = torch.where(pick, f.logvar[..., mirror.order], f.logvar)
+    frames = Frames(f.time_s, f.weight, face, logvar, turn)
+    return Films(frames, torch.where(pick, mirror.face(films.face), films.face), films.there)
 
 
 def thinned(films: Films, share: float, generator: torch.Generator) -> Films:
@@ -239,7 +224,7 @@ def train_on(
     torch.set_num_threads(config.run.threads)
     device = config.run.device
     net, travel = started(config, head), Travel(head, scale).to(device)
-    mirror, count = Mirror(head.arrays, head.shape_size), len(films) - len(films) // 8
+    mirror, count = Mirror(head.arrays), len(films) - len(films) // 8
     size = min(config.batch, count)
 
     def step(run: Run) -> dict[str, Tensor]:
@@ -247,7 +232,7 @@ def train_on(
         order = np.random.default_rng((config.run.seed, rounds)).permutation(count)
         batch = films.rows(order[within * size : (within + 1) * size][processes.part_of(size)])
         chance = torch.manual_seed((config.run.seed << 32) + run.step)  # of dropout, too
-        batch = mirror(batch, torch.rand(len(batch), generator=chance) < config.mirrored)
+        batch = mirrored(batch, torch.rand(len(batch), generator=chance) < config.mirrored, mirror)
         batch = thinned(batch, config.dropped, chance).to(device)
         with run.autocast():
             return losses(net(batch.frames, Pooled.of(batch.frames)), batch, travel, config)
