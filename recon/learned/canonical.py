@@ -97,9 +97,10 @@ class Canonical(nn.Module):
         )  # fmt: skip
 
     def moved(self, upright: Upright, off: Tensor) -> Tensor:
-        """`upright.marks` of the landmarks [N, 468, 3] where each lies `off` [N, 468, 2] from where it was, crop units."""
+        """[N, 468, 3] `upright.marks` of landmarks that lie `off` [N, 468, 2], crop units, from where they were read."""
         away = torch.cat([off, torch.zeros_like(off[..., :1])], -1) * off.new_tensor(_FLIP)
-        return upright.marks[:, :468] + (away @ upright.turn) / (upright.place[:, 2].exp()[:, None, None] * DIFFERENCE_M)
+        unit = DIFFERENCE_M * upright.place[:, 2].exp()[:, None, None]
+        return upright.marks[:, :468] + (away @ upright.turn) / unit
 
     def _spread(self, points: Tensor) -> Tensor:
         """Values at landmarks and rim [N, 504, C] between them: [N, G, G, C]."""

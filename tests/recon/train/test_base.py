@@ -9,10 +9,11 @@ import torch
 from flame_tools.errors import FormatError, InputError, ShapeError
 from learning import processes
 from learning.run import RunConfig
-from recon.learned.regressor import load_regressor, marks_of
+from recon.learned.regressor import load_regressor, marks_of, save_regressor
 from recon.synthetic import crops as crops_module
 from recon.synthetic.shards import read_shards, write_shards
-from recon.train.base import BaseTraining, LandmarkFace, Source, measured, started, train_base
+from recon.train.base import BaseTraining, LandmarkFace, Source, measured, mirrored, started, train_base
+from recon.train.mirror import Mirror
 
 RUN = RunConfig(steps=60, warm=5, decay=20, rate=2e-3, average=0.8, weight_decay=0.0, save_every_s=1e9, sheet_every=0)
 SMALL = BaseTraining(batch=8, shaken=0.0, network={"channels": [8, 8, 16, 16], "width": 64}, run=RUN)
@@ -69,6 +70,51 @@ def test_it_goes_on_where_it_stopped(crops, head, tmp_path):
     parts = train_base(short, crops, head, tmp_path / "parts")
     for name, value in whole.state_dict().items():
         assert torch.equal(value, parts.state_dict()[name]), name
+
+
+def test_a_mirror_shows_the_same_faces(crops, head):
+    """Left for right: the truth stays true, and twice is not at all."""
+    net, mirror = started(SMALL, head), Mirror(head.arrays)
+    face, batch = LandmarkFace(head, net.scale), Source(crops, 0).rows(np.arange(len(crops)))
+    everyone = torch.ones(len(crops), dtype=torch.bool)
+    other = mirrored(batch, everyone, mirror)
+    rest, posed = face(net.scale(other.face))
+    apart = ((posed - rest) - (other.expressed - other.neutral)).norm(dim=-1)
+    assert apart.mean() < 5e-5 and apart.max() < 5e-4  # pose correctives are a little askew
+    assert ((posed - rest) - (batch.expressed - batch.neutral)).norm(dim=-1).mean() > 1e-4
+    upright, there = net.canonical(batch.picture, batch.told), net.canonical(other.picture, other.told)
+    torch.testing.assert_close(there.turn, mirror.turn(upright.turn), atol=1e-4, rtol=0)
+    torch.testing.assert_close(there.marks[:, :468], mirror.points(upright.marks[:, :468]), atol=5e-3, rtol=0)
+    torch.testing.assert_close(there.picture[:, :3], upright.picture[:, :3].flip(-1), atol=0.3, rtol=0)
+    again = mirrored(other, everyone, mirror)
+    for name, value in vars(batch).items():
+        torch.testing.assert_close(getattr(again, name), value, atol=1e-6, rtol=0)
+    some = mirrored(batch, torch.arange(len(crops)) == 3, mirror)
+    assert torch.equal(some.face[:3], batch.face[:3]) and torch.equal(some.picture[3], other.picture[3])
+
+
+def test_a_second_look(crops, head, tmp_path):
+    """Begun from a network that looks once it changes nothing; then it learns. Landmarks put right are what it sees."""
+    save_regressor(started(SMALL, head), tmp_path / "once.npz")
+    wider = dataclasses.replace(SMALL, begin=str(tmp_path / "once.npz"), network={**SMALL.network, "again": 24})
+    once, twice = load_regressor(tmp_path / "once.npz").eval(), started(wider, head).eval()
+    batch = Source(crops, 0).rows(np.arange(len(crops)))
+    with torch.no_grad():
+        found, kept = (vars(net(batch.picture, batch.told)) for net in (twice, once))
+        for name, value in kept.items():
+            torch.testing.assert_close(found[name], value)
+        upright = twice.canonical(batch.picture, batch.told)
+        told = batch.told.clone()
+        told[:, :468, :2] = batch.true
+        put_right = twice.canonical.moved(upright, batch.true - batch.told[:, :468, :2])
+        turn, scale = upright.turn, upright.place[:, 2].exp()[:, None, None]
+        away = (told - batch.told)[:, :468] * torch.tensor([1, -1, -1]) @ turn / scale / 0.005
+        torch.testing.assert_close(put_right, upright.marks[:, :468] + away, atol=1e-4, rtol=0)
+    net = train_base(dataclasses.replace(wider, run=dataclasses.replace(RUN, steps=3)), crops, head, tmp_path)
+    assert net.again[-1].weight.abs().max() > 0
+    assert load_regressor(tmp_path / "base.npz").config.again == 24
+    with pytest.raises(InputError, match="is another network"):
+        started(dataclasses.replace(wider, network={}), head)
 
 
 def work(folder, config, crops, head):

@@ -16,7 +16,8 @@ from recon.learned.temporal import Frames, Pooled, load_temporal
 from recon.synthetic import sequences as sequences_module
 from recon.synthetic.performed import blinks, grimacing, spoken
 from recon.synthetic.sequences import Sequences, made_sequences, read_sequences
-from recon.train.temporal import Films, Mirror, TemporalTraining, Travel, measured, thinned, train_on, weights
+from recon.train.mirror import Mirror
+from recon.train.temporal import Films, TemporalTraining, Travel, measured, mirrored, thinned, train_on, weights
 
 RUN = RunConfig(steps=40, warm=5, decay=20, rate=1e-2, average=0.8, save_every_s=1e9, sheet_every=0)
 SMALL = TemporalTraining(batch=8, network={"width": 16, "layers": 1, "dropout": 0.0}, run=RUN)
@@ -77,9 +78,9 @@ def test_it_goes_on_where_it_stopped(films, head, scale, tmp_path):
 
 
 def test_mirrored_twice_is_as_before(films, head, scale):
-    mirror, which = Mirror(head.arrays, head.shape_size), torch.arange(16) % 2 == 0
-    once = mirror(films, which)
-    twice = mirror(once, which)
+    mirror, which = Mirror(head.arrays), torch.arange(16) % 2 == 0
+    once = mirrored(films, which, mirror)
+    twice = mirrored(once, which, mirror)
     assert torch.equal(twice.face, films.face) and torch.equal(twice.frames.turn, films.frames.turn)
     assert torch.equal(once.face[1], films.face[1]) and not torch.equal(once.face[0], films.face[0])
     travel = Travel(head, scale)
@@ -87,7 +88,9 @@ def test_mirrored_twice_is_as_before(films, head, scale):
     one[0, head.shape_size + head.arrays.expression_names.index("mouthSmileLeft")] = 1
     flat = Films(dataclasses.replace(films.frames, face=one[None]), one[None], torch.ones(1, 1, dtype=torch.bool))
     frames = Frames(*(v[:1, :1] for v in vars(films.frames).values()))
-    other = mirror(Films(dataclasses.replace(frames, face=one[None]), flat.face, flat.there), torch.tensor([True]))
+    other = mirrored(
+        Films(dataclasses.replace(frames, face=one[None]), flat.face, flat.there), torch.tensor([True]), mirror
+    )
     here, there = travel(one)[0, 61], travel(other.face[0])[0, 291]  # the corners of the mouth
     torch.testing.assert_close(there, here * torch.tensor([-1.0, 1, 1]), atol=0.15, rtol=0.05)
 
