@@ -97,7 +97,7 @@ class Canonical(nn.Module):
         )  # fmt: skip
 
     def moved(self, upright: Upright, off: Tensor) -> Tensor:
-        """[N, 468, 3] `upright.marks` of landmarks that lie `off` [N, 468, 2], crop units, from where they were read."""
+        """[N, 468, 3] `upright.marks` of landmarks that lie `off` [N, 468, 2] crop units from where they were."""
         away = torch.cat([off, torch.zeros_like(off[..., :1])], -1) * off.new_tensor(_FLIP)
         unit = DIFFERENCE_M * upright.place[:, 2].exp()[:, None, None]
         return upright.marks[:, :468] + (away @ upright.turn) / unit
