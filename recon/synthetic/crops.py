@@ -34,6 +34,12 @@ YAW_SD, YAW_FAR, PITCH_SD, ROLL_SD = 22.0, 75.0, 11.0, 4.0  # degrees; a quarter
 WIDER = (0.8, 1.3)  # times the components of an identity
 BUMPS, BUMP_M = 10, (0.0, 0.0016)  # smooth bumps that no identity of the head has: how many, and how high
 BUMP_REACH_M = (0.012, 0.045)
+MANNERS, MANNER_SD, MANNER_REACH_M = (
+    8,
+    0.15,
+    (0.015, 0.05),
+)  # how people move alike and yet not: places, how much, reach
+LIDS_M = 0.018  # from the middle of an eye: within it lids go where eyes are
 
 
 @dataclass(frozen=True)
@@ -80,7 +86,9 @@ def made_crops(head: Head, count: int, seed: int, *, faces: Faces | None = None)
         vectors = face_vector(params)
         for i in range(PICTURES):
             bump, skin = random_bumps(head.arrays, rng), int(rng.integers(SKINS))
-            drawn = _crop(looks[skin], people[skin].complexion, marks, neutral[i] + bump, expressed[i] + bump, rng)
+            moved = random_manner(head.arrays, marks, rng)(expressed[i] - neutral[i])
+            rest = neutral[i] + bump
+            drawn = _crop(looks[skin], people[skin].complexion, marks, rest, rest + moved, rng)
             if drawn is not None:
                 rows.append({**drawn, "face": vectors[i]})
     kinds = {"picture": np.uint8}
@@ -106,13 +114,26 @@ def random_faces(head: Head, rng: np.random.Generator) -> tuple[FaceParams, Face
 
 
 def random_bumps(head: HeadArrays, rng: np.random.Generator) -> np.ndarray:
-    """[V, 3] metres: what makes this person unlike all identities of the head. Eyes and teeth stay as they are."""
+    """[V, 3] metres: what makes this person unlike all identities of the head."""
+    near = _near_places(head, BUMPS, BUMP_REACH_M, rng)
+    return near @ (rng.normal(size=(BUMPS, 3)) * rng.uniform(*BUMP_M))
+
+
+def random_manner(head: HeadArrays, marks: Marks, rng: np.random.Generator) -> Callable[[np.ndarray], np.ndarray]:
+    """What an expression moves [V, 3], metres, as this person moves it: here more, there less, there askew."""
+    near = _near_places(head, MANNERS, MANNER_REACH_M, rng)
+    for eye in marks.of(head.v_template, "iris")[[0, 5]]:
+        near *= -np.expm1(-0.5 * ((head.v_template - eye) ** 2).sum(-1, keepdims=True) / LIDS_M**2)
+    askew = rng.normal(0, MANNER_SD, (MANNERS, 3, 3))
+    return lambda moved: moved + np.einsum("vk,kij,vj->vi", near, askew, moved, optimize=True)
+
+
+def _near_places(head: HeadArrays, count: int, reach_m: tuple[float, float], rng: np.random.Generator) -> np.ndarray:
+    """[V, count] in [0, 1]: how near vertices are to so many places on the face, each with a reach of its own."""
     places = head.v_template.astype(np.float32)
-    middles = places[rng.choice(head.regions["face"], BUMPS)]
-    reach = rng.uniform(*BUMP_REACH_M, BUMPS).astype(np.float32)
-    away = ((places[:, None] - middles) ** 2).sum(-1)
-    heights = rng.normal(size=(BUMPS, 3)) * rng.uniform(*BUMP_M)
-    return np.exp(-0.5 * away / reach**2) @ heights
+    middles = places[rng.choice(head.regions["face"], count)]
+    reach = rng.uniform(*reach_m, count).astype(np.float32)
+    return np.exp(-0.5 * ((places[:, None] - middles) ** 2).sum(-1) / reach**2)
 
 
 class Marks:
