@@ -13,6 +13,7 @@ was found, what was wanted and the way out. The command line is in emberface_cli
 from __future__ import annotations
 
 import dataclasses
+import gc
 import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -529,6 +530,7 @@ def _head(head: str | Head | None, track: Track | None = None) -> Head:
 
 def main() -> None:
     """The `emberface` command."""
+    gc.freeze()  # what is imported stays: torch's objects are not looked through again and again
     from emberface_cli import run
 
     sys.exit(run(sys.argv[1:]))
