@@ -13,6 +13,7 @@ import numpy as np
 
 from flame_tools.errors import InputError
 from flame_tools.types import HeadArrays
+from readers.sampling import gaussian
 from recon.texture.bare import hair_colour
 from recon.texture.face_area import Face
 from recon.texture.fill import push_pull
@@ -192,13 +193,11 @@ def _blended(held: list[_Held], joint: Joint, face: Face) -> tuple[np.ndarray, n
 
 def _gains(one: _Held, kept: np.ndarray, joint: Joint, face: Face) -> np.ndarray:
     """[grid, grid, 3] what brings a view's slow changes to the albedo."""
-    from scipy.ndimage import gaussian_filter
-
     gains = np.clip(joint.albedo / np.maximum(one.even, 1e-3), *GAINS)
     weights = face.gridded(one.known * kept)
     logs = face.gridded(np.log(gains)) * weights[..., None]
-    blurred = gaussian_filter(weights, SMOOTH)
-    logs = gaussian_filter(logs, (SMOOTH, SMOOTH, 0)) / np.maximum(blurred, 1e-6)[..., None]
+    blurred = gaussian(weights, SMOOTH)
+    logs = gaussian(logs, SMOOTH) / np.maximum(blurred, 1e-6)[..., None]
     return np.exp(push_pull(logs, np.minimum(blurred * 20, 1) * (blurred > 1e-4)))
 
 
