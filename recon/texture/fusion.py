@@ -99,14 +99,15 @@ def fuse(views: Iterable[PosedView], head: HeadArrays, face: Face) -> Fused:
     tone = tone * white_balance(tone)
     if not alone:  # skin in good light is 1 by definition
         some = slice(None, None, SOME)
-        colours = colours / skin_tone(colours[some], (face.area * face.plain * seen)[some])
+        colours /= skin_tone(colours[some], (face.area * face.plain * seen)[some])
     lit: list[Lit | None] = [None] * len(coverage)
     for one, light, kept in zip(held, joint.light, joint.kept, strict=True):
         lit[one.number] = Lit(
             (light * one.tone / tone / one.exposure).astype(np.float32), face.gridded(kept), face.gridded(one.known)
         )
     best = held[int(np.argmax(share))]
-    return Fused(np.clip(colours * tone, 0, 1), seen, tone, best.hair * tone, tuple(lit), tuple(coverage), best.number)
+    colours *= tone.astype(np.float32)
+    return Fused(np.clip(colours, 0, 1, out=colours), seen, tone, best.hair * tone, tuple(lit), tuple(coverage), best.number)
 
 
 def _looked_at(view: PosedView, number: int, head: HeadArrays, face: Face) -> tuple[_Held, float]:
