@@ -531,6 +531,7 @@ def _head(head: str | Head | None, track: Track | None = None) -> Head:
 def main() -> None:
     """The `emberface` command."""
     gc.freeze()  # what is imported stays: torch's objects are not looked through again and again
+    gc.set_threshold(50_000)
     from emberface_cli import run
 
     sys.exit(run(sys.argv[1:]))
