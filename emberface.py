@@ -531,7 +531,7 @@ def _head(head: str | Head | None, track: Track | None = None) -> Head:
 
 def main() -> None:
     """The `emberface` command."""
-    # Torch and numba bring a quarter of a million objects that stay: none is looked through again and again, nor at the end.
+    # Torch and numba bring many objects that stay: they are not looked through again and again, nor at the end.
     gc.freeze()
     gc.set_threshold(50_000)
     atexit.register(gc.freeze)

@@ -73,7 +73,7 @@ def bare_albedo(head: HeadArrays, atlas: UvMap, tone: np.ndarray, hair: np.ndarr
 
 
 def _tables(tone: np.ndarray, hair: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """[256, 3] linear float32 for each byte of paint: channels of skin; and for bytes of red, from bare scalp to hair."""
+    """[256, 3] linear float32 for each byte of paint: channels of skin; and for bytes of red, bare scalp to hair."""
     paint = np.arange(256, dtype=np.float32)[:, None] / np.float32(255)
     share = np.clip((_SKIN[0] - paint) / (_SKIN[0] - _HAIR[0]), 0, 1)
     skin = linear_to_srgb(tone)

@@ -107,7 +107,8 @@ def fuse(views: Iterable[PosedView], head: HeadArrays, face: Face) -> Fused:
         )
     best = held[int(np.argmax(share))]
     colours *= tone.astype(np.float32)
-    return Fused(np.clip(colours, 0, 1, out=colours), seen, tone, best.hair * tone, tuple(lit), tuple(coverage), best.number)
+    np.clip(colours, 0, 1, out=colours)
+    return Fused(colours, seen, tone, best.hair * tone, tuple(lit), tuple(coverage), best.number)
 
 
 def _looked_at(view: PosedView, number: int, head: HeadArrays, face: Face) -> tuple[_Held, float]:
