@@ -12,7 +12,9 @@ was found, what was wanted and the way out. The command line is in emberface_cli
 
 from __future__ import annotations
 
+import atexit
 import dataclasses
+import gc
 import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -529,6 +531,10 @@ def _head(head: str | Head | None, track: Track | None = None) -> Head:
 
 def main() -> None:
     """The `emberface` command."""
+    # Torch and numba bring many objects that stay: they are not looked through again and again, nor at the end.
+    gc.freeze()
+    gc.set_threshold(50_000)
+    atexit.register(gc.freeze)
     from emberface_cli import run
 
     sys.exit(run(sys.argv[1:]))

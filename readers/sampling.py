@@ -68,6 +68,21 @@ def bilinear(image: np.ndarray, x: np.ndarray, y: np.ndarray, *, outside: str = 
     return sampled
 
 
+def gaussian(image: np.ndarray, sd: float, *, rim: str = "symmetric") -> np.ndarray:
+    """Blur image [H, W, ...] by a Gaussian of `sd` pixels, cut at 4 sd; beyond its rim it goes on as np.pad knows."""
+    reach = int(4 * sd + 0.5)
+    share = np.exp(-0.5 / sd**2 * np.arange(-reach, reach + 1) ** 2)
+    share /= share.sum()
+    for axis in (0, 1):
+        rows = np.moveaxis(image, axis, 0).astype(np.float64)
+        wide = np.pad(rows, [(reach, reach)] + [(0, 0)] * (image.ndim - 1), mode=rim)
+        rows *= share[reach]
+        for k in range(reach):
+            rows += (wide[k : k + len(rows)] + wide[2 * reach - k :][: len(rows)]) * share[k]
+        image = np.moveaxis(rows.astype(image.dtype), 0, axis)
+    return image
+
+
 def sample_square(image: np.ndarray, square: Square, resolution: int, *, outside: str = "edge") -> np.ndarray:
     """Resample `square` of image [H, W, 3] in 0..255, uint8 or float, to float32 [resolution, resolution, 3] in 0..1"""
     height, width = image.shape[:2]

@@ -60,22 +60,23 @@ def eye_texture(
     rng = np.random.default_rng(seed)
     grid = (np.arange(size) + 0.5) / size * 2 - 1
     x, y = np.meshgrid(grid * EYE_EXTENT, -grid * EYE_EXTENT)
-    r, angle = np.hypot(x, y), np.arctan2(y, x)
+    whole, turn = np.hypot(x, y), np.arctan2(y, x)
 
     def fibres(count, phase):  # a smooth periodic noise of the angle, sheared a little with the radius
         total = np.zeros_like(r)
-        near = r < 1.2
-        radius, turn, part = r[near], angle[near], total[near]
         for k in range(count):
             frequency = rng.integers(7, 60)
-            part += np.cos(frequency * turn + rng.uniform(0, 2 * np.pi) + phase * np.sin(3 * radius + k))
-        total[near] = part / np.sqrt(count)
-        return total
+            total += np.cos(frequency * angle + rng.uniform(0, 2 * np.pi) + phase * np.sin(3 * r + k))
+        return total / np.sqrt(count)
 
     def smooth(low, high, value):
         t = np.clip((value - low) / (high - low), 0, 1)
         return t * t * (3 - 2 * t)
 
+    corners = smooth(1.5, 2.8, whole) * (0.35 + 0.65 * np.abs(np.cos(turn)))
+    white = np.array([240, 231, 222]) / 255 * (1 - corners[..., None] * np.array([0.03, 0.15, 0.14]))
+    near = whole < 1.2
+    r, angle = whole[near], turn[near]
     fibre = fibres(24, 0.8)
     outer_colour, inner_colour = np.array(iris) / 255, np.array(inner) / 255
     share = (1 - smooth(0.35, 0.75, r + 0.06 * fibre))[..., None]
@@ -83,14 +84,11 @@ def eye_texture(
     colour *= (1 + 0.16 * fibre * smooth(0.33, 0.5, r))[..., None]
     colour *= (1 - 0.75 * smooth(0.78, 1.0, r))[..., None]  # limbal ring
     colour *= (0.35 + 0.65 * smooth(0.30, 0.46, r))[..., None]
-    white = np.array([240, 231, 222]) / 255
-    corners = smooth(1.5, 2.8, r) * (0.35 + 0.65 * np.abs(np.cos(angle)))
-    veins = 1 - corners[..., None] * np.array([0.03, 0.15, 0.14])
     edge = smooth(0.94, 1.10, r)[..., None]
-    colour = colour * (1 - edge) + white * veins * edge
+    colour = colour * (1 - edge) + white[near] * edge
     pupil = (1 - smooth(0.31, 0.36, r))[..., None]
-    colour = colour * (1 - pupil) + np.array([0.012, 0.012, 0.014]) * pupil
-    return np.ascontiguousarray(np.clip(np.rint(colour * 255), 0, 255).astype(np.uint8))
+    white[near] = colour * (1 - pupil) + np.array([0.012, 0.012, 0.014]) * pupil
+    return np.clip(np.rint(white * 255), 0, 255).astype(np.uint8)
 
 
 def iris_of(

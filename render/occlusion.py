@@ -49,6 +49,21 @@ def soften(places, depth, reach, slack, lit):
         lit[v] = total / ((2 * reach + 1) * (2 * reach + 1))
 
 
+@kernel("void(float64[:,::1], float64[:,::1], float64, float64[::1], float64[::1])")
+def add_free(places, depth, slack, weight, seen):
+    """Add to `seen` [V] the weight of places [V, 3] (column, row, depth), as far as no texel stands before them."""
+    rows, columns = depth.shape
+    for v in range(places.shape[0]):
+        x = min(max(places[v, 0] - 0.5, 0.0), columns - 1.001)
+        y = min(max(places[v, 1] - 0.5, 0.0), rows - 1.001)
+        j, i = np.uintp(int(x)), np.uintp(int(y))
+        x, y = x - int(x), y - int(y)
+        most = places[v, 2] - slack
+        free = (1 - y) * ((1 - x) * (most <= depth[i, j]) + x * (most <= depth[i, j + 1]))
+        free += y * ((1 - x) * (most <= depth[i + 1, j]) + x * (most <= depth[i + 1, j + 1]))
+        seen[v] += weight[v] * free
+
+
 def lit_by(
     points: np.ndarray,  # [V, 3] float32 view axes, metres
     faces: np.ndarray,  # [F, 3] int32
@@ -91,8 +106,9 @@ def sky_seen(
 
     points = vertices.astype(np.float64)
     middle = (points.min(0) + points.max(0)) / 2
-    reach = np.linalg.norm(points - middle, axis=1).max() * 1.02
-    lifted = points + _LIFT_M * normals
+    lifted = points + _LIFT_M * normals - middle
+    points -= middle
+    reach = np.linalg.norm(points, axis=1).max() * 1.02
     k = np.arange(directions) + 0.5  # a Fibonacci sphere
     height = 1 - 2 * k / directions
     turn = np.pi * (1 + 5**0.5) * k
@@ -104,8 +120,8 @@ def sky_seen(
         x /= np.linalg.norm(x)
         axes = np.stack([x, np.cross(z, x), -z], 1) / reach  # depth grows away from the light
 
-        def to_map(p, axes=axes):
-            local = (p - middle) @ axes
+        def to_map(centred, axes=axes):
+            local = centred @ axes
             local[:, :2] = (local[:, :2] * 0.5 + 0.5) * _MAP
             return local
 
@@ -113,16 +129,8 @@ def sky_seen(
         depth.fill(np.inf)
         ids.fill(-1)
         fill(np.ascontiguousarray(to_map(points)), faces, none, 0, depth, ids)
-        place = to_map(lifted)
-        column, row = (np.clip(place[:, k] - 0.5, 0, _MAP - 1.001) for k in (0, 1))
-        i, j = row.astype(int), column.astype(int)
-        fy, fx = row - i, column - j
-        free = np.zeros(len(points))
-        for di, wy in ((0, 1 - fy), (1, fy)):
-            for dj, wx in ((0, 1 - fx), (1, fx)):
-                free += wy * wx * (place[:, 2] <= depth[i + di, j + dj] + 0.5 * _LIFT_M / reach)
         weight = np.maximum(normals @ z, 0)
-        seen += weight * free
+        add_free(np.ascontiguousarray(to_map(lifted)), depth, 0.5 * _LIFT_M / reach, weight, seen)
         total += weight
     return (seen / total).astype(np.float32)
 

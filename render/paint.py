@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from flame_tools.compiled import kernel
+from render.paint_numba import along, around, grow, noise, spread
 
 SIZE = 1024
 SKIN = (212, 168, 145)  # sRGB
@@ -15,41 +15,6 @@ RIMS = (150, 96, 84)  # of the lower lids
 HAIR = (58, 44, 36)
 CORNERS = (198, 132, 121)  # of the eyes
 _BROWS = ((21, 20, 19, 18, 17), (22, 23, 24, 25, 26))  # among the 68, inner to outer
-
-
-@kernel("void(int32[:,::1], float32[:,:,::1], int32[:,::1], float32[:,::1], float32[:,::1])")
-def spread(face_id, bary, faces, layers, texels):
-    """Interpolate layers [V, C] of corners at the covered texels, in the order of rows, into texels [n, C]."""
-    n = 0
-    for y in range(face_id.shape[0]):
-        for x in range(face_id.shape[1]):
-            f = face_id[y, x]
-            if f >= 0:
-                for c in range(layers.shape[1]):
-                    texels[n, c] = (
-                        bary[y, x, 0] * layers[faces[f, 0], c]
-                        + bary[y, x, 1] * layers[faces[f, 1], c]
-                        + bary[y, x, 2] * layers[faces[f, 2], c]
-                    )
-                n += 1
-
-
-@kernel("void(uint8[:,:,::1], uint8[:,::1], int64)")
-def grow(texture, inside, rounds):
-    """Carry colours outwards by one texel a round; `inside` is written."""
-    height, width = inside.shape
-    for k in range(1, rounds + 1):  # texels reached in this round are marked k + 1: they wait for the next
-        for y in range(height):
-            for x in range(width):
-                if inside[y, x] == 0:
-                    for dy, dx in ((0, -1), (0, 1), (-1, 0), (1, 0)):
-                        i = y + dy
-                        j = x + dx
-                        if 0 <= i < height and 0 <= j < width and 0 < inside[i, j] <= k:
-                            for c in range(3):
-                                texture[y, x, c] = texture[i, j, c]
-                            inside[y, x] = k + 1
-                            break
 
 
 def paint_skin(
@@ -90,19 +55,19 @@ def paint_skin(
         marks = np.asarray(marks, np.float32)
         colour = _complexion(colour, spots, marks)
     layers = np.concatenate([spots, colour, lips[:, None], (hair + 0.07 * mottle)[:, None]], 1).astype(np.float32)
-    row, column = np.nonzero(ids >= 0)
-    texels = np.empty((len(row), layers.shape[1]), np.float32)
+    inside = np.flatnonzero(ids >= 0)
+    texels = np.empty((len(inside), layers.shape[1]), np.float32)
     spread(ids, bary, np.ascontiguousarray(corners), layers, texels)
-    at, colour, lip, grown = texels[:, :3], texels[:, 3:6], texels[:, 6], texels[:, 7]
+    at, colour, lip, grown = (np.ascontiguousarray(texels[:, k]) for k in (slice(3), slice(3, 6), 6, 7))
 
     fine = _noise(at, rng, 0.0017)
-    colour = colour * (1 + 0.009 * fine[:, None])
+    colour *= 1 + 0.009 * fine[:, None]
     some = np.flatnonzero(lip > 0)
     share = 0.9 * _smooth(0.2, 0.85, lip[some] + 0.04 * fine[some])
     colour[some] = _mix(colour[some], np.array(LIPS) / 255 * (1 + 0.02 * fine[some, None]), share)
     for upper, lower in lids:
         line = np.concatenate([upper, lower])
-        near = np.flatnonzero(((at > line.min(0) - 0.004) & (at < line.max(0) + 0.004)).all(1))
+        near = around(at, line.min(0) - 0.004, line.max(0) + 0.004)
         colour[near] = _lash_lines(colour[near], at[near], upper.astype(np.float32), lower.astype(np.float32))
     if hair.any():
         some = np.flatnonzero(grown > 0.4)
@@ -112,12 +77,12 @@ def paint_skin(
     if marks is not None:
         for brow in _BROWS:
             line = marks[list(brow)]
-            near = np.flatnonzero(((at > line.min(0) - 0.015) & (at < line.max(0) + 0.015)).all(1))
+            near = around(at, line.min(0) - 0.015, line.max(0) + 0.015)
             colour[near] = _mix(colour[near], np.array(BROWS) / 255, _brow(at[near], line, rng))
 
     texture = np.empty((size, size, 3), np.uint8)
     texture[:] = SKIN
-    texture[row, column] = np.clip(np.rint(colour * 255), 0, 255)
+    texture.reshape(-1, 3)[inside] = np.clip(np.rint(colour * 255), 0, 255)
     grow(texture, (ids >= 0).astype(np.uint8), 12)  # past the islands' borders: no background bleeds in at seams
     return texture
 
@@ -176,44 +141,20 @@ def _brow(at, line, rng):
 
 
 def _along(at, line):
-    """Distance of points [n, 3] to a polyline, and how far along it in [0, 1] the nearest place lies."""
-    best, share = np.full(len(at), np.inf, np.float32), np.zeros(len(at), np.float32)
-    close = np.flatnonzero(((at > line.min(0) - 0.02) & (at < line.max(0) + 0.02)).all(1))
-    part = at[close].astype(np.float32)
+    """Distance of points [n, 3] to a polyline, and how far along it in [0, 1] the nearest place lies; inf where far."""
     lengths = np.linalg.norm(np.diff(line, axis=0), axis=1)
-    ends = np.r_[0, lengths.cumsum()] / lengths.sum()
-    for k in range(len(line) - 1):
-        edge = (line[k + 1] - line[k]).astype(np.float32)
-        t = np.clip((part - line[k]) @ edge / max(float(edge @ edge), 1e-12), 0, 1)
-        away = np.linalg.norm(part - line[k] - t[:, None] * edge, axis=1)
-        better = away < best[close]
-        best[close] = np.where(better, away, best[close])
-        share[close] = np.where(better, ends[k] + t * (ends[k + 1] - ends[k]), share[close])
+    ends = np.r_[np.float32(0), lengths.cumsum()] / lengths.sum()
+    best, share = np.empty(len(at), np.float32), np.empty(len(at), np.float32)
+    along(at, line, ends, np.float32(0.02), best, share)
     return best, share
 
 
 def _noise(at, rng, wavelength):
     """Smooth noise of about unit variance over points [n, d]: values on a lattice of that spacing (metres), blended."""
-    lattice = at / np.float32(wavelength)
-    base = np.floor(lattice)
-    step = lattice - base
-    step = step * step * (3 - 2 * step)
-    base = base.astype(np.int64).astype(np.uint32)
-    salt = np.uint32(rng.integers(1 << 32))
-    primes = np.array([0x9E3779B1, 0x85EBCA77, 0xC2B2AE3D], np.uint32)
-    total = np.zeros(len(at), np.float32)
-    for corner in np.ndindex(*(2,) * at.shape[1]):
-        key = np.full(len(at), salt)
-        weight = np.ones(len(at), np.float32)
-        for k, high in enumerate(corner):
-            key ^= (base[:, k] + np.uint32(high)) * primes[k]
-            weight *= step[:, k] if high else 1 - step[:, k]
-        for shift, prime in ((15, 0x2C1B3C6D), (12, 0x297A2D39)):  # scramble the bits
-            key ^= key >> np.uint32(shift)
-            key *= np.uint32(prime)
-        key ^= key >> np.uint32(15)
-        total += weight * (key.astype(np.float32) / np.float32(2**31) - 1)
-    return total * np.float32(2.6 if at.shape[1] == 3 else 2.1)
+    places = np.zeros((len(at), 3), np.float32)
+    places[:, : at.shape[1]] = at
+    values = noise(places, np.float32(wavelength), np.uint32(rng.integers(1 << 32)))
+    return values * np.float32(2.6 if at.shape[1] == 3 else 2.1)
 
 
 def _smooth(low, high, value):

@@ -96,16 +96,17 @@ class _Sparse:
         self.count = 0
         self.zeros: dict[int, int] = {}
 
-    def add(self, offsets: np.ndarray, smallest: float) -> int:
-        """An accessor over offsets [n, 3] that keeps those longer than `smallest`."""
-        kept = np.flatnonzero(np.linalg.norm(offsets, axis=1) > smallest)
-        n = len(offsets)
+    def add(self, offsets: np.ndarray, moves: np.ndarray, vertices: np.ndarray) -> int:
+        """An accessor over the offsets [V, 3] of vertices [n] that lists those which move, as `moves` [V] says."""
+        kept = np.flatnonzero(moves[vertices])
+        n = len(vertices)
         still = not len(kept)
         if still and n in self.zeros:
             return self.zeros[n]
         if still:  # one zero in the list: assimp refuses an accessor that has neither a view nor a list
-            kept, offsets = np.zeros(1, int), np.zeros_like(offsets)
-        values = np.ascontiguousarray(offsets[kept], "<f4")
+            kept, values = np.zeros(1, int), np.zeros((1, 3), "<f4")
+        else:
+            values = np.ascontiguousarray(offsets[vertices[kept]], "<f4")
         low, high = values.min(0), values.max(0)
         if len(kept) < n:
             low, high = np.minimum(low, 0), np.maximum(high, 0)
@@ -177,6 +178,10 @@ def _credits(track: Track, arrays: HeadArrays) -> dict:
 def _mesh(rig: Rig, pieces: list[Piece], head: Head, buffer: _Buffer, still: bool, materials: list[dict]) -> dict:
     normals, turn_of = base_and_turns(head.arrays.faces, rig.base)
     turns = [turn_of(target) for target in rig.targets]
+    moves, sways = (
+        [np.linalg.norm(offsets, axis=1) > smallest for offsets in targets]
+        for targets, smallest in ((rig.targets, SMALLEST_M), (turns, SMALLEST_TURN))
+    )
     sparse = _Sparse(buffer)
     primitives = []
     for m, piece in enumerate(pieces):
@@ -203,8 +208,8 @@ def _mesh(rig: Rig, pieces: list[Piece], head: Head, buffer: _Buffer, still: boo
                 "indices": buffer.add(indices, target=_ELEMENT_BUFFER),
                 "material": m,
                 "targets": [
-                    {"POSITION": sparse.add(shape[v], SMALLEST_M), "NORMAL": sparse.add(turn[v], SMALLEST_TURN)}
-                    for shape, turn in zip(rig.targets, turns, strict=True)
+                    {"POSITION": sparse.add(shape, moved, v), "NORMAL": sparse.add(turn, swayed, v)}
+                    for shape, moved, turn, swayed in zip(rig.targets, moves, turns, sways, strict=True)
                 ],
             }
         )

@@ -17,9 +17,9 @@ from flame_tools.errors import ShapeError
 from flame_tools.files.derived import complete
 from flame_tools.surface.alignment import align
 from flame_tools.surface.correspondence import Correspondence, correspond
+from flame_tools.surface.embedding import at_vertices
 from flame_tools.surface.head_parts import LOWER_MOUTH, SKIN, UPPER_MOUTH, parts_of
 from flame_tools.surface.mesh_graph import edge_matrix, pieces, smooth
-from flame_tools.surface.registration import at_vertices
 from flame_tools.types import Embedding, HeadArrays
 
 LIDS = {"left": slice(42, 48), "right": slice(36, 42)}  # of the 68

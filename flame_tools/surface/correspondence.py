@@ -19,10 +19,11 @@ import scipy.sparse as sp
 from assets.locate import cache_folder
 from flame_tools.archive import read_npz, write_npz
 from flame_tools.errors import FormatError, ShapeError
+from flame_tools.surface.embedding import at_vertices
 from flame_tools.surface.head_parts import SKIN, parts_of
 from flame_tools.surface.nearest import Nearest, Surface
 from flame_tools.surface.overlay import FINE, LID_MARGINS, Overlaid, lay_over
-from flame_tools.surface.registration import at_vertices, local_turns
+from flame_tools.surface.registration import local_turns
 from flame_tools.types import Embedding, HeadArrays
 
 FORMAT, VERSION = "emberface.correspondence", 3  # the version of the method: older files are made anew

@@ -15,6 +15,14 @@ from flame_tools.types import Embedding
 CANDIDATES = 40  # triangles that are measured exactly, by the distance of their centres
 
 
+def at_vertices(faces: np.ndarray, vertices: np.ndarray) -> Embedding:
+    """Vertices [n] as places on a mesh: each a corner of its first face (a vertex without a face gets another's)."""
+    flat = faces.ravel()
+    order = np.argsort(flat, kind="stable")
+    first = order[np.minimum(np.searchsorted(flat[order], vertices), len(flat) - 1)]
+    return Embedding(first // 3, np.eye(3)[first % 3])
+
+
 def carry(
     poses: np.ndarray,  # [P, V, 3] of the mesh that the points are on
     faces: np.ndarray,  # [F, 3]

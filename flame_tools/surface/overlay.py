@@ -10,9 +10,10 @@ import torch
 
 from flame_tools.head import Head
 from flame_tools.surface.alignment import align
+from flame_tools.surface.embedding import at_vertices
 from flame_tools.surface.head_parts import EYES, SKIN, parts_of
 from flame_tools.surface.nearest import Surface
-from flame_tools.surface.registration import Anchors, Schedule, at_vertices, on_mesh, register, settle
+from flame_tools.surface.registration import Anchors, Schedule, on_mesh, register, settle
 from flame_tools.types import Embedding, FaceParams, HeadArrays
 
 FINE = Schedule(rounds=6, lengths_m=(0.06, 0.04, 0.025, 0.016, 0.01, 0.0065, 0.004, 0.0025, 0.0016))

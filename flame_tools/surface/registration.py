@@ -135,14 +135,6 @@ def on_mesh(vertices: np.ndarray, faces: np.ndarray, places: Embedding) -> np.nd
     return np.einsum("...lkc,lk->...lc", vertices[..., faces[places.faces], :], places.barycentrics)
 
 
-def at_vertices(faces: np.ndarray, vertices: np.ndarray) -> Embedding:
-    """Vertices [n] as places on a mesh: each a corner of its first face (a vertex without a face gets another's)."""
-    flat = faces.ravel()
-    order = np.argsort(flat, kind="stable")
-    first = order[np.minimum(np.searchsorted(flat[order], vertices), len(flat) - 1)]
-    return Embedding(first // 3, np.eye(3)[first % 3])
-
-
 def local_turns(rest: np.ndarray, current: np.ndarray, faces: np.ndarray) -> np.ndarray:
     """How the surroundings of each vertex turn and grow from `rest` to `current`: a rotation times a scale [V, 3, 3].
 

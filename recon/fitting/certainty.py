@@ -15,7 +15,7 @@ import numpy as np
 
 from flame_tools.errors import InputError, ShapeError
 from flame_tools.kept import kept_with_head
-from flame_tools.surface.registration import at_vertices
+from flame_tools.surface.embedding import at_vertices
 from flame_tools.types import HeadArrays, Track
 from recon.fitting.face_vector import face_vector
 from recon.fitting.landmark_model import LandmarkModel

@@ -124,7 +124,10 @@ class LandmarkModel:
             """Values [V, 3, ...] at vertices -> [4, 3, L, ...] at landmarks."""
             tail = values.shape[2:]
             flat = values[corners].astype(np.float64).reshape(*corners.shape, 3, -1)
-            return np.ascontiguousarray(np.einsum("lks,lkcf->sclf", sets, flat).reshape(4, 3, len(corners), *tail))
+            found = np.zeros((4, 3, len(corners), flat.shape[-1]))
+            for s in np.flatnonzero(sets.any((0, 1))):  # few landmarks turn with the eyes
+                np.einsum("lk,lkcf->clf", sets[..., s], flat, out=found[s])
+            return found.reshape(4, 3, len(corners), *tail)
 
         self.template = averaged(head.v_template)  # [4, 3, L]
         self.basis = averaged(np.concatenate([head.shapedirs, head.expressiondirs], 2))  # [4, 3, L, S + E]

@@ -105,7 +105,7 @@ class Joint:
         unlike = self._robust(self._values(self.z)) < COVERED * self.visible
         self.visible = self.visible * ~self.samples.grown(unlike, RINGS)
         self.robust = self._robust(self._values(self.z))
-        self.change = [change_of(self.samples, self.z[place]).astype(np.float32) for place in self.place]
+        self.change = [change_of(self.samples, self.z[place]) for place in self.place]
 
     def _points(self, x: np.ndarray) -> np.ndarray:
         """[M, 3] the samples at unknowns x [K]; those of the last few are kept, since steps ask for them again."""

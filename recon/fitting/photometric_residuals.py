@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from readers.sampling import reduce
+from readers.sampling import bilinear, gaussian, reduce
 from recon.fitting.observation import View
 from recon.fitting.skin_samples import SkinSamples
 from recon.texture.light import harmonics
@@ -37,23 +37,18 @@ class Blurred:
 
     def at(self, pixels: np.ndarray) -> np.ndarray:
         """Pixels [M, 2] -> [M, 3] log light and its change a pixel of the picture to the right and down."""
-        from scipy.ndimage import map_coordinates
-
-        x, y = (pixels[:, 0] - self.left) / self.factor - 0.5, (pixels[:, 1] - self.top) / self.factor - 0.5
-        return np.stack([map_coordinates(self.log[..., k], (y, x), order=1, mode="nearest") for k in range(3)], 1)
+        return bilinear(self.log, *((pixels - (self.left, self.top)) / self.factor).T)
 
 
 def blurred(image: np.ndarray, around: np.ndarray, eye_distance: float, share: float) -> Blurred:
     """The picture [H, W, 3] uint8 about landmarks [n, 2], blurred by `share` (SD) of the distance between the eyes."""
-    from scipy.ndimage import gaussian_filter
-
     height, width = image.shape[:2]
     margin = 0.5 * eye_distance
     low = np.clip(np.floor(around.min(0) - margin), 0, (width - 2, height - 2)).astype(int)
     high = np.clip(np.ceil(around.max(0) + margin), low + 2, (width, height)).astype(int)
     factor = max(1, int(eye_distance / _EYES_PX))
     part = reduce(_LINEAR[image[low[1] : high[1], low[0] : high[0]]], factor).mean(-1)
-    part = np.log(gaussian_filter(part, share * eye_distance / factor, mode="nearest") + FLOOR)
+    part = np.log(gaussian(part, share * eye_distance / factor, rim="edge") + FLOOR)
     down, right = np.gradient(part)
     return Blurred(np.stack([part, right / factor, down / factor], -1), float(low[0]), float(low[1]), factor)
 
@@ -87,10 +82,12 @@ def shown(
     x: np.ndarray,  # [K]
     light: np.ndarray,  # [9] grey
     points: np.ndarray,  # [M, 3] the samples at x
-    change: np.ndarray | None = None,  # [3 M, K] of the samples' places by the unknowns: `change_of`
+    change: np.ndarray | None = None,  # [3 M, K] float32 of the samples' places by the unknowns: `change_of`
     rows: np.ndarray | None = None,  # of the samples whose derivatives are wanted: all
 ) -> Shown:
     """The log albedo of all samples; with `change` its derivatives, too."""
+    from recon.fitting.photometric_numba import pull_back
+
     lay = samples.model.layout
     focal = float(np.exp(x[lay.log_focal][0]))
     matrix, shift = view.axes
@@ -113,16 +110,18 @@ def shown(
     by_camera = np.concatenate([focal * slope, -(image * slope).sum(1, keepdims=True)], 1) / depth
     by_normal = -bright * np.einsum("k,nkc->nc", light, harmonics_change(normal))
     by_normal = (by_normal - normal * (by_normal * normal).sum(1, keepdims=True)) / length
-    pulled = samples.pull_back(points, by_normal, by_camera @ matrix)
     rows = np.arange(len(points)) if rows is None else rows
-    by_unknowns = pulled[rows].astype(change.dtype) @ change
+    row = np.full(len(points), -1)
+    row[rows] = np.arange(len(rows))
+    by_unknowns = np.zeros((len(rows), len(x)), np.float32)
+    pull_back(points, samples.triangles, by_normal, by_camera @ matrix, change, row, by_unknowns)
     by_unknowns[:, lay.log_focal] += (image * slope).sum(1)[rows, None]
     return Shown(values, by_unknowns, (-bright * basis)[rows])
 
 
 def change_of(samples: SkinSamples, x: np.ndarray) -> np.ndarray:
-    """[3 M, K] how the samples' places change with the unknowns at x [K]."""
-    return samples.model.points_and_jacobian(x)[1].reshape(-1, len(x))
+    """[3 M, K] float32: how the samples' places change with the unknowns at x [K]."""
+    return samples.model.points_and_jacobian(x)[1].reshape(-1, len(x)).astype(np.float32)
 
 
 def seen_well(samples: SkinSamples, view: View, x: np.ndarray, points: np.ndarray) -> np.ndarray:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from flame_tools.kept import kept_with_head
-from flame_tools.surface.registration import at_vertices
+from flame_tools.surface.embedding import at_vertices
 from flame_tools.types import HeadArrays
 from recon.fitting.landmark_model import LandmarkModel
 from recon.texture.face_area import LID_RIM_M, distance, face_area, off_lip_edges, plain_skin
@@ -47,26 +47,6 @@ class SkinSamples:
             for row in chosen:
                 row[self.triangles[row[self.triangles].any(1)]] = True
         return chosen
-
-    def pull_back(self, points: np.ndarray, by_normal: np.ndarray, by_point: np.ndarray):
-        """How M scalars change with all points, sparse [M, 3 M].
-
-        Scalar i changes with the normal of i (`normals`) by `by_normal` [M, 3], and with its place by `by_point`.
-        """
-        from scipy.sparse import csr_matrix
-
-        count, corners = len(points), self.triangles
-        rows, columns, values = [np.arange(count)], [np.arange(count)], [by_point]
-        for owner in range(3):
-            pulled = by_normal[corners[:, owner]]
-            for k in range(3):  # the normal is a x b + b x c + c x a
-                edge = points[corners[:, (k + 1) % 3]] - points[corners[:, (k + 2) % 3]]
-                rows.append(corners[:, owner])
-                columns.append(corners[:, k])
-                values.append(np.cross(edge, pulled))
-        row, column = (np.concatenate(parts) for parts in (rows, columns))
-        at = (np.repeat(row, 3), (3 * column[:, None] + np.arange(3)).ravel())
-        return csr_matrix((np.concatenate(values).ravel(), at), (count, 3 * count))
 
 
 @kept_with_head

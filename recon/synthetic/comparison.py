@@ -9,8 +9,8 @@ import numpy as np
 
 from flame_tools.surface.alignment import align
 from flame_tools.surface.correspondence import correspond
+from flame_tools.surface.embedding import at_vertices
 from flame_tools.surface.nearest import Surface
-from flame_tools.surface.registration import at_vertices
 from flame_tools.types import HeadArrays
 from recon.fitting.certainty import place_covariance
 from recon.fitting.landmark_model import LandmarkModel

@@ -56,20 +56,29 @@ def bare_albedo(head: HeadArrays, atlas: UvMap, tone: np.ndarray, hair: np.ndarr
     from PIL import Image
 
     table = [srgb_to_linear(np.array(MATERIALS.get(n, MATERIALS["other"]).colour) / 255) for n in head.materials]
-    plain = np.array([*table, tone])[atlas.material]
+    plain = np.array([*table, tone], np.float32)[atlas.material]
     painted = look_of(head).skin_texture
     if painted is not None:
         if len(painted) != atlas.size:
             painted = np.asarray(Image.fromarray(painted).resize((atlas.size, atlas.size), Image.Resampling.BILINEAR))
-        paint = painted.reshape(-1, 3)[atlas.texels] / np.float32(255)
+        paint = painted.reshape(-1, 3)[atlas.texels]
         scalp = np.zeros(len(head.v_template))
         scalp[np.asarray(head.regions.get("scalp", ()), np.int64)] = 1
         near = atlas.spread(_spread(scalp, head.faces)) > 0.05
-        share = np.clip((_SKIN[0] - paint[:, 0]) / (_SKIN[0] - _HAIR[0]), 0, 1) * near
-        skin = linear_to_srgb(tone) * np.where(near[:, None], 1, paint / _SKIN)
-        mixed = skin * (1 - share[:, None]) + linear_to_srgb(hair) * share[:, None]
-        plain.reshape(-1, 3)[atlas.texels] = srgb_to_linear(np.clip(mixed, 0, 1))
-    return plain.astype(np.float32)
+        of_skin, of_scalp = _tables(tone, hair)
+        colours = of_skin[paint, np.arange(3)]
+        colours[near] = of_scalp[paint[near, 0]]
+        plain.reshape(-1, 3)[atlas.texels] = colours
+    return plain
+
+
+def _tables(tone: np.ndarray, hair: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """[256, 3] linear float32 for each byte of paint: channels of skin; and for bytes of red, bare scalp to hair."""
+    paint = np.arange(256, dtype=np.float32)[:, None] / np.float32(255)
+    share = np.clip((_SKIN[0] - paint) / (_SKIN[0] - _HAIR[0]), 0, 1)
+    skin = linear_to_srgb(tone)
+    mixed = np.stack([skin * (paint / _SKIN), skin * (1 - share) + linear_to_srgb(hair) * share])
+    return tuple(srgb_to_linear(np.clip(mixed, 0, 1)).astype(np.float32))
 
 
 def _spread(values: np.ndarray, faces: np.ndarray) -> np.ndarray:

@@ -59,20 +59,20 @@ class Face:
 def face_of(head: HeadArrays, size: int) -> Face:
     """The face of a head in an atlas of size x size texels. Kept with the head."""
     atlas = uv_map(head, size)
-    area = atlas.spread(face_area(head))
-    atlas, area = atlas.part(area > 0), area[area > 0]
-    outline = landmark_points(head, OVAL)
+    area = face_area(head)
+    shown = atlas.spread(area)
+    atlas, shown = atlas.part(shown > 0), shown[shown > 0]
     brow = float(landmark_points(head, BROWS)[:, 1].max())
-    rim = 1 - smooth_step(signed_distance(head.v_template[:, :2], outline[:, :2]), 0.008, 0.02)
+    rim = 1 - smooth_step(_inside(head), 0.008, 0.02)
     forehead = smooth_step(head.v_template[:, 1], brow + 0.002, brow + 0.01)
     plain = plain_skin(head)
     light = np.maximum(1 - HOLLOW * (1 - look_of(head).occlusion), DARKEST)
-    light /= np.average(light, weights=plain * face_area(head))  # cheeks have all the light there is
+    light /= np.average(light, weights=plain * area)  # cheeks have all the light there is
     fields = (atlas.spread(field) for field in (plain, off_lip_edges(head), rim, forehead, light))
     grid = min(size, GRID)
     row, column = np.divmod(atlas.texels, size)
     cells, cell = np.unique(row * grid // size * grid + column * grid // size, return_inverse=True)
-    return Face(atlas, area, *fields, atlas.spread(head.v_template), brow, cells, cell.astype(np.int32), grid)
+    return Face(atlas, shown, *fields, atlas.spread(head.v_template), brow, cells, cell.astype(np.int32), grid)
 
 
 def lids_spread(head: HeadArrays, vertices: np.ndarray) -> np.ndarray:
@@ -116,17 +116,19 @@ def _areas(vertices: np.ndarray, faces: np.ndarray) -> np.ndarray:
 
 def face_area(head: HeadArrays) -> np.ndarray:
     """[V] 1 within the outline of the face at rest, falling to 0 across it; ears, neck and scalp are 0."""
-    outline = landmark_points(head, OVAL)[:, :2]
-    rest = head.v_template
-    inside = signed_distance(rest[:, :2], outline)
-    depth = landmark_points(head, OVAL)[:, 2]
-    behind = rest[:, 2] < depth.min() - 0.01
-    area = smooth_step(inside, -FADE_M[1], FADE_M[0])
+    behind = head.v_template[:, 2] < landmark_points(head, OVAL)[:, 2].min() - 0.01
+    area = smooth_step(_inside(head), -FADE_M[1], FADE_M[0])
     area[behind] = 0
     for name in ("ears", "neck", "mouth"):
         if name in head.regions:
             area[head.regions[name]] = 0
     return area
+
+
+@kept_with_head
+def _inside(head: HeadArrays) -> np.ndarray:
+    """[V] metres to the outline of the face, seen from the front at rest; positive within."""
+    return signed_distance(head.v_template[:, :2], landmark_points(head, OVAL)[:, :2])
 
 
 def plain_skin(head: HeadArrays) -> np.ndarray:

@@ -13,6 +13,7 @@ import numpy as np
 
 from flame_tools.errors import InputError
 from flame_tools.types import HeadArrays
+from readers.sampling import gaussian
 from recon.texture.bare import hair_colour
 from recon.texture.face_area import Face
 from recon.texture.fill import push_pull
@@ -98,14 +99,16 @@ def fuse(views: Iterable[PosedView], head: HeadArrays, face: Face) -> Fused:
     tone = tone * white_balance(tone)
     if not alone:  # skin in good light is 1 by definition
         some = slice(None, None, SOME)
-        colours = colours / skin_tone(colours[some], (face.area * face.plain * seen)[some])
+        colours /= skin_tone(colours[some], (face.area * face.plain * seen)[some])
     lit: list[Lit | None] = [None] * len(coverage)
     for one, light, kept in zip(held, joint.light, joint.kept, strict=True):
         lit[one.number] = Lit(
             (light * one.tone / tone / one.exposure).astype(np.float32), face.gridded(kept), face.gridded(one.known)
         )
     best = held[int(np.argmax(share))]
-    return Fused(np.clip(colours * tone, 0, 1), seen, tone, best.hair * tone, tuple(lit), tuple(coverage), best.number)
+    colours *= tone.astype(np.float32)
+    np.clip(colours, 0, 1, out=colours)
+    return Fused(colours, seen, tone, best.hair * tone, tuple(lit), tuple(coverage), best.number)
 
 
 def _looked_at(view: PosedView, number: int, head: HeadArrays, face: Face) -> tuple[_Held, float]:
@@ -192,13 +195,11 @@ def _blended(held: list[_Held], joint: Joint, face: Face) -> tuple[np.ndarray, n
 
 def _gains(one: _Held, kept: np.ndarray, joint: Joint, face: Face) -> np.ndarray:
     """[grid, grid, 3] what brings a view's slow changes to the albedo."""
-    from scipy.ndimage import gaussian_filter
-
     gains = np.clip(joint.albedo / np.maximum(one.even, 1e-3), *GAINS)
     weights = face.gridded(one.known * kept)
     logs = face.gridded(np.log(gains)) * weights[..., None]
-    blurred = gaussian_filter(weights, SMOOTH)
-    logs = gaussian_filter(logs, (SMOOTH, SMOOTH, 0)) / np.maximum(blurred, 1e-6)[..., None]
+    blurred = gaussian(weights, SMOOTH)
+    logs = gaussian(logs, SMOOTH) / np.maximum(blurred, 1e-6)[..., None]
     return np.exp(push_pull(logs, np.minimum(blurred * 20, 1) * (blurred > 1e-4)))
 
 

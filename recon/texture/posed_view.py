@@ -95,7 +95,8 @@ def exposed(image: np.ndarray) -> np.ndarray:
 
 def encode(linear: np.ndarray) -> np.ndarray:
     """Linear [...] in [0, 1] -> sRGB uint8, by a table fine enough for every step of 8 bits."""
-    return _ENCODED[np.rint(np.clip(linear, 0, 1) * 16383).astype(np.int32)]
+    steps = np.clip(linear, 0, 1) * 16383
+    return _ENCODED[np.rint(steps, out=steps).astype(np.uint16)]
 
 
 _ENCODED = np.rint(linear_to_srgb(np.arange(16384) / 16383) * 255).astype(np.uint8)

@@ -72,7 +72,7 @@ def uv_map(head: HeadArrays, size: int, materials: tuple[str, ...] = ("skin", "l
     faces = face_id.ravel()[texels]
     weights = bary.reshape(-1, 3)[texels]
 
-    place = (uv_across[faces] * weights[..., None]).sum(1)
+    place = sum(uv_across[faces, k] * weights[:, k, None] for k in range(3))
     column = np.clip((place[:, 0] * size).astype(np.int64), 0, size - 1)
     row = np.clip(((1 - place[:, 1]) * size).astype(np.int64), 0, size - 1)
     mirror = row * size + column

@@ -2,8 +2,9 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.ndimage import gaussian_filter
 
-from readers.sampling import Square, bilinear, reduce, sample_square
+from readers.sampling import Square, bilinear, gaussian, reduce, sample_square
 
 
 @given(st.floats(-500, 500), st.floats(-500, 500), st.floats(0.5, 2000), st.floats(-7, 7))
@@ -63,3 +64,13 @@ def test_the_fast_sampler_is_the_plain_ones_twin(outside):
         plain = sample_square(image.astype(np.float64), square, 32, outside=outside)
         assert fast.dtype == np.float32
         np.testing.assert_allclose(fast, plain, atol=1e-6)  # worst seen 1.4e-7: float32 against float64
+
+
+@pytest.mark.parametrize(("sd", "rim", "mode"), [(0.6, "symmetric", "reflect"), (4.8, "edge", "nearest")])
+def test_a_gaussian_blurs_as_scipy_does(sd, rim, mode):
+    rng = np.random.default_rng(3)
+    for image in (rng.random((90, 70)), rng.random((60, 80, 3)).astype(np.float32)):
+        expected = gaussian_filter(image, (sd, sd, 0)[: image.ndim], mode=mode)
+        found = gaussian(image, sd, rim=rim)
+        assert found.dtype == image.dtype
+        np.testing.assert_allclose(found, expected, atol=1e-7)

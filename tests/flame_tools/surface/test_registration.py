@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from flame_tools.errors import ShapeError
+from flame_tools.surface.embedding import at_vertices
 from flame_tools.surface.nearest import Surface
-from flame_tools.surface.registration import Anchors, Schedule, at_vertices, local_turns, on_mesh, register, settle
+from flame_tools.surface.registration import Anchors, Schedule, local_turns, on_mesh, register, settle
 from tests.flame_tools.surface.shapes import sphere
 
 SCHEDULE = Schedule(lengths_m=(0.06, 0.03, 0.015, 0.008, 0.004))
