@@ -133,4 +133,4 @@ def average_gradients(parameters: Iterable[torch.nn.Parameter]) -> None:
     used, *rows = shared.split([len(chosen), *(row.numel() for row in rows)])
     for parameter, by, row in zip(chosen, used, rows, strict=True):
         if by > 0:
-            parameter.grad = row.view_as(parameter)
+            parameter.grad = torch.empty_like(parameter).copy_(row.view_as(parameter))  # as it lies in memory
