@@ -39,9 +39,24 @@ def losses(run):
     return {"error": error, "total": error + 1e-2 * back.cost}
 
 
+def looking():
+    """A network of pictures: its weights do not lie in memory as their indices say."""
+    torch.set_num_threads(1)
+    torch.manual_seed(0)
+    net = torch.nn.Sequential(torch.nn.Conv2d(16, 32, 3), torch.nn.ReLU(), torch.nn.Conv2d(32, 32, 3))
+    return Run(net.double().to(memory_format=torch.channels_last), CONFIG)
+
+
+def squares(run):
+    rng = torch.Generator().manual_seed(run.step)
+    pictures = torch.randn(6, 16, 8, 8, generator=rng, dtype=torch.float64)[processes.part_of(6)]
+    return {"total": (run.model(pictures) - 1).square().mean()}
+
+
 def work(folder, killed_at):
     for bottleneck in ("gaussian", "codebook"):
         go_on(made(bottleneck), losses, folder / bottleneck)
+    go_on(looking(), squares, folder / "looking")
 
     def until_killed(run):
         if run.step == killed_at and processes.rank() == 1:
@@ -81,6 +96,13 @@ def test_two_processes_are_as_one(folder, tmp_path, bottleneck):
     rows, own = ([json.loads(line) for line in (at / "log.jsonl").open()] for at in (folder / bottleneck, tmp_path))
     assert [row["step"] for row in rows] == [8]  # one of the two writes
     assert rows[0] == pytest.approx(own[0], rel=1e-9)
+
+
+def test_two_processes_are_as_one_for_pictures(folder, tmp_path):
+    go_on(run := looking(), squares, tmp_path)
+    both = state(folder / "looking")
+    for name, value in run.model.state_dict().items():
+        assert torch.allclose(both["model"][name], value, rtol=0, atol=1e-10), name
 
 
 def test_a_killed_run_goes_on_to_the_bit(folder):
