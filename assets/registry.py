@@ -79,9 +79,9 @@ _ALL = (
     Asset(
         name="recon-base",
         file="recon_base.npz",
-        sha256="2888d47f2b2f2c8de37da47e98bdf0c7d0f56fd155a61342d7bd3413904811f4",
+        sha256="645ab6d7c5fe9cccfc52ad481218a1cada81b744959ede2aa8c20a33c5c20593",
         licence="Apache-2.0",
-        source="emberface train recon, tools/trainings/recon.json, then recon_more.json (docs/train_recon.md)",
+        source="emberface train recon: recon.json, recon_more.json, recon_again.json of tools/trainings (docs/train_recon.md)",
         note="Learnt from drawn faces of the default head, as MediaPipe's networks read them.",
     ),
     Asset(
@@ -95,7 +95,7 @@ _ALL = (
     Asset(
         name="recon-temporal",
         file="recon_temporal.npz",
-        sha256="8566e943acdc27b6b532bd31038f731d5dd8738c392bfe88afb1dedb52f0989b",
+        sha256="64c38a9eb13388b9d26d3ec06db63fb2da5d5ec01c7a58aea4d16c4d8c14cb0a",
         licence="Apache-2.0",
         source="emberface train temporal, tools/trainings/temporal.json (docs/train_recon.md)",
         note="Learnt from drawn films of the default head, as recon-base sees them; half of them say what "
