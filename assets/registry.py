@@ -81,7 +81,7 @@ _ALL = (
         file="recon_base.npz",
         sha256="645ab6d7c5fe9cccfc52ad481218a1cada81b744959ede2aa8c20a33c5c20593",
         licence="Apache-2.0",
-        source="emberface train recon: recon.json, recon_more.json, recon_again.json of tools/trainings (docs/train_recon.md)",
+        source="emberface train recon: tools/trainings/recon.json, _more.json, _again.json (docs/train_recon.md)",
         note="Learnt from drawn faces of the default head, as MediaPipe's networks read them.",
     ),
     Asset(
