@@ -26,7 +26,8 @@ def hair_colour(
 ) -> np.ndarray:
     """[3] linear: the colour of what grows, or sits, above the forehead; darkened skin where that is bare.
 
-    Rows of pixels are walked upwards from the top of the forehead to the first that is no skin.
+    Rows of pixels are walked upwards from the top of the forehead to the first that is no skin, nor are those beyond: a
+    highlight ends soon.
     """
     marks = head.landmarks["468"]
     corners = vertices[head.faces[marks.faces[list(_FOREHEAD)]]]
@@ -40,11 +41,13 @@ def hair_colour(
     rows = np.array(
         [np.median(row[kept], 0) if kept.sum() > 2 else tone for row, kept in zip(rows, inside, strict=True)]
     )
-    hair = np.flatnonzero(unlike_skin(rows, tone) > 0.6)
-    if not len(hair) or heights[hair[0]] > HIGHEST_M:
+    other, depth = unlike_skin(rows, tone), int(DEPTH_M / STEP_M)
+    further = np.lib.stride_tricks.sliding_window_view(other, depth + 4).mean(1)
+    hair = np.flatnonzero((other[: len(further)] > 0.6) & (further > 0.6))
+    if not len(hair):
         return 0.6 * tone
     first = hair[0] + 3  # the rim of hair lets skin through
-    band = slice(first, first + int(DEPTH_M / STEP_M))
+    band = slice(first, first + depth)
     return np.minimum(np.median(rows[band], 0), 0.75 * tone)
 
 
