@@ -34,11 +34,8 @@ YAW_SD, YAW_FAR, PITCH_SD, ROLL_SD = 22.0, 75.0, 11.0, 4.0  # degrees; a quarter
 WIDER = (0.8, 1.3)  # times the components of an identity
 BUMPS, BUMP_M = 10, (0.0, 0.0016)  # smooth bumps that no identity of the head has: how many, and how high
 BUMP_REACH_M = (0.012, 0.045)
-MANNERS, MANNER_SD, MANNER_REACH_M = (
-    8,
-    0.15,
-    (0.015, 0.05),
-)  # how people move alike and yet not: places, how much, reach
+MANNERS, MANNER_SD = 8, 0.15  # people move alike and yet not: in how many places, and how much
+MANNER_REACH_M = (0.015, 0.05)
 LIDS_M = 0.018  # from the middle of an eye: within it lids go where eyes are
 
 

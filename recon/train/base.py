@@ -224,14 +224,17 @@ def train_base(
 ) -> Regressor:
     """Train, or go on training, in `folder`; writes `base.npz` there. Returns the averaged network."""
     torch.set_num_threads(config.run.threads)
-    net, source, mirror = started(config, head), Source(crops, config.run.seed), Mirror(head.arrays)
+    net, source = started(config, head), Source(crops, config.run.seed)
+    mirror = Mirror(head.arrays) if config.mirrored else None
     device = config.run.device
     face = LandmarkFace(head, net.scale).to(device)
 
     def step(run: Run) -> dict[str, Tensor]:
         batch, chance = source.batch(config.batch, run.step, processes.part_of(config.batch)), run.generator()
-        which = torch.rand(len(batch.face), generator=chance, device=device) < config.mirrored
-        batch = _to(mirrored(batch, which.cpu(), mirror), device)
+        if mirror is not None:
+            which = torch.rand(len(batch.face), generator=chance, device=device) < config.mirrored
+            batch = mirrored(batch, which.cpu(), mirror)
+        batch = _to(batch, device)
         told = shaken(batch.told, config, chance)
         with run.autocast():
             return losses(net(batch.picture, told), batch, told, face, config)

@@ -1,4 +1,4 @@
-"""Left for right: what a mirror makes of faces. Identities of a head are symmetric shapes, so who it is stays."""
+"""Left for right: what a mirror makes of faces."""
 
 from __future__ import annotations
 
@@ -14,7 +14,10 @@ _TOLERANCE_M = 1e-4
 
 
 class Mirror(nn.Module):
-    """A head's parameters in the order of a Layout, and its landmarks, as a mirror shows them."""
+    """A head's parameters in the order of a Layout, and its landmarks, as a mirror shows them.
+
+    Raises InputError for a head whose components or landmarks a mirror does not turn into one another.
+    """
 
     def __init__(self, head: HeadArrays):
         super().__init__()
@@ -25,8 +28,15 @@ class Mirror(nn.Module):
         swapped = [next((n.replace(a, b) for a, b in other.items() if a in n), n) for n in names]
         order = torch.cat([torch.arange(shape), shape + torch.tensor([names.index(n) for n in swapped])])
         sign = torch.tensor([-1.0 if n in ("jawTurn", "acrossLeft", "acrossRight") else 1.0 for n in names])
+        sign = torch.cat([torch.ones(shape), sign])  # of identities: one side against the other, or both alike
+        across = np.array([-1.0, 1.0, 1.0])[:, None]
+        basis = np.concatenate([head.shapedirs, head.expressiondirs], 2)
+        seen, same = basis[head.mirror] * across, basis[..., order[: basis.shape[2]].numpy()]
+        sign[: basis.shape[2]] = torch.as_tensor(np.where((seen * same).sum((0, 1)) < 0, -1.0, 1.0))
+        if np.abs(seen - same * sign[: basis.shape[2]].numpy()).max() > _TOLERANCE_M:
+            raise InputError(f"the components of head {head.id!r} have no mirror image; set `mirrored` to 0")
         self.register_buffer("order", order)
-        self.register_buffer("sign", torch.cat([torch.ones(shape), sign]))
+        self.register_buffer("sign", sign)
         self.register_buffer("marks", torch.as_tensor(_facing(head)))
         self.register_buffer("across", torch.tensor([-1.0, 1.0, 1.0]))
 
@@ -49,14 +59,14 @@ class Mirror(nn.Module):
 
 
 def _facing(head: HeadArrays) -> np.ndarray:
-    """[478] the landmark, or point of an iris, across the face. Raises InputError where there is none."""
+    """[478] the landmark, or point of an iris, across the face."""
     found, start = np.zeros(MARKS, np.int64), 0
     for name in ("468", "iris"):
         marks = head.landmarks[name]
         places = np.einsum("lk,lkc->lc", marks.barycentrics, head.v_template[head.faces[marks.faces]])
         away = np.linalg.norm(places[:, None] * (-1, 1, 1) - places, axis=-1)
         if away.min(1).max() > _TOLERANCE_M:
-            raise InputError(f"the landmarks {name!r} of head {head.id!r} are not symmetric; it has no mirror image")
+            raise InputError(f"the landmarks {name!r} of head {head.id!r} have no mirror image; set `mirrored` to 0")
         found[start : start + len(places)] = start + away.argmin(1)
         start += len(places)
     return found

@@ -224,7 +224,7 @@ def train_on(
     torch.set_num_threads(config.run.threads)
     device = config.run.device
     net, travel = started(config, head), Travel(head, scale).to(device)
-    mirror, count = Mirror(head.arrays), len(films) - len(films) // 8
+    mirror, count = Mirror(head.arrays) if config.mirrored else None, len(films) - len(films) // 8
     size = min(config.batch, count)
 
     def step(run: Run) -> dict[str, Tensor]:
@@ -232,7 +232,8 @@ def train_on(
         order = np.random.default_rng((config.run.seed, rounds)).permutation(count)
         batch = films.rows(order[within * size : (within + 1) * size][processes.part_of(size)])
         chance = torch.manual_seed((config.run.seed << 32) + run.step)  # of dropout, too
-        batch = mirrored(batch, torch.rand(len(batch), generator=chance) < config.mirrored, mirror)
+        if mirror is not None:
+            batch = mirrored(batch, torch.rand(len(batch), generator=chance) < config.mirrored, mirror)
         batch = thinned(batch, config.dropped, chance).to(device)
         with run.autocast():
             return losses(net(batch.frames, Pooled.of(batch.frames)), batch, travel, config)

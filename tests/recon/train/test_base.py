@@ -84,6 +84,7 @@ def test_a_mirror_shows_the_same_faces(crops, head):
     (rest, posed), (own_rest, own_posed) = face(net.scale(other.face)), face(net.scale(batch.face))
     apart = ((posed - rest) - mirror.points(own_posed - own_rest)).norm(dim=-1)
     assert apart.mean() < 5e-5 and apart.max() < 5e-4  # pose correctives are a little askew
+    torch.testing.assert_close(rest, mirror.points(own_rest), atol=2e-6, rtol=0)
     assert ((posed - rest) - (own_posed - own_rest)).norm(dim=-1).mean() > 1e-4
     torch.testing.assert_close(other.expressed, mirror.points(batch.expressed))
     upright, there = net.canonical(batch.picture, batch.told), net.canonical(other.picture, other.told)
@@ -95,6 +96,18 @@ def test_a_mirror_shows_the_same_faces(crops, head):
         torch.testing.assert_close(getattr(again, name), value, atol=1e-6, rtol=0)
     some = mirrored(batch, torch.arange(len(crops)) == 3, mirror)
     assert torch.equal(some.face[:3], batch.face[:3]) and torch.equal(some.picture[3], other.picture[3])
+
+
+def test_a_head_without_a_mirror_image_is_refused(head):
+    arrays = head.arrays
+    shapes = np.array(arrays.shapedirs)
+    shapes[:, 0] += 1e-3 * (arrays.v_template[:, :1] > 0)
+    with pytest.raises(InputError, match="the components of head 'default' have no mirror image; set `mirrored` to 0"):
+        Mirror(dataclasses.replace(arrays, shapedirs=shapes))
+    marks = arrays.landmarks["468"]
+    moved = dataclasses.replace(marks, barycentrics=np.roll(marks.barycentrics, 1, axis=1))
+    with pytest.raises(InputError, match="the landmarks '468' of head"):
+        Mirror(dataclasses.replace(arrays, landmarks={**arrays.landmarks, "468": moved}))
 
 
 def test_a_second_look(crops, head, tmp_path):
