@@ -29,11 +29,11 @@ class Mirror(nn.Module):
         order = torch.cat([torch.arange(shape), shape + torch.tensor([names.index(n) for n in swapped])])
         sign = torch.tensor([-1.0 if n in ("jawTurn", "acrossLeft", "acrossRight") else 1.0 for n in names])
         sign = torch.cat([torch.ones(shape), sign])  # of identities: one side against the other, or both alike
-        across = np.array([-1.0, 1.0, 1.0])[:, None]
         basis = np.concatenate([head.shapedirs, head.expressiondirs], 2)
-        seen, same = basis[head.mirror] * across, basis[..., order[: basis.shape[2]].numpy()]
-        sign[: basis.shape[2]] = torch.as_tensor(np.where((seen * same).sum((0, 1)) < 0, -1.0, 1.0))
-        if np.abs(seen - same * sign[: basis.shape[2]].numpy()).max() > _TOLERANCE_M:
+        own = slice(basis.shape[2])
+        seen, same = basis[head.mirror] * np.array([[-1.0], [1.0], [1.0]]), basis[..., order[own].numpy()]
+        sign[own] = torch.as_tensor(np.where((seen * same).sum((0, 1)) < 0, -1.0, 1.0))
+        if np.abs(seen - same * sign[own].numpy()).max() > _TOLERANCE_M:
             raise InputError(f"the components of head {head.id!r} have no mirror image; set `mirrored` to 0")
         self.register_buffer("order", order)
         self.register_buffer("sign", sign)
