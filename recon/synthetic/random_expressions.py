@@ -18,6 +18,8 @@ GROUPS: tuple[tuple[float, int, tuple[str, ...]], ...] = (
     (0.12, 1, ("mouthLeft", "mouthRight")),
 )  # fmt: skip
 NEUTRAL, ONE_SIDED = 0.1, 0.3  # shares of faces at rest, and of motions of one side more than the other
+TONGUE, TONGUE_JAW = 0.07, (0.08, 0.5)  # share of tongues that are out, and how far the jaw makes way for them
+AGAINST_TONGUE = ("mouthClose", "mouthPressLeft", "mouthPressRight", "mouthRollLower", "mouthRollUpper")
 GAZE = ("eyeLookIn", "eyeLookOut", "eyeLookUp", "eyeLookDown")
 
 
@@ -31,6 +33,10 @@ def random_weights(rng: np.random.Generator) -> np.ndarray:
         if rng.uniform() < chance:
             for name in rng.choice(names, int(rng.integers(1, most + 1)), replace=False):
                 _set(rng, weights, str(name), rng.beta(1.2, 1.2))
+    if rng.uniform() < TONGUE:
+        weights[INDEX["tongueOut"]] = rng.beta(2.0, 1.2)
+        weights[INDEX["jawOpen"]] = max(weights[INDEX["jawOpen"]], rng.uniform(*TONGUE_JAW))
+        weights[[INDEX[name] for name in AGAINST_TONGUE]] = 0
     weights[INDEX["mouthClose"]] = min(weights[INDEX["mouthClose"]], weights[INDEX["jawOpen"]])
     return weights
 

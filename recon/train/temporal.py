@@ -93,8 +93,8 @@ def told_films(sequences: Sequences, base: Regressor, head: Head) -> Films:
             picture = torch.as_tensor(part.picture).permute(0, 3, 1, 2).float() / 255
             told.append(told_rows(base(picture, torch.as_tensor(marks_of(part.read, part.iris)))))
     told, truth = torch.cat(told).clone(), base.scale(torch.as_tensor(sequences.face))
-    tongue = [head.shape_size + i for i, n in enumerate(head.arrays.expression_names) if n.startswith("tongue")]
-    truth[:, tongue] = 0  # it is hardly seen, and recon-base says nothing of it
+    unseen = [n for n in head.arrays.expression_names if n.startswith("tongue") and n != "tongueOut"]
+    truth[:, [head.shape_size + head.arrays.expression_names.index(n) for n in unseen]] = 0
     longest = int(np.bincount(sequences.film).max())
     at = np.concatenate([np.arange(n) for n in np.bincount(sequences.film)])
     index = (torch.as_tensor(sequences.film).long(), torch.as_tensor(at))

@@ -2,8 +2,8 @@
 
 Millimetres, the frame of `teeth` (origin where the lips touch, y up, z forward), jaw shut. The left half is built.
 The tongue rides on the jaw; `tongueUp` meets the ridge behind the upper incisors at jawOpen 0.1 to 0.2, `tongueBack`
-the soft palate, `tongueBetweenTeeth` lies between the incisors at jawOpen 0.15 to 0.3, `tongueOut` over the lower lip
-from jawOpen 0.3 on. `jawOpen` is what the tongue does besides riding on the jaw.
+the soft palate, `tongueBetweenTeeth` lies between the incisors at jawOpen 0.15 to 0.3, `tongueOut` hangs over the lower
+lip from jawOpen 0.1 on. `jawOpen` is what the tongue does besides riding on the jaw.
 """
 
 from __future__ import annotations
@@ -66,10 +66,10 @@ def settings(shape: str | None = None) -> np.ndarray:
         rings[:, 4] *= 1.0 - 0.42 * _rise(s, 0.55, 0.9)
         rings[:, 5] *= 1.0 - 0.48 * _rise(s, 0.5, 0.85)
     elif shape == "tongueOut":
-        # forward over the lower incisors and the lip, then down in front of it
-        rings[:, 0] += 29.5 * np.clip((s + 0.15) / 1.0, 0.0, 1.0) ** 1.3 - 29.5 * 0.15**1.3
-        rings[:, 1] += 13.4 * _rise(s, 0.23, 0.78) - 5.5 * _rise(s, 0.78, 1.05)
-        rings[:, 3] *= 1.0 - 0.10 * _rise(s, 0.1, 0.5) + 0.28 * _rise(s, 0.7, 1.0)
+        # forward over the lower incisors and the lip, then down in front of it; the tip stays as round as at rest
+        rings[:, 0] += 36.0 * _rise(s, -0.05, 1.05)
+        rings[:, 1] += 14.5 * _rise(s, 0.23, 0.78) - 12.0 * _rise(s, 0.72, 1.05)
+        rings[:, 3] *= 1.0 - 0.10 * _rise(s, 0.1, 0.5) + 0.26 * _rise(s, 0.7, 1.0)
         rings[:, 4] *= 1.0 - 0.22 * _rise(s, 0.5, 0.8) + 0.25 * _rise(s, 0.8, 1.0)
         rings[:, 5] *= 1.0 - 0.28 * _rise(s, 0.5, 0.8) + 0.25 * _rise(s, 0.8, 1.0)
     elif shape == "jawOpen":  # the body of the tongue stays behind as the jaw turns away, so that the throat opens
