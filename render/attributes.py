@@ -6,11 +6,12 @@ import numpy as np
 
 from flame_tools.compiled import kernel
 from render.materials import Look
-from render.occlusion import eye_centre, light_mouth, lit_by, shade_eye
+from render.occlusion import eye_centre, light_mouth, lit_by, shade_eye, unfolded
 
 COLUMNS = 9  # normal x y z (view axes), sky seen, lamps seen, gloss, eye u v, key lamp seen
 KEY_SHADOW = 0.8  # how much of the key lamp a cast shadow takes
 HOLLOW_SHADE = 0.45  # how much of all lamps a vertex without sky loses
+UNFOLDED = 0.7  # how much of what lids lack of the sky at rest they see when they are shut
 
 
 def vertex_attributes(
@@ -52,6 +53,7 @@ def _light_moving_parts(look, points, turn, attributes):
         normal += bulge[:, None] * (normal - (normal @ axis)[:, None] * axis)
         attributes[ball.vertices, :3] = normal @ turn.T
         attributes[ball.vertices, 3:5] = shade_eye(points, ball)[:, None]
+        attributes[ball.lids, 3:5] += UNFOLDED * unfolded(points, ball) * (1 - attributes[ball.lids, 3:5])
 
 
 @kernel("void(float32[:,::1], int32[:,::1], float32[:,::1], float32[:,::1])", fastmath=True)

@@ -9,7 +9,7 @@ import numpy as np
 from flame_tools.errors import ShapeError
 from render.eyes import EYE_EXTENT, EYE_NAMES, IRIS_M, eye_coordinates, eye_texture
 from render.materials import SKIN, Look, material_tables
-from render.occlusion import Ball, eye_centre, sky_seen, smoothed
+from render.occlusion import Ball, eye_centre, lids_apart, sky_seen, smoothed
 from render.paint import paint_skin
 
 _OWN = ["C", "W"]  # what kernels take: contiguous and writable
@@ -176,10 +176,13 @@ def _ball(template, ball, sclera, eye, lids):
     first, last = places[places[:, 0].argmin()], places[places[:, 0].argmax()]
     level = np.interp(places[:, 0], [first[0], last[0]], [first[1], last[1]]) if len(places) else np.empty(0)
     above = places[:, 1] > level
+    upper, lower = (np.ascontiguousarray(touching[side], np.int32) for side in (above, ~above))
     return Ball(
         ball.astype(np.int32),
         white,
         np.linalg.norm(eye[ball], axis=1).astype(np.float32),
-        np.ascontiguousarray(touching[above], np.int32),
-        np.ascontiguousarray(touching[~above], np.int32),
+        upper,
+        lower,
+        lids.astype(np.int32),
+        lids_apart(template, upper, lower),
     )

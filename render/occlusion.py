@@ -150,13 +150,15 @@ def smoothed(values: np.ndarray, faces: np.ndarray, rounds: int = 1) -> np.ndarr
 
 @dataclass(frozen=True)
 class Ball:
-    """An eyeball among a head's vertices."""
+    """An eyeball among a head's vertices, and its lids."""
 
     vertices: np.ndarray  # [n] int32
     white: np.ndarray  # [m] indices into `vertices` that lie on the sphere
     radius: np.ndarray  # [n] float32 distance from the gaze axis in iris radii, stereographic
     upper: np.ndarray  # int32 vertices of the upper lid that lie against the ball
     lower: np.ndarray  # int32
+    lids: np.ndarray  # int32 the skin that shuts over it
+    open_m: float  # how far the lids are apart at rest
 
 
 def light_mouth(
@@ -193,6 +195,21 @@ def eye_centre(points: np.ndarray) -> np.ndarray:
     system = np.c_[2 * local, np.ones(len(points))]
     solution = np.linalg.lstsq(system, (local**2).sum(1), rcond=None)[0]
     return solution[:3] + shift
+
+
+def lids_apart(vertices: np.ndarray, upper: np.ndarray, lower: np.ndarray) -> float:
+    """Metres between the lids, on average."""
+    distance = np.zeros(len(upper), np.float32)
+    if len(lower):
+        nearest(vertices, upper, lower, distance)
+    return float(distance.mean()) if len(upper) else 0.0
+
+
+def unfolded(vertices: np.ndarray, ball: Ball) -> float:
+    """In [0, 1]: how far a lid has come out of its fold, where the sky does not reach."""
+    if not ball.open_m:
+        return 0.0
+    return float(np.clip(1 - lids_apart(vertices, ball.upper, ball.lower) / ball.open_m, 0, 1))
 
 
 def shade_eye(vertices: np.ndarray, ball: Ball) -> np.ndarray:  # [n] float32

@@ -88,7 +88,7 @@ def paint_skin(
 
 
 def _complexion(colour, at, marks):
-    """Warm cheeks, nose tip, ears and chin; a paler brow; cooler hollows under the eyes."""
+    """Warm cheeks, nose tip, upper lids, ears and chin; a paler brow; cooler hollows under the eyes."""
     eye_span = np.linalg.norm(marks[45] - marks[36])
 
     def spot(place, radius):
@@ -103,6 +103,8 @@ def _complexion(colour, at, marks):
     for inner, outer in ((39, 36), (42, 45)):
         hollow = 0.55 * marks[inner] + 0.45 * marks[outer] - np.array([0, 0.13 * eye_span, 0])
         colour = colour + np.array([-0.028, -0.034, -0.022], np.float32) * spot(hollow, 0.17)
+        lid = 0.5 * (marks[inner] + marks[outer]) + np.array([0, 0.07 * eye_span, 0])
+        colour = colour + red * 0.9 * spot(lid, 0.15)
     forehead = 0.5 * (marks[19] + marks[24]) + np.array([0, 0.35 * eye_span, 0])
     colour = colour + np.array([0.010, 0.012, 0.004], np.float32) * spot(forehead, 0.5)
     side = np.abs(at[:, 0] - marks[27][0])  # ears stand out to the sides, behind the jaw's corners

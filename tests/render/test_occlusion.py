@@ -4,13 +4,16 @@ from functools import cache
 
 import numpy as np
 import pytest
+import torch
 
+from flame_tools.arkit import INDEX, to_params
 from flame_tools.load import load_head
+from render.attributes import vertex_attributes
 from render.eyes import EYE_EXTENT, eye_texture
 from render.looks import make_look
 from render.materials import linear_to_srgb, look_of, srgb_to_linear
 from render.mip import at_scale
-from render.occlusion import eye_centre, light_mouth, lit_by, nearest, sky_seen, smoothed
+from render.occlusion import eye_centre, light_mouth, lit_by, nearest, sky_seen, smoothed, unfolded
 from tests.render.test_raster import ball
 
 
@@ -87,6 +90,24 @@ def test_the_look_is_made_once_and_always_the_same():
     again = make_look(head().arrays)
     np.testing.assert_array_equal(first.skin_texture, again.skin_texture)
     np.testing.assert_array_equal(first.occlusion, again.occlusion)
+
+
+@pytest.mark.parametrize("side", ["Left", "Right"])
+def test_a_lid_that_shuts_comes_out_of_the_dark(side):
+    looked = look_of(head())
+    ball = looked.balls[0 if side == "Left" else 1]
+    light, far = [], []
+    for shut in (0.0, 0.5, 1.0):
+        weights = torch.zeros(1, 52)
+        weights[0, INDEX[f"eyeBlink{side}"]] = shut
+        with torch.no_grad():
+            posed = head().vertices(to_params(weights, head()))[0].numpy()
+        attributes = vertex_attributes(looked, posed, np.eye(3, dtype=np.float32), np.array([0.0, 0.0, 1.0]))
+        light.append(attributes[ball.lids, 3])
+        far.append(unfolded(posed, ball))
+    assert far[0] < 0.02 and 0.3 < far[1] < 0.7 and far[2] > 0.8
+    assert (light[0] <= light[1]).all() and (light[1] <= light[2] + 1e-6).all()
+    assert light[0].min() < 0.6 < 0.75 < light[2].min()  # folded away and unfolded
 
 
 def test_brows_and_lips_are_painted_where_the_landmarks_are():

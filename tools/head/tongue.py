@@ -67,11 +67,11 @@ def settings(shape: str | None = None) -> np.ndarray:
         rings[:, 5] *= 1.0 - 0.48 * _rise(s, 0.5, 0.85)
     elif shape == "tongueOut":
         # forward over the lower incisors and the lip, then down in front of it; the tip stays as round as at rest
-        rings[:, 0] += 36.0 * _rise(s, -0.05, 1.05)
-        rings[:, 1] += 14.5 * _rise(s, 0.23, 0.78) - 12.0 * _rise(s, 0.72, 1.05)
+        rings[:, 0] += 36.0 * _rise(s, -0.05, 1.05) ** 1.15
+        rings[:, 1] += 13.5 * _rise(s, 0.15, 0.78) - 12.0 * _rise(s, 0.72, 1.05)
         rings[:, 3] *= 1.0 - 0.10 * _rise(s, 0.1, 0.5) + 0.26 * _rise(s, 0.7, 1.0)
-        rings[:, 4] *= 1.0 - 0.22 * _rise(s, 0.5, 0.8) + 0.25 * _rise(s, 0.8, 1.0)
-        rings[:, 5] *= 1.0 - 0.28 * _rise(s, 0.5, 0.8) + 0.25 * _rise(s, 0.8, 1.0)
+        rings[:, 4] *= 1.0 - 0.40 * _rise(s, 0.5, 0.8) + 0.43 * _rise(s, 0.8, 1.0)
+        rings[:, 5] *= 1.0 - 0.45 * _rise(s, 0.5, 0.8) + 0.42 * _rise(s, 0.8, 1.0)
     elif shape == "jawOpen":  # the body of the tongue stays behind as the jaw turns away, so that the throat opens
         rings[:, 1] -= 7.0 * _bump(s, 0.30, 0.17)
         rings[:, 3] *= 1.0 - 0.10 * _bump(s, 0.40, 0.28)
