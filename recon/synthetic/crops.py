@@ -36,6 +36,7 @@ BUMPS, BUMP_M = 10, (0.0, 0.0016)  # smooth bumps that no identity of the head h
 BUMP_REACH_M = (0.012, 0.045)
 MANNERS, MANNER_SD = 8, 0.15  # people move alike and yet not: in how many places, and how much
 MANNER_REACH_M = (0.015, 0.05)
+WIDER_TONGUE, TONGUE_ASIDE, TONGUE_DOWN = (0.85, 1.6), 0.4, 0.3  # tongues that are out: width, and where they lean
 LIDS_M = 0.018  # from the middle of an eye: within it lids go where eyes are
 
 
@@ -83,6 +84,7 @@ def made_crops(head: Head, count: int, seed: int, *, faces: Faces | None = None)
         vectors = face_vector(params)
         for i in range(PICTURES):
             bump, skin = random_bumps(head.arrays, rng), int(rng.integers(SKINS))
+            turn_tongue(expressed[i], head.arrays, rng)
             moved = random_manner(head.arrays, marks, rng)(expressed[i] - neutral[i])
             rest = neutral[i] + bump
             drawn = _crop(looks[skin], people[skin].complexion, marks, rest, rest + moved, rng)
@@ -123,6 +125,20 @@ def random_manner(head: HeadArrays, marks: Marks, rng: np.random.Generator) -> C
         near *= -np.expm1(-0.5 * ((head.v_template - eye) ** 2).sum(-1, keepdims=True) / LIDS_M**2)
     askew = rng.normal(0, MANNER_SD, (MANNERS, 3, 3))
     return lambda moved: moved + np.einsum("vk,kij,vj->vi", near, askew, moved, optimize=True)
+
+
+def turn_tongue(posed: np.ndarray, head: HeadArrays, rng: np.random.Generator) -> None:
+    """Widen the tongue of posed [V, 3], metres, and lean what is out of the mouth to a side, up or down; in place."""
+    wide, aside, down = rng.uniform(*WIDER_TONGUE), rng.normal(0, TONGUE_ASIDE), rng.normal(0, TONGUE_DOWN)
+    tongue = head.regions.get("tongue", np.zeros(0, np.int64))
+    if not len(tongue) or not len(head.inner_lip_pairs):
+        return
+    teeth = posed[head.inner_lip_pairs[:, 1], 2].max() - 0.008  # about where the lower incisors stand
+    out = np.maximum(posed[tongue, 2] - teeth, 0)
+    share = np.minimum(out / 0.01, 1)
+    posed[tongue, 0] *= 1 + (wide - 1) * share
+    posed[tongue, 0] += aside * out
+    posed[tongue, 1] -= down * out
 
 
 def _near_places(head: HeadArrays, count: int, reach_m: tuple[float, float], rng: np.random.Generator) -> np.ndarray:
