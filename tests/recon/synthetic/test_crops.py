@@ -2,8 +2,12 @@
 
 import numpy as np
 import pytest
+import torch
 
-from recon.synthetic.crops import Marks, random_bumps, random_manner
+from flame_tools.arkit import ARKIT_NAMES, INDEX, to_params
+from recon.synthetic.crops import Marks, random_bumps, random_manner, turn_tongue
+from recon.synthetic.people import look_of_person, random_person
+from recon.synthetic.random_expressions import AGAINST_TONGUE, random_weights
 
 
 @pytest.fixture(scope="module")
@@ -42,3 +46,41 @@ def test_bumps_are_smooth(head):
         np.linalg.norm(arrays.v_template[a] - arrays.v_template[b], axis=1) < 0.005
     ]
     assert step.max() < 0.4 * highest
+
+
+def test_tongues_come_out_of_mouths_that_make_way():
+    rng = np.random.default_rng(6)
+    weights = np.stack([random_weights(rng) for _ in range(3000)])
+    assert ((weights >= 0) & (weights <= 1)).all() and weights.shape[1] == len(ARKIT_NAMES)
+    out = weights[:, INDEX["tongueOut"]] > 0
+    assert 0.04 < out.mean() < 0.1
+    assert (weights[out, INDEX["jawOpen"]] > 0.07).all()
+    assert not weights[out][:, [INDEX[name] for name in AGAINST_TONGUE]].any()
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_tongue_leans_only_where_it_is_out(head, seed):
+    arrays = head.arrays
+    weights = torch.zeros(2, 52, dtype=head.v_template.dtype)
+    weights[:, INDEX["jawOpen"]] = 0.3
+    weights[1, INDEX["tongueOut"]] = 1.0
+    with torch.no_grad():
+        posed = head.vertices(to_params(weights, head)).numpy().astype(np.float64)
+    for vertices, out in zip(posed, (False, True), strict=True):
+        before = vertices.copy()
+        turn_tongue(vertices, arrays, np.random.default_rng(seed))
+        moved = np.linalg.norm(vertices - before, axis=1)
+        assert not np.delete(moved, arrays.regions["tongue"]).any()
+        lips = before[arrays.inner_lip_pairs[:, 1], 2].max()
+        assert not moved[before[:, 2] < lips - 0.009].any()  # what is behind the teeth stays
+        assert (moved.max() > 0.002) == out
+
+
+def test_mouths_differ_inside(head):
+    rng = np.random.default_rng(8)
+    looks = [look_of_person(head.arrays, random_person(head.arrays, rng)) for _ in range(6)]
+    colours = np.stack([look.table[look.names.index("tongue"), :3] for look in looks])
+    assert len(np.unique(colours, axis=0)) == 6 and colours.std(0).min() > 0.02
+    assert all((look.table[:, :3] >= 0).all() and (look.table[:, :3] <= 0.9).all() for look in looks)
+    skin = looks[0].names.index("skin")
+    assert all((look.table[skin] == looks[0].table[skin]).all() for look in looks)  # that is painted
