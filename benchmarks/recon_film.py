@@ -92,7 +92,8 @@ def _regressed(name: str, rows: Readings, footage, head, correct: NetworkCorrect
     (person,), idle = people_in([rows], [rows]), Temporal(sizes).eval()  # which changes nothing
     model, times = landmark_model(head.arrays), footage.times_s
     alone = met_at_a_glance(person, times, view, head.arrays, model, correct.net, idle, KEYFRAMES)
-    faces, seen = alone.faces.at(slice(0, len(rows))), [observation_of(rows, i, view, head.arrays) for i in range(len(rows))]
+    faces = alone.faces.at(slice(0, len(rows)))
+    seen = [observation_of(rows, i, view, head.arrays) for i in range(len(rows))]
     person = alone.person
     fits = [fit_frame(head.arrays, person, one, face=face) for one, face in zip(seen, faces, strict=True)]
     singles = np.stack([person.model.points(f.unknowns)[:468].ravel() for f in fits])

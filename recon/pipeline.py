@@ -44,8 +44,8 @@ def reconstruct(
     others) and the residual of every landmark. With `all_faces`, faces that are too small or cut off are left out.
 
     `method` auto fits to the landmarks where recon-base says that they are, solve to those that MediaPipe reads;
-    regress takes the parameters that recon-base tells and solves for the pose alone; no landmark is left out of the
-    score. For heads that recon-base does not know auto is solve.
+    regress takes the face that is likeliest by the parameters and the landmarks that recon-base tells; no landmark is
+    left out of the score. For heads that recon-base does not know auto is solve.
 
     A `weak` camera sees the whole head at one depth. In the Track it is an orthographic one, and the head stands 1.2 m
     before it, since nothing says how far it is; `provenance["weak_perspective"]` has it in DECA's and SMIRK's terms.
@@ -69,7 +69,8 @@ def reconstruct(
                 found = fit(head.arrays, model, seen, start=score.fit.unknowns)
                 if photometric:
                     (found,) = refine(head.arrays, model, [image], [seen], [found]).fits
-            tracks.append(_track(image, head, reading, seen, score, found))
+            made_by = "recon-base" if method == "regress" else "recon.fit"
+            tracks.append(_track(image, head, reading, seen, score, found, made_by))
     return tracks
 
 
@@ -176,7 +177,13 @@ def params_of(found: LandmarkFit, values: np.ndarray, *, unknown: float, dtype: 
 
 
 def _track(
-    image: np.ndarray, head: Head, reading: FaceReading, seen: Observation, score: Score, found: LandmarkFit
+    image: np.ndarray,
+    head: Head,
+    reading: FaceReading,
+    seen: Observation,
+    score: Score,
+    found: LandmarkFit,
+    made_by: str,
 ) -> Track:
     dtype = head.v_template.dtype
     params = params_of(found, found.unknowns, unknown=0.0, dtype=dtype)
@@ -195,7 +202,7 @@ def _track(
         visibility=np.array([taken.coverage], np.float32),
         appearance=taken.appearance,
         provenance={
-            "made_by": "recon.fit" if found.steps else "recon-base",
+            "made_by": made_by,
             "landmarks": reader_of(seen),
             "quality": {
                 "nme_468": round(score.nme_468, 5),

@@ -115,7 +115,7 @@ def fit_frame(
         start, rounds = starting_pose(model, seen), (("pose", 10), ("all", options.steps), ("all", options.steps))
     if face is not None:
         start, rounds = np.append(face.mean, start[lay.rotation.start :]), (("pose", 10),) * len(rounds)
-    mean, sd, low, high = expected(head, model, seen)
+    mean, sd, low, high = expected(head, model, seen, options)
     known = (mean, sd**-2.0, low, high)
     unknowns, variance = np.ascontiguousarray(start), None
     for stage, steps in rounds:

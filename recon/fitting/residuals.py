@@ -10,7 +10,7 @@ from flame_tools.types import HeadArrays
 from readers.landmarks import LIP_PAIRS
 from recon.fitting.landmark_model import LandmarkModel, rotation_matrix
 from recon.fitting.least_squares import Problem
-from recon.fitting.observation import FitOptions, Observation
+from recon.fitting.observation import USUAL, FitOptions, Observation
 from recon.fitting.priors import (
     DISTANCE_LOG_SD,
     DISTANCE_M,
@@ -50,16 +50,20 @@ def landmark_problem(
         return r, jacobian if wants_jacobian else None
 
     robust = np.concatenate([np.ones(count - 3, bool), np.zeros(3, bool)])
-    return Problem(residuals, robust, *expected(head, model, seen)), weights
+    return Problem(residuals, robust, *expected(head, model, seen, options)), weights
 
 
 def expected(
-    head: HeadArrays, model: LandmarkModel, seen: Observation
+    head: HeadArrays, model: LandmarkModel, seen: Observation, options: FitOptions = USUAL
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Mean, standard deviation, lowest and highest value [K] of the unknowns, before the landmarks are looked at."""
     lay, view = model.layout, seen.view
     mean, sd = prior(head, lay, together=seen.together, tongue=seen.tongue)
     low, high = bounds(head, lay)
+    if seen.guess is not None:
+        for part in options.guessed:
+            where = getattr(lay, part)
+            mean[where], sd[where] = seen.guess.mean[where], seen.guess.sd[where]
     if view.weak:  # the scale has no prior, the irises tell it; the head is put where portraits are taken
         low[lay.translation][2] = high[lay.translation][2] = -DISTANCE_M
     elif view.focal_px is None:

@@ -16,17 +16,15 @@ from readers.faces import FaceReading
 from readers.following import FaceInFrame
 from readers.landmarks import roi_of_landmarks
 from readers.sampling import Square, sample_square
-from recon.fitting.arrow import solve
-from recon.fitting.certainty import widened
-from recon.fitting.fit import LandmarkFit
+from recon.fitting.fit import LandmarkFit, fit
 from recon.fitting.landmark_model import LandmarkModel, rotation_matrix
-from recon.fitting.observation import FitOptions, Guess, Observation, View
-from recon.fitting.priors import FOCAL_OVER_LONG_SIDE, bounds, prior, tongue_at
-from recon.fitting.residuals import eye_distance, landmark_problem
+from recon.fitting.observation import USUAL, Guess, Observation, View
+from recon.fitting.priors import FOCAL_OVER_LONG_SIDE, bounds, tongue_at
 from recon.learned.crop import CUT, TIGHT, CropCamera, anchor_of
 from recon.learned.regressor import Estimate, Regressor, fused, load_regressor, marks_of
 
-POSE_STEPS = 10
+FACE = ("shape", "expression", "jaw", "eyes", "eyelids")
+STEPS = 10
 LEAST_TONGUE_SD = 0.05
 
 
@@ -85,19 +83,8 @@ def expected(
 
 
 def regressed(head: HeadArrays, model: LandmarkModel, seen: Observation) -> LandmarkFit:
-    """What `sharpened` guessed of a face, as a fit: only the pose is solved for, by the landmarks that it told."""
-    lay = model.layout
-    active = np.zeros(lay.size, bool)
-    active[lay.rotation] = active[lay.translation] = True
-    problem, weights = landmark_problem(head, model, seen, seen.guess.mean, FitOptions())
-    posed = solve(problem, seen.guess.mean, active=active, steps=POSE_STEPS)
-    unknowns, sd = posed.x[0], np.where(np.isfinite(seen.guess.sd), seen.guess.sd, 0.0)
-    sd[active] = np.sqrt(np.diag(posed.covariance()[0]))[active]
-    projected = seen.view.project(
-        model.points(unknowns)[model.slices["468"]], float(np.exp(unknowns[lay.log_focal][0]))
-    )
-    unit = eye_distance(model, unknowns, seen)
-    return LandmarkFit(lay, unknowns, widened(sd, prior(head, lay)[1]), projected, unit, weights, 0)
+    """The likeliest face by all that `sharpened` told at a glance: parameters and landmarks, for what each is worth."""
+    return fit(head, model, seen, options=dataclasses.replace(USUAL, guessed=FACE, steps=STEPS))
 
 
 def base_of(head_id: str) -> Regressor | None:
