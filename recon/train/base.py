@@ -212,7 +212,7 @@ def started(config: BaseTraining, head: Head) -> Regressor:
     net.fit(head.arrays)
     if config.begin:
         _begin(net, Path(config.begin))
-        _forget(net, [head.arrays.expression_names.index(name) for name in config.anew])
+        _forget(net, config.anew, head.arrays.expression_names)
     return net.to(memory_format=torch.channels_last)  # a third less time a step
 
 
@@ -223,9 +223,11 @@ def _begin(net: Regressor, path: Path) -> None:
     net.load_state_dict(now | before)
 
 
-def _forget(net: Regressor, components: list[int]) -> None:
+def _forget(net: Regressor, wanted: tuple[str, ...], names: tuple[str, ...]) -> None:
     """Deviations that nothing ever contradicted have grown so small that no gradient comes back."""
-    at = net.config.shape + torch.tensor(components, dtype=torch.long)
+    if unknown := [name for name in wanted if name not in names]:
+        raise InputError(f"there is no expression component {unknown[0]!r} to learn anew; choose of {', '.join(names)}")
+    at = net.config.shape + torch.tensor([names.index(name) for name in wanted], dtype=torch.long)
     rows = torch.cat([at, net.config.face + OTHERS + at])
     with torch.no_grad():
         for layer in (net.leave, *([] if net.again is None else [net.again[-1]])):
