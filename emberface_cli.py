@@ -271,8 +271,9 @@ def recon_(
     source = images if len(images) > 1 else images[0]
     places, report = places_of(out, images[0].stem, format)
     inputs = {"image": str(images[0]) if len(images) == 1 else [str(i) for i in images], "all": all, "head": head}
-    inputs |= {"detail": True} if detail else {}
-    inputs |= {"camera": camera.value} if checkpoint is None else {"checkpoint": str(checkpoint)}
+    inputs |= {"method": method, "camera": camera.value, "focal": focal, "one_moment": one_moment}
+    inputs |= {"photometric": photometric, "causal": causal, "parts": parts and str(parts), "detail": detail}
+    inputs |= {"checkpoint": checkpoint and str(checkpoint)}
     reads = images if checkpoint is None else [*images, checkpoint]
     page_place = [report.with_suffix(".html")] if page else []
     both = page and is_film(images[0])

@@ -107,6 +107,8 @@ class Run:
     def prepare(self, *places: Path) -> None:
         """Refuse places that cannot be written, or that this run reads, before any work is done."""
         for place in places:
+            if place.name in ("", ".."):
+                raise OutputError(f"{place} names nothing to write; give a file or a folder a name of its own")
             for source in self.reads:
                 if place.exists() and place.samefile(source):
                     raise OutputError(f"{place} is read by this command and would be replaced; choose another name")

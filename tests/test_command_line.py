@@ -238,7 +238,13 @@ def test_nothing_is_computed_for_a_place_that_cannot_be_written(capsys, monkeypa
         (["convert", "{track}", "-o", "{file}/deeper/a.glb"], "cannot write"),
         (["render", "{track}", "-o", "{tmp}/a.glb"], ".mp4"),
         (["render", "{track}", "-o", "{tmp}/a.png", "--size", "huge"], "WIDTHxHEIGHT"),
+        (["render", "{track}", "-o", "{tmp}/a.png", "--size", "²x16"], "WIDTHxHEIGHT"),
+        (["render", "{track}", "-o", "{tmp}/a.png", "--size", "17x16"], "even numbers from 16 to 4096"),
         (["render", "{track}", "-o", "{tmp}"], "cannot draw"),
+        (["convert", "{track}", "-o", ""], "a name of its own"),
+        (["convert", "{track}", "-o", "{tmp}/.."], "a name of its own"),
+        (["live", "{tmp}/none.mp4"], "none.mp4 does not exist"),
+        (["live", "camera:nothing"], "no camera can be opened"),
         (["render", "{track}", "-o", "{tmp}/a.png", "--passes", "shadow"], "there are: shaded"),
         (["render", "{track}", "-o", "{tmp}/a.png", "--view", "above"], "turntable"),
         (["render", "{track}", "-o", "{tmp}/a.png", "--compare", "{tmp}/none.face.npz"], "none.face.npz"),
@@ -435,7 +441,12 @@ def test_weak_perspective_is_asked_for_and_cannot_be_joined_with_everything(caps
     assert "perspective" in refused(capsys, tmp_path, *weak[:-1], "fisheye")
     assert emberface_cli.run([*weak, "--format", "glb,png", "--report", "--json"]) == 0
     report = json.loads(capsys.readouterr().out)
-    assert report["inputs"]["camera"] == "weak" and report["quality"]["report"]["people"][0]["pixels_per_m"]
+    assert report["inputs"] == {
+        "image": str(asset_path("astronaut")), "all": False, "head": "default", "method": "auto", "camera": "weak",
+        "focal": None, "one_moment": False, "photometric": True, "causal": False, "parts": None, "detail": False,
+        "checkpoint": None,
+    }  # fmt: skip
+    assert report["quality"]["report"]["people"][0]["pixels_per_m"]
     track = emberface.load(tmp_path / "out" / "astronaut.face.npz")
     assert track.camera.orthographic and (tmp_path / "out" / "astronaut.glb").stat().st_size > 1e5
 

@@ -208,7 +208,7 @@ def test_what_cannot_be_streamed_is_refused(tmp_path, monkeypatch):
             live(tmp_path / source, to=to)
     monkeypatch.setitem(sys.modules, "sounddevice", None)
     with pytest.raises(InputError, match="pip install"):
-        live("microphone", to="vmc")
+        live("microphone", to="vmc", started=lambda: pytest.fail("nothing is heard"))
 
 
 def test_a_machine_without_portaudio_says_what_it_needs(tmp_path, monkeypatch):
