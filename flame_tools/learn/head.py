@@ -106,7 +106,7 @@ def learn_head(
         posedirs=np.moveaxis(posed, 0, -1).astype(np.float32),
         eyelid_shapedirs=np.zeros((len(learnt["eyelid_vertices"]), 3, 4, people.dirs.shape[-1]), np.float32),
         **learnt,
-        **_reach(turns, like, named),
+        **_reach(turns, like),
         directions={},
         id=id,
         licence="; ".join(dict.fromkeys((licence, like.licence))),
@@ -209,7 +209,7 @@ def _reach_of_eyes(mean: np.ndarray, joints: np.ndarray, like: HeadArrays) -> np
     return reach
 
 
-def _reach(turns: np.ndarray, like: HeadArrays, named: bool) -> dict:
+def _reach(turns: np.ndarray, like: HeadArrays) -> dict:
     """How far the jaw opened and went aside; the description's where the scans show less."""
     opened = float(np.arctan2(turns[:, JAW, 2, 1], turns[:, JAW, 2, 2]).max())
     aside = float(np.abs(np.arctan2(turns[:, JAW, 0, 2], turns[:, JAW, 2, 2])).max())

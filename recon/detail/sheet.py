@@ -137,7 +137,7 @@ def strain(rest: Surface, posed: Surface) -> np.ndarray:
     return gaussian_filter(np.clip(change, -0.5, 0.5), (0, SMOOTH, SMOOTH)).astype(np.float32)
 
 
-def texels_of(sheet: Sheet, head: HeadArrays, ids) -> np.ndarray:
+def texels_of(head: HeadArrays, ids) -> np.ndarray:
     """[n, 2] where some of the 468 landmarks lie on the rectangle: texels right and down."""
     marks = head.landmarks["468"]
     uv = (head.uv[head.uv_faces[marks.faces[list(ids)]]] * marks.barycentrics[list(ids)][..., None]).sum(1)

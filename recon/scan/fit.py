@@ -110,7 +110,7 @@ class Evidence:
 
 
 @one_blas_thread()
-def fit_parameters(skin: ScanModel, scans: Sequence[Evidence], *, stages: tuple[Stage, ...] = STAGES) -> list[ScanFit]:
+def fit_parameters(skin: ScanModel, scans: Sequence[Evidence]) -> list[ScanFit]:
     """Fit from the head at rest. Scans of one person share their identity, which all of them tell together.
 
     The unknowns are the identity once, and everything else of each scan.
@@ -128,7 +128,7 @@ def fit_parameters(skin: ScanModel, scans: Sequence[Evidence], *, stages: tuple[
         free = np.ones(lay.size)
         free[lay.log_focal] = free[lay.eyes] = 0
         active[mine] = free
-    for stage in stages:
+    for stage in STAGES:
         for _ in range(stage.rounds):
             parts = []
             for mine, one, trust, shut in zip(rows, scans, trusts, shuts, strict=True):
@@ -140,7 +140,7 @@ def fit_parameters(skin: ScanModel, scans: Sequence[Evidence], *, stages: tuple[
             solution = solve(problem, x, active=active > 0, steps=2)
             x = solution.x[0]
     spread = np.sqrt(np.diag(solution.covariance()[0]))
-    last = stages[-1]
+    last = STAGES[-1]
     return [
         ScanFit(
             x[mine],

@@ -11,7 +11,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from flame_tools.types import Embedding
-from tools.head.cut import Assembly, Cut, Part, to_head_frame
+from tools.head.cut import Assembly, Part, to_head_frame
 from tools.head.source import Source, mean_vertices
 
 RADIUS = 0.0120  # metres
@@ -57,7 +57,7 @@ def unit_ball() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return directions, np.concatenate(faces), np.concatenate(ring)
 
 
-def build_eyes(source: Source, cut: Cut) -> tuple[Part, Part]:
+def build_eyes(source: Source) -> tuple[Part, Part]:
     """The left and the right eyeball; the right one is the left one's mirror image to the bit."""
     mean = to_head_frame(source, mean_vertices(source) + neutral_offset(source))
     directions, faces, ring = unit_ball()
