@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from flame_tools.characters.parts import Face
-from flame_tools.characters.rigging import sphere_centre
+from flame_tools.surface.eyeball import sphere_centre
 from flame_tools.surface.mesh_graph import edge_matrix, pieces
 
 MATERIALS = ("skin", "lips", "sclera", "iris", "pupil", "teeth", "gums", "tongue", "mouth", "hair", "other")

@@ -20,6 +20,7 @@ from flame_tools.learn.components import correctives, principal
 from flame_tools.learn.joints import learn_jaw_weights, learn_regressor
 from flame_tools.learn.stabilised import onto_skull, people_together, skull_weights, vertex_areas
 from flame_tools.learn.unposing import part_turns, rigid_parts, unpose
+from flame_tools.smooth import smooth_step
 from flame_tools.types import HeadArrays
 
 NEUTRAL = "neutral"
@@ -204,8 +205,8 @@ def _reach_of_eyes(mean: np.ndarray, joints: np.ndarray, like: HeadArrays) -> np
             continue
         radius = np.median(np.linalg.norm(mean[ball] - joints[eye], axis=1))
         away = np.linalg.norm(mean - joints[eye], axis=1) / radius
-        t = np.clip((EYE_REACH[1] - away) / (EYE_REACH[1] - EYE_REACH[0]), 0.0, 1.0)
-        reach[9 * (eye - 1) : 9 * eye] = (t * t * (3.0 - 2.0 * t))[:, None]
+        share = smooth_step((EYE_REACH[1] - away) / (EYE_REACH[1] - EYE_REACH[0]))
+        reach[9 * (eye - 1) : 9 * eye] = share[:, None]
     return reach
 
 

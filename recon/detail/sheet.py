@@ -11,9 +11,10 @@ import numpy as np
 from scipy.ndimage import gaussian_filter
 
 from flame_tools.kept import kept_with_head
+from flame_tools.smooth import smooth_step
 from flame_tools.types import HeadArrays
 from recon.texture.face_area import Face, distance, face_of
-from recon.texture.surface import smooth_step, unit, vertex_normals
+from recon.texture.surface import unit, vertex_normals
 
 ATLAS = 384  # texels along the whole atlas
 TOP, LEFT, ROWS, COLUMNS = 20, 24, 272, 336  # of the rectangle; both sides divide by 16

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from flame_tools.blas import one_blas_thread
+from flame_tools.smooth import smooth_step
 from readers.faces import LEFT_EYE, RIGHT_EYE
 from readers.landmarks import LIP_PAIRS
 from recon.fitting.arrow import solve
@@ -20,7 +21,6 @@ from recon.fitting.least_squares import Problem
 from recon.fitting.priors import BROWS, LID_PAIRS, bounds, landmark_trust, prior
 from recon.scan.points import OrientedPoints
 from recon.scan.skin import ScanModel
-from recon.texture.surface import smooth_step
 
 
 @dataclass(frozen=True)

@@ -13,11 +13,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from flame_tools.learn.stabilised import vertex_areas
 from tools.head.cut import Assembly, Cut, to_head_frame
 from tools.head.lips import Lips, find_lips
 from tools.head.people import Attributes, sample_people
 from tools.head.source import Source, mean_vertices
-from tools.head.topology import mouth_bag, vertex_areas
+from tools.head.topology import mouth_bag
 
 COMPONENTS = 100
 PEOPLE = 3000
