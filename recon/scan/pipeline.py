@@ -142,7 +142,7 @@ def fit_meshes(meshes: np.ndarray, head: Head) -> ScanResult:
     }
     facts = {"unit": unit, "metres_per_unit": per_unit, "registered": True}
     track = _track(head, found.params, np.ones(len(meshes)), None, {"quality": quality, "scans": [facts] * len(meshes)})
-    rest, equal = head.v_template.numpy().astype(np.float64), np.ones(count)
+    rest, equal = head.v_template.numpy().astype(np.float64), np.ones(len(head.v_template))
     upright, vertices = [], []
     for mesh, fit in zip(meshes * per_unit, fitted, strict=True):
         place = align_robustly(fit, rest, equal, width=0.006, kind="rigid")

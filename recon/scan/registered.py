@@ -70,7 +70,7 @@ def fit_registered(
     """One person's meshes to one identity and a frame each."""
     meshes = checked_meshes(meshes, head)
     person = _Person(head, offsets, options)
-    weights = np.ones(count) if weights is None else np.asarray(weights, np.float64)
+    weights = np.ones(len(head.v_template)) if weights is None else np.asarray(weights, np.float64)
     used = np.flatnonzero(weights > 0)
     places = [_first_place(mesh, person.rest) for mesh in meshes]
     local = np.stack([place(mesh) for place, mesh in zip(places, meshes, strict=True)])
