@@ -12,6 +12,7 @@ import numpy as np
 
 from animate.chance import generator
 from animate.emphasis import Accents, bumps
+from flame_tools.smooth import smooth_step
 
 _CLOSING_S, _SHUT_S, _OPENING_S = 0.095, 0.035, 0.200
 _MEAN_S, _SPREAD, _SHORTEST_S = 4.0, 0.55, 0.8
@@ -53,10 +54,9 @@ def lids(blinks: tuple[Blink, ...], times: np.ndarray) -> np.ndarray:
         low, high = min(shut, key), max(shut + _SHUT_S, key)
         rows = slice(np.searchsorted(times, blink.start_s), np.searchsorted(times, high + _OPENING_S))
         t = times[rows]
-        falling = np.clip((t - blink.start_s) / max(low - blink.start_s, 1e-6), 0, 1)
-        rising = np.clip((high + _OPENING_S - t) / _OPENING_S, 0, 1)
-        shape = np.minimum(falling * falling * (3 - 2 * falling), rising * rising * (3 - 2 * rising))
-        out[rows] = np.maximum(out[rows], blink.depth * shape)
+        falling = smooth_step((t - blink.start_s) / max(low - blink.start_s, 1e-6))
+        rising = smooth_step((high + _OPENING_S - t) / _OPENING_S)
+        out[rows] = np.maximum(out[rows], blink.depth * np.minimum(falling, rising))
     return out
 
 

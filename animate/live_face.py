@@ -31,6 +31,7 @@ from animate.style import STYLE
 from animate.visemes import BILABIAL, SILENCE
 from flame_tools.arkit import INDEX, LID_OWNED, from_params
 from flame_tools.errors import InputError
+from flame_tools.smooth import smooth_step
 from flame_tools.types import Track
 
 _MINUTE_S = 60.0
@@ -132,8 +133,7 @@ class LiveFace:
         speaking = np.max([near[i : i + count, 1] for i in range(len(_AROUND))], 0)
         drop = max(at + count - 1 - self._first, 0)
         self._heard, self._first = self._heard[drop:], self._first + drop
-        certain = np.clip((shut - 0.3) / 0.3, 0.0, 1.0)
-        return certain * certain * (3 - 2 * certain), np.clip(2 * speaking, 0.0, 1.0)
+        return smooth_step((shut - 0.3) / 0.3), np.clip(2 * speaking, 0.0, 1.0)
 
 
 class _Rows:
@@ -196,8 +196,7 @@ class _Life:
         frames = round(_MINUTE_S / HOP_S)
         talking = Prosody(np.zeros(frames), np.full(frames, np.nan), np.zeros(frames), -60.0)
         turn = headmotion.neck(times, talking, Accents(np.zeros(0), np.zeros(0)), seed=own)
-        edge = np.clip(np.minimum(times, _MINUTE_S - times) / _EDGE_S, 0.0, 1.0)
-        smooth = edge * edge * (3 - 2 * edge)
+        smooth = smooth_step(np.minimum(times, _MINUTE_S - times) / _EDGE_S)
         return _Minute(eyes.lids(blinks, times), eyes.gaze(times, [], seed=own), turn * smooth[:, None])
 
 

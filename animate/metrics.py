@@ -25,13 +25,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from animate.contact import CLOSED_MM, Lips
+from animate.contact import Lips
 from animate.emotion import layer
 from animate.phones import Phones
 from animate.speech import at_times, measure, prepare
 from animate.visemes import BILABIAL, LABIODENTAL, OPEN_VOWELS, SILENCE, VOWELS, plain
 from flame_tools.errors import FaceError, InputError
 from flame_tools.head import Head
+from flame_tools.lips import CLOSED_MM
 from flame_tools.types import Intervals, Track
 
 TOLERANCE_S = 0.040

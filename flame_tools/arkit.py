@@ -127,11 +127,11 @@ def explain(params: FaceParams, head: Head) -> Explained:
     return names.explain(params, head)
 
 
-def solve_map(head: HeadArrays, *, example: HeadArrays | None = None) -> np.ndarray:
-    """An `arkit_map` [52, E + 11] for a head without the names: the example's 52 poses (the default head's) on it."""
+def solve_map(head: HeadArrays) -> np.ndarray:
+    """An `arkit_map` [52, E + 11] for a head without the names: the default head's 52 poses on it."""
     from flame_tools.transfer import names
 
-    return names.solve_map(head, example)
+    return names.solve_map(head)
 
 
 def known_to(head: HeadArrays) -> bool:

@@ -25,6 +25,14 @@ AGE_LIMITS = (8.0, 90.0)  # years in which the default head was taught
 LIMIT = 2.0  # no component of a person's own deviation goes beyond this many SD
 
 
+def checked_identity(shape: Tensor | None, head: Head) -> Tensor:
+    """One identity [S] as float32, the head's mean where None. Raises ShapeError where it does not fit the head."""
+    shape = torch.zeros(head.shape_size) if shape is None else torch.as_tensor(shape, dtype=torch.float32)
+    if tuple(shape.shape) != (head.shape_size,):
+        raise ShapeError(f"shape is {list(shape.shape)}, head {head.arrays.id!r} wants [{head.shape_size}]")
+    return shape
+
+
 @dataclass(frozen=True)
 class Cast:
     """A cast of n people and who they were meant to be."""

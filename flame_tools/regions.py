@@ -10,6 +10,7 @@ from collections.abc import Iterable
 import numpy as np
 
 from flame_tools.errors import InputError
+from flame_tools.smooth import smooth_step
 from flame_tools.surface.mesh_graph import reach
 from flame_tools.surface.nearest import Surface
 from flame_tools.types import HeadArrays
@@ -78,5 +79,4 @@ def soft_mask(
     if border_m == 0.0 or not inside.any():
         return inside.astype(np.float64)
     away = reach(np.asarray(arrays.v_template, np.float64), arrays.faces, np.flatnonzero(inside), border_m)
-    t = 1.0 - np.minimum(away / border_m, 1.0)
-    return t * t * (3.0 - 2.0 * t)
+    return smooth_step(1.0 - np.minimum(away / border_m, 1.0))

@@ -8,7 +8,8 @@ from flame_tools import InputError, load_head
 from flame_tools.identity import random_identities
 from flame_tools.posing import still
 from render.camera import portrait_camera
-from render.performance import comparison, film, frame_rate
+from render.film import film, frame_rate
+from render.performance import comparison
 from render.preview import draw
 
 
