@@ -64,7 +64,7 @@ def test_convert_writes_all_and_a_report(capsys, track_file, tmp_path):
     printed = json.loads(capsys.readouterr().out)
     assert printed == json.loads((tmp_path / "deep" / "a.report.json").read_text())
     assert printed["outputs"] == [str(p) for p in places] and all(p.exists() for p in places)
-    assert set(printed) == {"command", "version", "inputs", "outputs", "licences", "seconds", "quality"}
+    assert set(printed) == {"command", "version", "inputs", "outputs", "licences", "seconds", "quality", "warnings"}
     assert printed["version"] == emberface.__version__ and printed["seconds"]["total"] > 0
     kept = {p.name for p in (tmp_path / "deep").iterdir()}
     assert kept == {*(p.name for p in places), "a.report.json"}
