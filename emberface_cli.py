@@ -194,13 +194,13 @@ def animate_(
     """Speech to a performance, or to several."""
     from animate.letters import spoken_words
 
-    check_there(speech, identity, emotion_track)
+    check_there(speech, identity)
     if text is not None:
         spoken_words(text)
     from animate.audio_file import read_audio
     from animate.doubts import doubts_of
     from animate.emotion_source import FromVoice, source_of
-    from animate.learned import BUNDLED
+    from animate.learned import network_path
     from flame_tools.load import load_head
 
     places, report = places_of(out, speech.stem, format)
@@ -210,19 +210,19 @@ def animate_(
     inputs = {"speech": str(speech), "text": text, "emotion": emotion, "identity": identity and str(identity)}
     inputs |= {"emotion_track": emotion_track and str(emotion_track), "emotion_model": emotion_model}
     inputs |= {"model": learnt, "guidance": sampling and vars(sampling.guidance), "takes": takes}
-    network = None if learnt in (None, "rules", *BUNDLED) else Path(learnt)
+    network = None if learnt in (None, "rules") else network_path(learnt)
     reads = [speech, *filter(None, [identity, emotion_track, network])]
     with Run("animate", inputs | {"head": head, "fps": fps, "seed": seed}, reads=reads, show=not json) as job:
         job.prepare(*itertools.chain(*each), report)
         with job.step("load"):
+            felt = emotion_of(emotion, emotion_track, emotion_model)
+            heard = isinstance(source_of(felt), FromVoice)
             model = load_head(head)
             refuse_early(places, model.arrays, text)
             person = emberface.load(identity) if identity else None
             if person is not None and "texture" in _not_read(person, identity):
                 job.warn(f"no texture is read of {identity}; the NAME.face.npz it was made from keeps it")
             samples, rate = read_audio(speech)
-            felt = emotion_of(emotion, emotion_track, emotion_model)
-            heard = isinstance(source_of(felt), FromVoice)
         with job.step("animate", "listening to the voice"):
             made = emberface.animate(
                 samples,
@@ -549,6 +549,7 @@ def _convert(
         emberface.options_for(place, options)
     drawn = dict(drawn or {})
     compare = drawn.get("compare")
+    check_there(source, compare)
     asked = {name: value for name, value in (("to", to), ("lod", lod), ("frame", frame)) if value is not None}
     asked |= {name: str(value) if name == "compare" else value for name, value in drawn.items() if name != "names"}
     asked |= {} if fps is None else {"fps": str(fps)}
