@@ -33,6 +33,7 @@ class Run:
         self.reads = [path for path in reads if path.exists()]
         self.quality: dict = {}
         self.licences: set[str] = set()
+        self.warnings: list[str] = []
         self.seconds: dict[str, float] = {}
         self.show = show and sys.stderr.isatty()
         self.places: list[Path] = []
@@ -96,6 +97,11 @@ class Run:
         """Move the bar of the step in progress to `done` in [0, 1]."""
         if self._bar is not None:
             self._bar.update(self._task, total=1.0, completed=done)
+
+    def warn(self, text: str) -> None:
+        """Say on stderr and in the report that something is doubtful, or was left out."""
+        self.warnings.append(text)
+        print(f"emberface: WARNING: {text}", file=sys.stderr)
 
     def _stop_bar(self) -> None:
         if self._bar is not None:
@@ -169,6 +175,7 @@ class Run:
             "licences": sorted(self.licences),
             "seconds": {**self.seconds, "total": round(sum(self.seconds.values()), 3)},
             "quality": self.quality,
+            "warnings": self.warnings,
         }
         staged.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n")
         self._move([*self.places, report])

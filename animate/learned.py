@@ -61,13 +61,24 @@ class Performer:
         return isinstance(self.network, Flow)
 
 
+def network_path(model: str | Path) -> Path:
+    """The file of a bundled network, or of one of one's own. Raises InputError where it is neither."""
+    path = asset_path(f"emberface-{model}") if str(model) in BUNDLED else Path(model)
+    if not path.is_file():
+        raise InputError(
+            f"model {str(model)!r} is neither built in (rules, {', '.join(BUNDLED)}) nor a file; name one of these, or "
+            "a file of `emberface train`"
+        )
+    return path
+
+
 def load_performer(model: str | Path, *, sampling: Sampling | None = None) -> Performer:
     """A bundled network, or that of a file of `emberface train animate`, `flow` or `keys`, on the head it is for.
 
-    Raises InputError where it hears with another encoder than the bundled one, and where `sampling` is given for a
-    network that is no flow.
+    Raises InputError where there is no such network, where it hears with another encoder than the bundled one, and
+    where `sampling` is given for one that is no flow.
     """
-    path = asset_path(f"emberface-{model}") if str(model) in BUNDLED else Path(model)
+    path = network_path(model)
     network, header = load_network(path)
     if header["encoder"] != EmberfaceSpeech.name:
         raise InputError(

@@ -22,7 +22,7 @@ from animate.encoder.corpus import NOISE, PHONES
 from animate.encoder.model import FRAME_S, Listener
 from animate.hearing import bundled
 from animate.learned import Performer, load_performer
-from animate.live_sound import Levelled
+from animate.live_sound import PIECE_S, Levelled
 from animate.model import Conditions, SpeechToMotion, Stream
 from animate.motion import face_of
 from animate.perform import Spoken, params_of
@@ -31,6 +31,7 @@ from animate.style import STYLE
 from animate.visemes import BILABIAL, SILENCE
 from flame_tools.arkit import INDEX, LID_OWNED, from_params
 from flame_tools.errors import InputError
+from flame_tools.export.livelink import weights_and_angles
 from flame_tools.smooth import smooth_step
 from flame_tools.types import Track
 
@@ -82,10 +83,14 @@ class LiveFace:
         self._life = _Life(self.fps, seed)
 
     def fresh(self) -> LiveFace:
-        """One that has heard nothing yet, and has nothing left to load or compile."""
-        self.push(np.zeros(self._rate // 2, np.float32), last=True)
-        seal(np.zeros((1, len(self._rest))), np.ones(1), self._lips)
-        return LiveFace(self._rate, performer=self.performer, emotion=self.feelings, seed=self._seed)
+        """One that has heard nothing yet, and has nothing left to load, compile or plan before its first frames."""
+        for track in performed(np.zeros((8, round(PIECE_S * self._rate)), np.float32), self):
+            weights_and_angles(track, self.head)
+        some = np.zeros((1, len(self._rest)))
+        seal(some, np.maximum(closed_by(some, self._lips), 1.0), self._lips)
+        face = LiveFace(self._rate, performer=self.performer, emotion=self.feelings, seed=self._seed)
+        face._life = self._life  # its first minute is planned, and hangs on the seed alone
+        return face
 
     def push(self, piece: np.ndarray, *, last: bool = False) -> Track | None:
         """Samples [n] float in [-1, 1], any number. None where no further frame is certain yet."""

@@ -15,6 +15,7 @@ from animate.emotion_source import Emotion, FromVoice, feelings_of, source_of
 from animate.emotion_track import EmotionTrack
 from animate.hearing import Hearing, hear
 from animate.learned import Performer
+from animate.letters import spoken_words
 from animate.manner import manner_of_chance
 from animate.perform import Spoken, enliven, speak
 from animate.phones import Phones, find_phones, phones_heard
@@ -57,6 +58,8 @@ def animate(
     shape = checked_identity(shape, head)
     if text is not None and not isinstance(text, str):
         raise InputError(f"text is a {type(text).__name__}, wanted the spoken words as a string, or None")
+    if text is not None:
+        spoken_words(text)
     source = source_of(emotion)
     speech = prepare(audio, rate)
     prosody = measure(speech)
