@@ -17,17 +17,17 @@ from flame_tools.types import FaceParams, Intervals
 CONTACT_MM = 2.0  # a lower lip within this of the edges of the upper incisors touches them: skin, lip and mesh give way
 _MIDDLE = 0.4  # share of the mouth's width over which lip and incisors are looked at: the four incisors'
 _EDGE_MM = 1.5  # incisors' vertices this near to the lowest one are their edges
-_OFF_MM = np.array([-0.3, 0.6])  # where the lip's rim goes, up and ahead of the edges: skin on them, not in them
+_OFF_MM = np.array([0.1, 0.6])  # where the lip's rim goes, up and ahead of the edges: skin on them, not in them
 _BLOCK = 512  # frames posed together
 # How readily each weight gives way: units of it that cost as much as mouthRollLower's one. Jaw and mouthClose move the
 # lip 30 mm a unit and are to stay small; what pushes it forward may go, and is not added.
 _GIVES = {
     "mouthRollLower": 1.0, "mouthPucker": 0.4, "mouthFunnel": 0.4, "jawForward": 0.4, "mouthShrugLower": 0.4,
-    "mouthLowerDown_": 0.2, "jawOpen": 0.05, "mouthClose": 0.05,
+    "mouthLowerDown_": 0.2, "jawOpen": 0.06, "mouthClose": 0.06,
 }  # fmt: skip
 _ONLY_LESS = ("mouthPucker", "mouthFunnel", "jawForward", "mouthShrugLower")
 _RIDGE = 0.05  # mm^2 that a lip may stay away by, against a unit's worth of change
-_BEFORE_S, _AFTER_S = 0.080, 0.070  # the way to the teeth and off them
+_BEFORE_S, _AFTER_S = 0.110, 0.100  # the way to the teeth and off them
 
 
 def _weights(**units: float) -> np.ndarray:
