@@ -62,8 +62,9 @@ def test_a_lip_at_the_teeth_is_a_labiodental(head):
     assert lip_report(track, head, said).labiodental_contact == 0.0
     weights = from_params(track.params, head).double().numpy()
     weights[50:53] = bite_of(head.bake(track.params.shape)).reached(weights[50:53])
-    params = to_params(torch.as_tensor(weights, dtype=torch.float32), head)
-    report = lip_report(dataclasses.replace(track, params=params), head, said)
+    expression, jaw = (getattr(to_params(torch.as_tensor(weights).float(), head), of) for of in ("expression", "jaw"))
+    bitten = dataclasses.replace(track, params=track.params.replace(expression=expression, jaw=jaw))
+    report = lip_report(bitten, head, said)
     assert report.labiodental_contact == 0.5 and report.counts["labiodental"] == 2
 
 
