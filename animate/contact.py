@@ -39,7 +39,7 @@ _CLOSE, _LOWER = INDEX["mouthClose"], [INDEX["mouthLowerDownLeft"], INDEX["mouth
 
 
 class Lips:
-    """The inner lips of one person, and nothing else of the head."""
+    """The inner lips of one person (`head`), cut out of the whole of them (`person`)."""
 
     def __init__(self, head: Head, shape: torch.Tensor):
         pairs = head.arrays.inner_lip_pairs
@@ -49,7 +49,8 @@ class Lips:
                 "FLAME gets them from landmark_embedding.npy, a character from a jawOpen that parts its lips"
             )
         used, rows = np.unique(pairs, return_inverse=True)
-        self.head = head.bake(shape).only(torch.as_tensor(used))
+        self.person = head.bake(shape)
+        self.head = self.person.only(torch.as_tensor(used))
         self.pairs = rows.reshape(-1, 2)
         rest = self.head.v_template.numpy()
         self.central = central_pairs(rest, self.pairs)

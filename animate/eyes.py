@@ -6,6 +6,7 @@ about 100 ms and open in 200. Saccades last 21 ms + 2.2 ms a degree (Bahill et a
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 
 import numpy as np
@@ -29,7 +30,10 @@ class Blink:
 
 
 def plan_blinks(duration_s: float, phrase_ends_s: np.ndarray, *, seed: int | tuple[int, ...] = 0) -> tuple[Blink, ...]:
-    """Blinks of a recording; one that falls due near a phrase's end waits for it."""
+    """Blinks of a recording; one that falls due near a phrase's end waits for it. An only blink is a full one.
+
+    Alone in a short clip a partial blink looks like drowsiness.
+    """
     random = generator(seed, "blinks")
     blinks, at = [], random.uniform(0.6, 2.2)
     while at < duration_s - 0.1:
@@ -41,7 +45,7 @@ def plan_blinks(duration_s: float, phrase_ends_s: np.ndarray, *, seed: int | tup
         # The mean of a log-normal is exp(mu + sigma^2 / 2).
         wait = random.lognormal(np.log(_MEAN_S) - _SPREAD**2 / 2, _SPREAD)
         at = max(at, start) + max(wait, _SHORTEST_S)
-    return tuple(blinks)
+    return tuple(blinks) if len(blinks) != 1 else (dataclasses.replace(blinks[0], depth=1.0),)
 
 
 def lids(blinks: tuple[Blink, ...], times: np.ndarray) -> np.ndarray:

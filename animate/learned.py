@@ -3,8 +3,9 @@
 A network of any of three kinds says how the face moves: a model (animate.model), a flow (animate.takes: many ways to
 say a line), key motions (animate.keys). Some things it need not learn to the last millimetre are made sure of
 afterwards, on the very head that will be seen: lips meet at every P, B and M that was heard, they do not meet where
-none was, in silence the mouth rests as the emotion in force rests, and lids do not blink twice: blinks are added to
-every performance (animate.perform.enliven), so that those a network has learnt are left out.
+none was, the lower one is at the teeth at F and V, in silence the mouth rests as the emotion in force rests, and lids
+do not blink twice: blinks are added to every performance (animate.perform.enliven), so that those a network has
+learnt are left out.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from animate.encoders import EmberfaceSpeech
 from animate.flow import Flow
 from animate.hearing import Hearing
 from animate.keys import KeysToMotion
+from animate.labiodental import bite_of, bitten, holds
 from animate.model import Conditions, SpeechToMotion, Stream
 from animate.motion import face_of
 from animate.network_file import load_network
@@ -177,4 +179,5 @@ def kept(
     weights[:, _LIDS] = layer(feelings)[..., _LIDS]
     wanted = closures(phones, times)
     closing = np.minimum(led(closed_by(weights, lips), wanted.hold), wanted.limit)
-    return Spoken(part(seal(weights, closing, lips), wanted, lips), tongue)
+    met = part(seal(weights, closing, lips), wanted, lips)
+    return Spoken(bitten(met, holds(phones, times), wanted.hold, bite_of(lips.person)), tongue)
