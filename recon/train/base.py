@@ -18,7 +18,6 @@ from learning import processes
 from learning.config import filled
 from learning.run import Progress, Run, RunConfig, go_on
 from recon.fitting.face_vector import face_of_vector
-from recon.fitting.priors import tongue_at
 from recon.learned.regressor import (
     OTHERS,
     Estimate,
@@ -52,8 +51,6 @@ class BaseTraining:
     """Of the mean distance of the face at rest from the true one at the 468 landmarks, mm, where it stands best."""
     moved: float = 0.3
     """Of the mean distance of what the expression moves there, mm."""
-    tongue: float = 0.0
-    """Of the mean squared error of tongueOut: what is nearly always 0 is soon taken to be so by likelihood alone."""
     mirrored: float = 0.5
     """Share of crops whose left is their right."""
     shaken: float = 0.004
@@ -152,8 +149,6 @@ class LandmarkFace(torch.nn.Module):
     def __init__(self, head: Head, scale: Scale):
         super().__init__()
         self.marks, self.scale = Landmarks468(head), scale
-        at = tongue_at(head.arrays)
-        self.tongue = [] if at is None else [head.shape_size + at]  # of the parameters
 
     def forward(self, scaled: Tensor) -> tuple[Tensor, Tensor]:
         """Scaled parameters [N, F] -> at rest and with the expression [N, 468, 3], metres."""
@@ -179,14 +174,12 @@ def losses(found: Estimate, batch: Batch, told: Tensor, face: LandmarkFace, conf
     rest, posed = face(found.face)
     neutral = _centred(rest) - _centred(batch.neutral)
     moved = (posed - rest) - (batch.expressed - batch.neutral)
-    tongue = (found.face - face.scale(batch.face))[:, face.tongue] * face.scale.sd[face.tongue]
     parts = {
         "face": config.face * likelihood(face.scale(batch.face), found.face, found.face_logvar).mean(),
         "pose": config.pose * likelihood(_pose(found, batch), found.pose, found.pose_logvar).mean(),
         "marks": config.marks * likelihood(batch.true, found.marks, found.marks_logvar[..., None]).mean(),
         "neutral": config.neutral * 1000 * _lengths(neutral).mean(),
         "moved": config.moved * 1000 * _lengths(moved).mean(),
-        "tongue": config.tongue * tongue.square().sum(1).mean(),
     }
     return {**parts, "total": sum(parts.values())}
 
