@@ -39,9 +39,7 @@ def _weights(**units: float) -> np.ndarray:
 
 
 _DIRECTIONS = np.stack([_weights(**{name: 1.0}) for name in _GIVES])  # [C, 52]
-_DIRECTIONS[list(_GIVES).index("mouthClose")] += _weights(
-    mouthUpperUp_=0.8
-)  # it brings the upper lip down, which stays
+_DIRECTIONS[list(_GIVES).index("mouthClose")] += _weights(mouthUpperUp_=0.8)  # else it lowers the upper lip
 _FIRST = _DIRECTIONS.argmax(1)  # of each, the weight that stands for it
 _EASE = np.square(list(_GIVES.values()))
 _LESS = np.isin(list(_GIVES), _ONLY_LESS)
