@@ -40,9 +40,7 @@ def _weights(**units: float) -> np.ndarray:
 
 
 _DIRECTIONS = np.stack([_weights(**{name: 1.0}) for name in _GIVES])  # [C, 52]
-_DIRECTIONS[list(_GIVES).index("mouthClose")] += _weights(
-    mouthUpperUp_=0.8
-)  # it brings the upper lip down, which stays
+_DIRECTIONS[list(_GIVES).index("mouthClose")] += _weights(mouthUpperUp_=0.8)  # else it lowers the upper lip
 _FIRST = _DIRECTIONS.argmax(1)  # of each, the weight that stands for it
 _EASE = np.square(list(_GIVES.values()))
 _LESS = np.isin(list(_GIVES), _ONLY_LESS)
@@ -85,7 +83,7 @@ class Bite:
         change, out = np.zeros_like(start), weights
         for _ in range(4):
             goal = _OFF_MM - self._ways(out) + change @ self._slopes
-            change = _least(self._slopes, goal, low, high)
+            change = _least(self._slopes, goal, change, low, high)
             out = np.clip(weights + change @ _DIRECTIONS, 0.0, 1.0)
         return out
 
@@ -105,13 +103,13 @@ class Bite:
         return np.linalg.norm((self._points @ posed)[:, :, None] - posed[:, None, self._edge], axis=-1)
 
 
-def _least(slopes: np.ndarray, goal: np.ndarray, low: np.ndarray, high: np.ndarray) -> np.ndarray:
+def _least(slopes, goal, start, low, high) -> np.ndarray:
     """Changes [T, C] within bounds that go `goal` [T, 2] by `slopes` [C, 2]: least squares with a ridge.
 
-    By coordinate descent, which converges to the one answer of a convex problem in a box.
+    By coordinate descent from `start` [T, C], which converges to the one answer of a convex problem in a box.
     """
-    change, left = np.zeros_like(low), goal
-    for _ in range(80):
+    change, left = start.copy(), goal - start @ slopes
+    for _ in range(25):
         for c, slope in enumerate(slopes):
             best = (left + change[:, c, None] * slope) @ slope / (slope @ slope + _RIDGE / _EASE[c])
             best = np.clip(best, low[:, c], high[:, c])
