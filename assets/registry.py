@@ -95,7 +95,7 @@ _ALL = (
     Asset(
         name="recon-temporal",
         file="recon_temporal.npz",
-        sha256="64c38a9eb13388b9d26d3ec06db63fb2da5d5ec01c7a58aea4d16c4d8c14cb0a",
+        sha256="879ebf79f10b4edf8b0eba3231b18c3ffc1896c08986b931ed936099e0cb3490",
         licence="Apache-2.0",
         source="emberface train temporal, tools/trainings/temporal.json (docs/train_recon.md)",
         note="Learnt from drawn films of the default head, as recon-base sees them; half of them say what "
