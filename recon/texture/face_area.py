@@ -30,6 +30,7 @@ class Face:
     area: np.ndarray  # [T] 1 within the face's outline, falling to 0 across it
     plain: np.ndarray  # [T] 1 on cheeks, nose and chin
     off_lip_edges: np.ndarray  # [T] 0 where a photo shows teeth or the dark between the lips
+    lids: np.ndarray  # [T] 1 on the skin that lids move
     rim: np.ndarray  # [T] how near the outline of the face
     forehead: np.ndarray  # [T] how far above the brows
     open: np.ndarray  # [T] light that reaches the skin over that on cheeks: less in hollows
@@ -68,7 +69,7 @@ def face_of(head: HeadArrays, size: int) -> Face:
     plain = plain_skin(head)
     light = np.maximum(1 - HOLLOW * (1 - look_of(head).occlusion), DARKEST)
     light /= np.average(light, weights=plain * area)  # cheeks have all the light there is
-    fields = (atlas.spread(field) for field in (plain, off_lip_edges(head), rim, forehead, light))
+    fields = (atlas.spread(field) for field in (plain, off_lip_edges(head), _lids(head), rim, forehead, light))
     grid = min(size, GRID)
     row, column = np.divmod(atlas.texels, size)
     cells, cell = np.unique(row * grid // size * grid + column * grid // size, return_inverse=True)
@@ -93,6 +94,17 @@ def lids_spread(head: HeadArrays, vertices: np.ndarray) -> np.ndarray:
         open_wide = smooth_step(np.array(gap), *LID_GAP_M)
         shown *= 1 - open_wide * rim
     return shown
+
+
+def _lids(head: HeadArrays) -> np.ndarray:
+    """[V] 1 where shutting the eyes moves the skin by millimetres, and round the eyes."""
+    lids = np.zeros(len(head.v_template))
+    if len(head.eyelid_vertices):
+        moved = np.linalg.norm(head.eyelid_dirs, axis=1).max(1)
+        lids[head.eyelid_vertices] = smooth_step(moved, 0.0005, 0.002)
+    for name in ("left_lids", "right_lids"):
+        lids[np.asarray(head.regions.get(name, ()), np.int64)] = 1
+    return lids
 
 
 @kept_with_head

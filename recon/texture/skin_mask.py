@@ -5,8 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from recon.texture.face_area import Face
+from recon.texture.surface import smooth_step
 from render.materials import MATERIALS, srgb_to_linear
 
+SHADED = (0.35, 0.8)  # logarithm of light below that of skin: lids, and a rim of glasses or a deep shade over them
 COLUMNS, ROWS, EXTENT_M = 40, 32, 0.08  # cells of the forehead: to either side of the middle, and up from the brows
 
 
@@ -38,3 +40,15 @@ def skin_like(colours: np.ndarray, seen: np.ndarray, tone: np.ndarray, face: Fac
     fringe = np.zeros_like(unlike)
     above_hair(face.rest, face.brow, EXTENT_M, begun, fringe)
     return 1 - np.maximum(judged * unlike, fringe)
+
+
+def lids_clear(colours: np.ndarray, tone: np.ndarray, face: Face) -> np.ndarray:
+    """[T] float32: 0 on lids where something much darker than skin of this tone [3] is seen, 1 elsewhere.
+
+    Rims of glasses, deep shade and lashes would be stretched over the eye when it shuts.
+    """
+    clear = np.ones(len(face.lids), np.float32)
+    lids = np.flatnonzero(face.lids > 0)
+    darker = np.log((tone.mean() + 0.01) / (colours[lids].mean(1) + 0.01))
+    clear[lids] -= face.lids[lids] * smooth_step(darker, *SHADED)
+    return clear

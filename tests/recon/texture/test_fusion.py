@@ -12,7 +12,7 @@ from recon.texture import fusion
 from recon.texture.albedo import make_albedo
 from recon.texture.appearance import fuse_appearance
 from recon.texture.face_area import face_of, lids_spread
-from recon.texture.frames import choose_texture_frames, held_still
+from recon.texture.frames import choose_texture_frames, held_still, key_frame
 from recon.texture.joint_light import joint_light
 from recon.texture.light import harmonics
 from recon.texture.posed_view import PosedView
@@ -152,3 +152,15 @@ def test_frames_are_chosen_from_all_sides_and_none_that_is_bridged():
     assert not len(choose_texture_frames(rotation, lids, held, np.zeros(200)))
     few = choose_texture_frames(rotation[:3], lids[:3], held[:3], np.ones(3))
     assert len(few) == 3
+
+
+def test_the_frame_to_show_is_frontal_still_and_has_open_eyes():
+    rotation, lids = np.zeros((6, 3)), np.zeros((6, 2))
+    rotation[:, 1] = (0.5, 0.0, 0.0, 0.0, 0.15, 0.6)
+    lids[1], lids[2] = (0.0, 0.6), 1.0  # half a wink, a blink
+    held = np.tile((200.0, 0.001), (6, 1))
+    held[3, 1] = 0.3  # moves fast
+    trust = np.full(6, 0.9)
+    assert key_frame(rotation, lids, held, trust) == 4
+    trust[4] = 0.4
+    assert key_frame(rotation, lids, held, trust) == 0  # though turned; the nearest to it is not trusted

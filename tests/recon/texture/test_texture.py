@@ -5,7 +5,7 @@ from flame_tools.types import FaceParams
 from recon.fitting.observation import View, observed
 from recon.texture.albedo import make_albedo
 from recon.texture.eyes import COMMON, iris_colour
-from recon.texture.fill import push_pull
+from recon.texture.fill import past_borders, push_pull
 from recon.texture.light import fit_light, gain, harmonics, white_balance
 from recon.texture.posed_view import PosedView, exposed
 from recon.texture.uv_map import uv_map
@@ -50,6 +50,25 @@ def test_push_pull_of_one_colour_is_that_colour():
     weights = np.zeros((32, 32))
     weights[5, 7] = 1
     np.testing.assert_allclose(push_pull(np.full((32, 32, 3), 0.3), weights), 0.3, atol=1e-6)
+
+
+def test_colours_go_on_past_the_borders_of_islands():
+    texture, inside = np.zeros((9, 9, 3), np.uint8), np.zeros((9, 9), bool)
+    texture[:, :3], inside[:, :3] = (9, 8, 7), True
+    grown = past_borders(texture, inside, 2)
+    assert (grown[:, :5] == (9, 8, 7)).all() and not grown[:, 5:].any() and not texture[:, 3:].any()
+
+
+def test_hair_is_seen_past_the_islands_border(person, head):
+    """Right beyond the edge of the scalp the atlas has what is right within it, so that no seam shows."""
+    albedo = person.appearance.albedo.astype(int)
+    inside = uv_map(head.arrays, 1024).material >= 0
+    scalp = np.isin(np.arange(len(head.arrays.v_template)), head.arrays.regions["scalp"]).astype(float)
+    hair = uv_map(head.arrays, 1024)
+    hair = hair.image(hair.spread(scalp) > 0.99)
+    row, column = np.nonzero(hair[:, :-4] & ~inside[:, 1:-3] & ~inside[:, 3:-1])
+    assert len(row) > 50
+    assert np.abs(albedo[row, column] - albedo[row, column + 3]).mean() < 8
 
 
 def test_light_is_found_and_taken_out():
