@@ -12,6 +12,7 @@ from recon.texture.face_area import Face, face_of
 from recon.texture.fill import push_pull
 from recon.texture.fusion import Fused, fuse
 from recon.texture.posed_view import PosedView, encode
+from recon.texture.skin_mask import held_in_hue
 from recon.texture.uv_map import UvMap, uv_map
 
 SIZE = 1024  # texels
@@ -42,13 +43,13 @@ def make_albedo(
 
 def _completed(fused: Fused, face: Face) -> np.ndarray:
     """Colours [T, 3] of the whole face: what no view shows is taken from across it, then from around."""
-    even, seen, atlas = fused.colours, fused.seen, face.atlas
+    even, seen, atlas = held_in_hue(fused.colours, fused.tone, face), fused.seen, face.atlas
     theirs = atlas.across(np.concatenate([even, seen[:, None]], 1))
     borrowed = theirs[:, 3] * (1 - seen)
     known = seen + borrowed
     mixed = (even * seen[:, None] + theirs[:, :3] * borrowed[:, None]) / np.maximum(known, 1e-6)[:, None]
-    # beyond the face plain skin is as good as known, so that what fills the gaps fades into it
-    photo, beyond = known * face.area, 0.5 * (1 - face.area)
+    # beyond the face, and on lids, plain skin is as good as known, so that what fills the gaps fades into it
+    photo, beyond = known * face.area, 0.5 * np.maximum(1 - face.area, face.lids * (1 - known))
     weight = photo + beyond
     mixed = (mixed * photo[:, None] + fused.tone * beyond[:, None]) / np.maximum(weight, 1e-6)[:, None]
     mixed *= _levelled(mixed, weight * face.plain, fused.tone, atlas)

@@ -101,7 +101,7 @@ def _lids(head: HeadArrays) -> np.ndarray:
     lids = np.zeros(len(head.v_template))
     if len(head.eyelid_vertices):
         moved = np.linalg.norm(head.eyelid_dirs, axis=1).max(1)
-        lids[head.eyelid_vertices] = smooth_step(moved, 0.0005, 0.002)
+        lids[head.eyelid_vertices] = smooth_step(moved, 0.0002, 0.001)
     for name in ("left_lids", "right_lids"):
         lids[np.asarray(head.regions.get(name, ()), np.int64)] = 1
     return lids

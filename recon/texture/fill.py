@@ -30,7 +30,7 @@ def push_pull(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
 def past_borders(texture: np.ndarray, inside: np.ndarray, texels: int = 12) -> np.ndarray:
     """texture uint8 [h, w, 3] with the colours of `inside` [h, w] carried outwards by some texels; a copy.
 
-    Whoever samples between texels, or smaller copies, finds the island's own colours past its border, and no seam shows.
+    Whoever samples between texels, or smaller copies, finds the island's own colours past its border: no seam shows.
     """
     from render.paint_numba import grow
 

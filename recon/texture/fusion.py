@@ -119,7 +119,7 @@ def _looked_at(view: PosedView, number: int, head: HeadArrays, face: Face) -> tu
     seen = look.seen * bare * lids_clear(even, tone, face)
     seen *= face.off_lip_edges * off_mouth(view, look.scale, head, face)
     coverage = float(seen[face.area > 0.5].mean(dtype=np.float64))
-    hair = hair_colour(exposed(view.image), head, view.vertices, view.camera, tone) / tone
+    hair = hair_colour(exposed(view.image, look.exposure), head, view.vertices, view.camera, tone) / tone
     return _held(look, number, even, seen * np.float32(view.trust), tone, hair, face), coverage
 
 

@@ -57,7 +57,9 @@ def test_the_head_laid_over_its_photo_has_its_own_skin(head):
     track = still(head, random_identities(head, 1, 0)[0])
     camera = portrait_camera((200, 200), head.vertices(track.params)[0].detach(), fill=0.6)
     green = Appearance(albedo=np.full((64, 64, 3), (20, 200, 20), np.uint8))
-    sheet = comparison(np.zeros((200, 200, 3), np.uint8), track.replace(camera=camera, appearance=green), head, height=200)
+    sheet = comparison(
+        np.zeros((200, 200, 3), np.uint8), track.replace(camera=camera, appearance=green), head, height=200
+    )
     red, grown, _ = sheet[100, -100].astype(int)
     assert grown > red + 60
 

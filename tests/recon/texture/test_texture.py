@@ -7,7 +7,7 @@ from recon.texture.albedo import make_albedo
 from recon.texture.eyes import COMMON, iris_colour
 from recon.texture.fill import past_borders, push_pull
 from recon.texture.light import fit_light, gain, harmonics, white_balance
-from recon.texture.posed_view import PosedView, exposed
+from recon.texture.posed_view import PosedView, exposed, face_exposure
 from recon.texture.uv_map import uv_map
 from render.camera import portrait_camera
 from render.materials import linear_to_srgb, srgb_to_linear
@@ -161,3 +161,19 @@ def test_only_dark_pictures_are_brightened(astronaut):
     lit = srgb_to_linear(exposed(dark) / 255)
     assert lit.mean() > 1.7 * (linear / 4).mean() and lit.mean() < 1.1 * linear.mean()
     assert exposed(np.zeros((4, 4, 3), np.uint8)).max() == 0
+
+
+@pytest.mark.parametrize(
+    ("skin", "light", "least", "most"),
+    [
+        ((222, 178, 156), 1.0, 1, 1),  # pale and well lit
+        ((222, 178, 156), 0.4, 1.25, 2),  # pale, before a bright wall
+        ((92, 58, 42), 1.0, 1, 1.05),  # dark
+        ((78, 52, 40), 0.8, 1, 1.2),
+        ((150, 100, 76), 0.7, 1, 1.15),
+    ],
+)
+def test_only_faces_too_dark_for_their_hue_are_brightened(skin, light, least, most):
+    rng = np.random.default_rng(0)
+    shade = light * rng.uniform(0.6, 1.0, (2000, 1))
+    assert least <= face_exposure(srgb_to_linear(np.array(skin) / 255) * shade, np.ones(2000)) <= most
