@@ -178,7 +178,7 @@ def signed_distance(points: np.ndarray, outline: np.ndarray) -> np.ndarray:
     """[n] distance of points [n, 2] to a closed polygon [m, 2], positive inside."""
     a, b = outline, np.roll(outline, -1, axis=0)
     edge = b - a
-    t = np.clip(((points[:, None] - a) * edge).sum(-1) / (edge**2).sum(-1), 0, 1)
+    t = np.clip(((points[:, None] - a) * edge).sum(-1) / np.maximum((edge**2).sum(-1), 1e-12), 0, 1)
     away = np.linalg.norm(points[:, None] - (a + t[..., None] * edge), axis=-1).min(1)
     y, x = points[:, None, 1], points[:, None, 0]
     crosses = (a[:, 1] > y) != (b[:, 1] > y)
