@@ -18,7 +18,6 @@ from recon.texture.uv_map import UvMap, uv_map
 SIZE = 1024  # texels
 COARSE = 32  # cells along the atlas over which light is levelled
 LEVEL = 0.75  # how far it is levelled: 0 leaves the photo's light, 1 takes all slow changes out
-HUE = 0.12  # the most, as a share, by which that may change a channel against the others: skin's hue hardly varies
 
 
 def make_albedo(
@@ -48,8 +47,8 @@ def _completed(fused: Fused, face: Face) -> np.ndarray:
     borrowed = theirs[:, 3] * (1 - seen)
     known = seen + borrowed
     mixed = (even * seen[:, None] + theirs[:, :3] * borrowed[:, None]) / np.maximum(known, 1e-6)[:, None]
-    # beyond the face, and on lids, plain skin is as good as known, so that what fills the gaps fades into it
-    photo, beyond = known * face.area, 0.5 * np.maximum(1 - face.area, face.lids * (1 - known))
+    # beyond the face plain skin is as good as known, so that what fills the gaps fades into it
+    photo, beyond = known * face.area, 0.5 * (1 - face.area)
     weight = photo + beyond
     mixed = (mixed * photo[:, None] + fused.tone * beyond[:, None]) / np.maximum(weight, 1e-6)[:, None]
     mixed *= _levelled(mixed, weight * face.plain, fused.tone, atlas)
@@ -65,7 +64,5 @@ def _levelled(colours: np.ndarray, weights: np.ndarray, tone: np.ndarray, atlas:
     coarse = push_pull(image / np.maximum(weight, 1e-6)[..., None], np.where(weight < 0.1, 0, weight))
     for _ in range(2):
         coarse = push_pull(coarse, np.full(coarse.shape[:2], 0.3, np.float32))  # a soft blur
-    grey = coarse.mean(-1, keepdims=True)
-    level = np.clip(tone.mean() / np.maximum(grey, 1e-3), 0.5, 2.0) ** LEVEL
-    hue = (tone / tone.mean()) / np.maximum(coarse / np.maximum(grey, 1e-3), 1e-3)
-    return atlas.interpolated(level * np.clip(hue**LEVEL, 1 / (1 + HUE), 1 + HUE))
+    ratio = np.clip(tone / np.maximum(coarse, 1e-3), 0.5, 2.0).astype(np.float32) ** np.float32(LEVEL)
+    return atlas.interpolated(ratio)

@@ -116,7 +116,9 @@ def _looked_at(view: PosedView, number: int, head: HeadArrays, face: Face) -> tu
     """A view for itself: its own light, the tone of its skin, and where it shows skin at all."""
     look = sampled(view, head, face)
     even, tone, bare = skin_in(look, face)
-    seen = look.seen * bare * lids_clear(even, tone, face)
+    clear = lids_clear(even, tone, face)
+    even = even * clear[:, None] + tone * (1 - clear[:, None])  # skin, as long as no other view shows the lid
+    seen = look.seen * bare * (0.3 + 0.7 * clear)
     seen *= face.off_lip_edges * off_mouth(view, look.scale, head, face)
     coverage = float(seen[face.area > 0.5].mean(dtype=np.float64))
     hair = hair_colour(exposed(view.image, look.exposure), head, view.vertices, view.camera, tone) / tone

@@ -8,7 +8,7 @@ from recon.texture.face_area import Face
 from recon.texture.surface import smooth_step
 from render.materials import MATERIALS, srgb_to_linear
 
-SHADED = (0.35, 0.8)  # logarithm of light below that of skin: lids, and a rim of glasses or a deep shade over them
+SHADED = (0.6, 1.1)  # logarithm of light below that of skin: lids, and a rim of glasses or a deep shade over them
 PALER = (0.35, 0.7)  # how much less red over blue, in logarithms, the white of an eye has
 HUE_FREE = 0.1  # how far hues of skin are apart, in logarithms
 COLUMNS, ROWS, EXTENT_M = 40, 32, 0.08  # cells of the forehead: to either side of the middle, and up from the brows
