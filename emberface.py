@@ -81,6 +81,13 @@ FORMATS = {
     "": "a folder with one OBJ a frame",
 }
 
+NO_CHOICE = {  # of `recon`: what means nothing for a kind of source
+    "one photo": ("one-moment", "causal", "parts"),
+    "several photos": ("method", "all faces", "causal", "parts"),
+    "a film": ("one-moment", "photometric"),
+}
+BESIDE_A_CHECKPOINT = ("several photos", "method", "camera", "focal", "one-moment", "photometric", "causal")
+
 
 def recon(
     image: PathLike | np.ndarray | Sequence[PathLike | np.ndarray],  # files, or uint8 [H, W, 3] sRGB
@@ -120,11 +127,29 @@ def recon(
 
     A `checkpoint` is a published file of DECA, EMOCA, EMICA, SMIRK, SPECTRE or TEASER, whose network then says all of
     a photo or a film, on a FLAME head; see docs/recon_networks.md.
+
+    Raises InputError for an option that means nothing for what is given.
     """
     from recon.fitting.focal import focal_from_exif
     from render.footage import is_film
     from render.image import read_image
 
+    is_file = isinstance(image, (str, os.PathLike))
+    several = isinstance(image, Iterable) and not isinstance(image, (str, os.PathLike, np.ndarray))
+    one = not several and not (is_file and is_film(image))
+    kind = "several photos" if several else "one photo" if one else "a film"
+    chosen = {
+        "several photos": several, "method": method != "auto", "all faces": all_faces, "camera": weak,
+        "focal": focal_px is not None, "one-moment": one_moment, "photometric": not photometric, "causal": causal,
+        "parts": parts is not None,
+    }  # fmt: skip
+    if checkpoint is not None and (idle := [name for name in BESIDE_A_CHECKPOINT if chosen[name]]):
+        raise InputError(
+            f"beside a checkpoint there is no choice of {', '.join(idle)}: its network says all of one photo or film "
+            "by itself; leave it out"
+        )
+    if idle := [name for name in NO_CHOICE[kind] if chosen[name]]:
+        raise InputError(f"of {kind} there is no choice of {', '.join(idle)}; leave it out")
     if detail:
         from recon.detail.photo import network_of
         from recon.detail.worn import with_detail
@@ -141,18 +166,7 @@ def recon(
             frame, picture = taken_from(image, track)
             folded.append(with_detail(track, model, picture, frame=frame))
         return folded if all_faces else folded[0]
-    is_file = isinstance(image, (str, os.PathLike))
-    one = isinstance(image, np.ndarray) or (is_file and not is_film(image))
     if checkpoint is not None:
-        chosen = {
-            "several photos": not (is_file or one), "method": method != "auto", "camera": weak,
-            "focal": focal_px is not None, "one-moment": one_moment, "causal": causal,
-        }  # fmt: skip
-        if any(chosen.values()):
-            raise InputError(
-                f"beside a checkpoint there is no choice of {', '.join(k for k, v in chosen.items() if v)}: its "
-                "network says all of one photo or film by itself; leave it out"
-            )
         from recon.networks.face_network import open_checkpoint
         from recon.published import read_film_by, read_photo
 
@@ -162,9 +176,7 @@ def recon(
         else:
             tracks = read_film_by(image, model, network, all_faces=all_faces, parts=parts, progress=progress)
         return tracks if all_faces else tracks[0]
-    if method != "auto" and not one and not is_file:
-        raise InputError(f"method {method!r} is for one photo or film; several photos know auto only")
-    if not is_file and not one:
+    if several:
         return _recon_many(
             image, _head(head), focal_px=focal_px, weak=weak, one_moment=one_moment, photometric=photometric
         )
@@ -194,12 +206,14 @@ def _recon_many(
     from recon.fitting.focal import focal_from_exif
     from recon.fitting.observation import View
     from recon.pictures import reconstruct_many
+    from recon.pipeline import check_image
     from render.image import read_image
 
     pixels, views = [], []
     for image in images:
-        is_file = not isinstance(image, np.ndarray)
+        is_file = isinstance(image, (str, os.PathLike))
         pixels.append(read_image(image) if is_file else image)
+        check_image(pixels[-1], focal_px)
         focal = focal_from_exif(image) if focal_px is None and is_file and not weak else focal_px
         views.append(View((pixels[-1].shape[1], pixels[-1].shape[0]), focal, weak=weak))
     return reconstruct_many(pixels, head, views=views, **known)
@@ -227,7 +241,7 @@ def animate(
     rate: int | None = None,  # Hz; needed for samples
     *,
     text: str | None = None,
-    emotion: Emotion = None,  # "happy:0.8", {"happy": 0.5, "surprised": 0.3}, "voice", a read_emotion_csv(FILE)
+    emotion: Emotion = None,  # "happy:0.8", {"happy": 0.5, "surprise": 0.3}, "voice", a read_emotion_csv(FILE)
     identity: Track | None = None,
     head: str | Head = "default",
     fps: Fraction | int = 30,
@@ -252,11 +266,16 @@ def animate(
         if rate is None:
             raise InputError("samples were given without a rate; say rate=16000 or whatever they were recorded at")
         samples = audio
-    else:
+    elif isinstance(audio, (str, os.PathLike)):
         samples, rate = read_audio(audio)
+    else:
+        raise InputError(f"audio is {type(audio).__name__}; wanted a file, or samples [N] or [channels, N] as an array")
+    if not (model is None or isinstance(model, (str, os.PathLike))):
+        raise InputError(f"model is {type(model).__name__}; wanted rules, motion, flow, keys, or a file")
     head = _head(head)
     shape = None
     if identity is not None:
+        _check_track(identity, "identity")
         if identity.head_id != head.arrays.id:
             raise InputError(
                 f"the identity was made on head {identity.head_id!r}, the performance is for {head.arrays.id!r}; "
@@ -317,6 +336,7 @@ def transfer(
     """
     from flame_tools.transfer.retarget import transfer as carry_over
 
+    _check_track(track)
     return carry_over(track, _head(head, track), _head(to), method=method, identity=identity)
 
 
@@ -333,6 +353,7 @@ def export(
     `fps` reads the track at another rate. `options` (flame_tools.export.Options) choose unit, axes, shapes and their
     names, how few keys; asking a format for one that it does not take raises InputError.
     """
+    _check_track(track)
     path = Path(path)
     kind = kind_of(path)
     if fps is not None:
@@ -367,8 +388,10 @@ def options_for(path: PathLike, options: Options | None) -> dict:
     """
     if options is None:
         return {}
-    from flame_tools.export import TAKES
+    from flame_tools.export import TAKES, Options
 
+    if not isinstance(options, Options):
+        raise InputError(f"options are {type(options).__name__}; wanted flame_tools.export.Options(...)")
     kind = kind_of(path)
     strange = options.asked() - TAKES.get(kind, set())
     if strange:
@@ -400,6 +423,9 @@ def render(
     from flame_tools.licences import licences_of
     from render.film import film, frame_rate, still_picture
 
+    _check_track(track)
+    if compare is not None:
+        _check_track(compare, "compare")
     head, path = _head(head, track), Path(path)
     if kind_of(path) == ".html":
         from render.viewer import write_viewer
@@ -455,6 +481,7 @@ def view(
     """Serve a track's page on this machine: `.url` says where, `.run()` serves until Ctrl-C."""
     from render.viewer import serve
 
+    _check_track(track)
     return serve(track, _head(head, track), port=port, **_page_options(compare, compare_head, options))
 
 
@@ -526,7 +553,16 @@ def _head(head: str | Head | None, track: Track | None = None) -> Head:
         from flame_tools.load import head_of, load_head
 
         return head_of(track) if head is None else load_head(head)
+    from flame_tools.head import Head
+
+    if not isinstance(head, Head):
+        raise InputError(f"head is {type(head).__name__}; wanted a name, a file or a flame_tools.Head")
     return head
+
+
+def _check_track(track: Track, name: str = "track") -> None:
+    if not isinstance(track, Track):
+        raise InputError(f"{name} is {type(track).__name__}; wanted a Track, as emberface.load makes of a file")
 
 
 def main() -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import logging
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -23,6 +24,7 @@ import emberface_heads
 import emberface_train
 from assets.locate import asset_path
 from emberface_eval import performance_quality, recon_quality, takes_quality
+from emberface_inputs import check_pictures, check_there
 from emberface_options import (
     Backend,
     Emotion,
@@ -85,6 +87,8 @@ app.add_typer(emberface_train.app, name="train")
 
 def run(arguments: list[str]) -> int:
     """Run the command line and return its exit code."""
+    if sys.stderr.isatty():
+        _show_what_takes_long()
     try:
         code = app(arguments, prog_name="emberface", standalone_mode=False)
         return code if isinstance(code, int) else 0
@@ -97,7 +101,9 @@ def run(arguments: list[str]) -> int:
         return 130
     except Exception as error:
         if hasattr(error, "format_message"):  # the parser's own complaints about options and arguments
-            return _refuse(f"{error.format_message()}; emberface --help shows what there is")
+            said = error.format_message().replace("Value error, ", "").strip().removesuffix(".")
+            command = getattr(getattr(error, "ctx", None), "command_path", "emberface")
+            return _refuse(f"{said}; {command} --help shows what there is")
         if type(error).__name__ == "Abort":
             return 130
         raise
@@ -106,6 +112,20 @@ def run(arguments: list[str]) -> int:
 def _refuse(message: str) -> int:
     print("emberface: " + " ".join(message.split()), file=sys.stderr)
     return 2
+
+
+class _OnStderr(logging.Handler):
+    """Shows what is logged as the commands show what they say."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        print(f"emberface: {record.getMessage()}", file=sys.stderr, flush=True)
+
+
+def _show_what_takes_long() -> None:
+    log = logging.getLogger("flame_tools.compiled")
+    if not log.handlers:
+        log.addHandler(_OnStderr())
+        log.setLevel(logging.INFO)
 
 
 def _version(wanted: bool) -> None:
@@ -172,8 +192,15 @@ def animate_(
     json: Json = False,
 ) -> None:
     """Speech to a performance, or to several."""
+    from animate.letters import spoken_words
+
+    check_there(speech, identity)
+    if text is not None:
+        spoken_words(text)
     from animate.audio_file import read_audio
-    from animate.learned import BUNDLED
+    from animate.doubts import doubts_of
+    from animate.emotion_source import FromVoice, source_of
+    from animate.learned import network_path
     from flame_tools.load import load_head
 
     places, report = places_of(out, speech.stem, format)
@@ -183,16 +210,19 @@ def animate_(
     inputs = {"speech": str(speech), "text": text, "emotion": emotion, "identity": identity and str(identity)}
     inputs |= {"emotion_track": emotion_track and str(emotion_track), "emotion_model": emotion_model}
     inputs |= {"model": learnt, "guidance": sampling and vars(sampling.guidance), "takes": takes}
-    network = None if learnt in (None, "rules", *BUNDLED) else Path(learnt)
+    network = None if learnt in (None, "rules") else network_path(learnt)
     reads = [speech, *filter(None, [identity, emotion_track, network])]
     with Run("animate", inputs | {"head": head, "fps": fps, "seed": seed}, reads=reads, show=not json) as job:
         job.prepare(*itertools.chain(*each), report)
         with job.step("load"):
+            felt = emotion_of(emotion, emotion_track, emotion_model)
+            heard = isinstance(source_of(felt), FromVoice)
             model = load_head(head)
             refuse_early(places, model.arrays, text)
             person = emberface.load(identity) if identity else None
+            if person is not None and "texture" in _not_read(person, identity):
+                job.warn(f"no texture is read of {identity}; the NAME.face.npz it was made from keeps it")
             samples, rate = read_audio(speech)
-            felt = emotion_of(emotion, emotion_track, emotion_model)
         with job.step("animate", "listening to the voice"):
             made = emberface.animate(
                 samples,
@@ -215,6 +245,8 @@ def animate_(
             write_all(job, tracks[-1], model, mine)
         with job.step("measure"):
             job.quality = performance_quality(tracks[0], model)
+            for doubt in doubts_of(tracks[0], emotion_heard=heard):
+                job.warn(doubt)
             if takes > 1:
                 job.quality |= takes_quality(tracks, model, each)
         say(job.finish(report), json)
@@ -261,6 +293,8 @@ def recon_(
     json: Json = False,
 ) -> None:
     """Photos or a film to a head: identity, expression, pose and texture, and a film's performance."""
+    check_pictures(images)
+    check_there(checkpoint)
     from flame_tools.load import load_head
     from recon.texture.taken_from import taken_from
     from render.footage import is_film
@@ -271,8 +305,9 @@ def recon_(
     source = images if len(images) > 1 else images[0]
     places, report = places_of(out, images[0].stem, format)
     inputs = {"image": str(images[0]) if len(images) == 1 else [str(i) for i in images], "all": all, "head": head}
-    inputs |= {"detail": True} if detail else {}
-    inputs |= {"camera": camera.value} if checkpoint is None else {"checkpoint": str(checkpoint)}
+    inputs |= {"method": method, "camera": camera.value, "focal": focal, "one_moment": one_moment}
+    inputs |= {"photometric": photometric, "causal": causal, "parts": parts and str(parts), "detail": detail}
+    inputs |= {"checkpoint": checkpoint and str(checkpoint)}
     reads = images if checkpoint is None else [*images, checkpoint]
     page_place = [report.with_suffix(".html")] if page else []
     both = page and is_film(images[0])
@@ -339,6 +374,7 @@ def fit_(
     json: Json = False,
 ) -> None:
     """A mesh or a raw scan to a head, in any unit and orientation."""
+    check_there(scan)
     from flame_tools.load import load_head
     from recon.scan.file import scan_files
     from recon.scan.picture import comparison
@@ -514,6 +550,7 @@ def _convert(
         emberface.options_for(place, options)
     drawn = dict(drawn or {})
     compare = drawn.get("compare")
+    check_there(source, compare)
     asked = {name: value for name, value in (("to", to), ("lod", lod), ("frame", frame)) if value is not None}
     asked |= {name: str(value) if name == "compare" else value for name, value in drawn.items() if name != "names"}
     asked |= {} if fps is None else {"fps": str(fps)}
@@ -523,6 +560,10 @@ def _convert(
         job.prepare(*places)
         with job.step("load"):
             track = emberface.load(source, head=head, fps=fps)
+            if lost := _not_read(track, source):
+                job.warn(
+                    f"no {' and no '.join(lost)} is read of {source}; the NAME.face.npz it was made from keeps all"
+                )
             if compare:
                 drawn["compare"] = emberface.load(compare)
             model = load_head(head) if head else head_of(track)
@@ -540,6 +581,11 @@ def _convert(
                 track, model = at_detail(track, model, lod)
         write_all(job, track, model, places, size, drawn, options)
         say(job.finish(report_beside(places[0])), as_json)
+
+
+def _not_read(track: Track, source: Path) -> list[str]:
+    """What a file that another program may have written holds, or had once, and its reader leaves out."""
+    return [] if source.name.endswith(".face.npz") else track.provenance.get("not_read", [])
 
 
 def _one_frame(track: Track, frame: int, source: Path) -> Track:

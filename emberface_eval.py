@@ -346,7 +346,7 @@ def table(
             return Measured(flat(measure_expression(picture, head_of_file)))
         return Measured(flat(_lips_against(picture, head_of_file, judge, judge_file)))
 
-    groups = measured_groups(pictures, one, by=wanted, bins=read_bins(bins), seed=seed)
+    groups = measured_groups(pictures, one, by=wanted, bins=read_bins(bins, pictures), seed=seed)
     shown = [name for name in SHOWN[measure] if any(group.figures.get(name) for group in groups)]
     content = {"measure": str(measure), "seed": seed, "groups": as_json(groups)}
     if out is not None:

@@ -222,10 +222,15 @@ def export_options(
 
 
 def size_of(text: str) -> tuple[int, int]:
+    from render.camera import SIDES, is_size
+
     parts = text.lower().split("x")
-    if len(parts) != 2 or not all(p.isdigit() and 16 <= int(p) <= 4096 and int(p) % 2 == 0 for p in parts):
-        raise InputError(f"size {text!r} is no WIDTHxHEIGHT; wanted even numbers from 16 to 4096, such as 1280x720")
-    return int(parts[0]), int(parts[1])
+    size = tuple(int(p) if p.isascii() and p.isdigit() and len(p) < 6 else 0 for p in parts)
+    if not is_size(size) or any(n % 2 for n in size):
+        raise InputError(
+            f"size {text!r} is no WIDTHxHEIGHT; wanted even numbers from {SIDES[0]} to {SIDES[1]}, such as 1280x720"
+        )
+    return size
 
 
 # --- saying -------------------------------------------------------------------------------------------------------

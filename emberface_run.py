@@ -33,6 +33,7 @@ class Run:
         self.reads = [path for path in reads if path.exists()]
         self.quality: dict = {}
         self.licences: set[str] = set()
+        self.warnings: list[str] = []
         self.seconds: dict[str, float] = {}
         self.show = show and sys.stderr.isatty()
         self.places: list[Path] = []
@@ -97,6 +98,11 @@ class Run:
         if self._bar is not None:
             self._bar.update(self._task, total=1.0, completed=done)
 
+    def warn(self, text: str) -> None:
+        """Say on stderr and in the report that something is doubtful, or was left out."""
+        self.warnings.append(text)
+        print(f"emberface: WARNING: {text}", file=sys.stderr)
+
     def _stop_bar(self) -> None:
         if self._bar is not None:
             self._bar.stop()
@@ -107,6 +113,8 @@ class Run:
     def prepare(self, *places: Path) -> None:
         """Refuse places that cannot be written, or that this run reads, before any work is done."""
         for place in places:
+            if place.name in ("", ".."):
+                raise OutputError(f"{place} names nothing to write; give a file or a folder a name of its own")
             for source in self.reads:
                 if place.exists() and place.samefile(source):
                     raise OutputError(f"{place} is read by this command and would be replaced; choose another name")
@@ -167,6 +175,7 @@ class Run:
             "licences": sorted(self.licences),
             "seconds": {**self.seconds, "total": round(sum(self.seconds.values()), 3)},
             "quality": self.quality,
+            "warnings": self.warnings,
         }
         staged.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n")
         self._move([*self.places, report])

@@ -295,6 +295,8 @@ def _run(job: Job, count: int, json: bool) -> None:
     if torchrun and count > 1:
         raise InputError("torchrun starts the processes itself; leave --processes out")
     total = torchrun.get("WORLD_SIZE", count)
+    if config.batch < 1:
+        raise InputError(f"a batch of {config.batch} holds nothing to learn from; wanted at least 1")
     if config.batch % total:
         raise InputError(f"a batch of {config.batch} is not shared evenly by {total} processes; change one of the two")
     start = time.perf_counter()

@@ -16,10 +16,10 @@ from animate.visemes import BILABIAL, LABIODENTAL, OPEN_VOWELS, SILENCE, plain
 from flame_tools.arkit import INDEX, to_params
 from flame_tools.errors import InputError
 from flame_tools.head import Head
+from flame_tools.lips import central_pairs, gaps_mm, widths_mm
+from flame_tools.smooth import smooth_step
 from flame_tools.types import FaceParams, Intervals
 
-CENTRAL = 0.6  # share of the mouth's width in which lips must meet; corners touch always
-CLOSED_MM = 1.0
 _AIM_MM = (-0.5, 0.3)  # a closure aims at the gap of the face at rest, as far as that lies in here
 _EVEN_MM = 0.7  # widest gap that a closure may leave anywhere; above it, what holds the lips apart fades
 _APART_MM = 1.5  # mean central gap that is left at least where lips must not meet
@@ -39,7 +39,7 @@ _CLOSE, _LOWER = INDEX["mouthClose"], [INDEX["mouthLowerDownLeft"], INDEX["mouth
 
 
 class Lips:
-    """The inner lips of one person, and nothing else of the head."""
+    """The inner lips of one person (`head`), cut out of the whole of them (`person`)."""
 
     def __init__(self, head: Head, shape: torch.Tensor):
         pairs = head.arrays.inner_lip_pairs
@@ -49,27 +49,21 @@ class Lips:
                 "FLAME gets them from landmark_embedding.npy, a character from a jawOpen that parts its lips"
             )
         used, rows = np.unique(pairs, return_inverse=True)
-        self.head = head.bake(shape).only(torch.as_tensor(used))
+        self.person = head.bake(shape)
+        self.head = self.person.only(torch.as_tensor(used))
         self.pairs = rows.reshape(-1, 2)
         rest = self.head.v_template.numpy()
-        x = rest[self.pairs, 0].mean(1)
-        middle, half = (x.max() + x.min()) / 2, (x.max() - x.min()) / 2
-        self.central = np.abs(x - middle) <= CENTRAL * half + 1e-6
-        y = rest[self.pairs[self.central], 1]
+        self.central = central_pairs(rest, self.pairs)
         # As the narrowest place is at rest: lips whose pairs lie unevenly would stay ajar where they are widest.
-        self.aim_mm = float(np.clip(1e3 * (y[:, 0] - y[:, 1]).min(), *_AIM_MM))
+        self.aim_mm = float(np.clip(gaps_mm(rest, self.pairs[self.central]).min(), *_AIM_MM))
 
     def gaps_mm(self, params: FaceParams) -> np.ndarray:
         """Signed vertical distance [T, central pairs] in mm, upper minus lower, in the head's frame."""
-        y = self._posed(params)[..., 1]
-        gap = y[:, self.pairs[:, 0]] - y[:, self.pairs[:, 1]]
-        return 1e3 * gap[:, self.central]
+        return gaps_mm(self._posed(params), self.pairs[self.central])
 
     def widths_mm(self, params: FaceParams) -> np.ndarray:
         """Distance [T] between the corners of the mouth in mm."""
-        posed = self._posed(params)
-        right, left = (posed[:, self.pairs[end]].mean(1) for end in (0, -1))
-        return 1e3 * np.linalg.norm(left - right, axis=-1)
+        return widths_mm(self._posed(params), self.pairs)
 
     def _posed(self, params: FaceParams) -> np.ndarray:
         still = params.in_head_frame()
@@ -115,8 +109,8 @@ def closures(phones: Intervals, times: np.ndarray) -> Closures:
             rows = slice(np.searchsorted(times, first - before), np.searchsorted(times, last + after, "right"))
             t = times[rows]
             rise = np.clip((t - first + before + 1e-9) / before, 0, 1)
-            fall = np.clip((last + after - t + 1e-9) / after, 0, 1)
-            hold[rows] = np.maximum(hold[rows], np.minimum(rise**2, _smooth(fall)))
+            fall = smooth_step((last + after - t + 1e-9) / after)
+            hold[rows] = np.maximum(hold[rows], np.minimum(rise**2, fall))
         elif name != SILENCE and name not in LABIODENTAL:
             if end - start >= 0.055:
                 quarter = (end - start) / 4
@@ -133,10 +127,6 @@ def _ramp(phones: Intervals, names: list[str], i: int, wanted: float) -> float:
     if not 0 <= i < len(names) or names[i] == SILENCE:
         return wanted
     return float(np.clip(0.6 * (phones.end_s[i] - phones.start_s[i]), 0.02, wanted))
-
-
-def _smooth(x: np.ndarray) -> np.ndarray:
-    return x * x * (3 - 2 * x)
 
 
 def closed_by(weights: np.ndarray, lips: Lips) -> np.ndarray:

@@ -9,6 +9,7 @@ that two emotions which share a unit strengthen it and never exceed it.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from difflib import get_close_matches
 
 import numpy as np
 
@@ -88,9 +89,14 @@ def parse(spec: str | Mapping[str, float] | np.ndarray | None) -> np.ndarray:
 
 def emotion_named(name: object) -> str:
     """The one of EMOTIONS that a name stands for, as "joy" for "happy". Raises InputError for an unknown one."""
-    known = _ALSO.get(str(name).strip().lower(), str(name).strip().lower())
+    asked = str(name).strip().lower()
+    known = _ALSO.get(asked, asked)
     if known not in EMOTIONS:
-        raise InputError(f"emotion {name!r} is unknown; there are: {', '.join(EMOTIONS)}")
+        near = get_close_matches(asked, [*EMOTIONS, *_ALSO], 1)
+        meant = f"; did you mean {near[0]}?" if near else ""
+        if "=" in asked:
+            meant = "; an intensity follows a colon, as in happy:0.8"
+        raise InputError(f"emotion {name!r} is unknown; there are: {', '.join(EMOTIONS)}{meant}")
     return known
 
 
@@ -132,7 +138,9 @@ def checked(values: np.ndarray) -> np.ndarray:
     if bad:
         raise InputError(f"{bad} of the emotion's intensities are NaN or infinite, wanted [0, 1]")
     if values.size and (values.min() < 0 or values.max() > 1):
-        raise InputError(f"emotion intensities lie in [{values.min():g}, {values.max():g}], wanted [0, 1]")
+        worst = np.argmax(np.abs(values - 0.5))
+        name = EMOTIONS[worst % len(EMOTIONS)]
+        raise InputError(f"emotion {name} is {values.flat[worst]:g}, wanted 0 to 1, such as {name}:0.7")
     return values
 
 

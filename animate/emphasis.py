@@ -8,6 +8,8 @@ import numpy as np
 
 from animate.speech import HOP_S, Prosody
 
+APART_S = 0.45  # at least, from one accent to the next
+
 
 @dataclass(frozen=True)
 class Accents:
@@ -20,8 +22,8 @@ class Accents:
         return len(self.time_s)
 
 
-def find_accents(prosody: Prosody, *, apart_s: float = 0.45) -> Accents:
-    """Peaks of a prominence curve (pitch above its neighbourhood, loudness above its own), at least `apart_s` apart."""
+def find_accents(prosody: Prosody) -> Accents:
+    """Peaks of a prominence curve (pitch above its neighbourhood, loudness above its own), at least APART_S apart."""
     from scipy.ndimage import gaussian_filter1d
     from scipy.signal import find_peaks
 
@@ -36,7 +38,7 @@ def find_accents(prosody: Prosody, *, apart_s: float = 0.45) -> Accents:
     loud = gaussian_filter1d(loud, near) - gaussian_filter1d(loud, far)
     audible = gaussian_filter1d(((prosody.loudness_db > -22) & voiced).astype(float), near)
     prominence = (np.clip(pitch / 4.0, -1, 1.5) + np.clip(loud / 10.0, -1, 1.5)) * audible
-    peaks, _ = find_peaks(prominence, height=0.35, distance=round(apart_s / HOP_S))
+    peaks, _ = find_peaks(prominence, height=0.35, distance=round(APART_S / HOP_S))
     return Accents(peaks * HOP_S, np.clip((prominence[peaks] - 0.2) / 1.4, 0.0, 1.0))
 
 

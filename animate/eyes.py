@@ -6,12 +6,14 @@ about 100 ms and open in 200. Saccades last 21 ms + 2.2 ms a degree (Bahill et a
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 
 import numpy as np
 
 from animate.chance import generator
 from animate.emphasis import Accents, bumps
+from flame_tools.smooth import smooth_step
 
 _CLOSING_S, _SHUT_S, _OPENING_S = 0.095, 0.035, 0.200
 _MEAN_S, _SPREAD, _SHORTEST_S = 4.0, 0.55, 0.8
@@ -28,7 +30,10 @@ class Blink:
 
 
 def plan_blinks(duration_s: float, phrase_ends_s: np.ndarray, *, seed: int | tuple[int, ...] = 0) -> tuple[Blink, ...]:
-    """Blinks of a recording; one that falls due near a phrase's end waits for it."""
+    """Blinks of a recording; one that falls due near a phrase's end waits for it. An only blink is a full one.
+
+    Alone in a short clip a partial blink looks like drowsiness.
+    """
     random = generator(seed, "blinks")
     blinks, at = [], random.uniform(0.6, 2.2)
     while at < duration_s - 0.1:
@@ -40,7 +45,7 @@ def plan_blinks(duration_s: float, phrase_ends_s: np.ndarray, *, seed: int | tup
         # The mean of a log-normal is exp(mu + sigma^2 / 2).
         wait = random.lognormal(np.log(_MEAN_S) - _SPREAD**2 / 2, _SPREAD)
         at = max(at, start) + max(wait, _SHORTEST_S)
-    return tuple(blinks)
+    return tuple(blinks) if len(blinks) != 1 else (dataclasses.replace(blinks[0], depth=1.0),)
 
 
 def lids(blinks: tuple[Blink, ...], times: np.ndarray) -> np.ndarray:
@@ -53,10 +58,9 @@ def lids(blinks: tuple[Blink, ...], times: np.ndarray) -> np.ndarray:
         low, high = min(shut, key), max(shut + _SHUT_S, key)
         rows = slice(np.searchsorted(times, blink.start_s), np.searchsorted(times, high + _OPENING_S))
         t = times[rows]
-        falling = np.clip((t - blink.start_s) / max(low - blink.start_s, 1e-6), 0, 1)
-        rising = np.clip((high + _OPENING_S - t) / _OPENING_S, 0, 1)
-        shape = np.minimum(falling * falling * (3 - 2 * falling), rising * rising * (3 - 2 * rising))
-        out[rows] = np.maximum(out[rows], blink.depth * shape)
+        falling = smooth_step((t - blink.start_s) / max(low - blink.start_s, 1e-6))
+        rising = smooth_step((high + _OPENING_S - t) / _OPENING_S)
+        out[rows] = np.maximum(out[rows], blink.depth * np.minimum(falling, rising))
     return out
 
 

@@ -3,8 +3,9 @@
 A network of any of three kinds says how the face moves: a model (animate.model), a flow (animate.takes: many ways to
 say a line), key motions (animate.keys). Some things it need not learn to the last millimetre are made sure of
 afterwards, on the very head that will be seen: lips meet at every P, B and M that was heard, they do not meet where
-none was, in silence the mouth rests as the emotion in force rests, and lids do not blink twice: blinks are added to
-every performance (animate.perform.enliven), so that those a network has learnt are left out.
+none was, the lower one is at the teeth at F and V, in silence the mouth rests as the emotion in force rests, and lids
+do not blink twice: blinks are added to every performance (animate.perform.enliven), so that those a network has
+learnt are left out.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from animate.encoders import EmberfaceSpeech
 from animate.flow import Flow
 from animate.hearing import Hearing
 from animate.keys import KeysToMotion
+from animate.labiodental import bite_of, bitten, holds
 from animate.model import Conditions, SpeechToMotion, Stream
 from animate.motion import face_of
 from animate.network_file import load_network
@@ -61,13 +63,24 @@ class Performer:
         return isinstance(self.network, Flow)
 
 
+def network_path(model: str | Path) -> Path:
+    """The file of a bundled network, or of one of one's own. Raises InputError where it is neither."""
+    path = asset_path(f"emberface-{model}") if str(model) in BUNDLED else Path(model)
+    if not path.is_file():
+        raise InputError(
+            f"model {str(model)!r} is neither built in (rules, {', '.join(BUNDLED)}) nor a file; name one of these, or "
+            "a file of `emberface train`"
+        )
+    return path
+
+
 def load_performer(model: str | Path, *, sampling: Sampling | None = None) -> Performer:
     """A bundled network, or that of a file of `emberface train animate`, `flow` or `keys`, on the head it is for.
 
-    Raises InputError where it hears with another encoder than the bundled one, and where `sampling` is given for a
-    network that is no flow.
+    Raises InputError where there is no such network, where it hears with another encoder than the bundled one, and
+    where `sampling` is given for one that is no flow.
     """
-    path = asset_path(f"emberface-{model}") if str(model) in BUNDLED else Path(model)
+    path = network_path(model)
     network, header = load_network(path)
     if header["encoder"] != EmberfaceSpeech.name:
         raise InputError(
@@ -166,4 +179,5 @@ def kept(
     weights[:, _LIDS] = layer(feelings)[..., _LIDS]
     wanted = closures(phones, times)
     closing = np.minimum(led(closed_by(weights, lips), wanted.hold), wanted.limit)
-    return Spoken(part(seal(weights, closing, lips), wanted, lips), tongue)
+    met = part(seal(weights, closing, lips), wanted, lips)
+    return Spoken(bitten(met, holds(phones, times), wanted.hold, bite_of(lips.person)), tongue)

@@ -12,6 +12,7 @@ import unicodedata
 from collections.abc import Callable
 
 from animate.letter_rules import RULES
+from flame_tools.errors import InputError
 
 _VOWELS, _CONSONANTS = "[aeiouy]", "[^aeiouy']"
 
@@ -158,6 +159,16 @@ def words_of(text: str) -> list[str]:
             words += _number(token)
         else:
             words += _SHORT.get(token, token).split()
+    return words
+
+
+def spoken_words(text: str) -> list[str]:
+    """`words_of` a text. Raises InputError where none of them has an English letter, and none can be said."""
+    words = words_of(text)
+    if not any(_latin(word) for word in words):
+        raise InputError(
+            f"the text {text[:40]!r} holds no word in English letters; leave it out and phones are found by ear"
+        )
     return words
 
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from flame_tools.export.livelink import weights_and_angles
 from flame_tools.head import Head
-from flame_tools.live.ahead import ahead
+from flame_tools.live.ahead import ahead, announced
 from flame_tools.live.frames import Frame, frames_of
 from flame_tools.live.sender import StreamReport, stream, target_of
 
@@ -44,7 +44,7 @@ def live(
     A performance goes out as it is, on its own head where `head` is None. A voice is performed as it is heard, by the
     bundled network, feeling `emotion` ("happy:0.6"), some 0.3 s after it sounds; `buffer_s` of that is for frames that
     come late. `to`, `subject` and `device` are those of flame_tools.live.stream; `microphone` is sounddevice's name or
-    number of one. `started` is called before the first frame. Sound itself is not sent.
+    number of one. `started` is called when there is something to send. Sound itself is not sent.
 
     Raises InputError for what is no target, no recording or no microphone, OutputError where the network cannot be
     reached, and what load_track raises.
@@ -92,8 +92,7 @@ def _voice(
         samples, rate = read_audio(source)
         pieces = live_sound.spoken(samples, rate, loop=loop, stop=stop)
     face = LiveFace(rate, emotion=emotion, seed=seed).fresh()
-    started()
-    with closing(ahead(voice_frames(pieces, face))) as frames:
+    with closing(ahead(voice_frames(announced(pieces, started), face))) as frames:
         return stream(frames, fps=(face.fps, 1), delay_s=buffer_s, stop=stop, **own)
 
 

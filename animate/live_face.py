@@ -1,8 +1,8 @@
 """A voice as it comes to a face as it goes: the bundled encoder and network on their short look ahead.
 
-What needs the whole recording is done with what is known so far. Lips are shut where the encoder hears P, B or M, and
-rest where it hears nobody speak; blinks, gaze and a slow drift of the head are planned a minute at a time, by seed. A
-frame is known some 0.2 s after its sound, and no memory grows.
+What needs the whole recording is done with what is known so far. Lips are shut where the encoder hears P, B or M, the
+lower one is at the teeth at F and V, and both rest where it hears nobody speak; blinks, gaze and a slow drift of the
+head are planned a minute at a time, by seed. A frame is known some 0.2 s after its sound, and no memory grows.
 """
 
 from __future__ import annotations
@@ -21,23 +21,26 @@ from animate.emphasis import Accents
 from animate.encoder.corpus import NOISE, PHONES
 from animate.encoder.model import FRAME_S, Listener
 from animate.hearing import bundled
+from animate.labiodental import bite_of, bitten
 from animate.learned import Performer, load_performer
-from animate.live_sound import Levelled
+from animate.live_sound import PIECE_S, Levelled
 from animate.model import Conditions, SpeechToMotion, Stream
 from animate.motion import face_of
 from animate.perform import Spoken, params_of
 from animate.speech import HOP_S, RATE, Prosody
 from animate.style import STYLE
-from animate.visemes import BILABIAL, SILENCE
+from animate.visemes import BILABIAL, LABIODENTAL, SILENCE
 from flame_tools.arkit import INDEX, LID_OWNED, from_params
 from flame_tools.errors import InputError
+from flame_tools.export.livelink import weights_and_angles
+from flame_tools.smooth import smooth_step
 from flame_tools.types import Track
 
 _MINUTE_S = 60.0
 _EDGE_S = 2.0  # in which the head comes from rest and goes back to it
 _LIKING = 3.0  # by which the odds of a P, B or M are raised: one that is missed shows more than one too many
 _AROUND = (0.6, 1.0, 0.6, 0.2)  # how far lips shut a frame after, at, and one and two before a P, B or M
-_LABIAL = np.isin(PHONES, list(BILABIAL))
+_LABIAL, _DENTAL = (np.isin(PHONES, list(phones)) for phones in (BILABIAL, LABIODENTAL))
 _QUIET = np.isin(PHONES, [SILENCE, NOISE])
 _LIDS = [INDEX[name] for name in LID_OWNED]
 
@@ -70,21 +73,26 @@ class LiveFace:
         self._rate, self._seed = rate, seed
         self._shape = torch.zeros(self.head.shape_size)
         self._lips = Lips(self.head, self._shape)
+        self._bite = bite_of(self._lips.person)
         self._levelled, self._listener = Levelled(rate), Listener(bundled())
         self._stream = Stream(network, network.live)
         felt = torch.as_tensor(self.feelings, dtype=torch.float32)
         self._conditions = Conditions(felt[None, None], torch.zeros(1, 1, STYLE))
         self._rest = layer(self.feelings)
         self._rows = _Rows(self.fps)
-        self._heard = np.zeros((0, 2))  # of frames from `_first` on: P, B or M; anybody speaking
+        self._heard = np.zeros((0, 3))  # of frames from `_first` on: P, B or M; F or V; anybody speaking
         self._first = self._done = self._samples = 0
         self._life = _Life(self.fps, seed)
 
     def fresh(self) -> LiveFace:
-        """One that has heard nothing yet, and has nothing left to load or compile."""
-        self.push(np.zeros(self._rate // 2, np.float32), last=True)
-        seal(np.zeros((1, len(self._rest))), np.ones(1), self._lips)
-        return LiveFace(self._rate, performer=self.performer, emotion=self.feelings, seed=self._seed)
+        """One that has heard nothing yet, and has nothing left to load, compile or plan before its first frames."""
+        for track in performed(np.zeros((8, round(PIECE_S * self._rate)), np.float32), self):
+            weights_and_angles(track, self.head)
+        some = np.zeros((1, len(self._rest)))
+        seal(some, np.maximum(closed_by(some, self._lips), 1.0), self._lips)
+        face = LiveFace(self._rate, performer=self.performer, emotion=self.feelings, seed=self._seed)
+        face._life = self._life  # its first minute is planned, and hangs on the seed alone
+        return face
 
     def push(self, piece: np.ndarray, *, last: bool = False) -> Track | None:
         """Samples [n] float in [-1, 1], any number. None where no further frame is certain yet."""
@@ -92,12 +100,12 @@ class LiveFace:
         self._samples += len(sound)
         heard = self._listener.push(torch.from_numpy(sound), last=last)
         chances = np.exp(heard.phones.numpy())
-        labial, quiet = chances[:, _LABIAL].sum(1), chances[:, _QUIET].sum(1)
-        told = np.stack([_LIKING * labial / (1 + (_LIKING - 1) * labial), 1 - quiet], 1)
+        labial, dental, quiet = (chances[:, some].sum(1) for some in (_LABIAL, _DENTAL, _QUIET))
+        told = np.stack([_LIKING * labial / (1 + (_LIKING - 1) * labial), dental, 1 - quiet], 1)
         end = math.ceil(self._samples / RATE * self.fps) if last else None
         rows = self._rows.push(np.concatenate([heard.hidden.numpy(), told], 1), end)
-        self._heard = np.concatenate([self._heard, rows[:, -2:]])
-        features = torch.from_numpy(rows[:, :-2].astype(np.float32))
+        self._heard = np.concatenate([self._heard, rows[:, -3:]])
+        features = torch.from_numpy(rows[:, :-3].astype(np.float32))
         motion = self._stream.push(features, self._conditions, last=last)
         return self._track(motion) if len(motion) else None
 
@@ -107,7 +115,7 @@ class LiveFace:
         times = np.arange(at, at + count) / self.fps
         with torch.no_grad():
             weights = from_params(face_of(motion, self.head), self.head).double().numpy()
-            shut, speaking = self._told(at, count)
+            shut, biting, speaking = self._told(at, count)
             weights[:, MOUTH] = self._rest[list(MOUTH)] + speaking[:, None] * (
                 weights[:, MOUTH] - self._rest[list(MOUTH)]
             )
@@ -115,6 +123,7 @@ class LiveFace:
             if len(some):
                 closing = np.maximum(closed_by(weights[some], self._lips), shut[some])
                 weights[some] = seal(weights[some], closing, self._lips)
+            weights = bitten(weights, biting, shut, self._bite)
             lids, look, turn = self._life.at(at, count)
             weights[:, _LIDS] = np.maximum(self._rest[_LIDS], lids[:, None])
             params = params_of(Spoken(np.clip(weights, 0, 1), np.zeros((count, 3))), self.head, self._shape)
@@ -124,16 +133,15 @@ class LiveFace:
         self._done += count
         return Track(self.head.arrays.id, params, times, fps=(self.fps, 1))
 
-    def _told(self, at: int, count: int) -> tuple[np.ndarray, np.ndarray]:
-        """How far lips are shut, and whether anybody speaks, at frames `at` and on: both [count] in [0, 1]."""
+    def _told(self, at: int, count: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """How far lips are shut, and the lower one at the teeth, and whether anybody speaks: [count] in [0, 1] each."""
         wanted = np.arange(at - 1, at + count + 2) - self._first
         near = self._heard[np.clip(wanted, 0, len(self._heard) - 1)]
-        shut = np.max([share * near[i : i + count, 0] for i, share in enumerate(_AROUND)], 0)
-        speaking = np.max([near[i : i + count, 1] for i in range(len(_AROUND))], 0)
+        moved = np.max([share * near[i : i + count, :2] for i, share in enumerate(_AROUND)], 0)
+        speaking = np.max([near[i : i + count, 2] for i in range(len(_AROUND))], 0)
         drop = max(at + count - 1 - self._first, 0)
         self._heard, self._first = self._heard[drop:], self._first + drop
-        certain = np.clip((shut - 0.3) / 0.3, 0.0, 1.0)
-        return certain * certain * (3 - 2 * certain), np.clip(2 * speaking, 0.0, 1.0)
+        return *smooth_step((moved - 0.3) / 0.3).T, np.clip(2 * speaking, 0.0, 1.0)
 
 
 class _Rows:
@@ -196,8 +204,7 @@ class _Life:
         frames = round(_MINUTE_S / HOP_S)
         talking = Prosody(np.zeros(frames), np.full(frames, np.nan), np.zeros(frames), -60.0)
         turn = headmotion.neck(times, talking, Accents(np.zeros(0), np.zeros(0)), seed=own)
-        edge = np.clip(np.minimum(times, _MINUTE_S - times) / _EDGE_S, 0.0, 1.0)
-        smooth = edge * edge * (3 - 2 * edge)
+        smooth = smooth_step(np.minimum(times, _MINUTE_S - times) / _EDGE_S)
         return _Minute(eyes.lids(blinks, times), eyes.gaze(times, [], seed=own), turn * smooth[:, None])
 
 

@@ -88,7 +88,7 @@ def _sounddevice():
     try:
         import sounddevice
     except ImportError:
-        raise InputError("a microphone needs sounddevice: pip install sounddevice; or give a recording") from None
+        raise InputError("a microphone needs sounddevice: pip install 'emberface[live]'; or give a recording") from None
     except OSError as error:
         raise InputError(
             f"a microphone needs PortAudio ({error}): install libportaudio2 with the system's packages, or give a "

@@ -6,6 +6,8 @@ Definitions, all on the signed lip gap of the central inner-lip pairs (contact.L
 - `false_closure`: share of open vowels (AA AE AH AO AW AY, 80 ms or more) closed in some frame of their middle half;
   `false_closure_other`: the same of every segment of 60 ms or more that is no P B M F V and no silence. F and V are
   left out there because lower lip and upper teeth meet: their lips are all but closed.
+- `labiodental_contact`: share of F and V segments in some frame of which the lower lip's middle is within CONTACT_MM of
+  the edges of the upper incisors, in space (labiodental.Bite); None on a head without teeth.
 - `open_gap_mm`: median over open vowels of the segment's widest gap.
 - `silence_rest`: in silences over 0.3 s, share of frames with every central gap within 1.5 mm of the gap that the
   emotion in force has at rest.
@@ -25,13 +27,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from animate.contact import CLOSED_MM, Lips
+from animate.contact import Lips
 from animate.emotion import layer
+from animate.labiodental import CONTACT_MM, bite_of
 from animate.phones import Phones
 from animate.speech import at_times, measure, prepare
 from animate.visemes import BILABIAL, LABIODENTAL, OPEN_VOWELS, SILENCE, VOWELS, plain
 from flame_tools.errors import FaceError, InputError
 from flame_tools.head import Head
+from flame_tools.lips import CLOSED_MM
 from flame_tools.types import Intervals, Track
 
 TOLERANCE_S = 0.040
@@ -46,6 +50,7 @@ class LipReport:
     bilabial_closure: float | None
     false_closure: float | None
     false_closure_other: float | None
+    labiodental_contact: float | None
     open_gap_mm: float | None
     silence_rest: float | None
     open_closed_auc: float | None
@@ -83,8 +88,9 @@ def lip_report(track: Track, head: Head, phones: Intervals | Phones | None = Non
     segments, used = _segments(tier, trusted)
     lips = Lips(head, track.params.shape)
     gaps, widths = lips.gaps_mm(track.params), lips.widths_mm(track.params)
-    times = np.asarray(track.time_s)
-    return _figures(track, segments, used, times, gaps, widths, _rest_gaps(track, lips), truth)
+    times, bite = np.asarray(track.time_s), bite_of(lips.person)
+    bites = None if bite is None else bite.distances_mm(track.params)
+    return _figures(track, segments, used, times, gaps, widths, bites, _rest_gaps(track, lips), truth)
 
 
 def _segments(tier: Intervals, trusted: np.ndarray) -> tuple[list[_Segment], float]:
@@ -117,7 +123,7 @@ def _rest_gaps(track: Track, lips: Lips) -> np.ndarray:
     return lips.gaps_of_weights_mm(layer(mixtures))[which.reshape(-1)]
 
 
-def _figures(track, segments, used, times, gaps, widths, rest, truth) -> LipReport:
+def _figures(track, segments, used, times, gaps, widths, bites, rest, truth) -> LipReport:
     closed = (np.abs(gaps) <= CLOSED_MM).all(1)
     opening = gaps.mean(1)
 
@@ -134,6 +140,7 @@ def _figures(track, segments, used, times, gaps, widths, rest, truth) -> LipRepo
 
     covered = [s for s in segments if s.start < times[-1] + 0.05]
     labial = [s for s in covered if s.name in BILABIAL]
+    dental = [s for s in covered if s.name in LABIODENTAL] if bites is not None else []
     vowels = [s for s in covered if s.name in OPEN_VOWELS and s.length >= 0.0799]
     other = [s for s in covered if s.name not in BILABIAL | LABIODENTAL | {SILENCE} and s.length >= 0.0599]
     silent = [s for s in covered if s.name == SILENCE and s.length > 0.3]
@@ -148,6 +155,7 @@ def _figures(track, segments, used, times, gaps, widths, rest, truth) -> LipRepo
         bilabial_closure=_mean([closed[rows(s.start - TOLERANCE_S, s.end + TOLERANCE_S)].any() for s in labial]),
         false_closure=_mean([closed[middle(s)].any() for s in vowels]),
         false_closure_other=_mean([closed[middle(s)].any() for s in other]),
+        labiodental_contact=_mean([bites[rows(s.start, s.end)].min() <= CONTACT_MM for s in dental]),
         open_gap_mm=float(np.median([gaps[rows(s.start, s.end)].max() for s in vowels])) if vowels else None,
         silence_rest=_mean(np.concatenate(at_rest)) if at_rest else None,
         open_closed_auc=_auc(
@@ -160,6 +168,7 @@ def _figures(track, segments, used, times, gaps, widths, rest, truth) -> LipRepo
         segments_used=float(used),
         counts={
             "bilabial": len(labial),
+            "labiodental": len(dental),
             "open_vowel": len(vowels),
             "other": len(other),
             "silence": len(silent),

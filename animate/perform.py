@@ -13,6 +13,7 @@ from animate.contact import Lips, closures, part, seal
 from animate.emotion import during_speech, layer
 from animate.emphasis import find_accents
 from animate.eyes import Blink, brows, gaze, lids, plan_blinks
+from animate.labiodental import bite_of, bitten, holds
 from animate.manner import Manner
 from animate.speech import Prosody, pauses
 from animate.visemes import CHANNELS
@@ -72,7 +73,8 @@ def speak(
     felt = np.broadcast_to(layer(feelings), (len(times), len(ARKIT_NAMES)))
     weights = _join(_mouth(paths, manner.lean), during_speech(felt, speaking, rounding))
     tongue = np.clip(paths[:, [_CHANNEL[channel] for channel in _TONGUE]], 0.0, 1.0)
-    return Spoken(part(seal(weights, closing, lips), lips_wanted, lips), tongue)
+    met = part(seal(weights, closing, lips), lips_wanted, lips)
+    return Spoken(bitten(met, holds(phones, times), lips_wanted.hold, bite_of(lips.person)), tongue)
 
 
 def enliven(

@@ -20,7 +20,7 @@ import numpy as np
 
 from animate.agreement import FITS, agreement
 from animate.hearing import Hearing, hear
-from animate.letters import pronounce, words_of
+from animate.letters import pronounce, spoken_words
 from animate.recognizer import SILENCE, Heard, Recognizer
 from animate.speech import HOP_S, RATE, Prosody, Speech, pauses, pieces
 from animate.textgrid import intervals
@@ -81,16 +81,12 @@ def find_phones(
     """Phones of a recording, and its words where the text is given. `progress` is told the share done, in (0, 1]."""
     if text is None:
         return phones_heard(hear(speech.analysis, progress=progress), prosody)
+    words = spoken_words(text)
     recognizer = Recognizer()
-    words = words_of(text)
     pronunciations = {word: pronounce(word, recognizer.lookup) for word in dict.fromkeys(words)}
     left_out = tuple(word for word, phones in pronunciations.items() if not phones)
     oov = tuple(w for w, phones in pronunciations.items() if phones and recognizer.lookup(w) is None)
     words = [word for word in words if pronunciations[word]]
-    if not words:
-        raise InputError(
-            f"the text {text[:40]!r} holds no word in English letters; leave it out and phones are found by ear"
-        )
     rate = sum(len(pronunciations[word]) for word in words) / speech.duration_s
     if rate > _FASTEST:
         raise InputError(

@@ -15,13 +15,15 @@ from animate.emotion_source import Emotion, FromVoice, feelings_of, source_of
 from animate.emotion_track import EmotionTrack
 from animate.hearing import Hearing, hear
 from animate.learned import Performer
+from animate.letters import spoken_words
 from animate.manner import manner_of_chance
 from animate.perform import Spoken, enliven, speak
 from animate.phones import Phones, find_phones, phones_heard
 from animate.speech import Prosody, Speech, at_times, measure, prepare
 from animate.textgrid import intervals
-from flame_tools.errors import InputError, ShapeError
+from flame_tools.errors import InputError
 from flame_tools.head import Head
+from flame_tools.identity import checked_identity
 from flame_tools.types import Curves, Intervals, Track
 
 # The encoder hears a vowel begin some 30 ms before the aligner does.
@@ -53,11 +55,11 @@ def animate(
     seed, count = chance.checked(seed), _take_count(takes)
     chance.checked(seed + count - 1)
     fps = _frame_rate(fps)
-    shape = torch.zeros(head.shape_size) if shape is None else torch.as_tensor(shape, dtype=torch.float32)
-    if tuple(shape.shape) != (head.shape_size,):
-        raise ShapeError(f"shape is {list(shape.shape)}, head {head.arrays.id!r} wants [{head.shape_size}]")
+    shape = checked_identity(shape, head)
     if text is not None and not isinstance(text, str):
         raise InputError(f"text is a {type(text).__name__}, wanted the spoken words as a string, or None")
+    if text is not None:
+        spoken_words(text)
     source = source_of(emotion)
     speech = prepare(audio, rate)
     prosody = measure(speech)

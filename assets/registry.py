@@ -79,7 +79,7 @@ _ALL = (
     Asset(
         name="recon-base",
         file="recon_base.npz",
-        sha256="645ab6d7c5fe9cccfc52ad481218a1cada81b744959ede2aa8c20a33c5c20593",
+        sha256="212de31b0fe05c17df5a1dd86c3886b8fbbdb14bdb9fb3fbd2b526e7f6486fd9",
         licence="Apache-2.0",
         source="emberface train recon: tools/trainings/recon.json, _more.json, _again.json (docs/train_recon.md)",
         note="Learnt from drawn faces of the default head, as MediaPipe's networks read them.",

@@ -107,7 +107,7 @@ def time_film(head, seconds: int = 10, fps: int = 30) -> float:
     import tempfile
 
     from flame_tools.types import FaceParams, Track
-    from render.performance import film
+    from render.film import film
     from render.video import write_video
 
     frames = seconds * fps

@@ -50,7 +50,7 @@ SECONDS = 4.0  # of each clip
 MIXES = tuple(itertools.combinations(EMOTIONS[1:], 2))
 
 
-def clips(head, count: int) -> list[tuple]:
+def clips(count: int) -> list[tuple]:
     """(spoken, prosody, times, phones [T]) of stretches of the voice kept out."""
     _, held = load_corpus([corpus_folder() / "aligned", corpus_folder() / "synthetic"])
     held = [spoken for spoken in held if spoken.duration_s > SECONDS + 1.2]
@@ -203,7 +203,7 @@ def main() -> int:
     torch.set_num_threads(1)
     head = load_head()
     stages = {view: Stage(coarse(head), view) for view in ("mouth", "face")}
-    stretches = clips(head, options.clips)
+    stretches = clips(options.clips)
     performer = load_performer(options.model) if options.model else None
     out: dict = {"clips": len(stretches)}
     if options.only in (None, "read"):

@@ -35,7 +35,7 @@ def heads(names: list[str]) -> dict:
 
 def closed(gaps: np.ndarray) -> np.ndarray:
     """Frames [T] in which the lips are shut."""
-    from animate.contact import CLOSED_MM
+    from flame_tools.lips import CLOSED_MM
 
     return (np.abs(gaps) <= CLOSED_MM).all(1)
 

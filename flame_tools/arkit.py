@@ -43,13 +43,17 @@ LID_OWNED = ("eyeBlinkLeft", "eyeBlinkRight")
 EXPRESSION_OWNED = tuple(n for n in ARKIT_NAMES if n not in JOINT_OWNED and n not in LID_OWNED)
 
 
-def to_params(weights: Tensor, head: Head) -> FaceParams:
+def to_params(weights: Tensor | np.ndarray, head: Head) -> FaceParams:
     """ARKit weights [..., 52] in [0, 1] to FaceParams with neutral identity, head pose and place.
 
-    Raises ShapeError where `weights` has another length, or the head has no names, no map and no landmarks to solve by.
+    Raises ShapeError where `weights` has another length or holds what is no number, or the head has no names, no map
+    and no landmarks to solve by.
     """
-    if weights.shape[-1] != len(ARKIT_NAMES):
+    weights = torch.as_tensor(weights)
+    if weights.shape[-1:] != (len(ARKIT_NAMES),):
         raise ShapeError(f"ARKit weights are {list(weights.shape)}, wanted [..., {len(ARKIT_NAMES)}]")
+    if not weights.isfinite().all():
+        raise ShapeError("ARKit weights hold NaN or infinity; wanted numbers from 0 to 1")
     if not says_names(head.arrays):
         return params_of(weights @ torch.as_tensor(map_of(head.arrays)).to(weights), head)
     source, target = _expression_columns(head.arrays.expression_names)
@@ -123,11 +127,11 @@ def explain(params: FaceParams, head: Head) -> Explained:
     return names.explain(params, head)
 
 
-def solve_map(head: HeadArrays, *, example: HeadArrays | None = None) -> np.ndarray:
-    """An `arkit_map` [52, E + 11] for a head without the names: the example's 52 poses (the default head's) on it."""
+def solve_map(head: HeadArrays) -> np.ndarray:
+    """An `arkit_map` [52, E + 11] for a head without the names: the default head's 52 poses on it."""
     from flame_tools.transfer import names
 
-    return names.solve_map(head, example)
+    return names.solve_map(head)
 
 
 def known_to(head: HeadArrays) -> bool:

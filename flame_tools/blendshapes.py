@@ -1,14 +1,9 @@
-"""Linear offsets on a rest mesh: K-major bases applied in one product."""
+"""What the linear offsets on a rest mesh are multiplied by: features of joints and lids."""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor
-
-
-def apply_basis(coefficients: Tensor, basis: Tensor) -> Tensor:
-    """coefficients [..., K], basis [K, 3 V] -> offsets [..., V, 3]."""
-    return (coefficients @ basis).unflatten(-1, (-1, 3))
 
 
 def pose_feature(rotations: Tensor) -> Tensor:

@@ -225,7 +225,15 @@ class Head(nn.Module):
 
         For work on a region, or on the corners of a few landmarks, at a share of the cost.
         """
-        row = torch.full((len(self.v_template),), -1, dtype=torch.int64, device=self.faces.device)
+        count = len(self.v_template)
+        if vertices.ndim != 1 or vertices.dtype not in (torch.int32, torch.int64):
+            raise ShapeError(f"vertices are {vertices.dtype} {list(vertices.shape)}; wanted whole numbers [n]")
+        if ((vertices < 0) | (vertices >= count)).any():
+            raise ShapeError(
+                f"vertices reach from {vertices.min()} to {vertices.max()}; head {self.arrays.id!r} has {count}, "
+                "counted from 0"
+            )
+        row = torch.full((count,), -1, dtype=torch.int64, device=self.faces.device)
         row[vertices] = torch.arange(len(vertices), device=row.device)
         lids = torch.nonzero(row[self.eyelid_vertices] >= 0).flatten()
         small = self._with(

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from numbers import Integral
 
 import numpy as np
 import torch
@@ -22,6 +23,14 @@ ANCESTRIES = ("african", "asian", "european")
 ADULT_AGES = (20.0, 75.0)  # a cast's ages where none are asked for, years
 AGE_LIMITS = (8.0, 90.0)  # years in which the default head was taught
 LIMIT = 2.0  # no component of a person's own deviation goes beyond this many SD
+
+
+def checked_identity(shape: Tensor | None, head: Head) -> Tensor:
+    """One identity [S] as float32, the head's mean where None. Raises ShapeError where it does not fit the head."""
+    shape = torch.zeros(head.shape_size) if shape is None else torch.as_tensor(shape, dtype=torch.float32)
+    if tuple(shape.shape) != (head.shape_size,):
+        raise ShapeError(f"shape is {list(shape.shape)}, head {head.arrays.id!r} wants [{head.shape_size}]")
+    return shape
 
 
 @dataclass(frozen=True)
@@ -90,8 +99,8 @@ def random_cast(
     leaves those attributes alone (weight is free to vary). A head without directions gives plain
     random people, and refuses to be asked for more.
     """
-    if n < 0:
-        raise InputError(f"a cast of {n} people cannot be drawn; wanted 0 or more")
+    if not all(isinstance(value, Integral) and value >= 0 for value in (n, seed)):
+        raise InputError(f"a cast of {n} people by seed {seed} cannot be drawn; wanted whole numbers of 0 or more")
     random = np.random.default_rng(seed)
     ages, sexes, shares = _ages(n, age), _sexes(n, sex), _ancestries(n, ancestry)
     order = random.permutation(n)
@@ -144,9 +153,11 @@ def _age_effect(head: Head, directions: Mapping[str, np.ndarray], years: np.ndar
 
 
 def _ages(n: int, age: float | tuple[float, float] | None) -> np.ndarray:
-    low, high = ADULT_AGES if age is None else (age, age) if isinstance(age, (int, float)) else tuple(age)
-    if not AGE_LIMITS[0] <= low <= high <= AGE_LIMITS[1]:
+    ends = np.atleast_1d(ADULT_AGES if age is None else age)
+    known = ends.shape in ((1,), (2,)) and ends.dtype.kind in "iuf"
+    if not (known and AGE_LIMITS[0] <= ends[0] <= ends[-1] <= AGE_LIMITS[1]):
         raise InputError(f"age {age} is outside {AGE_LIMITS[0]:g} to {AGE_LIMITS[1]:g} years (a number or low, high)")
+    low, high = float(ends[0]), float(ends[-1])
     return low + (high - low) * (np.arange(n) + 0.5) / max(n, 1)
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 import torch
 
-from flame_tools.errors import ShapeError
+from flame_tools.errors import InputError, ShapeError
 from flame_tools.head import Head
 from flame_tools.types import FaceParams, Track
 
@@ -43,6 +43,8 @@ def posed_frames(track: Track, head: Head, *, chunk: int = 32) -> Iterator[np.nd
 def at_frames(track: Track, frames) -> Track:
     """The track's poses at some of its frames, in any order and as often as asked, without what belongs to its time."""
     frames = np.asarray(frames, np.int64)
+    if strange := [int(i) for i in frames.flat if not -len(track) <= i < len(track)]:
+        raise InputError(f"there is no frame {strange[0]}; the track has {len(track)}, counted from 0")
     return track.replace(
         params=track.params.frame(torch.from_numpy(frames)),
         time_s=track.time_s[frames],

@@ -10,6 +10,7 @@ from collections.abc import Iterable
 import numpy as np
 
 from flame_tools.errors import InputError
+from flame_tools.smooth import smooth_step
 from flame_tools.surface.mesh_graph import reach
 from flame_tools.surface.nearest import Surface
 from flame_tools.types import HeadArrays
@@ -72,9 +73,10 @@ def soft_mask(
     border_m: float = 0.01,  # how far outside the region the mask reaches, along the surface
 ) -> np.ndarray:  # [V] in [0, 1]
     """1 in the regions, falling smoothly to 0 over `border_m` around them; it does not leap from lip to lip."""
+    if not 0.0 <= border_m < np.inf:
+        raise InputError(f"a border of {border_m} m cannot be; wanted 0 or more metres, such as 0.01")
     inside = region_mask(arrays, names)
-    if border_m <= 0.0 or not inside.any():
+    if border_m == 0.0 or not inside.any():
         return inside.astype(np.float64)
     away = reach(np.asarray(arrays.v_template, np.float64), arrays.faces, np.flatnonzero(inside), border_m)
-    t = 1.0 - np.minimum(away / border_m, 1.0)
-    return t * t * (3.0 - 2.0 * t)
+    return smooth_step(1.0 - np.minimum(away / border_m, 1.0))

@@ -24,6 +24,15 @@ def matrix_from_axis_angle(axis_angle: Tensor) -> Tensor:
     return eye + torch.sin(angle) * k + (1 - torch.cos(angle)) * (k @ k)
 
 
+def matrix_from_yaw_pitch_roll(angles: Tensor) -> Tensor:
+    """[..., 3] radians, as Live Link Face orders them -> [..., 3, 3] = Ry(yaw) Rx(pitch) Rz(roll)."""
+    yaw, pitch, roll = angles.unbind(-1)
+    zero = torch.zeros_like(yaw)
+    about = ((zero, yaw, zero), (pitch, zero, zero), (zero, zero, roll))
+    y, x, z = (matrix_from_axis_angle(torch.stack(turn, -1)) for turn in about)
+    return y @ x @ z
+
+
 def quaternion_from_matrix(matrix: Tensor) -> Tensor:
     """[..., 3, 3] -> unit quaternions [..., 4] as (x, y, z, w), w >= 0.
 

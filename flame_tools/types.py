@@ -110,6 +110,8 @@ class FaceParams:
     @staticmethod
     def neutral(head: Head, *leading: int) -> FaceParams:
         """The head's mean face at rest, `leading` times, in the head's dtype and on its device."""
+        if any(count < 0 for count in leading):
+            raise ShapeError(f"there are no {list(leading)} faces; wanted counts of 0 or more")
         kw = {"dtype": head.v_template.dtype, "device": head.v_template.device}
 
         def zeros(*tail: int) -> Tensor:

@@ -71,8 +71,13 @@ class RunConfig:
             raise InputError(f"precision is {self.precision!r}; wanted auto, float32 or bfloat16")
         if self.steps < 1 or self.threads < 1:
             raise InputError(f"steps are {self.steps} and threads {self.threads}; wanted at least one of each")
-        if self.rate <= 0 or not 0 <= self.average < 1:
-            raise InputError(f"rate is {self.rate:g} and average {self.average:g}; wanted rate > 0, 0 <= average < 1")
+        if not (0 < self.rate < math.inf and 0 <= self.average < 1):
+            raise InputError(f"rate is {self.rate:g}, average is {self.average:g}; wanted 0 < rate, 0 <= average < 1")
+        if not self.clip > 0:
+            raise InputError(f"clip is {self.clip:g}; wanted more than 0")
+        for name in ("warm", "decay", "weight_decay", "seed", "save_every_s", "sheet_every"):
+            if not 0 <= getattr(self, name) < math.inf:
+                raise InputError(f"{name} is {getattr(self, name):g}; wanted 0 or more")
 
 
 class Run:

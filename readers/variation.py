@@ -56,16 +56,16 @@ class Variation:
         return dataclasses.replace(plain, blur=torch.full_like(plain.blur, 0.8))
 
     @staticmethod
-    def random(sequences: int, frames: int, seed: int, *, strength: float = 1.0) -> Variation:
+    def random(sequences: int, frames: int, seed: int) -> Variation:
         """Of sequences * frames pictures, sequence by sequence: all frames of one share all but a tracker's tremor."""
         source = torch.Generator().manual_seed(seed)
 
         def normal(*size: int) -> Tensor:
-            return strength * torch.randn(sequences, *size, generator=source)
+            return torch.randn(sequences, *size, generator=source)
 
         def uniform(low: float, high: float) -> Tensor:
             middle, half = (low + high) / 2, (high - low) / 2
-            return middle + strength * half * (2 * torch.rand(sequences, generator=source) - 1)
+            return middle + half * (2 * torch.rand(sequences, generator=source) - 1)
 
         plain = Variation.none(sequences)
         key = normalize(torch.cat([0.9 * normal(1), 0.2 + 0.6 * normal(1), torch.ones(sequences, 1)], -1), dim=-1)
@@ -81,7 +81,7 @@ class Variation:
             blur=uniform(0.0, 0.9), noise=uniform(0.0, 0.04), seed=seed + 1,
         )  # fmt: skip
         each = each._map(lambda value: value.repeat_interleave(frames, 0))
-        tremor = strength * 0.006 * torch.randn(sequences * frames, 2, generator=source)
+        tremor = 0.006 * torch.randn(sequences * frames, 2, generator=source)
         return dataclasses.replace(each, shift=each.shift + tremor)
 
     def clean(self) -> Variation:

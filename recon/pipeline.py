@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from numbers import Real
+
 import numpy as np
 import torch
 
@@ -118,7 +120,12 @@ def check_image(image: np.ndarray, focal_px: float | None) -> None:
         raise ShapeError(f"image is {found}, wanted uint8 [H, W, 3] sRGB; render.image.read_image reads any file so")
     if 0 in image.shape:
         raise ShapeError(f"image is {list(image.shape)}: it has no pixels")
-    if focal_px is not None and not 0 < focal_px < float("inf"):
+    check_focal(focal_px)
+
+
+def check_focal(focal_px: float | None) -> None:
+    """Raise InputError for what is no focal length."""
+    if not (focal_px is None or (isinstance(focal_px, Real) and 0 < focal_px < float("inf"))):
         raise InputError(f"the focal length is {focal_px} pixels, wanted a positive number; leave it out if unknown")
 
 

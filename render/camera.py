@@ -6,6 +6,8 @@ OpenGL's: y up, a point is in front of the near plane where z >= -w; w is a pers
 
 from __future__ import annotations
 
+from numbers import Integral
+
 import numpy as np
 import torch
 
@@ -14,6 +16,13 @@ from flame_tools.types import Camera
 
 NEAR_M = 0.01
 FAR_M = 100.0
+SIDES = (16, 4096)  # pixels of a picture that is drawn for a user
+
+
+def is_size(size: object) -> bool:
+    """Whether something is a width and a height that a picture may have."""
+    sides = tuple(size) if isinstance(size, (tuple, list, np.ndarray)) else ()
+    return len(sides) == 2 and all(isinstance(n, Integral) and SIDES[0] <= n <= SIDES[1] for n in sides)
 
 
 def clip_matrix(

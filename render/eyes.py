@@ -6,10 +6,12 @@ from functools import lru_cache
 
 import numpy as np
 
+from flame_tools.smooth import smooth_step
+from flame_tools.surface.eyeball import sphere_centre
+
 EYE_NAMES = ("left_eyeball", "right_eyeball")
 EYE_EXTENT = 4.0  # the texture covers this many iris radii on either side of the gaze axis
 EYE_SIZE = 512
-IRIS_M = 0.00585  # half of a human iris' 11.7 mm
 _EYE_MATERIALS = ("sclera", "iris", "pupil", "cornea", "eye", "eyes")
 
 
@@ -31,9 +33,7 @@ def eye_coordinates(vertices, faces, face_material, names, regions) -> np.ndarra
         if len(ball) < 8:
             continue
         points = vertices[ball].astype(np.float64)
-        # least squares sphere: |p|^2 = 2 c.p + (r^2 - c.c)
-        solution = np.linalg.lstsq(np.c_[2 * points, np.ones(len(points))], (points**2).sum(1), rcond=None)[0]
-        directions = points - solution[:3]
+        directions = points - sphere_centre(points)
         directions /= np.maximum(np.linalg.norm(directions, axis=1, keepdims=True), 1e-12)
         iris = directions[np.isin(ball, rim)]
         axis = iris.mean(0) if len(iris) else np.array([0.0, 0.0, 1.0])
@@ -69,24 +69,20 @@ def eye_texture(
             total += np.cos(frequency * angle + rng.uniform(0, 2 * np.pi) + phase * np.sin(3 * r + k))
         return total / np.sqrt(count)
 
-    def smooth(low, high, value):
-        t = np.clip((value - low) / (high - low), 0, 1)
-        return t * t * (3 - 2 * t)
-
-    corners = smooth(1.5, 2.8, whole) * (0.35 + 0.65 * np.abs(np.cos(turn)))
+    corners = smooth_step(whole, 1.5, 2.8) * (0.35 + 0.65 * np.abs(np.cos(turn)))
     white = np.array([240, 231, 222]) / 255 * (1 - corners[..., None] * np.array([0.03, 0.15, 0.14]))
     near = whole < 1.2
     r, angle = whole[near], turn[near]
     fibre = fibres(24, 0.8)
     outer_colour, inner_colour = np.array(iris) / 255, np.array(inner) / 255
-    share = (1 - smooth(0.35, 0.75, r + 0.06 * fibre))[..., None]
+    share = (1 - smooth_step(r + 0.06 * fibre, 0.35, 0.75))[..., None]
     colour = outer_colour * (1 - share) + inner_colour * share
-    colour *= (1 + 0.16 * fibre * smooth(0.33, 0.5, r))[..., None]
-    colour *= (1 - 0.75 * smooth(0.78, 1.0, r))[..., None]  # limbal ring
-    colour *= (0.35 + 0.65 * smooth(0.30, 0.46, r))[..., None]
-    edge = smooth(0.94, 1.10, r)[..., None]
+    colour *= (1 + 0.16 * fibre * smooth_step(r, 0.33, 0.5))[..., None]
+    colour *= (1 - 0.75 * smooth_step(r, 0.78, 1.0))[..., None]  # limbal ring
+    colour *= (0.35 + 0.65 * smooth_step(r, 0.30, 0.46))[..., None]
+    edge = smooth_step(r, 0.94, 1.10)[..., None]
     colour = colour * (1 - edge) + white[near] * edge
-    pupil = (1 - smooth(0.31, 0.36, r))[..., None]
+    pupil = (1 - smooth_step(r, 0.31, 0.36))[..., None]
     white[near] = colour * (1 - pupil) + np.array([0.012, 0.012, 0.014]) * pupil
     return np.clip(np.rint(white * 255), 0, 255).astype(np.uint8)
 

@@ -12,7 +12,7 @@ from flame_tools.errors import InputError
 from flame_tools.head import Head
 from flame_tools.posing import at_frames, person, posed_frames
 from flame_tools.types import Camera, Track
-from render.camera import portrait_camera
+from render.camera import SIDES, is_size, portrait_camera
 from render.passes import PASSES, depth_range, draw_pass
 from render.preview import draw
 from render.sheets import contact_sheet
@@ -90,6 +90,8 @@ def film(
     Where there is more than one panel each has its label. The other track shows its frames nearest in time, before
     and after it its ends.
     """
+    if not is_size(size):
+        raise InputError(f"size {size!r} is no picture's; wanted two whole numbers from {SIDES[0]} to {SIDES[1]}")
     if view not in VIEWS:
         raise InputError(f"there is no view {view!r}; there are: {', '.join(VIEWS)}")
     unknown = [name for name in passes if name != "shaded" and name not in PASSES]

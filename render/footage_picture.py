@@ -8,7 +8,7 @@ from render.footage import MAX_PIXELS
 
 _MATTE = 255  # what shows through transparent pixels, as in render.image
 _FULL, _LIMITED = 2, 1  # AVCOL_RANGE_JPEG, AVCOL_RANGE_MPEG (FFmpeg, libavutil/pixfmt.h)
-_RGB, _UNSPECIFIED = 0, 2  # AVCOL_SPC_RGB, AVCOL_SPC_UNSPECIFIED
+_RGB = 0  # AVCOL_SPC_RGB
 # AVColorSpace -> swscale's SWS_CS_* (libswscale/swscale.h): 709, FCC, 470BG and 170M (both BT.601), 240M, 2020
 _MATRICES = {1: 1, 4: 4, 5: 5, 6: 5, 7: 7, 9: 9, 10: 9}
 _BT601, _BT709 = 5, 1

@@ -7,7 +7,8 @@ from functools import partial
 import numpy as np
 
 from flame_tools.errors import ShapeError
-from render.eyes import EYE_EXTENT, EYE_NAMES, IRIS_M, eye_coordinates, eye_texture
+from flame_tools.surface.eyeball import IRIS_RADIUS_M
+from render.eyes import EYE_EXTENT, EYE_NAMES, eye_coordinates, eye_texture
 from render.materials import SKIN, Look, material_tables
 from render.occlusion import Ball, eye_centre, lids_apart, sky_seen, smoothed
 from render.paint import paint_skin
@@ -78,7 +79,7 @@ def make_look(arrays) -> Look:
         uv_faces=uv_faces if has_uv else np.zeros_like(faces),
         has_uv=has_uv,
         uv_per_metre=_density(template, faces, uv, uv_faces) if has_uv else 1.0,
-        eye_per_metre=1 / (2 * EYE_EXTENT * IRIS_M),
+        eye_per_metre=1 / (2 * EYE_EXTENT * IRIS_RADIUS_M),
         tint=np.ones((count, 3), np.float32),
         occlusion=seen,
         gloss=lips - 3 * hair,  # hair is matte

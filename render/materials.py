@@ -10,6 +10,8 @@ from functools import cached_property
 
 import numpy as np
 
+from flame_tools.srgb import decoded, encoded
+
 # page of a material: where its colour comes from
 PLAIN, SKIN, EYE = 0, 1, 2
 
@@ -45,15 +47,13 @@ COLUMNS = 8  # albedo r g b, roughness, specular, coat, page, interior (-1: dark
 
 
 def srgb_to_linear(value):
-    """sRGB in [0, 1] to linear light (IEC 61966-2-1)."""
-    value = np.asarray(value, np.float64)
-    return np.where(value <= 0.04045, value / 12.92, ((value + 0.055) / 1.055) ** 2.4)
+    """sRGB in [0, 1] to linear light, as float64."""
+    return decoded(np.asarray(value, np.float64))
 
 
 def linear_to_srgb(value):
-    """Linear light in [0, 1] to sRGB."""
-    value = np.clip(np.asarray(value, np.float64), 0, 1)
-    return np.where(value <= 0.0031308, value * 12.92, 1.055 * value ** (1 / 2.4) - 0.055)
+    """Linear light, cut to [0, 1], to sRGB, as float64."""
+    return encoded(np.clip(np.asarray(value, np.float64), 0, 1))
 
 
 def wrap_ramp(wrap) -> np.ndarray:  # [RAMP, 3] float32 over n.l in [-1, 1]

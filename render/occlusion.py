@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from flame_tools.compiled import kernel
+from flame_tools.smooth import smooth_step
 from render.buffers import scratch
 
 _MAP = 192  # pixels a side of a depth map
@@ -183,8 +184,8 @@ def light_mouth(
     reach = away - np.clip((away @ across) / max(across @ across, 1e-12), -0.35, 0.35)[:, None] * across
     reach = np.linalg.norm(reach, axis=1)  # the first 8 mm, where front teeth stand, keep most of the light
     share = area / (area + 0.75 * np.pi * (np.maximum(reach - 0.008, 0) ** 2 + 0.12 * reach**2) + 1e-9)
-    front = np.clip(1 - (depth - 0.001) / 0.004, 0, 1)  # lips and a tongue that is stuck out stand in free light
-    return np.maximum(share, front * front * (3 - 2 * front)).astype(np.float32)
+    front = smooth_step(1 - (depth - 0.001) / 0.004)  # lips and a tongue that is stuck out stand in free light
+    return np.maximum(share, front).astype(np.float32)
 
 
 def eye_centre(points: np.ndarray) -> np.ndarray:

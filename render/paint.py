@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from flame_tools.smooth import smooth_step
 from render.paint_numba import along, around, grow, noise, spread
 
 SIZE = 1024
@@ -63,7 +64,7 @@ def paint_skin(
     fine = _noise(at, rng, 0.0017)
     colour *= 1 + 0.009 * fine[:, None]
     some = np.flatnonzero(lip > 0)
-    share = 0.9 * _smooth(0.2, 0.85, lip[some] + 0.04 * fine[some])
+    share = 0.9 * smooth_step(lip[some] + 0.04 * fine[some], 0.2, 0.85)
     colour[some] = _mix(colour[some], np.array(LIPS) / 255 * (1 + 0.02 * fine[some, None]), share)
     for upper, lower in lids:
         line = np.concatenate([upper, lower])
@@ -72,7 +73,7 @@ def paint_skin(
     if hair.any():
         some = np.flatnonzero(grown > 0.4)
         strands = 0.5 * _noise(at[some], rng, 0.0022) + 0.3 * _noise(at[some], rng, 0.0009)
-        share = _smooth(0.42, 0.98, grown[some]) * (0.80 + 0.08 * strands)
+        share = smooth_step(grown[some], 0.42, 0.98) * (0.80 + 0.08 * strands)
         colour[some] = _mix(colour[some], np.array(HAIR) / 255, np.clip(share, 0, 0.9))
     if marks is not None:
         for brow in _BROWS:
@@ -108,7 +109,7 @@ def _complexion(colour, at, marks):
     forehead = 0.5 * (marks[19] + marks[24]) + np.array([0, 0.35 * eye_span, 0])
     colour = colour + np.array([0.010, 0.012, 0.004], np.float32) * spot(forehead, 0.5)
     side = np.abs(at[:, 0] - marks[27][0])  # ears stand out to the sides, behind the jaw's corners
-    ear = _smooth(1.02, 1.12, side / (0.5 * np.linalg.norm(marks[16] - marks[0])))[:, None] * spot(
+    ear = smooth_step(side / (0.5 * np.linalg.norm(marks[16] - marks[0])), 1.02, 1.12)[:, None] * spot(
         np.array([at[:, 0], np.full(len(at), marks[29][1]), at[:, 2]]).T, 0.5
     )
     return colour + red * 0.8 * ear
@@ -117,13 +118,15 @@ def _complexion(colour, at, marks):
 def _lash_lines(colour, at, upper, lower):
     """Dark lashes along the upper rim, a faint warm rim below, and the pink corners."""
     away, share = _along(at, upper)
-    lashes = _smooth(0.10, 0.24, share) * (1 - _smooth(0.90, 1.0, share)) * (1 - _smooth(0.0005, 0.0015, away))
+    lashes = (
+        smooth_step(share, 0.10, 0.24) * (1 - smooth_step(share, 0.90, 1.0)) * (1 - smooth_step(away, 0.0005, 0.0015))
+    )
     colour = _mix(colour, np.array(LASHES) / 255, 0.85 * lashes)
     away, _ = _along(at, lower)
-    colour = _mix(colour, np.array(RIMS) / 255, 0.5 * (1 - _smooth(0.0004, 0.0014, away)))
+    colour = _mix(colour, np.array(RIMS) / 255, 0.5 * (1 - smooth_step(away, 0.0004, 0.0014)))
     for end, reach in ((0, 0.0027), (-1, 0.0022)):
         corner = np.linalg.norm(at - 0.5 * (upper[end] + lower[end]), axis=1)
-        colour = _mix(colour, np.array(CORNERS) / 255, 0.9 * (1 - _smooth(0.45 * reach, reach, corner)))
+        colour = _mix(colour, np.array(CORNERS) / 255, 0.9 * (1 - smooth_step(corner, 0.45 * reach, reach)))
     return colour
 
 
@@ -137,8 +140,8 @@ def _brow(at, line, rng):
     across = share * length - lean * above
     hairs = np.stack([across, 0.12 * (above + share * length)], 1).astype(np.float32)
     strokes = 0.6 * _noise(hairs, rng, 0.00042) + 0.5 * _noise(hairs, rng, 0.0009)
-    ends = _smooth(-0.12, 0.16, share - 0.02 * strokes) * (1 - 0.45 * _smooth(0.75, 1.0, share))
-    body = 1 - _smooth(0.25, 1.2, near / thick + 0.10 * strokes)
+    ends = smooth_step(share - 0.02 * strokes, -0.12, 0.16) * (1 - 0.45 * smooth_step(share, 0.75, 1.0))
+    body = 1 - smooth_step(near / thick + 0.10 * strokes, 0.25, 1.2)
     return np.clip(body * ends * (0.80 + 0.20 * strokes), 0, 0.9)
 
 
@@ -157,11 +160,6 @@ def _noise(at, rng, wavelength):
     places[:, : at.shape[1]] = at
     values = noise(places, np.float32(wavelength), np.uint32(rng.integers(1 << 32)))
     return values * np.float32(2.6 if at.shape[1] == 3 else 2.1)
-
-
-def _smooth(low, high, value):
-    t = np.clip((value - low) / (high - low), 0, 1)
-    return t * t * (3 - 2 * t)
 
 
 def _mix(colour, other, share):

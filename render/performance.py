@@ -9,10 +9,10 @@ from flame_tools.head import Head
 from flame_tools.posing import at_frames, posed_frames
 from flame_tools.types import Camera, Track
 from render.camera import at_frame
-from render.film import Film, film, film_camera, frame_rate, slopes_worn, still_picture, turntable
+from render.film import film, slopes_worn
 from render.preview import draw, draw_rgba, overlay, side_by_side
 
-__all__ = ["Film", "comparison", "film", "film_camera", "frame_rate", "still_picture", "turntable"]
+__all__ = ["comparison", "film"]
 
 
 def comparison(

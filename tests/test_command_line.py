@@ -64,7 +64,7 @@ def test_convert_writes_all_and_a_report(capsys, track_file, tmp_path):
     printed = json.loads(capsys.readouterr().out)
     assert printed == json.loads((tmp_path / "deep" / "a.report.json").read_text())
     assert printed["outputs"] == [str(p) for p in places] and all(p.exists() for p in places)
-    assert set(printed) == {"command", "version", "inputs", "outputs", "licences", "seconds", "quality"}
+    assert set(printed) == {"command", "version", "inputs", "outputs", "licences", "seconds", "quality", "warnings"}
     assert printed["version"] == emberface.__version__ and printed["seconds"]["total"] > 0
     kept = {p.name for p in (tmp_path / "deep").iterdir()}
     assert kept == {*(p.name for p in places), "a.report.json"}
@@ -147,6 +147,18 @@ def test_what_lies_beside_a_file_comes_with_it(capsys, talk, tmp_path):
     named = [out.with_name(name) for name in ("talk.csv", "talk")]  # a folder's name may begin another's
     assert emberface_cli.run(["convert", str(talk), *(x for place in named for x in ("-o", str(place))), "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["outputs"] == [str(place) for place in named]
+
+
+def test_what_does_not_come_back_from_a_file_is_said(capsys, talk, tmp_path):
+    arguments = [str(talk), "-o", str(tmp_path / "a.glb"), "-o", str(tmp_path / "a.fbx")]
+    assert emberface_cli.run(["convert", *arguments]) == 0
+    assert capsys.readouterr().err == ""
+    for name, lost in (("a.glb", "no sound is read"), ("a.fbx", "no texture and no sound is read")):
+        arguments = ["convert", str(tmp_path / name), "-o", str(tmp_path / "b.face.npz")]
+        assert emberface_cli.run(arguments) == 0
+        err = capsys.readouterr().err
+        assert err.startswith(f"emberface: WARNING: {lost}") and err.count("\n") == 1
+        assert len(json.loads((tmp_path / "b.report.json").read_text())["warnings"]) == 1
 
 
 def test_one_frame_of_a_track(capsys, talk, tmp_path):
@@ -238,7 +250,13 @@ def test_nothing_is_computed_for_a_place_that_cannot_be_written(capsys, monkeypa
         (["convert", "{track}", "-o", "{file}/deeper/a.glb"], "cannot write"),
         (["render", "{track}", "-o", "{tmp}/a.glb"], ".mp4"),
         (["render", "{track}", "-o", "{tmp}/a.png", "--size", "huge"], "WIDTHxHEIGHT"),
+        (["render", "{track}", "-o", "{tmp}/a.png", "--size", "²x16"], "WIDTHxHEIGHT"),
+        (["render", "{track}", "-o", "{tmp}/a.png", "--size", "17x16"], "even numbers from 16 to 4096"),
         (["render", "{track}", "-o", "{tmp}"], "cannot draw"),
+        (["convert", "{track}", "-o", ""], "a name of its own"),
+        (["convert", "{track}", "-o", "{tmp}/.."], "a name of its own"),
+        (["live", "{tmp}/none.mp4"], "none.mp4 does not exist"),
+        (["live", "camera:nothing"], "no camera can be opened"),
         (["render", "{track}", "-o", "{tmp}/a.png", "--passes", "shadow"], "there are: shaded"),
         (["render", "{track}", "-o", "{tmp}/a.png", "--view", "above"], "turntable"),
         (["render", "{track}", "-o", "{tmp}/a.png", "--compare", "{tmp}/none.face.npz"], "none.face.npz"),
@@ -248,13 +266,21 @@ def test_nothing_is_computed_for_a_place_that_cannot_be_written(capsys, monkeypa
         (["head", "random", "-o", "{tmp}/a.png", "--ancestry", "martian"], "martian"),
         (["head", "random", "-o", "{tmp}/a.png", "--age", "old"], "years"),
         (["dance"], "dance"),
-        (["convert", "{track}"], "--out"),
+        (["convert", "{track}"], "'--out'; emberface convert --help shows"),
         (["convert", "{track}", "-o", "{tmp}/a.glb", "--sise", "3"], "--sise"),
+        (["render", "{track}", "-o", "{tmp}/a.png", "--view", "behind"], "'--view': 'behind' is not one of"),
+        (["recon", "{tmp}/none.jpg", "-o", "{tmp}/out"], "none.jpg does not exist"),
+        (["recon", "{file}", "-o", "{tmp}/out"], "no picture and no film"),
+        (["recon", "silent.wav", "{track}", "-o", "{tmp}/out"], "silent.wav does not exist"),
+        (["animate", "{file}", "-o", "{tmp}/out", "--text", "Привет, мир"], "no word in English letters"),
+        (["animate", "{file}", "-o", "{tmp}/out", "--identity", "none.face.npz"], "none.face.npz does not exist"),
+        (["animate", "{voice}", "-o", "{tmp}/out", "--model", "nomodel"], "built in (rules, motion, flow, keys)"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_done_is_said_in_one_line(arguments, said, capsys, track_file, tmp_path):
     (tmp_path / "plain.txt").write_text("a file")
     names = {"track": track_file, "tmp": tmp_path, "file": tmp_path / "plain.txt"}
+    names["voice"] = asset_path("voice")
     assert said in refused(capsys, tmp_path, *(a.format(**names) for a in arguments))
 
 
@@ -435,7 +461,12 @@ def test_weak_perspective_is_asked_for_and_cannot_be_joined_with_everything(caps
     assert "perspective" in refused(capsys, tmp_path, *weak[:-1], "fisheye")
     assert emberface_cli.run([*weak, "--format", "glb,png", "--report", "--json"]) == 0
     report = json.loads(capsys.readouterr().out)
-    assert report["inputs"]["camera"] == "weak" and report["quality"]["report"]["people"][0]["pixels_per_m"]
+    assert report["inputs"] == {
+        "image": str(asset_path("astronaut")), "all": False, "head": "default", "method": "auto", "camera": "weak",
+        "focal": None, "one_moment": False, "photometric": True, "causal": False, "parts": None, "detail": False,
+        "checkpoint": None,
+    }  # fmt: skip
+    assert report["quality"]["report"]["people"][0]["pixels_per_m"]
     track = emberface.load(tmp_path / "out" / "astronaut.face.npz")
     assert track.camera.orthographic and (tmp_path / "out" / "astronaut.glb").stat().st_size > 1e5
 

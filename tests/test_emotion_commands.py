@@ -14,8 +14,11 @@ def test_heard_edited_and_fed_back(sound, tmp_path, capsys):
     out = tmp_path / "out"
     options = ["--text", "But as the riper", "--format", "emotion.csv", "--json"]
     assert run(["animate", str(sound), "-o", str(out), "--emotion", "voice:2", *options]) == 0
-    report = json.loads(capsys.readouterr().out)
+    out_text, err = capsys.readouterr()
+    report = json.loads(out_text)
     assert report["inputs"]["emotion"] == "voice:2"
+    (doubt,) = report["warnings"]  # it is calm reading
+    assert "almost no emotion is heard" in doubt and err == f"emberface: WARNING: {doubt}\n"
     assert {p.name for p in out.iterdir()} == {"word.face.npz", "word.emotion.csv", "word.report.json"}
     track = emberface.load(out / "word.face.npz")
     assert track.curves["affect"].names == ("valence", "arousal")

@@ -55,13 +55,13 @@ def assemble(data: Path | None = None) -> cut.Assembly:
     """Skin, eyeballs, teeth and tongue as one mesh, still tied to the source's vertices."""
     mesh = source.load_source(data)
     skin = cut.cut_head(mesh)
-    return cut.assemble(mesh, skin, eyes.build_eyes(mesh, skin) + mouth.build_mouth(mesh, skin))
+    return cut.assemble(mesh, skin, eyes.build_eyes(mesh) + mouth.build_mouth(mesh))
 
 
 def build(data: Path | None = None) -> HeadArrays:
     """Every array of the default head."""
     assembly = assemble(data)
-    mesh, skin = assembly.source, assembly.cut
+    skin = assembly.cut
     people = identity.build_identity(assembly)
     template, shapedirs = lid_fit.settle_eyes(assembly, people.template, people.shapedirs)
     contact = lips.find_lips(skin, template)
@@ -70,7 +70,7 @@ def build(data: Path | None = None) -> HeadArrays:
     shapedirs = lips.keep_identities_shut(contact, shapedirs)
 
     bones = skeleton.build_skeleton(assembly, template)
-    shapes = arkit.build_arkit(assembly, template, bones, contact, mouth.tongue_offsets(mesh, skin))
+    shapes = arkit.build_arkit(assembly, template, bones, contact, mouth.tongue_offsets())
     blinks = lids.build_lids(assembly, template, shapedirs)
     posedirs = shapes.posedirs + gaze.look_posedirs(assembly, template, shapedirs)
     expressiondirs = gaze.settle_expressions(assembly, template, shapedirs, shapes.names, shapes.dirs)

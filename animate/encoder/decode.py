@@ -18,9 +18,9 @@ from animate.textgrid import intervals
 from flame_tools.types import Intervals
 
 
-def bigram(spoken: Iterable[Utterance], *, smoothing: float = 1.0) -> np.ndarray:
+def bigram(spoken: Iterable[Utterance]) -> np.ndarray:
     """[41, 41] log-probability that a frame of one phone (row) is followed by one of another (column)."""
-    counts = np.full((len(PHONES),) * 2, smoothing)
+    counts = np.ones((len(PHONES),) * 2)  # once more than seen: what is rare is not impossible
     for utterance in spoken:
         frames = np.maximum((utterance.end_s - utterance.start_s) / FRAME_S, 1)
         np.add.at(counts, (utterance.phones, utterance.phones), frames - 1)
@@ -28,11 +28,8 @@ def bigram(spoken: Iterable[Utterance], *, smoothing: float = 1.0) -> np.ndarray
     return np.log(counts / counts.sum(1, keepdims=True)).astype(np.float32)
 
 
-def best_path(
-    log_posteriors: np.ndarray, changes: np.ndarray, *, weight: float = 0.5, priors: np.ndarray | None = None
-) -> np.ndarray:
-    """Phone of each frame [T] of [T, 41]; `changes` counts `weight` times. `priors` [41] log are divided out."""
-    scores = log_posteriors if priors is None else log_posteriors - priors
+def best_path(scores: np.ndarray, changes: np.ndarray, *, weight: float = 0.5) -> np.ndarray:
+    """Phone of each frame [T] of log-posteriors [T, 41]; `changes` [41, 41] count `weight` times."""
     costs = weight * changes
     best, came = scores[0], np.zeros(scores.shape, np.int16)
     for t in range(1, len(scores)):

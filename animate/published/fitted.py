@@ -9,12 +9,11 @@ import torch
 from torch import Tensor
 
 from flame_tools.transfer.fit import Terms, Unknowns, Wanted, fit_motion
-from flame_tools.transfer.motion import OTHERS, columns
+from flame_tools.transfer.motion import JAW_SD, OTHERS, columns
 from flame_tools.transfer.points import FacePoints
 from flame_tools.types import HeadArrays
 
 _EVERY = 3  # of the vertices one in three: what is fitted is smooth over the mesh
-_JAW_SD = (0.25, 0.08, 0.02)  # radians: opening, sideways, roll
 _JAW_LIMITS = ((-0.1, 0.7), (-0.25, 0.25), (-0.06, 0.06))
 _TERMS = Terms(few=0.0)  # FLAME's components have two sides and no rest that they are expected to keep to
 
@@ -44,7 +43,7 @@ def fitted(
         np.eye(len(arrays.expression_names) + OTHERS)[solved],
         np.r_[low, jaw_low],
         np.r_[high, jaw_high],
-        np.r_[arrays.expression_sd, _JAW_SD],
+        np.r_[arrays.expression_sd, JAW_SD],
     )
 
     def wanted(rows: slice) -> Wanted:

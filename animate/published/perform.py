@@ -23,6 +23,7 @@ from animate.published.windows import joined, starts
 from animate.speech import RATE, Speech, prepare
 from flame_tools.errors import InputError, ShapeError
 from flame_tools.head import Head
+from flame_tools.identity import checked_identity
 from flame_tools.types import Curves, FaceParams, Track
 
 FLAME_VERTICES = 5023
@@ -52,9 +53,7 @@ def animate_with(
     """
     _check_head(model, head)
     speech = prepare(audio, rate)
-    shape = torch.zeros(head.shape_size) if shape is None else torch.as_tensor(shape, dtype=torch.float32)
-    if tuple(shape.shape) != (head.shape_size,):
-        raise ShapeError(f"shape is {list(shape.shape)}, head {head.arrays.id!r} wants [{head.shape_size}]")
+    shape = checked_identity(shape, head)
     curves = {}
     if isinstance(model, Emote):
         told = conditions(model, _emote_frames(speech), emotion=emotion, intensity=intensity, identity=identity)

@@ -59,7 +59,7 @@ def character_head(face: Face, *, name: str, licence: str = LICENCE, file: str =
     face, rigging = _rigged(face, eyeballs)
     template = face.vertices
     owned = share_out(template, face.shapes, rigging)
-    regions = face_regions(template, face.faces, face.shapes, eyeballs)
+    regions = face_regions(face.shapes, eyeballs)
     materials, face_material = face_materials(face, eyeballs)
     for part in set(materials) & {"teeth", "tongue"}:
         regions[part] = np.unique(face.faces[face_material == materials.index(part)]).astype(np.int32)

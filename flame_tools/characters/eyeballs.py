@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from flame_tools.characters.rigging import lid_middle, sphere_centre
+from flame_tools.characters.rigging import lid_middle
+from flame_tools.surface.eyeball import sphere_centre
 from flame_tools.surface.mesh_graph import edge_matrix, pieces
 
 ROUND = 0.12  # a piece is round where its distances from the centre vary less than this share of the radius

@@ -141,7 +141,7 @@ class FbxDocument:
         faces, corners, polygon = self.triangles(mesh, len(vertices), name)
         if np.linalg.det(upright[:3, :3]) < 0:  # a left-handed file
             faces, corners = faces[:, ::-1], corners[:, ::-1]
-        uv, uv_faces = self.uv(mesh, corners, faces, polygon, name)
+        uv, uv_faces = self.uv(mesh, corners, faces, name)
         shapes = self.shapes(number, len(vertices))
         weights, moved = self.skin(number, len(vertices), own, bone, bone_worlds)
         moved = upright @ moved
@@ -180,9 +180,7 @@ class FbxDocument:
         corners = np.stack([first, first + step + 1, first + step + 2], -1)
         return vertex[corners], corners, polygon
 
-    def uv(
-        self, mesh: Node, corners: np.ndarray, faces: np.ndarray, polygon: np.ndarray, name: str
-    ) -> tuple[np.ndarray, np.ndarray]:
+    def uv(self, mesh: Node, corners: np.ndarray, faces: np.ndarray, name: str) -> tuple[np.ndarray, np.ndarray]:
         """The first UV layer, v up."""
         layer = mesh.first("LayerElementUV")
         values = layer.array("UV") if layer else np.zeros(0)

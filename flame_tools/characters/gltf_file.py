@@ -177,12 +177,16 @@ def _open(path: Path) -> tuple[dict, memoryview | None]:
     if path.stat().st_size > MAX_FILE_BYTES:
         raise FormatError(f"{path} is over {MAX_FILE_BYTES >> 20} MiB; export the head alone")
     data = memoryview(path.read_bytes())
+    if not data:
+        raise FormatError(f"{path} is empty; wanted a GLB or glTF: export it again")
     text, binary = data, None
     if bytes(data[:4]) == b"glTF":
         chunks = dict(_chunks(path, data))
         if b"JSON" not in chunks:
             raise FormatError(f"{path} has no JSON chunk; it is no glTF 2.0")
         text, binary = chunks[b"JSON"], chunks.get(b"BIN\0")
+    elif not bytes(data[:64]).lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"{"):
+        raise FormatError(f"{path} is no GLB and no glTF: it begins as neither; export it again")
     try:
         document = json.loads(bytes(text).decode("utf-8-sig"))
     except (ValueError, RecursionError) as error:

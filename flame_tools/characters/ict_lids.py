@@ -12,6 +12,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from flame_tools.characters.owners import Owned
+from flame_tools.smooth import smooth_step
 from flame_tools.surface.mesh_graph import reach
 
 FADE_M = 0.014  # from the margin outwards
@@ -43,9 +44,9 @@ def _share(template: np.ndarray, faces: np.ndarray, margins: list[np.ndarray], v
     """How much vertices follow the ball [n]: 1 at the margins' middle, 0 at the corners and away from the lids."""
     low, high = np.sort(template[margins[0][[0, -1]], 0])
     x = template[vertices, 0]
-    along = _smooth(np.minimum(x - low, high - x) / CORNER_M)
+    along = smooth_step(np.minimum(x - low, high - x) / CORNER_M)
     away = reach(template, faces, np.concatenate(margins), FADE_M)[vertices]
-    return along * _smooth(1.0 - np.minimum(away / FADE_M, 1.0))
+    return along * smooth_step(1.0 - np.minimum(away / FADE_M, 1.0))
 
 
 def _affine(before: np.ndarray, offsets: np.ndarray, at: np.ndarray) -> np.ndarray:
@@ -55,8 +56,3 @@ def _affine(before: np.ndarray, offsets: np.ndarray, at: np.ndarray) -> np.ndarr
     moved = np.linalg.lstsq(rows, offsets.reshape(len(offsets), -1), rcond=None)[0]
     places = np.concatenate([at - middle, np.ones((len(at), 1))], 1)
     return (places @ moved).reshape(len(at), *offsets.shape[1:])
-
-
-def _smooth(t: np.ndarray) -> np.ndarray:
-    t = np.clip(t, 0.0, 1.0)
-    return t * t * (3.0 - 2.0 * t)

@@ -7,8 +7,9 @@ from collections.abc import Mapping
 import numpy as np
 
 from flame_tools.characters.ict_files import THROAT, TONGUE
-from flame_tools.characters.rigging import sphere_centre
+from flame_tools.surface.eyeball import sphere_centre
 from flame_tools.surface.mesh_graph import along_edges, edge_matrix, enclosed, reach
+from flame_tools.surface.outline import within
 
 MATERIALS = ("skin", "lips", "sclera", "iris", "teeth", "gums", "tongue", "mouth")
 LID_REACH_M = 0.011  # skin within this of the eyes' opening belongs to the lids
@@ -133,13 +134,7 @@ def _border(faces: np.ndarray, of: np.ndarray, beside: np.ndarray, count: int) -
 
 def _inside(points: np.ndarray, outline: np.ndarray) -> np.ndarray:
     """Mask [V] of the points inside an outline [n, 3], both unrolled from a cylinder round the head."""
-    x, y = _unrolled(points).T
-    corners = _unrolled(outline)
-    crossings = np.zeros(len(points), int)
-    for (x0, y0), (x1, y1) in zip(corners, np.roll(corners, -1, 0), strict=True):
-        spans = (y0 > y) != (y1 > y)  # edges that a ray towards +x may cross
-        crossings += spans & (x < x0 + (x1 - x0) * (y - y0) / (y1 - y0 if y1 != y0 else 1.0))
-    return crossings % 2 == 1
+    return within(_unrolled(points), _unrolled(outline))
 
 
 def _unrolled(points: np.ndarray) -> np.ndarray:

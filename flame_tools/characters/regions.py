@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from flame_tools.characters.parts import Face
-from flame_tools.characters.rigging import sphere_centre
+from flame_tools.surface.eyeball import sphere_centre
 from flame_tools.surface.mesh_graph import edge_matrix, pieces
 
 MATERIALS = ("skin", "lips", "sclera", "iris", "pupil", "teeth", "gums", "tongue", "mouth", "hair", "other")
@@ -73,12 +73,7 @@ def _iris(face: Face, ball: np.ndarray) -> np.ndarray:
     return np.flatnonzero(inside[face.faces].all(1))
 
 
-def face_regions(
-    vertices: np.ndarray,
-    faces: np.ndarray,
-    shapes: Mapping[str, np.ndarray],
-    eyeballs: tuple[np.ndarray, np.ndarray],
-) -> dict[str, np.ndarray]:
+def face_regions(shapes: Mapping[str, np.ndarray], eyeballs: tuple[np.ndarray, np.ndarray]) -> dict[str, np.ndarray]:
     """face, lids and eyeballs as vertex indices; a region that the shapes do not show is left out."""
     largest = np.max([np.linalg.norm(offsets, axis=1) for offsets in shapes.values()], axis=0)
     balls = np.concatenate(eyeballs)

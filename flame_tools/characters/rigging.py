@@ -14,6 +14,8 @@ import numpy as np
 
 from flame_tools.characters.owners import JAW, LEFT_EYE, NECK, RIGHT_EYE, ROOT, Owned, Rigging, everyday_sd
 from flame_tools.errors import FormatError
+from flame_tools.smooth import smooth_step
+from flame_tools.surface.eyeball import sphere_centre
 from flame_tools.surface.mesh_graph import edge_matrix, harmonic, open_edges, pieces, smooth
 
 EYES_APART_M = 0.0634  # of the default head, for which these places hold, from the middle between the eyes:
@@ -137,12 +139,6 @@ def look_angles(
     return result
 
 
-def sphere_centre(points: np.ndarray) -> np.ndarray:
-    """Centre [3] of the sphere through points [n, 3] (least squares)."""
-    rows = np.concatenate([2.0 * points, np.ones((len(points), 1))], 1)
-    return np.linalg.lstsq(rows, (points**2).sum(1), rcond=None)[0][:3]
-
-
 def jaw_hinge(template: np.ndarray, opened: np.ndarray, rigid: np.ndarray) -> tuple[float, np.ndarray] | None:
     """Angle (radians, +x) and centre [3] of the turn that jawOpen gives the vertices `rigid`; None where it is none."""
     from scipy.spatial.transform import Rotation
@@ -192,8 +188,7 @@ def skull_share(template: np.ndarray, faces: np.ndarray, level: float) -> np.nda
     part = np.flatnonzero(np.isin(labels, labels[low]))
     fixed = {int(i): 1.0 for i in np.flatnonzero(template[part, 1] >= level)}
     fixed |= {int(i): 0.0 for i in np.searchsorted(part, low)}
-    h = np.clip(harmonic(adjacency[part][:, part].tocsr(), fixed), 0.0, 1.0)
-    share[part] = h * h * (3.0 - 2.0 * h)
+    share[part] = smooth_step(harmonic(adjacency[part][:, part].tocsr(), fixed))
     return share
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from flame_tools.errors import ShapeError
+from flame_tools.srgb import decoded, encoded
 from flame_tools.types import Track
 
 
@@ -46,13 +47,13 @@ def look_of(material: str, track: Track) -> Look:
         return look
     share = np.array(linear(track.appearance.skin)) / linear(LOOKS["skin"].colour)
     light = np.clip(np.array(linear(look.colour)) * share, 0, 1)
-    colour = np.rint(255 * np.where(light <= 0.0031308, 12.92 * light, 1.055 * light ** (1 / 2.4) - 0.055))
+    colour = np.rint(255 * encoded(light))
     return replace(look, colour=tuple(colour.astype(int).tolist()))
 
 
 def linear(colour: tuple[int, int, int]) -> list[float]:
-    """sRGB bytes to linear light in [0, 1] (IEC 61966-2-1)."""
-    return [round(c / 255 / 12.92 if c <= 10 else ((c / 255 + 0.055) / 1.055) ** 2.4, 6) for c in colour]
+    """sRGB bytes to linear light in [0, 1]."""
+    return decoded(np.array(colour) / 255).round(6).tolist()
 
 
 def texture_png(track: Track) -> bytes | None:

@@ -8,13 +8,11 @@ import itertools
 import numpy as np
 
 from flame_tools.arkit import INDEX
-from flame_tools.characters.rigging import sphere_centre
 from flame_tools.contour_table import contour_table
+from flame_tools.surface.eyeball import IRIS_RADIUS_M, PUPIL_RADIUS_M, sphere_centre
 from flame_tools.surface.mesh_graph import edge_lengths, reach
 from flame_tools.types import Embedding, HeadArrays
 
-IRIS_RADIUS_M = 5.85e-3  # of people, nearly constant: 11.7 mm across
-PUPIL_RADIUS_M = 1.9e-3
 _EYES = ("left_eyeball", "right_eyeball")
 _ASYMMETRY_M = 0.01  # a mirror image that lies further from every vertex says that the face is not symmetric
 _APART_M = 1e-3  # so far from the other lip an edge counts double

@@ -20,6 +20,7 @@ import numpy as np
 from flame_tools.archive import opened_zip
 from flame_tools.errors import FormatError, ShapeError
 from flame_tools.files.npy import fill, read_npy_header
+from flame_tools.srgb import encoded
 from flame_tools.types import Appearance, Track
 
 MAX_BYTES = 8 << 30  # of a file unpacked; it is read a little at a time and never held
@@ -64,9 +65,7 @@ class TextureSpace:
     def albedo(self, coefficients: Sequence[float] | np.ndarray = ()) -> np.ndarray:
         """The diffuse texture uint8 sRGB [H, W, 3] of coefficients [at most K] in standard deviations."""
         colour = self._sum(self.mean, self.basis, coefficients)
-        if self.linear:  # IEC 61966-2-1
-            colour = np.where(colour <= 0.0031308, colour * 12.92, 1.055 * colour ** (1 / 2.4) - 0.055)
-        return np.rint(255 * colour).astype(np.uint8)
+        return np.rint(255 * (encoded(colour) if self.linear else colour)).astype(np.uint8)
 
     def specular(self, coefficients: Sequence[float] | np.ndarray = ()) -> np.ndarray:
         """The specular texture float32 [H, W, 3] in linear [0, 1]; [0, 0, 3] where the space has none."""

@@ -85,6 +85,7 @@ class _Animated:
             points=self.points(arrays),
             head_id=self.noted("head"),
             licences=() if (licences := self.noted("licences")) is None else (licences,),
+            textured=bool(self.of_class("Texture")),
         )
 
     def stated(self) -> Fraction | None:

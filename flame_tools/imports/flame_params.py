@@ -86,7 +86,7 @@ def read_flame_params(
             raise FormatError(f"{path} says the pose twice, as one and by joints; leave one of them")
         rows = rows | {"root": rows["pose"][:, :3], "jaw": rows["pose"][:, 3:]}
     params, told = _params(rows, count, head, path)
-    own, given = _rate(rows, found, path), None if fps is None else rational(fps)
+    own, given = _rate(rows, found), None if fps is None else rational(fps)
     rate = own or given
     if rate is None and "times" not in rows and count > 1:
         raise InputError(
@@ -111,7 +111,7 @@ def looks_like_flame_params(path: Path) -> bool:
     return path.is_dir() and bool(_frames_in(path))
 
 
-def _rate(rows: dict[str, np.ndarray], found: _Found, path: Path):
+def _rate(rows: dict[str, np.ndarray], found: _Found):
     if "fps" in rows:
         value = float(rows["fps"].ravel()[0])
         return rational(value) if value > 0 else None

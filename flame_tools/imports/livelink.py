@@ -23,7 +23,7 @@ from flame_tools.export.livelink import ANGLES, SIGNS
 from flame_tools.head import Head
 from flame_tools.imports.timecode import read_clock
 from flame_tools.resample import at_rate
-from flame_tools.rotations import axis_angle_from_matrix, matrix_from_axis_angle
+from flame_tools.rotations import axis_angle_from_matrix, matrix_from_yaw_pitch_roll
 from flame_tools.sampling import MAX_FRAMES, even_rate, on_grid, rational
 from flame_tools.types import FaceParams, Track
 
@@ -91,19 +91,11 @@ def _params(weights: np.ndarray, angles: np.ndarray, head: Head, turns: str) -> 
         **{name: getattr(params, name) for name in ("expression", "jaw", "eyes", "eyelids")},
         shape=torch.zeros(head.shape_size).to(head.v_template),
     )
-    turned = axis_angle_from_matrix(rotation(torch.from_numpy(angles.reshape(count, 3, 3)))).to(head.v_template)
-    said = torch.from_numpy(angles.reshape(count, 3, 3)).abs().amax((0, 2)) > 0
+    told = torch.from_numpy(angles.reshape(count, 3, 3))
+    turned = axis_angle_from_matrix(matrix_from_yaw_pitch_roll(told)).to(head.v_template)
+    said = told.abs().amax((0, 2)) > 0
     eyes = torch.where(said[1:, None], turned[:, 1:], params.eyes)
     return params.replace(eyes=eyes, **{"neck" if turns == "neck" else "global_rotation": turned[:, 0]})
-
-
-def rotation(yaw_pitch_roll: torch.Tensor) -> torch.Tensor:
-    """Angles [..., 3] radians to Ry(yaw) Rx(pitch) Rz(roll), [..., 3, 3]."""
-    yaw, pitch, roll = yaw_pitch_roll.unbind(-1)
-    zero = torch.zeros_like(yaw)
-    about = ((zero, yaw, zero), (pitch, zero, zero), (zero, zero, roll))
-    y, x, z = (matrix_from_axis_angle(torch.stack(turn, -1)) for turn in about)
-    return y @ x @ z
 
 
 def _table(path: Path) -> tuple[list[str], np.ndarray, np.ndarray, dict]:

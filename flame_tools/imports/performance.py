@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -32,13 +33,17 @@ def track_of(played: Played, head: Head, path: Path) -> Track:
     """The Track on `head` that a file plays.
 
     A file that `write_glb` or `write_fbx` made of this head, also one that went through another program, gives every
-    parameter back, identity included where its vertices are the head's. Any other is read by ARKit's names and the
+    parameter back, identity included where its vertices are the head's, and a GLB its texture. What such a file held
+    and does not give back is listed in `provenance` ("not_read"). Any other is read by ARKit's names and the
     names of bones, with the head's mean identity: jaw and eyes follow their weights, and bones of theirs where they
     have none; bones called neck and head turn the neck.
     Raises FormatError where the file has neither.
     """
     ours = _is_ours(played, head)
     params, appearance, told = _as_it_was(played, head) if ours else _by_names(played, head)
+    worn = ours and played.points is not None and played.albedo is not None
+    if worn:
+        appearance = replace(appearance or Appearance(), albedo=played.albedo)
     track = Track(
         head_id=head.arrays.id,
         params=params.map(lambda tensor: tensor.to(head.v_template)),
@@ -50,6 +55,7 @@ def track_of(played: Played, head: Head, path: Path) -> Track:
             "file": path.name,
             "clip": played.clip,
             "read": "as written" if ours else "by ARKit's names",
+            "not_read": ["texture"] * (played.textured and not worn) + ["sound"] * ours,
             **told,
         },
         licences=played.licences,

@@ -37,6 +37,8 @@ class Played:
     points: np.ndarray | None = None  # [V, 3] metres at rest, in the order of the head; NaN where the file has none
     head_id: str | None = None  # the head it was made on, where it says so
     licences: tuple[str, ...] = ()
+    textured: bool = False  # its materials have pictures
+    albedo: np.ndarray | None = None  # [H, W, 3] uint8 sRGB, the picture itself where it is read
 
 
 def frames_of(

@@ -18,6 +18,18 @@ from flame_tools.sampling import rational
 from flame_tools.track_file import load_track
 from flame_tools.types import Track
 
+_ELSEWHERE = {  # endings of what is no performance, and the way out
+    (".usd", ".usda", ".usdc", ".usdz"): "USD files are written and not read back: give the NAME.face.npz that it was "
+    "made from, or a .glb or .fbx",
+    (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp", ".gif", ".heic"): "a picture is no performance: run "
+    "emberface recon on it first, and give the NAME.face.npz that it makes",
+    (".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi"): "a film is no performance: run emberface recon on it first, and "
+    "give the NAME.face.npz that it makes",
+    (".wav", ".flac", ".ogg", ".mp3", ".m4a", ".aac"): "a sound is no performance: run emberface animate on it first, "
+    "and give the NAME.face.npz that it makes",
+    (".obj", ".ply", ".stl"): "a mesh is no performance: run emberface fit on it first, and give the NAME.face.npz "
+    "that it makes",
+}
 READERS = {  # by the ending of a file's name; a folder, as EMOCA fills, has none
     ".csv": read_csv,
     ".glb": read_glb,
@@ -48,8 +60,12 @@ def read_track(
         raise FormatError(f"{path} is not there; check the name")
     if not path.is_dir() and "header.npy" in member_names(path):
         return _of_ours(path, head, fps)
-    reader = READERS.get(_kind(path))
+    kind = _kind(path)
+    reader = READERS.get(kind)
     if reader is None:
+        for endings, way_out in _ELSEWHERE.items():
+            if kind in endings:
+                raise FormatError(f"{path} cannot be read: {way_out}")
         known = ", ".join(ending for ending in READERS if ending)
         raise FormatError(f"{path} is no performance that can be read; wanted {known}")
     return reader(path, head, fps=fps)
@@ -59,12 +75,14 @@ def _kind(path: Path) -> str:
     """The ending that a file should have."""
     if path.is_dir():
         return ""
+    ending = path.suffix.lower()
+    if ending == ".usdz":  # a zip as .npz is
+        return ending
     with open(path, "rb") as file:
         start = file.read(len(MAGIC))
-    for first, ending in ((b"glTF", ".glb"), (MAGIC, ".fbx"), (b"PK\x03\x04", ".npz"), (b"\x93NUMPY", ".npy")):
+    for first, kind in ((b"glTF", ".glb"), (MAGIC, ".fbx"), (b"PK\x03\x04", ".npz"), (b"\x93NUMPY", ".npy")):
         if start.startswith(first):
-            return ending
-    ending = path.suffix.lower()
+            return kind
     if ending not in READERS and looks_like_csv(path):
         return ".csv"
     return ending or "none"

@@ -12,12 +12,13 @@ import numpy as np
 
 from flame_tools.characters.eyeballs import eyeballs_behind
 from flame_tools.characters.owners import JAW, LEFT_EYE, NECK, RIGHT_EYE, Rigging
-from flame_tools.characters.rigging import regressor, sphere_centre
+from flame_tools.characters.rigging import regressor
 from flame_tools.errors import ShapeError
 from flame_tools.files.derived import complete
 from flame_tools.surface.alignment import align
 from flame_tools.surface.correspondence import Correspondence, correspond
 from flame_tools.surface.embedding import at_vertices
+from flame_tools.surface.eyeball import sphere_centre
 from flame_tools.surface.head_parts import LOWER_MOUTH, SKIN, UPPER_MOUTH, parts_of
 from flame_tools.surface.mesh_graph import edge_matrix, pieces, smooth
 from flame_tools.types import Embedding, HeadArrays

@@ -20,6 +20,7 @@ from flame_tools.learn.components import correctives, principal
 from flame_tools.learn.joints import learn_jaw_weights, learn_regressor
 from flame_tools.learn.stabilised import onto_skull, people_together, skull_weights, vertex_areas
 from flame_tools.learn.unposing import part_turns, rigid_parts, unpose
+from flame_tools.smooth import smooth_step
 from flame_tools.types import HeadArrays
 
 NEUTRAL = "neutral"
@@ -106,7 +107,7 @@ def learn_head(
         posedirs=np.moveaxis(posed, 0, -1).astype(np.float32),
         eyelid_shapedirs=np.zeros((len(learnt["eyelid_vertices"]), 3, 4, people.dirs.shape[-1]), np.float32),
         **learnt,
-        **_reach(turns, like, named),
+        **_reach(turns, like),
         directions={},
         id=id,
         licence="; ".join(dict.fromkeys((licence, like.licence))),
@@ -204,12 +205,12 @@ def _reach_of_eyes(mean: np.ndarray, joints: np.ndarray, like: HeadArrays) -> np
             continue
         radius = np.median(np.linalg.norm(mean[ball] - joints[eye], axis=1))
         away = np.linalg.norm(mean - joints[eye], axis=1) / radius
-        t = np.clip((EYE_REACH[1] - away) / (EYE_REACH[1] - EYE_REACH[0]), 0.0, 1.0)
-        reach[9 * (eye - 1) : 9 * eye] = (t * t * (3.0 - 2.0 * t))[:, None]
+        share = smooth_step((EYE_REACH[1] - away) / (EYE_REACH[1] - EYE_REACH[0]))
+        reach[9 * (eye - 1) : 9 * eye] = share[:, None]
     return reach
 
 
-def _reach(turns: np.ndarray, like: HeadArrays, named: bool) -> dict:
+def _reach(turns: np.ndarray, like: HeadArrays) -> dict:
     """How far the jaw opened and went aside; the description's where the scans show less."""
     opened = float(np.arctan2(turns[:, JAW, 2, 1], turns[:, JAW, 2, 2]).max())
     aside = float(np.abs(np.arctan2(turns[:, JAW, 0, 2], turns[:, JAW, 2, 2])).max())

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from flame_tools.characters.owners import JAW, LEFT_EYE, NECK, RIGHT_EYE, ROOT
-from flame_tools.characters.rigging import sphere_centre
+from flame_tools.surface.eyeball import sphere_centre
 from flame_tools.surface.mesh_graph import edge_matrix, smooth
 from flame_tools.types import HeadArrays
 

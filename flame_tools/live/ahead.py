@@ -4,11 +4,22 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from typing import TypeVar
 
 from flame_tools.live.frames import Frame
 
+Item = TypeVar("Item")
+
 _MOST = 256  # frames that wait
+
+
+def announced(items: Iterable[Item], begun: Callable[[], None]) -> Iterator[Item]:
+    """The same items; `begun` is called when the first of them is there."""
+    for number, item in enumerate(items):
+        if number == 0:
+            begun()
+        yield item
 
 
 def ahead(frames: Iterable[Frame]) -> Iterator[Frame]:

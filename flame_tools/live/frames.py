@@ -17,7 +17,7 @@ from flame_tools.arkit import ARKIT_NAMES, to_params
 from flame_tools.errors import InputError, ShapeError
 from flame_tools.export.livelink import ANGLES, COLUMNS, weights_and_angles
 from flame_tools.head import Head
-from flame_tools.rotations import axis_angle_from_matrix, matrix_from_axis_angle
+from flame_tools.rotations import axis_angle_from_matrix, matrix_from_yaw_pitch_roll
 from flame_tools.track_check import check_track
 from flame_tools.types import Track
 
@@ -75,7 +75,8 @@ def track_of(frames: Frames, head: Head) -> Track:
         raise ShapeError(f"channels are {list(values.shape)}, wanted [T, {len(CHANNELS)}]")
     like = head.v_template
     params = to_params(values[:, _TO_ARKIT].clamp(0, 1).to(like), head)
-    turns = axis_angle_from_matrix(rotation_of(values[:, WEIGHTS:].unflatten(-1, (3, 3)))).to(like)  # [T, 3, 3]
+    angles = values[:, WEIGHTS:].unflatten(-1, (3, 3))
+    turns = axis_angle_from_matrix(matrix_from_yaw_pitch_roll(angles)).to(like)  # [T, 3, 3]
     still = torch.zeros(len(values), 3).to(like)
     eyes = turns[:, 1:] if values[:, WEIGHTS + 3 :].any() else params.eyes
     params = params.replace(neck=turns[:, 0], eyes=eyes, global_rotation=still, translation=still)
@@ -86,12 +87,3 @@ def track_of(frames: Frames, head: Head) -> Track:
         provenance={"made_by": "emberface live"},
         licences=(head.arrays.licence,),
     )
-
-
-def rotation_of(angles: torch.Tensor) -> torch.Tensor:
-    """Yaw, pitch, roll [..., 3] in radians to rotations [..., 3, 3] = Ry(yaw) Rx(pitch) Rz(roll)."""
-    zero = torch.zeros_like(angles[..., 0])
-    yaw, pitch, roll = angles.unbind(-1)
-    about = ((zero, yaw, zero), (pitch, zero, zero), (zero, zero, roll))
-    y, x, z = (matrix_from_axis_angle(torch.stack(axis, -1)) for axis in about)
-    return y @ x @ z

@@ -11,6 +11,7 @@ import torch
 from flame_tools.head import Head
 from flame_tools.surface.alignment import align
 from flame_tools.surface.embedding import at_vertices
+from flame_tools.surface.eyeball import sphere
 from flame_tools.surface.head_parts import EYES, SKIN, parts_of
 from flame_tools.surface.nearest import Surface
 from flame_tools.surface.registration import Anchors, Schedule, on_mesh, register, settle
@@ -178,7 +179,7 @@ def _lay_hidden_parts(template, own, own_parts, bent, other, opposite, other_par
     for part in np.setdiff1d(own_parts, [SKIN]):
         mine, theirs = own[own_parts == part], opposite[other_parts == part]
         if part in EYES and len(theirs):
-            (c0, r0), (c1, r1) = _sphere(mine), _sphere(theirs)
+            (c0, r0), (c1, r1) = sphere(mine), sphere(theirs)  # cornea and all
             bent[own_parts == part] = (mine - c0) * (r1 / r0) + c1
             continue
         near = skin & (np.linalg.norm(own - mine.mean(0), axis=1) < np.ptp(mine, axis=0).max())
@@ -188,13 +189,6 @@ def _lay_hidden_parts(template, own, own_parts, bent, other, opposite, other_par
             faces = (np.cumsum(own_parts == part) - 1)[template.faces[(own_parts == part)[template.faces].all(1)]]
             moved = settle(moved, faces, Surface(opposite, other.faces, vertex_mask=other_parts == part), schedule=NEAR)
         bent[own_parts == part] = moved
-
-
-def _sphere(points: np.ndarray) -> tuple[np.ndarray, float]:
-    """Centre and radius of the sphere that fits points [N, 3] best, cornea and all."""
-    system = np.concatenate([2 * points, np.ones((len(points), 1))], 1)
-    solution = np.linalg.lstsq(system, (points**2).sum(1), rcond=None)[0]
-    return solution[:3], float(np.sqrt(solution[3] + solution[:3] @ solution[:3]))
 
 
 def _is_symmetric(head: HeadArrays) -> bool:

@@ -13,6 +13,7 @@ from flame_tools.head import Head
 from flame_tools.types import FaceParams, HeadArrays, broadcast_leading
 
 OTHERS = 11  # columns that are not expression
+JAW_SD = (0.25, 0.08, 0.02)  # radians: opening, sideways, roll; what talking jaws do
 
 
 def columns(arrays: HeadArrays) -> dict[str, slice]:

@@ -81,9 +81,9 @@ def _from_surface(motion: np.ndarray, head: HeadArrays, points: FacePoints, shar
     return weights
 
 
-def solve_map(head: HeadArrays, example: HeadArrays | None = None) -> np.ndarray:
+def solve_map(head: HeadArrays) -> np.ndarray:
     """See `arkit.solve_map`."""
-    like = load_head("default") if example is None else Head(example)
+    like = load_head("default")
     weights = torch.eye(len(arkit.ARKIT_NAMES), dtype=like.v_template.dtype)
     close, jaw = arkit.INDEX["mouthClose"], arkit.INDEX["jawOpen"]
     weights[close, jaw] = 1.0  # mouthClose says how far the lips shut over an open jaw

@@ -23,7 +23,7 @@ from flame_tools.transfer.appearance import carried_albedo
 from flame_tools.transfer.carry import Carrier
 from flame_tools.transfer.fit import Terms, Unknowns, fit_motion
 from flame_tools.transfer.likeness import likeness
-from flame_tools.transfer.motion import OTHERS, columns, motion_of, params_of
+from flame_tools.transfer.motion import JAW_SD, OTHERS, columns, motion_of, params_of
 from flame_tools.transfer.points import FacePoints
 from flame_tools.types import Appearance, Curves, FaceParams, HeadArrays, Track
 
@@ -31,7 +31,6 @@ METHODS = ("surface", "names")
 IDENTITIES = ("auto", "mean", "match")
 _NAMED = Terms(expected=0.2)  # where heads share names, these are followed unless the surface says otherwise
 _SEEN_M = 2e-5  # a component that moves no sample further than this cannot be solved for
-_JAW_SD = (0.25, 0.08, 0.02)  # radians: opening, sideways, roll
 _JAW_LIMITS = (0.7, 0.25, 0.06)  # radians, where the head does not say how far its jaw goes
 _JAW_SHUT = -0.1  # radians past rest
 
@@ -163,7 +162,7 @@ def _unknowns(target: HeadArrays, seen: np.ndarray, *, solve_lids: bool) -> Unkn
     jaw = [1.3 * own if own > 0 else limit for own, limit in zip(spans, _JAW_LIMITS, strict=False)] + [_JAW_LIMITS[2]]
     low = np.concatenate([target.expression_bounds[:, 0], [_JAW_SHUT, -jaw[1], -jaw[2]], np.zeros(8)])
     high = np.concatenate([target.expression_bounds[:, 1], jaw, np.zeros(6), np.ones(2)])
-    sd = np.concatenate([np.maximum(target.expression_sd, 1e-3), _JAW_SD, np.ones(6), np.full(2, 0.3)])
+    sd = np.concatenate([np.maximum(target.expression_sd, 1e-3), JAW_SD, np.ones(6), np.full(2, 0.3)])
     lids = solve_lids and len(target.eyelid_vertices) > 0
     chosen = np.flatnonzero(np.concatenate([seen, np.ones(3, bool), np.zeros(6, bool), np.full(2, lids)]))
     return Unknowns(np.eye(e + OTHERS)[chosen], low[chosen], high[chosen], sd[chosen])

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor, nn
 
 from flame_tools.errors import InputError, ShapeError
@@ -139,11 +138,6 @@ class LipReader(nn.Module):
         appearance = self.appearance(mouths)
         features = self.encoder.encoded(appearance)
         return LipsReading(appearance, features, self.ctc.ctc_lo(features).log_softmax(-1))
-
-
-def lip_distance(one: Tensor, other: Tensor) -> Tensor:
-    """1 - cosine of features [..., T, C], mean over frames: the loss of SPECTRE (Filntisis et al. 2022) and EMOTE."""
-    return (1 - torch.cosine_similarity(one, other, dim=-1)).mean()
 
 
 def _activation(name: str, channels: int) -> nn.Module:

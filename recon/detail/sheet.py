@@ -11,9 +11,10 @@ import numpy as np
 from scipy.ndimage import gaussian_filter
 
 from flame_tools.kept import kept_with_head
+from flame_tools.smooth import smooth_step
 from flame_tools.types import HeadArrays
 from recon.texture.face_area import Face, distance, face_of
-from recon.texture.surface import smooth_step, unit, vertex_normals
+from recon.texture.surface import unit, vertex_normals
 
 ATLAS = 384  # texels along the whole atlas
 TOP, LEFT, ROWS, COLUMNS = 20, 24, 272, 336  # of the rectangle; both sides divide by 16
@@ -137,7 +138,7 @@ def strain(rest: Surface, posed: Surface) -> np.ndarray:
     return gaussian_filter(np.clip(change, -0.5, 0.5), (0, SMOOTH, SMOOTH)).astype(np.float32)
 
 
-def texels_of(sheet: Sheet, head: HeadArrays, ids) -> np.ndarray:
+def texels_of(head: HeadArrays, ids) -> np.ndarray:
     """[n, 2] where some of the 468 landmarks lie on the rectangle: texels right and down."""
     marks = head.landmarks["468"]
     uv = (head.uv[head.uv_faces[marks.faces[list(ids)]]] * marks.barycentrics[list(ids)][..., None]).sum(1)

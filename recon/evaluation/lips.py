@@ -1,7 +1,6 @@
 """How near the lips of a reconstruction come to the true ones: their gap, their closures, their landmarks.
 
-The gap is the signed vertical distance of inner-lip pairs in the head's frame, for those within the central 60 % of
-the mouth's width at rest; lips are closed where every one of these lies within 1 mm of 0 (corners touch always).
+Gaps and closures are those of `flame_tools.lips`, on each person's own central pairs at rest.
 """
 
 from __future__ import annotations
@@ -11,13 +10,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from flame_tools.errors import InputError
+from flame_tools.lips import CLOSED_MM, central_pairs, gaps_mm, widths_mm
 from flame_tools.surface.alignment import align
 from flame_tools.types import HeadArrays
 from recon.evaluation.expression import face_vertices
 from recon.evaluation.performances import Performance, common_times
 from recon.scan.skin import numbered_landmarks
 
-CENTRAL, CLOSED_MM = 0.6, 1.0
 # MediaPipe's points that are iBUG's 48 to 67: outer, then inner lips
 LIPS = (61, 39, 37, 0, 267, 269, 291, 405, 314, 17, 84, 181, 78, 82, 13, 312, 308, 317, 14, 87)
 
@@ -84,19 +83,15 @@ class _Mouth:
 
     def __init__(self, performance: Performance, pairs: np.ndarray):
         self.pairs = pairs
-        x = performance.neutral[pairs, 0].mean(1)
-        middle, half = (x.max() + x.min()) / 2, (x.max() - x.min()) / 2
-        self.central = np.abs(x - middle) <= CENTRAL * half + 1e-6
+        self.central = central_pairs(performance.neutral, pairs)
 
     def gaps_mm(self, block: np.ndarray) -> np.ndarray:
         """[t, central pairs] upper less lower."""
-        upper, lower = block[:, self.pairs[self.central].T, 1].transpose(1, 0, 2)
-        return 1000 * (upper - lower)
+        return gaps_mm(block, self.pairs[self.central])
 
     def widths_mm(self, block: np.ndarray) -> np.ndarray:
         """[t] between the corners."""
-        right, left = (block[:, self.pairs[end]].mean(1) for end in (0, -1))
-        return 1000 * np.linalg.norm(left - right, axis=1)
+        return widths_mm(block, self.pairs)
 
 
 def _lip_marks(arrays: HeadArrays) -> tuple[np.ndarray, np.ndarray] | None:

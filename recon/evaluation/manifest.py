@@ -83,11 +83,9 @@ def groups_of(
     """Rows of each group of an attribute, numbers cut at its edges in `bins`; in order of size or of name."""
     if attribute == "subject":
         values = [picture.subject or "" for picture in pictures]
-    elif any(attribute in picture.attributes for picture in pictures):
-        values = [picture.attributes.get(attribute, "") for picture in pictures]
     else:
-        known = ", ".join(sorted({name for picture in pictures for name in picture.attributes})) or "none"
-        raise InputError(f"the table has no attribute {attribute!r}; it has {known}")
+        check_attribute(pictures, attribute)
+        values = [picture.attributes.get(attribute, "") for picture in pictures]
     numbers = [_number(value) for value in values if value]
     edges = bins.get(attribute) if all(n is not None for n in numbers) else None
     labels = [UNKNOWN if not value else _bin(abs(float(value)), edges) if edges else value for value in values]
@@ -103,14 +101,22 @@ def groups_of(
     return {label: found[label] for label in (*order, UNKNOWN) if label in found}
 
 
-def read_bins(text: str) -> dict[str, tuple[float, ...]]:
-    """Edges from such as "age:18,40,60;yaw:30,60", joined to BINS."""
+def check_attribute(pictures: list[Picture], attribute: str) -> None:
+    """Raise InputError where no picture has an attribute of that name."""
+    known = sorted({name for picture in pictures for name in picture.attributes})
+    if attribute not in known:
+        raise InputError(f"the table has no attribute {attribute!r}; it has {', '.join(known) or 'none'}")
+
+
+def read_bins(text: str, pictures: list[Picture]) -> dict[str, tuple[float, ...]]:
+    """Edges of the pictures' attributes from such as "age:18,40,60;yaw:30,60", joined to BINS."""
     bins = dict(BINS)
     for part in filter(None, (part.strip() for part in text.split(";"))):
         name, _, values = part.partition(":")
         edges = [_number(value) for value in values.split(",")]
         if not name or any(edge is None or edge <= 0 for edge in edges) or sorted(set(edges)) != edges:
             raise InputError(f"bins {part!r} cannot be read; wanted growing numbers above 0, as age:18,40,60")
+        check_attribute(pictures, name.strip())
         bins[name.strip()] = tuple(edges)
     return bins
 

@@ -9,14 +9,15 @@ from recon.fitting.priors import BROWS, LIPS, OVAL
 
 _LOOKED_AT = np.array([*OVAL[::2], *BROWS[::3], *LIPS[::4], *RIGHT_EYE[::4], *LEFT_EYE[::4], 1, 4, 168])
 MOST_CANDIDATES = 2000
+TRUSTED = 0.5  # frames from this trust on
 
 
-def candidates(trust: np.ndarray, count: int, *, least_trust: float = 0.5) -> np.ndarray:
+def candidates(trust: np.ndarray, count: int) -> np.ndarray:
     """Rows [n] in their order, from which `count` keyframes are to be chosen, by trust [R] in [0, 1].
 
     Trusted ones, evenly, at most MOST_CANDIDATES; where fewer than `count` are trusted, the most trusted.
     """
-    rows = np.flatnonzero(trust >= least_trust)
+    rows = np.flatnonzero(trust >= TRUSTED)
     if len(rows) < count:
         return np.sort(np.argsort(-trust, kind="stable")[:count])
     return rows[:: -(-len(rows) // MOST_CANDIDATES)]

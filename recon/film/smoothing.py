@@ -16,7 +16,6 @@ import numpy as np
 
 STRETCH = 256  # frames whose states are in memory together
 COAST_S = 0.15  # in which a causal filter's motion falls to 1 / e where nothing is seen: people stop, lines do not
-LAG_S = 1.5  # beyond which a frame no longer matters to another, at cutoffs from 1 Hz up
 
 
 @dataclass(frozen=True)

@@ -30,7 +30,7 @@ from recon.fitting.focal import focal_from_film
 from recon.fitting.observation import View
 from recon.learned.regressor import Regressor
 from recon.learned.temporal import bundled_temporal
-from recon.pipeline import SMALLEST_FACE_PX, landmark_model
+from recon.pipeline import SMALLEST_FACE_PX, check_focal, landmark_model
 from recon.texture.appearance import fuse_appearance
 from recon.texture.frames import choose_texture_frames, held_still, key_frame
 from recon.texture.posed_view import PosedView
@@ -71,6 +71,7 @@ def track_film(
             "regress sees in perspective and looks ahead; leave out the method, or what asks for "
             f"{'weak perspective' if weak else 'causal smoothing'}"
         )
+    check_focal(focal_px)
     footage = open_footage(path, fps=fps)
     if focal_px is None and not weak:
         focal_px = focal_from_film(footage)

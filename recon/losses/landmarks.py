@@ -12,7 +12,6 @@ from recon.fitting.priors import landmark_trust
 from recon.losses.weighted import weighted_mean
 
 MOUTH = slice(48, 68)  # of the 68
-CONTOUR = slice(0, 17)  # of the 68: what SMIRK takes of them
 _DECA = (
     ((5, 6, 10, 11), 2.0), (range(27, 36), 1.5), ((30, 31, 35), 3.0), (range(48, 68), 1.5), ((48, 54), 3.0),
 )  # fmt: skip

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor, nn
 
 from flame_tools.errors import InputError
@@ -50,9 +49,3 @@ class Vgg(nn.Module):
             if number in names:
                 out[names[number]] = x
         return {name: out[name] for name in wanted}
-
-
-def sizes_of(depth: int) -> dict[str, list[int]]:
-    """Names and sizes of the tensors of torchvision's file that the network takes."""
-    with torch.device("meta"):
-        return {name: list(value.shape) for name, value in Vgg(depth).state_dict().items()}

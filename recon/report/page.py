@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import base64
-import hashlib
 import html
-import json
 import re
 import shutil
 from collections.abc import Iterator, Sequence
@@ -17,13 +15,12 @@ from typing import BinaryIO
 from flame_tools.archive import written_whole
 from recon.report.person import Person
 from render.heat import HEAT
+from render.page import as_json, one_script, policy
 
 MOST_INSIDE = 48 << 20  # bytes of a film that a page holds itself; a larger one lies beside it
 SCRIPTS = ("facts", "player", "plots", "curves", "residuals", "spectrum", "report")
 _SOURCES = Path(__file__).parent
 _BLOCK = 3 << 18  # a multiple of three bytes is base64 without padding
-_IMPORT = re.compile(r"^import [^;]*;\n", re.MULTILINE)
-_EXPORT = re.compile(r"^export (?=const|let|function|class|async)", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -59,9 +56,9 @@ def write_page(path: Path, content: dict, people: Sequence[Person], shown: Still
     script, style = own_script(), _source("report.css")
     parts = {
         "title": html.escape(content["title"]),
-        "policy": html.escape(_policy(script, style)),
+        "policy": html.escape(policy([script], style, media="blob: 'self' file:")),
         "style": style,
-        "facts": json.dumps(facts, ensure_ascii=True, allow_nan=False, separators=(",", ":")).replace("<", "\\u003c"),
+        "facts": as_json(facts),
         "script": script,
     }
     with written_whole(path) as temporary, open(temporary, "wb") as file:
@@ -83,9 +80,7 @@ def _numbers(person: Person) -> dict:
 
 
 def own_script() -> str:
-    """Our modules as one script: what they import from each other is in one scope then."""
-    joined = "".join(_EXPORT.sub("", _IMPORT.sub("", _source(f"{name}.js"))) for name in SCRIPTS)
-    return f'"use strict";\n(() => {{\n{joined}}})();\n'
+    return one_script(_SOURCES, SCRIPTS)
 
 
 def _source(name: str) -> str:
@@ -100,19 +95,6 @@ def _facts(shown: Still | Moving, beside: Path | None) -> dict:
         "start": shown.start, "count": shown.count, "fps": rate, "panel": list(shown.panel),
         "beside": None if beside is None else beside.name,
     }  # fmt: skip
-
-
-def _policy(script: str, style: str) -> str:
-    """A Content-Security-Policy (https://www.w3.org/TR/CSP3/): this script and this style run, nothing is fetched.
-
-    Pictures and films come from blobs that the page makes of itself, or from a file beside it.
-    """
-    digests = (base64.b64encode(hashlib.sha256(text.encode()).digest()).decode() for text in (script, style))
-    allowed = "default-src 'none'; script-src 'sha256-{}'; style-src 'sha256-{}'".format(*digests)
-    return (
-        f"{allowed}; img-src blob: data:; media-src blob: 'self' file:; connect-src 'none'; base-uri 'none'; "
-        "form-action 'none'"
-    )
 
 
 def _write_blobs(file: BinaryIO, people: Sequence[Person], shown: Still | Moving, *, inside: bool) -> None:

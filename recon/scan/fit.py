@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from flame_tools.blas import one_blas_thread
+from flame_tools.smooth import smooth_step
 from readers.faces import LEFT_EYE, RIGHT_EYE
 from readers.landmarks import LIP_PAIRS
 from recon.fitting.arrow import solve
@@ -20,7 +21,6 @@ from recon.fitting.least_squares import Problem
 from recon.fitting.priors import BROWS, LID_PAIRS, bounds, landmark_trust, prior
 from recon.scan.points import OrientedPoints
 from recon.scan.skin import ScanModel
-from recon.texture.surface import smooth_step
 
 
 @dataclass(frozen=True)
@@ -110,7 +110,7 @@ class Evidence:
 
 
 @one_blas_thread()
-def fit_parameters(skin: ScanModel, scans: Sequence[Evidence], *, stages: tuple[Stage, ...] = STAGES) -> list[ScanFit]:
+def fit_parameters(skin: ScanModel, scans: Sequence[Evidence]) -> list[ScanFit]:
     """Fit from the head at rest. Scans of one person share their identity, which all of them tell together.
 
     The unknowns are the identity once, and everything else of each scan.
@@ -128,7 +128,7 @@ def fit_parameters(skin: ScanModel, scans: Sequence[Evidence], *, stages: tuple[
         free = np.ones(lay.size)
         free[lay.log_focal] = free[lay.eyes] = 0
         active[mine] = free
-    for stage in stages:
+    for stage in STAGES:
         for _ in range(stage.rounds):
             parts = []
             for mine, one, trust, shut in zip(rows, scans, trusts, shuts, strict=True):
@@ -140,7 +140,7 @@ def fit_parameters(skin: ScanModel, scans: Sequence[Evidence], *, stages: tuple[
             solution = solve(problem, x, active=active > 0, steps=2)
             x = solution.x[0]
     spread = np.sqrt(np.diag(solution.covariance()[0]))
-    last = stages[-1]
+    last = STAGES[-1]
     return [
         ScanFit(
             x[mine],

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from flame_tools.errors import InputError, ShapeError
+from flame_tools.errors import InputError
 from flame_tools.head import Head
 from flame_tools.surface.alignment import Alignment
 from flame_tools.surface.nearest import Surface
@@ -21,7 +21,7 @@ from recon.scan.landmarks import find_landmarks
 from recon.scan.offsets import free_offsets
 from recon.scan.placing import align_robustly, place_in, root_joints, unit_of
 from recon.scan.points import OrientedPoints, oriented_points
-from recon.scan.registered import fit_registered
+from recon.scan.registered import checked_meshes, fit_registered
 from recon.scan.skin import ScanModel
 
 STEP_M = 0.0013  # between the points that the fit sees
@@ -127,12 +127,7 @@ def fit_scans(scans: Sequence[Scan], head: Head, *, offsets: bool = False) -> Sc
 
 def fit_meshes(meshes: np.ndarray, head: Head) -> ScanResult:
     """Fit `head` to meshes [T, V, 3] of one person in its own topology, in any unit and orientation."""
-    meshes = np.asarray(meshes, np.float64)
-    count = len(head.v_template)
-    if meshes.ndim != 3 or meshes.shape[1:] != (count, 3) or not len(meshes):
-        raise ShapeError(f"meshes are {list(meshes.shape)}, but head {head.arrays.id!r} has [T, {count}, 3]")
-    if not np.isfinite(meshes).all():
-        raise InputError("the meshes hold NaN or infinite values; export them again")
+    meshes = checked_meshes(meshes, head)
     unit, per_unit = _unit_of_meshes(meshes, head)
     found = fit_registered(meshes * per_unit, head)
     error = np.linalg.norm(found.residual, axis=-1)
@@ -147,7 +142,7 @@ def fit_meshes(meshes: np.ndarray, head: Head) -> ScanResult:
     }
     facts = {"unit": unit, "metres_per_unit": per_unit, "registered": True}
     track = _track(head, found.params, np.ones(len(meshes)), None, {"quality": quality, "scans": [facts] * len(meshes)})
-    rest, equal = head.v_template.numpy().astype(np.float64), np.ones(count)
+    rest, equal = head.v_template.numpy().astype(np.float64), np.ones(len(head.v_template))
     upright, vertices = [], []
     for mesh, fit in zip(meshes * per_unit, fitted, strict=True):
         place = align_robustly(fit, rest, equal, width=0.006, kind="rigid")

@@ -5,12 +5,13 @@ from __future__ import annotations
 import numpy as np
 import torch
 
+from flame_tools.export import axes
 from flame_tools.head import Head
 from flame_tools.rotations import axis_angle_from_matrix, matrix_from_axis_angle
 from flame_tools.surface.alignment import Alignment, align
 from flame_tools.types import FaceParams
 
-UNITS = {"m": 1.0, "cm": 0.01, "mm": 0.001, "in": 0.0254}  # metres
+UNITS = axes.UNITS | {"in": 0.0254}  # metres; scanners know inches, too
 UNIT_TOLERANCE = 1.35  # heads of children and of giants against the average one
 
 

@@ -47,6 +47,17 @@ class RegisteredFit:
     residual: np.ndarray  # [T, V, 3] metres, mesh less head
 
 
+def checked_meshes(meshes: np.ndarray, head: Head) -> np.ndarray:
+    """Finite meshes [T, V, 3] in the head's own topology, as float64."""
+    meshes = np.asarray(meshes, np.float64)
+    count = len(head.v_template)
+    if meshes.ndim != 3 or meshes.shape[1:] != (count, 3) or not len(meshes):
+        raise ShapeError(f"meshes are {list(meshes.shape)}, but head {head.arrays.id!r} has [T, {count}, 3]")
+    if not np.isfinite(meshes).all():
+        raise InputError("the meshes hold NaN or infinite values; export them again")
+    return meshes
+
+
 @one_blas_thread()
 def fit_registered(
     meshes: np.ndarray,  # [T, V, 3] metres, in any pose, numbered as the head
@@ -57,14 +68,9 @@ def fit_registered(
     options: RegisteredOptions = RegisteredOptions(),
 ) -> RegisteredFit:
     """One person's meshes to one identity and a frame each."""
-    meshes = np.asarray(meshes, np.float64)
-    count = len(head.v_template)
-    if meshes.ndim != 3 or meshes.shape[1:] != (count, 3) or not len(meshes):
-        raise ShapeError(f"meshes are {list(meshes.shape)}, but head {head.arrays.id!r} has [T, {count}, 3]")
-    if not np.isfinite(meshes).all():
-        raise InputError("meshes hold NaN or infinite values; wanted metres")
+    meshes = checked_meshes(meshes, head)
     person = _Person(head, offsets, options)
-    weights = np.ones(count) if weights is None else np.asarray(weights, np.float64)
+    weights = np.ones(len(head.v_template)) if weights is None else np.asarray(weights, np.float64)
     used = np.flatnonzero(weights > 0)
     places = [_first_place(mesh, person.rest) for mesh in meshes]
     local = np.stack([place(mesh) for place, mesh in zip(places, meshes, strict=True)])

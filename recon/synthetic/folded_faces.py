@@ -20,6 +20,7 @@ from scipy.ndimage import gaussian_filter, map_coordinates
 
 from flame_tools.arkit import to_params
 from flame_tools.head import Head
+from flame_tools.smooth import smooth_step
 from recon.detail.sheet import COLUMNS, ROWS, Sheet, Surface, sheet_of, steps, strain, surface_of
 from recon.detail.shown import Shown
 from recon.fitting.landmark_model import rotation_matrix
@@ -29,7 +30,7 @@ from recon.synthetic.scenes import FACE_HEIGHT_M, random_lights
 from recon.synthetic.skin_paint import random_paint
 from recon.synthetic.wrinkles import STEP_MM, Relief, noise, random_relief
 from recon.texture.posed_view import FACING
-from recon.texture.surface import smooth_step, unit
+from recon.texture.surface import unit
 from render.materials import linear_to_srgb, srgb_to_linear
 
 FACE_PX = (130, 1000)  # height of a face in the picture

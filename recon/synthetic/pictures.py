@@ -8,6 +8,7 @@ import numpy as np
 import torch
 
 from flame_tools.head import Head
+from flame_tools.surface.eyeball import IRIS_RADIUS_M
 from flame_tools.types import Camera, FaceParams, HeadArrays
 from recon.fitting.fit import Observation
 from recon.fitting.landmark_model import rotation_matrix
@@ -15,7 +16,6 @@ from recon.synthetic.expressions import Expression, posed
 from recon.synthetic.people import Person, look_of_person
 from recon.synthetic.scenes import Scene
 from render.camera import project
-from render.eyes import IRIS_M
 from render.materials import Look
 
 
@@ -119,7 +119,7 @@ def _irises(arrays: HeadArrays, vertices: np.ndarray) -> np.ndarray:
     """[10, 3] centres and rings of irises as large as they are drawn, whatever ring the head's mesh has."""
     centre, ring = np.split(_places(arrays, "iris", vertices).reshape(2, 5, 3), [1], axis=1)
     outward = (ring - centre) / np.linalg.norm(ring - centre, axis=-1, keepdims=True)
-    return np.concatenate([centre, centre + IRIS_M * outward], 1).reshape(10, 3)
+    return np.concatenate([centre, centre + IRIS_RADIUS_M * outward], 1).reshape(10, 3)
 
 
 def _places(arrays: HeadArrays, name: str, vertices: np.ndarray) -> np.ndarray:

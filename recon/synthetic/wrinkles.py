@@ -14,7 +14,7 @@ from scipy.ndimage import gaussian_filter, zoom
 
 from flame_tools.kept import kept_with_head
 from flame_tools.types import HeadArrays
-from recon.detail.sheet import COLUMNS, ROWS, sheet_of, texels_of
+from recon.detail.sheet import COLUMNS, ROWS, texels_of
 
 STEP_MM = np.array([0.507, 0.651])  # a texel's usual width and height
 DEEPEST_MM = 2.0  # of one line
@@ -60,7 +60,7 @@ class Places:
 
 @kept_with_head
 def places_of(head: HeadArrays) -> Places:
-    return Places(texels_of(sheet_of(head), head, range(468)) * STEP_MM)
+    return Places(texels_of(head, range(468)) * STEP_MM)
 
 
 def random_relief(head: HeadArrays, strain: np.ndarray, age: float, rng: np.random.Generator) -> Relief:

@@ -15,15 +15,11 @@ RING = (0.5, 0.8)  # shares of the radius between pupil and limbus
 COMMON = np.array([104, 92, 62])  # sRGB, where nothing can be seen
 
 
-def iris_colour(image: np.ndarray, centres: np.ndarray, radii: np.ndarray) -> np.ndarray:
-    """[3] uint8 sRGB: the median of both irises of image uint8 [H, W, 3] at pixels centres [2, 2] with radii [2]."""
-    return common_colour([iris_colours(image, centres, radii)])
-
-
 def iris_colours(image: np.ndarray, centres: np.ndarray, radii: np.ndarray) -> np.ndarray:
     """[n, 3] linear colours of what is seen of both irises; none where they are too small to tell.
 
-    Looked at to the sides and below, where neither the lid's shadow nor the lamp's reflection lies.
+    In image uint8 [H, W, 3], irises at pixels centres [2, 2] with radii [2]. Looked at to the sides and below,
+    where neither the lid's shadow nor the lamp's reflection lies.
     """
     angles = np.radians([-5, 15, 35, 55, 75, 105, 125, 145, 165, 185])  # y is down
     shares = np.linspace(*RING, 4)

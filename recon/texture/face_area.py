@@ -7,9 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from flame_tools.kept import kept_with_head
+from flame_tools.smooth import smooth_step
 from flame_tools.types import HeadArrays
 from recon.fitting.priors import BROWS, LIPS, OVAL
-from recon.texture.surface import smooth_step, vertex_normals
+from recon.texture.surface import vertex_normals
 from recon.texture.uv_map import UvMap, uv_map
 from render.materials import look_of
 

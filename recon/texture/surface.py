@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from flame_tools.smooth import smooth_step
+
 DARKNESS, HUE = (0.3, 0.6), (0.05, 0.1)  # between which a colour stops being skin: logarithm of its light, its hue
 
 
@@ -17,11 +19,6 @@ def vertex_normals(vertices: np.ndarray, faces: np.ndarray) -> np.ndarray:
 
 def unit(vectors: np.ndarray) -> np.ndarray:
     return vectors / np.maximum(np.linalg.norm(vectors, axis=-1, keepdims=True), 1e-12)
-
-
-def smooth_step(values: np.ndarray, low: float, high: float) -> np.ndarray:
-    t = np.clip((values - low) / (high - low), 0, 1)
-    return t * t * (3 - 2 * t)
 
 
 def unlike_skin(colours: np.ndarray, tone: np.ndarray) -> np.ndarray:

@@ -14,7 +14,7 @@ from flame_tools.compiled import kernel
 from recon.texture.surface import DARKNESS, HUE
 
 _F, _FF, _FFF = float32[::1], float32[:, ::1], float32[:, :, ::1]
-_D, _DD, _DDD = float64[::1], float64[:, ::1], float64[:, :, ::1]
+_D, _DD = float64[::1], float64[:, ::1]
 _BYTES = types.Array(types.uint8, 3, "A", readonly=True)
 _DARK_LOW, _DARK_HIGH = DARKNESS
 _HUE_LOW, _HUE_HIGH = HUE

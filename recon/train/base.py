@@ -19,6 +19,7 @@ from learning.config import filled
 from learning.run import Progress, Run, RunConfig, go_on
 from recon.fitting.face_vector import face_of_vector
 from recon.learned.regressor import (
+    OTHERS,
     Estimate,
     Regressor,
     RegressorConfig,
@@ -58,6 +59,8 @@ class BaseTraining:
     """What differs from RegressorConfig."""
     begin: str = ""
     """A trained network with whose weights a new run begins, in all that both have: a file, from the working folder."""
+    anew: tuple[str, ...] = ()
+    """Expression components of which that network never saw any: what it says of them, and how surely, is forgotten."""
     run: RunConfig = field(default_factory=lambda: RunConfig(steps=6000, warm=200, decay=2000, average=0.998))
     """How it is updated."""
 
@@ -209,6 +212,7 @@ def started(config: BaseTraining, head: Head) -> Regressor:
     net.fit(head.arrays)
     if config.begin:
         _begin(net, Path(config.begin))
+        _forget(net, config.anew, head.arrays.expression_names)
     return net.to(memory_format=torch.channels_last)  # a third less time a step
 
 
@@ -217,6 +221,17 @@ def _begin(net: Regressor, path: Path) -> None:
     if other := [name for name in before if name not in now or now[name].shape != before[name].shape]:
         raise InputError(f"{path} is another network: {other[0]} of it is not in this one; set `network` to its sizes")
     net.load_state_dict(now | before)
+
+
+def _forget(net: Regressor, wanted: tuple[str, ...], names: tuple[str, ...]) -> None:
+    """Deviations that nothing ever contradicted have grown so small that no gradient comes back."""
+    if unknown := [name for name in wanted if name not in names]:
+        raise InputError(f"there is no expression component {unknown[0]!r} to learn anew; choose of {', '.join(names)}")
+    at = net.config.shape + torch.tensor([names.index(name) for name in wanted], dtype=torch.long)
+    rows = torch.cat([at, net.config.face + OTHERS + at])
+    with torch.no_grad():
+        for layer in (net.leave, *([] if net.again is None else [net.again[-1]])):
+            layer.weight[rows], layer.bias[rows] = 0, 0
 
 
 def train_base(

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import base64
-import hashlib
 import html
-import json
 import os
 import re
 import zlib
@@ -19,14 +17,13 @@ from flame_tools.archive import written_whole
 from flame_tools.errors import InputError
 from flame_tools.head import Head
 from flame_tools.types import Track
+from render.page import as_json, one_script, policy
 from render.viewer.clip import Clip, clip_of, end_s
 from render.viewer.poses import emotion_poses
 
 _SOURCES = Path(__file__).parent
 # our scripts, each after those that it imports
 SCRIPTS = ("blobs", "rig", "light", "face", "stage", "clock", "timeline", "panel", "viewer")
-_IMPORT = re.compile(r"^import [^;]*;\n", re.MULTILINE)
-_EXPORT = re.compile(r"^export (?=const|function|class|async)", re.MULTILINE)
 
 
 def write_viewer(
@@ -75,9 +72,9 @@ def viewer_page(
     style = _source("viewer.css")
     parts = {
         "title": html.escape(title),
-        "policy": html.escape(_policy([engine, ours], style)),
+        "policy": html.escape(policy([engine, ours], style)),
         "style": style,
-        "facts": json.dumps(facts, ensure_ascii=True, allow_nan=False, separators=(",", ":")).replace("<", "\\u003c"),
+        "facts": as_json(facts),
         "blobs": "\n".join(_blobs(clips)),
         "engine": engine,
         "script": ours,
@@ -87,29 +84,11 @@ def viewer_page(
 
 
 def own_script() -> str:
-    """Our modules as one script: what they import from each other is in one scope then."""
-    joined = "".join(_EXPORT.sub("", _IMPORT.sub("", _source(f"{name}.js"))) for name in SCRIPTS)
-    return f'"use strict";\n(() => {{\n{joined}}})();\n'
+    return one_script(_SOURCES, SCRIPTS)
 
 
 def _source(name: str) -> str:
     return (_SOURCES / name).read_text("utf-8")
-
-
-def _policy(scripts: list[str], style: str) -> str:
-    """A Content-Security-Policy: these very scripts and this style run, and nothing is fetched from anywhere.
-
-    https://www.w3.org/TR/CSP3/. Pictures and sound come from blobs that the page makes of itself.
-    """
-    hashes = " ".join(f"'sha256-{_digest(script)}'" for script in scripts)
-    return (
-        f"default-src 'none'; script-src {hashes}; style-src 'sha256-{_digest(style)}'; img-src blob: data:; "
-        "media-src blob:; connect-src 'none'; base-uri 'none'; form-action 'none'"
-    )
-
-
-def _digest(text: str) -> str:
-    return base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
 
 
 def _blobs(clips: list[Clip]) -> list[str]:

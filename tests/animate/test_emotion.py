@@ -18,10 +18,12 @@ def test_specs():
 @pytest.mark.parametrize(
     "spec, match",
     [
-        ("hapy:1", "unknown; there are: neutral, happy"),
+        ("hapy:1", "unknown; there are: neutral, happy.*did you mean happy"),
+        ("zzz", "unknown; there are: .*contempt$"),
+        ("happy=1", "follows a colon, as in happy:0.8"),
         ("happy:lots", "no number"),
-        ("happy:1.5", r"wanted \[0, 1\]"),
-        ("sad:-1", r"wanted \[0, 1\]"),
+        ("happy:7", "emotion happy is 7, wanted 0 to 1"),
+        ("sad:-1", "emotion sad is -1, wanted 0 to 1"),
         ("sad:nan", r"wanted \[0, 1\]"),
         (np.zeros(7), r"wanted \[8\] or \[T, 8\]"),
     ],

@@ -22,6 +22,13 @@ def test_blinks_come_as_often_as_peoples(seed):
     assert plan_blinks(600.0, ends, seed=seed) == blinks != plan_blinks(600.0, ends, seed=seed + 1)
 
 
+def test_the_only_blink_of_a_short_clip_is_a_full_one():
+    clips = [plan_blinks(3.0, np.zeros(0), seed=seed) for seed in range(100)]
+    alone = [blinks[0].depth for blinks in clips if len(blinks) == 1]
+    assert len(alone) > 30 and set(alone) == {1.0}
+    assert any(blink.depth < 1 for blinks in clips if len(blinks) > 1 for blink in blinks)
+
+
 @pytest.mark.parametrize("fps", [25, 30, 60, 240])
 def test_a_blink_shuts_and_closes_faster_than_it_opens(fps):
     times = np.arange(2 * fps) / fps

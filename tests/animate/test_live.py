@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from animate import live_sound
+from animate import eyes, live_sound
 from animate.audio_file import read_audio
 from animate.encoder.model import FRAME_S
 from animate.encoders import frame_times, resampled
@@ -95,6 +95,15 @@ def test_the_same_pieces_are_the_same_face_and_seeds_differ(performer, voice):
     np.testing.assert_array_equal(made(1), made(1))
     assert np.abs(made(1) - made(2))[:, 52:].max() > 1e-3
     assert made(1).shape == (15, len(CHANNELS))
+
+
+def test_a_fresh_face_moves_alike_and_has_nothing_left_to_plan(performer, voice, monkeypatch):
+    samples, rate = voice
+    pieces = cut(samples[: rate // 2], 0.08, rate)
+    cold = list(voice_frames(pieces, LiveFace(rate, performer=performer, seed=1)))
+    warm = LiveFace(rate, performer=performer, seed=1).fresh()
+    monkeypatch.setattr(eyes, "plan_blinks", lambda *_, **__: pytest.fail("planned while the clock runs"))
+    np.testing.assert_array_equal([c for _, c in cold], [c for _, c in voice_frames(pieces, warm)])
 
 
 def test_nobody_speaks_and_the_mouth_rests(performer):
@@ -208,7 +217,7 @@ def test_what_cannot_be_streamed_is_refused(tmp_path, monkeypatch):
             live(tmp_path / source, to=to)
     monkeypatch.setitem(sys.modules, "sounddevice", None)
     with pytest.raises(InputError, match="pip install"):
-        live("microphone", to="vmc")
+        live("microphone", to="vmc", started=lambda: pytest.fail("nothing is heard"))
 
 
 def test_a_machine_without_portaudio_says_what_it_needs(tmp_path, monkeypatch):

@@ -1,12 +1,15 @@
 """Figures against tracks made by hand, whose lips are known."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
 
+from animate.labiodental import bite_of
 from animate.metrics import lip_report
 from animate.textgrid import intervals
-from flame_tools.arkit import INDEX, to_params
+from flame_tools.arkit import INDEX, from_params, to_params
 from flame_tools.errors import InputError
 from flame_tools.types import Curves, Track
 
@@ -51,6 +54,18 @@ def test_a_perfect_mouth(head):
     assert report.counts["bilabial"] == 2 and report.counts["open_vowel"] == 2
     assert report.counts["silence"] == 2, "two silences that touch are one"
     assert report.segments_used == pytest.approx(7 / 8)  # spn is no known phone
+
+
+def test_a_lip_at_the_teeth_is_a_labiodental(head):
+    track = track_of(head, lambda t: 0.1)
+    said = intervals([("F", 1.0, 1.1), ("AA", 1.1, 2.0), ("V", 2.0, 2.1)])
+    assert lip_report(track, head, said).labiodental_contact == 0.0
+    weights = from_params(track.params, head).double().numpy()
+    weights[50:53] = bite_of(head.bake(track.params.shape)).reached(weights[50:53])
+    expression, jaw = (getattr(to_params(torch.as_tensor(weights).float(), head), of) for of in ("expression", "jaw"))
+    bitten = dataclasses.replace(track, params=track.params.replace(expression=expression, jaw=jaw))
+    report = lip_report(bitten, head, said)
+    assert report.labiodental_contact == 0.5 and report.counts["labiodental"] == 2
 
 
 def test_a_mouth_that_never_closes(head):

@@ -1,3 +1,4 @@
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
@@ -49,9 +50,19 @@ def test_leading_dimensions():
     assert arkit.from_params(params, HEAD).shape == (2, 3, 52)
 
 
+def test_arrays_are_taken_as_tensors_are():
+    weights = np.random.default_rng(0).random((2, 52))
+    of_array, of_tensor = (arkit.to_params(w, HEAD) for w in (weights, torch.from_numpy(weights)))
+    assert torch.equal(of_array.expression, of_tensor.expression) and torch.equal(of_array.eyes, of_tensor.eyes)
+
+
 def test_wrong_count_and_heads_without_names_are_refused():
     with pytest.raises(ShapeError, match="51"):
         arkit.to_params(torch.zeros(51), HEAD)
+    with pytest.raises(ShapeError, match=r"are \[\], wanted"):
+        arkit.to_params(0.5, HEAD)
+    with pytest.raises(ShapeError, match="NaN"):
+        arkit.to_params(torch.full((52,), float("nan")), HEAD)
     import dataclasses
 
     nameless = Head(dataclasses.replace(HEAD.arrays, expression_names=tuple(map(str, range(41))), id="plain"))

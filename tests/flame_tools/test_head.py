@@ -95,6 +95,19 @@ def test_wrong_sizes_are_named(head, field, size, message):
         head.vertices(FaceParams.neutral(head).replace(**{field: torch.zeros(size, dtype=torch.float64)}))
 
 
+def test_vertices_and_counts_that_cannot_be_are_named(head):
+    for vertices, message in (
+        (torch.tensor([0, 40]), "reach from 0 to 40; head 'random' has 40"),
+        (torch.tensor([-1, 2]), "reach from -1"),
+        (torch.tensor([0.5]), "whole numbers"),
+        (torch.ones(40, dtype=torch.bool), "whole numbers"),
+    ):
+        with pytest.raises(ShapeError, match=message):
+            head.only(vertices)
+    with pytest.raises(ShapeError, match=r"no \[2, -1\] faces"):
+        FaceParams.neutral(head, 2, -1)
+
+
 def test_landmarks_and_regions(arrays, head):
     vertices = head.vertices(FaceParams.neutral(head))
     corner = arrays.v_template[arrays.faces[arrays.landmarks["68"].faces[5]]]

@@ -164,6 +164,12 @@ def test_a_mixed_ancestry_lies_between(head):
     [
         ({"age": 3.0}, "age 3.0 is outside 8 to 90"),
         ({"age": (60.0, 30.0)}, "outside 8 to 90"),
+        ({"age": (20.0, 30.0, 40.0)}, "a number or low, high"),
+        ({"age": "old"}, "a number or low, high"),
+        ({"age": float("nan")}, "outside 8 to 90"),
+        ({"n": 1.5}, "1.5 people .* whole numbers"),
+        ({"n": -1}, "-1 people .* whole numbers"),
+        ({"seed": -1}, "seed -1 .* whole numbers"),
         ({"sex": "robot"}, "'robot' is unknown"),
         ({"ancestry": "martian"}, "african, asian, european"),
         ({"ancestry": {"asian": 0.0}}, "african, asian, european"),
@@ -171,7 +177,7 @@ def test_a_mixed_ancestry_lies_between(head):
 )
 def test_cast_refuses_what_it_does_not_know(head, ask, message):
     with pytest.raises(InputError, match=message):
-        random_cast(head, 3, 0, **ask)
+        random_cast(head, **{"n": 3, "seed": 0, **ask})
 
 
 def test_a_head_without_directions(arrays):

@@ -5,7 +5,8 @@ import pytest
 import torch
 
 from flame_tools import Appearance, FaceParams, Head, ShapeError, Track
-from flame_tools.posing import person, posed_frames
+from flame_tools.errors import InputError
+from flame_tools.posing import at_frames, person, posed_frames
 
 
 @pytest.fixture
@@ -41,3 +42,10 @@ def test_another_head_is_refused(arrays, track):
     other = Head(dataclasses.replace(arrays, id="flame2020"))
     with pytest.raises(ShapeError, match="'random', not 'flame2020'"):
         next(posed_frames(track, other))
+
+
+def test_frames_are_chosen_in_any_order_and_missing_ones_named(track):
+    assert at_frames(track, [2, -1, 2]).time_s.tolist() == track.time_s[[2, 6, 2]].tolist()
+    for strange in ([0, 7], [-8]):
+        with pytest.raises(InputError, match=rf"no frame {strange[-1]}; the track has 7"):
+            at_frames(track, strange)

@@ -63,3 +63,9 @@ def test_a_soft_mask_falls_over_the_border_and_not_across_the_mouth(head):
     alone = dataclasses.replace(head, regions={"one": np.array([upper])})
     lip = soft_mask(alone, "one", border_m=0.004)
     assert np.linalg.norm(head.v_template[upper] - head.v_template[lower]) < 0.004 and lip[lower] == 0.0
+
+
+@pytest.mark.parametrize("border_m", [float("nan"), float("inf"), -0.01])
+def test_a_border_that_cannot_be_is_refused(head, border_m):
+    with pytest.raises(InputError, match="0 or more metres"):
+        soft_mask(head, "nose", border_m=border_m)

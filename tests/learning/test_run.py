@@ -78,6 +78,19 @@ def test_precision_is_float32_on_the_cpu_unless_asked():
         assert run.model[0].weight.dtype == torch.float32
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("rate", float("nan")), ("rate", float("inf")), ("average", float("nan")), ("clip", float("nan")),
+        ("clip", 0.0), ("weight_decay", float("nan")), ("weight_decay", -0.1), ("save_every_s", float("nan")),
+        ("warm", -1), ("decay", -1), ("seed", -1), ("sheet_every", -1),
+    ],
+)  # fmt: skip
+def test_numbers_that_nothing_learns_by_are_refused(name, value):
+    with pytest.raises(InputError, match=f"{name} is {value:g}"):
+        dataclasses.replace(CONFIG, **{name: value})
+
+
 def test_the_rate_rises_and_falls():
     run, rates = made(), []
     for run.step in range(60):

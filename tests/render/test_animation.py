@@ -12,7 +12,7 @@ from flame_tools.posing import still
 from flame_tools.types import Mesh
 from render.animation import write_animation
 from render.camera import portrait_camera
-from render.performance import turntable
+from render.film import turntable
 from render.preview import draw
 from tests.render.test_raster import ball
 

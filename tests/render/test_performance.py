@@ -9,7 +9,8 @@ from flame_tools.identity import random_identities
 from flame_tools.posing import still
 from flame_tools.types import Appearance
 from render.camera import portrait_camera
-from render.performance import comparison, film, frame_rate
+from render.film import film, frame_rate
+from render.performance import comparison
 from render.preview import draw
 
 

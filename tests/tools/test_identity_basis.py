@@ -49,7 +49,7 @@ def test_alignment_removes_rotation_and_keeps_size():
     weights = np.full(20, 1 / 20)
     turn = Rotation.from_rotvec([0.3, -0.2, 0.1]).as_matrix()
     person = 1.1 * target @ turn.T + [1.0, 2.0, 3.0]
-    aligned = _align(person[None], target, weights, np.arange(20))[0]
+    aligned = _align(person[None], target, weights)[0]
     difference = aligned - 1.1 * target
     np.testing.assert_allclose(difference - difference.mean(0), 0.0, atol=1e-9)
 

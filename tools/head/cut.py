@@ -16,7 +16,6 @@ import scipy.sparse as sp
 
 from tools.head.source import Source, mean_vertices
 
-BODY = 13380  # vertices before this one are skin
 NECK_LOOP = 1522  # source vertex on the front midline; the edge loop through it runs round the base of the neck
 NOSE_TIP = 5054
 LEFT_EAR_CANAL = 12239  # source vertex deep in the left concha, at the mouth of the ear canal

@@ -10,16 +10,15 @@ from __future__ import annotations
 import numpy as np
 import scipy.sparse as sp
 
+from flame_tools.surface.eyeball import IRIS_RADIUS_M, PUPIL_RADIUS_M
 from flame_tools.types import Embedding
-from tools.head.cut import Assembly, Cut, Part, to_head_frame
+from tools.head.cut import Assembly, Part, to_head_frame
 from tools.head.source import Source, mean_vertices
 
 RADIUS = 0.0120  # metres
-IRIS_RADIUS = 0.00585  # the visible iris is 11.7 +- 0.5 mm across in adults (Ruefer et al. 2005)
-PUPIL_RADIUS = 0.0019
 SEGMENTS = 32
 # Rings from the pole to the back: distances from the axis up to the limbus (metres), then angles (degrees).
-IRIS_RINGS = (0.00095, PUPIL_RADIUS, 0.0030, 0.0042, 0.0052, IRIS_RADIUS)
+IRIS_RINGS = (0.00095, PUPIL_RADIUS_M, 0.0030, 0.0042, 0.0052, IRIS_RADIUS_M)
 SCLERA_RINGS = (32.0, 37.0, 44.0, 52.0, 61.0, 70.0, 80.0, 90.0, 102.0, 116.0, 132.0, 150.0, 166.0)
 EQUATOR = len(IRIS_RINGS) + SCLERA_RINGS.index(90.0)
 # In the ball's UV square: the iris is a flat disc about (0.5, 0.5); the sclera is wrapped round it, angle as distance.
@@ -57,7 +56,7 @@ def unit_ball() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return directions, np.concatenate(faces), np.concatenate(ring)
 
 
-def build_eyes(source: Source, cut: Cut) -> tuple[Part, Part]:
+def build_eyes(source: Source) -> tuple[Part, Part]:
     """The left and the right eyeball; the right one is the left one's mirror image to the bit."""
     mean = to_head_frame(source, mean_vertices(source) + neutral_offset(source))
     directions, faces, ring = unit_ball()
@@ -117,7 +116,7 @@ def iris_landmarks(assembly: Assembly) -> Embedding:
 def _ball_uv(directions: np.ndarray, faces: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """UV [u, 2] and faces: as seen from the front; the back pole is a ring of corners at the rim of the disc."""
     angle = np.arccos(np.clip(directions[:, 2], -1.0, 1.0))
-    limbus = np.arcsin(IRIS_RADIUS / RADIUS)
+    limbus = np.arcsin(IRIS_RADIUS_M / RADIUS)
     flat = IRIS_UV_RADIUS * np.sin(np.minimum(angle, limbus)) / np.sin(limbus)
     wrapped = (BACK_UV_RADIUS - IRIS_UV_RADIUS) * np.maximum(angle - limbus, 0.0) / (np.pi - limbus)
     across = np.hypot(directions[:, 0], directions[:, 1])

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+_MIDDLE = 1e-9  # vertices this near to x = 0 lie on it
+
 
 @dataclass(frozen=True)
 class Part:
@@ -44,10 +46,10 @@ def join(parts: list[Part]) -> Part:
     )
 
 
-def reflect(half: Part, *, seam: float = 1e-9) -> Part:
-    """Both halves: vertices within `seam` of x = 0 are shared, the rest get a twin; texture is mirrored in u."""
+def reflect(half: Part) -> Part:
+    """Both halves: vertices at x = 0 are shared, the rest get a twin; texture is mirrored in u."""
     vertices = half.vertices.copy()
-    middle = np.abs(vertices[:, 0]) <= seam
+    middle = np.abs(vertices[:, 0]) <= _MIDDLE
     vertices[middle, 0] = 0.0
     count, sides = len(vertices), np.flatnonzero(~middle)
     twin = np.arange(count)

@@ -13,11 +13,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from flame_tools.learn.stabilised import vertex_areas
 from tools.head.cut import Assembly, Cut, to_head_frame
 from tools.head.lips import Lips, find_lips
 from tools.head.people import Attributes, sample_people
 from tools.head.source import Source, mean_vertices
-from tools.head.topology import mouth_bag, vertex_areas
+from tools.head.topology import mouth_bag
 
 COMPONENTS = 100
 PEOPLE = 3000
@@ -35,8 +36,6 @@ class Identity:
     mean: np.ndarray  # [N, 3] metres
     dirs: np.ndarray  # [N, 3, S] metres per SD
     names: tuple[str, ...]  # [S]
-    variance_share: np.ndarray  # [S] share of the samples' (weighted) variance
-    parity: np.ndarray  # [S] +1 symmetric, -1 antisymmetric
     directions: dict[str, np.ndarray]  # name -> [S]
     provenance: dict
 
@@ -75,7 +74,7 @@ def learn_identity(source: Source, cut: Cut, components: int = COMPONENTS, peopl
     skin = np.searchsorted(used, cut.source)
     weights = np.zeros(len(used))
     weights[skin] = _analysis_weights(neutral[skin], cut)
-    aligned = _align(crowd.vertices, neutral, weights, mirror)
+    aligned = _align(crowd.vertices, neutral, weights)
     mean = aligned.mean(0)
     mean = 0.5 * (mean + _reflect(mean, mirror))
     even, odd = _parts(aligned - mean, mirror)
@@ -100,8 +99,6 @@ def learn_identity(source: Source, cut: Cut, components: int = COMPONENTS, peopl
         full_mean,
         full_dirs,
         tuple(f"identity{i:03d}" for i in range(components)),
-        share,
-        parity,
         directions,
         {
             "people": people,
@@ -160,7 +157,7 @@ def _analysis_weights(positions: np.ndarray, cut: Cut) -> np.ndarray:
     return weight / weight.sum()
 
 
-def _align(people: np.ndarray, target: np.ndarray, weights: np.ndarray, mirror: np.ndarray) -> np.ndarray:
+def _align(people: np.ndarray, target: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """Rotate every person [P, n, 3] about its origin onto `target` (Kabsch 1976); size and origin stay."""
     centre = weights @ target
     aligned = np.empty_like(people)

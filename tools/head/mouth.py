@@ -22,7 +22,7 @@ NECK, JAW = 1, 2
 MOUTH_UV = (0.757, 0.925, 0.0, 0.137)  # the mouth bag's island in the source's atlas: u from, to, v from, to
 
 
-def build_mouth(source: Source, cut: Cut) -> tuple[Part, Part, Part]:
+def build_mouth(source: Source) -> tuple[Part, Part, Part]:
     """Upper teeth with gums, lower teeth with gums, tongue: on the mean head, in the head's frame."""
     mean = to_head_frame(source, mean_vertices(source))
     origin = mouth_origin(mean)
@@ -38,7 +38,7 @@ def mouth_origin(vertices: np.ndarray) -> np.ndarray:
     return vertices[CONTACT_RING] * [0.0, 1.0, 1.0]
 
 
-def tongue_offsets(source: Source, cut: Cut) -> dict[str, np.ndarray]:
+def tongue_offsets() -> dict[str, np.ndarray]:
     """The tongue's shapes at weight 1 as offsets [n, 3] in metres on the part `tongue`; `tongueOut` is among them."""
     return {name: tongue_shapes.shape_offsets(name) * MM for name in ("tongueOut", *tongue_shapes.SHAPES)}
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from flame_tools.surface.outline import within
 from flame_tools.types import Embedding
 from tools.head.cut import NOSE_TIP, Assembly
 from tools.head.lid_rings import trace_rings
@@ -106,13 +107,7 @@ def _grown(outline: np.ndarray, share: float) -> np.ndarray:
 
 def _inside(skin: np.ndarray, outline: np.ndarray) -> np.ndarray:
     """Mask [Vs] of the skin inside an outline [n, 3], both unrolled from a cylinder round the head."""
-    x, y = _unrolled(skin).T
-    corners = _unrolled(outline)
-    crossings = np.zeros(len(skin), int)
-    for (x0, y0), (x1, y1) in zip(corners, np.roll(corners, -1, 0), strict=True):
-        spans = (y0 > y) != (y1 > y)  # edges that a ray towards +x may cross
-        crossings += spans & (x < x0 + (x1 - x0) * (y - y0) / (y1 - y0 if y1 != y0 else 1.0))
-    return crossings % 2 == 1
+    return within(_unrolled(skin), _unrolled(outline))
 
 
 def _unrolled(points: np.ndarray) -> np.ndarray:

@@ -30,13 +30,6 @@ def walk(faces: np.ndarray, positions: np.ndarray, start: np.ndarray, limit: flo
     return dijkstra(graph(faces, positions), indices=start, min_only=True, limit=limit)
 
 
-def vertex_areas(positions: np.ndarray, faces: np.ndarray) -> np.ndarray:
-    """A third of the area of the triangles round each vertex [V], square metres."""
-    a, b, c = positions[faces[:, 0]], positions[faces[:, 1]], positions[faces[:, 2]]
-    area = 0.5 * np.linalg.norm(np.cross(b - a, c - a), axis=1)
-    return np.bincount(faces.ravel(), np.repeat(area / 3.0, 3), minlength=len(positions))
-
-
 def enclosed(faces: np.ndarray, count: int, ring: np.ndarray, outside: int) -> np.ndarray:
     """Vertices [n] that every walk from vertex `outside` reaches only across the ring (the ring itself left out)."""
     pairs = edges(faces)

@@ -88,7 +88,7 @@ def _face_island(cut: Cut, skin: np.ndarray, faces: np.ndarray) -> tuple[np.ndar
     filled, extra = _fill_holes(corners, boundary, count)
     position = np.concatenate([skin[vertex], [skin[vertex[hole]].mean(0) for hole in extra]])
     place = _boundary_places(boundary, vertex, skin, set(cut.rim.tolist()))
-    swap = _mirrored_points(cut, vertex, corners, boundary, skin, extra)
+    swap = _mirrored_points(cut, vertex, extra)
     uv = _adapt(filled, position, boundary, place, swap, len(filled) - len(corners))
     left, bottom, width, height = ISLAND
     return np.array([left, bottom]) + uv[:count] * np.array([width, height]), corners
@@ -177,9 +177,7 @@ def _boundary_places(boundary: list[int], vertex: np.ndarray, skin: np.ndarray, 
     return 0.5 + 0.5 * np.stack([np.interp(s, walked, curve[:, 0]), np.interp(s, walked, curve[:, 1])], -1)
 
 
-def _mirrored_points(
-    cut: Cut, vertex: np.ndarray, corners: np.ndarray, boundary: list[int], skin: np.ndarray, holes: list[list[int]]
-) -> np.ndarray:
+def _mirrored_points(cut: Cut, vertex: np.ndarray, holes: list[list[int]]) -> np.ndarray:
     """For each uv point the one across the midline."""
     points = defaultdict(list)
     for point, v in enumerate(vertex.tolist()):

@@ -13,8 +13,6 @@ from flame_tools.export import write_glb
 from flame_tools.posing import still
 from tests.flame_tools.characters.made import mesh_fbx, mesh_glb
 
-OWNED_BY_JAW = ("jawOpen", "jawLeft", "jawRight")
-
 
 def posed(head, weights: dict[str, float]):
     row = sum(w * torch.as_tensor(head.arrays.arkit_map[INDEX[name]]) for name, w in weights.items())

@@ -11,9 +11,9 @@ from flame_tools import FaceParams, Head, load_head
 from flame_tools.arkit import ARKIT_NAMES, INDEX
 from flame_tools.characters.ict import CM, arkit_name, ict_head, read_ict
 from flame_tools.characters.ict_files import GROUPS, LANDMARKS, OVERLAYS, VERTICES, is_ict, read_model
-from flame_tools.characters.rigging import sphere_centre
 from flame_tools.errors import FormatError
 from flame_tools.head_file import read_head, save_head
+from flame_tools.surface.eyeball import sphere_centre
 from tests.shared_data import shared_file
 
 MIDDLE = {"browInnerUp", "cheekPuff"}  # ARKit has one of what ICT has two of

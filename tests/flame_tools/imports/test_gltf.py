@@ -43,6 +43,23 @@ def test_our_own_file_gives_every_parameter_back(head, tmp_path):
     assert_same_track(read_glb(tmp_path / "y.glb", head), track, atol=2 * ATOL)
 
 
+def test_its_texture_comes_back_and_what_does_not_is_named(default_head, tmp_path):
+    albedo = np.random.default_rng(0).integers(0, 256, (8, 16, 3)).astype(np.uint8)
+    track = lively_track(default_head, frames=2).replace(appearance=Appearance(albedo=albedo))
+    write_glb(track, default_head, tmp_path / "x.glb")
+    again = read_glb(tmp_path / "x.glb", default_head)
+    np.testing.assert_array_equal(again.appearance.albedo, albedo)
+    assert again.provenance["not_read"] == ["sound"]
+
+    def spoilt(document, binary):
+        at = document["bufferViews"][document["images"][0]["bufferView"]]["byteOffset"]
+        binary[at : at + 8] = b"nonsense"
+
+    (tmp_path / "y.glb").write_bytes(changed_glb((tmp_path / "x.glb").read_bytes(), spoilt))
+    again = read_glb(tmp_path / "y.glb", default_head)
+    assert again.provenance["not_read"] == ["texture", "sound"]
+
+
 def test_the_default_head_too(default_head, tmp_path):
     track = lively_track(default_head, frames=4)
     write_glb(track, default_head, tmp_path / "x.glb")

@@ -49,12 +49,18 @@ def test_a_csv_under_another_name(arrays, tmp_path):
 
 
 def test_what_is_no_performance(head, arrays, tmp_path):
-    (tmp_path / "x.png").write_bytes(b"\x89PNG\r\n\x1a\n")
-    (tmp_path / "empty.glb").write_bytes(b"")
-    with pytest.raises(FormatError, match=r"wanted \.csv, \.glb"):
-        read_track(tmp_path / "x.png", head)
-    with pytest.raises(FormatError):
-        read_track(tmp_path / "empty.glb", head)
+    ways_out = {
+        "x.dat": (b"\x89PNG", r"wanted \.csv, \.glb"),
+        "x.png": (b"\x89PNG\r\n\x1a\n", "run emberface recon on it"),
+        "x.usdz": (b"PK\x03\x04", "USD files are written and not read"),
+        "x.usda": (b"#usda 1.0", "USD files are written and not read"),
+        "empty.glb": (b"", "empty.glb is empty"),
+        "random.glb": (b"\x93\x12\xff" * 50, "no GLB and no glTF"),
+    }
+    for name, (content, said) in ways_out.items():
+        (tmp_path / name).write_bytes(content)
+        with pytest.raises(FormatError, match=said):
+            read_track(tmp_path / name, head)
     with pytest.raises(FormatError, match="not there"):
         read_track(tmp_path / "nothing.glb", head)
     with pytest.raises(FormatError, match="folder without"):

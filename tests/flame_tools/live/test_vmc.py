@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from flame_tools.errors import ShapeError
 from flame_tools.live import CHANNELS, vmc
-from flame_tools.live.frames import rotation_of
+from flame_tools.rotations import matrix_from_yaw_pitch_roll
 from tests.flame_tools.live.osc_reader import messages_in
 
 MIRROR = np.diag([-1.0, 1.0, 1.0])  # our axes to Unity's: x to the subject's right
@@ -66,7 +66,7 @@ def test_the_axes_are_unitys(which, axis, turns, towards):
 @given(st.lists(angle, min_size=9, max_size=9))
 def test_rotations_are_ours_seen_in_a_mirror(angles):
     neck, head, left, right = map(matrix, vmc.bone_quaternions(np.array(angles)))
-    ours = rotation_of(torch.tensor(angles, dtype=torch.float64).reshape(3, 3)).numpy()
+    ours = matrix_from_yaw_pitch_roll(torch.tensor(angles, dtype=torch.float64).reshape(3, 3)).numpy()
     for found, wanted in zip((neck @ head, left, right), ours, strict=True):
         np.testing.assert_allclose(found, MIRROR @ wanted @ MIRROR, atol=1e-6)
     np.testing.assert_allclose(neck, head, atol=1e-12)

@@ -90,12 +90,14 @@ def test_json_tables_and_bins(table, tmp_path):
     (tmp_path / "table.json").write_text(json.dumps({"pictures": rows}))
     pictures = read_manifest(tmp_path / "table.json")
     assert pictures == read_manifest(table)
-    assert list(groups_of(pictures, "yaw", read_bins("yaw:50"))) == ["0 to 50", "50 and more"]
+    assert list(groups_of(pictures, "yaw", read_bins("yaw:50", pictures))) == ["0 to 50", "50 and more"]
     assert list(groups_of(pictures, "yaw", {})) == ["-40", "0", "10", "20", "70"]
     assert list(groups_of(pictures, "subject")) == ["ann", "bob", "cat"]
     for wrong in ("yaw", "yaw:3,2", "yaw:x", ":4"):
         with pytest.raises(InputError, match="age:18"):
-            read_bins(wrong)
+            read_bins(wrong, pictures)
+    with pytest.raises(InputError, match="no attribute 'light'; it has skin tone, yaw"):
+        read_bins("yaw:50;light:5", pictures)
     with pytest.raises(InputError, match="skin tone, yaw"):
         groups_of(pictures, "light")
 

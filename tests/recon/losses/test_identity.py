@@ -8,7 +8,7 @@ from PIL import Image
 from assets.locate import asset_path
 from flame_tools.errors import ShapeError
 from readers.faces import read_faces
-from recon.losses.identity import BundledIdentity, IdentityLoss
+from recon.losses.identity import ArcFaceEmbedder, BundledIdentity, IdentityLoss
 from tests.shared_data import shared_file
 
 SIZE = 200
@@ -54,3 +54,8 @@ def test_it_teaches_pixels_and_place(astronaut):
     assert not any(value.requires_grad for value in IdentityLoss().embedder.parameters())
     with pytest.raises(ShapeError, match="64, 64"):
         BundledIdentity()(picture)
+
+
+def test_arcface_is_given_colours_about_zero():
+    faces = torch.tensor([0.0, 0.5, 1.0]).reshape(1, 3, 1, 1)
+    assert ArcFaceEmbedder(torch.nn.Flatten())(faces).tolist() == [[-1.0, 0.0, 1.0]]

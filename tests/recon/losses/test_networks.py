@@ -7,7 +7,7 @@ from flame_tools.errors import FormatError, InputError, ShapeError
 from recon.losses.id_mrf import IdMrfLoss, id_mrf
 from recon.losses.networks import load_arcface, load_vgg
 from recon.losses.perceptual import PerceptualLoss
-from recon.networks.vgg import Vgg, sizes_of
+from recon.networks.vgg import Vgg
 from tests.recon.losses.made import rows
 from tests.recon.networks.golden import filled, pictures, weights
 
@@ -18,12 +18,12 @@ from tests.recon.networks.golden import filled, pictures, weights
 )
 def test_vgg_has_torchvisions_layout(depth, parameters, last, fourth):
     """Whole networks have 138,357,544 and 143,667,240 parameters, 123,642,856 of them in the classifier."""
-    sizes = sizes_of(depth)
+    with torch.device("meta"):
+        network = Vgg(depth)
+    sizes = {name: list(value.shape) for name, value in network.state_dict().items()}
     assert sum(torch.Size(size).numel() for size in sizes.values()) == parameters
     assert parameters + 123_642_856 == {16: 138_357_544, 19: 143_667_240}[depth]
     assert sizes["features.0.weight"] == [64, 3, 3, 3] and sizes[last] == [512, 512, 3, 3]
-    with torch.device("meta"):
-        network = Vgg(depth)
     blocks = [i for i, layer in enumerate(network.features) if isinstance(layer, torch.nn.MaxPool2d)]
     assert blocks == {16: [4, 9, 16, 23, 30], 19: [4, 9, 18, 27, 36]}[depth]
     assert fourth in network.maps and network.maps[0] == "relu1_1"

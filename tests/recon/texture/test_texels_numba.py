@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from flame_tools.smooth import smooth_step
 from flame_tools.types import FaceParams
 from readers.sampling import bilinear
 from recon.fitting.observation import View, observed
@@ -11,7 +12,7 @@ from recon.texture.face_area import face_of, lids_spread
 from recon.texture.light import evened, gain
 from recon.texture.posed_view import FACING, PosedView, sampled, visible
 from recon.texture.skin_mask import skin_like
-from recon.texture.surface import smooth_step, unit, unlike_skin, vertex_normals
+from recon.texture.surface import unit, unlike_skin, vertex_normals
 from render.camera import portrait_camera, project
 from render.materials import linear_to_srgb, srgb_to_linear
 

@@ -134,6 +134,22 @@ def test_a_second_look(crops, head, tmp_path):
         started(dataclasses.replace(wider, network={}), head)
 
 
+def test_what_was_never_seen_can_be_forgotten(crops, head, tmp_path):
+    save_regressor(started(SMALL, head), tmp_path / "once.npz")
+    begun = dataclasses.replace(SMALL, begin=str(tmp_path / "once.npz"))
+    before, after = (started(dataclasses.replace(begun, anew=names), head).eval() for names in ((), ("tongueOut",)))
+    batch = Source(crops, 0).rows(np.arange(len(crops)))
+    with torch.no_grad():
+        told, anew = (net(batch.picture, batch.told) for net in (before, after))
+    at = head.shape_size + head.arrays.expression_names.index("tongueOut")
+    assert told.face[:, at].any() and not anew.face[:, at].any()
+    assert (anew.face_logvar[:, at] > -1).all()  # it knows nothing of it
+    others = np.delete(np.arange(told.face.shape[1]), at)
+    torch.testing.assert_close(anew.face[:, others], told.face[:, others])
+    with pytest.raises(InputError, match="no expression component 'tongue' to learn anew"):
+        started(dataclasses.replace(begun, anew=("tongue",)), head)
+
+
 def work(folder, config, crops, head):
     train_base(config, crops, head, folder)
 

@@ -1,0 +1,34 @@
+"""What is doubtful about a performance that was made all the same: sentences for whoever asked for it."""
+
+from __future__ import annotations
+
+from animate.agreement import FITS
+from animate.visemes import SILENCE
+from flame_tools.types import Track
+
+# Mean probability of the phones heard. Speech (LibriSpeech, ARCTIC, acted emotions, Mandarin, out of breath): 0.56 to
+# 0.79 in 18 recordings; a tone 0.23, white and pink noise 0.
+UNSURE = 0.4
+FELT = 0.1  # intensity that some emotion should reach at least once to be seen
+
+
+def doubts_of(track: Track, *, emotion_heard: bool = False) -> list[str]:
+    """Sentences about a fresh performance, none where all is well. `emotion_heard`: what is felt came of the voice."""
+    said, doubts = track.provenance["phones"], []
+    sure = said["agreement"]
+    if said["fits"] is False:
+        doubts.append(
+            f"the text does not seem to be what is said: what is heard agrees with it by {sure or 0:.2f}, with true "
+            f"texts by {FITS} to 0.9; the lips follow the text, not the voice: leave --text out, or give the words of "
+            "this recording"
+        )
+    elif said["fits"] is None and (set(track.intervals["phones"].names) <= {SILENCE} or (sure or 0) < UNSURE):
+        doubts.append(
+            f"hardly any speech is heard (sure by {sure or 0:.2f}, in speech by 0.55 to 0.8), so that the lips "
+            "have little to follow: check that this is the recording of a voice, without noise or music"
+        )
+    if emotion_heard and track.curves["emotion"].values[:, 1:].max() < FELT:
+        doubts.append(
+            "almost no emotion is heard in the voice, and the face stays neutral: name one, such as --emotion anger:0.7"
+        )
+    return doubts

@@ -1,0 +1,43 @@
+import re
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from animate.doubts import doubts_of
+
+
+def made(fits, agreement, names=("SIL", "AH"), felt=0.0):
+    """What a performance says of itself."""
+    values = np.zeros((3, 8))
+    values[1, 6] = felt
+    return SimpleNamespace(
+        provenance={"phones": {"fits": fits, "agreement": agreement}},
+        intervals={"phones": SimpleNamespace(names=names)},
+        curves={"emotion": SimpleNamespace(values=values)},
+    )
+
+
+@pytest.mark.parametrize("track", [made(True, 0.7), made(None, 0.6), made(None, 0.6, felt=0.3)])
+def test_nothing_is_doubtful(track):
+    assert doubts_of(track) == []
+
+
+@pytest.mark.parametrize(
+    ("track", "said"),
+    [
+        (made(False, 0.232), "by 0.23.*leave --text out"),
+        (made(False, None), "by 0.00.*leave --text out"),
+        (made(None, 0.0, names=("SIL",)), "hardly any speech is heard"),
+        (made(None, 0.23), "hardly any speech is heard"),
+    ],
+)
+def test_a_wrong_text_and_no_speech(track, said):
+    (doubt,) = doubts_of(track)
+    assert re.search(said, doubt)
+
+
+def test_an_emotion_that_is_not_heard():
+    (doubt,) = doubts_of(made(None, 0.6, felt=0.05), emotion_heard=True)
+    assert "--emotion anger:0.7" in doubt
+    assert doubts_of(made(None, 0.6, felt=0.3), emotion_heard=True) == []
