@@ -49,13 +49,13 @@ def error(albedo, truth, face, where=None):
 
 
 def blob(view, face):
-    """The view with a hand-coloured blob over a cheek, and the texels under it."""
+    """The view with a dark blob of the skin's own hue over a cheek, and the texels under it."""
     pixels = project(face.atlas.spread(view.vertices), view.camera)[:, :2]
     cheek = view.observation.landmarks[205]
     y, x = np.mgrid[: view.image.shape[0], : view.image.shape[1]] + 0.5
     image = view.image.copy()
     inside = np.hypot(x - cheek[0], y - cheek[1]) < 20
-    image[inside] = np.clip(np.median(view.image[inside], 0) * (1.3, 0.8, 0.7), 0, 255)
+    image[inside] = np.clip(np.median(view.image[inside], 0) * 0.6, 0, 255)
     return replace(view, image=image), np.hypot(*(pixels - cheek).T) < 16
 
 
