@@ -110,8 +110,8 @@ class Benchmark:
                 taken = fuse_appearance(hidden, self.head.arrays)
                 found = self._texels(taken)
                 self.lists[f"patch_occluded_{name}"].append(_error(found, truth, blob, channels=True))
-        kept = self.face.interpolated(taken.lit[FRONT].kept[..., None])[self.inner, 0]
-        seen = self.face.interpolated(taken.lit[FRONT].seen[..., None])[self.inner, 0] > 0.5
+        kept = self.face.atlas.interpolated(taken.lit[FRONT].kept[..., None])[self.inner, 0]
+        seen = self.face.atlas.interpolated(taken.lit[FRONT].seen[..., None])[self.inner, 0] > 0.5
         self.lists["rejected"].append(float((kept[blob] < 0.5).mean()))
         self.lists["rejected_wrongly"].append(float((kept[seen & ~blob] < 0.5).mean()))
         singles = [fuse_appearance([view], self.head.arrays) for view in views]

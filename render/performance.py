@@ -35,9 +35,9 @@ def comparison(
     (vertices,) = posed_frames(at_frames(track, [frame]), head)
     camera, patch = _cut_to(photo, camera, vertices, height)
     albedo = None if track.appearance is None else track.appearance.albedo
-    clay = draw_rgba(head, vertices, camera, threads=None)
-    worn = draw(head, vertices, camera, albedo=albedo, slopes=slopes_worn(track, head), threads=None)
-    return side_by_side([patch, worn, overlay(patch, clay, 0.6)])
+    look = {"albedo": albedo, "slopes": slopes_worn(track, head), "threads": None}
+    worn, laid = draw(head, vertices, camera, **look), draw_rgba(head, vertices, camera, **look)
+    return side_by_side([patch, worn, overlay(patch, laid, 0.6)])
 
 
 def _cut_to(photo: np.ndarray, camera: Camera, vertices: np.ndarray, height: int) -> tuple[Camera, np.ndarray]:

@@ -32,7 +32,7 @@ from recon.learned.regressor import Regressor
 from recon.learned.temporal import bundled_temporal
 from recon.pipeline import SMALLEST_FACE_PX, check_focal, landmark_model
 from recon.texture.appearance import fuse_appearance
-from recon.texture.frames import choose_texture_frames, held_still
+from recon.texture.frames import choose_texture_frames, held_still, key_frame
 from recon.texture.posed_view import PosedView
 from render.camera import at_frame
 from render.footage import Footage, Sound, frames_at, open_footage
@@ -196,6 +196,7 @@ def _with_appearance(track: Track, head: Head, rows: Rows, footage: Footage, vie
     if not len(chosen):
         chosen = np.array([int(np.argmax(rows.trust))])
     readings, numbers = rows.take(chosen), [int(number) for number in rows.frame[chosen]]
+    key = key_frame(rotation[chosen], lids[chosen], held[chosen], rows.trust[chosen])
 
     def views() -> Iterator[PosedView]:
         for i, (row, frame) in enumerate(zip(chosen, frames_at(footage, numbers), strict=True)):
@@ -206,7 +207,7 @@ def _with_appearance(track: Track, head: Head, rows: Rows, footage: Footage, vie
             yield PosedView(frame.image, vertices, camera, observation_of(readings, i, view, head.arrays))
 
     taken = fuse_appearance(views(), head.arrays)
-    made = {"iris_srgb": taken.iris.tolist(), "texture_from": numbers[taken.best], "texture_frames": numbers}
+    made = {"iris_srgb": taken.iris.tolist(), "texture_from": numbers[key], "texture_frames": numbers}
     return track.replace(appearance=taken.appearance, provenance=track.provenance | made)
 
 

@@ -12,6 +12,7 @@ from recon.texture.face_area import Face, face_of
 from recon.texture.fill import push_pull
 from recon.texture.fusion import Fused, fuse
 from recon.texture.posed_view import PosedView, encode
+from recon.texture.skin_mask import held_in_hue
 from recon.texture.uv_map import UvMap, uv_map
 
 SIZE = 1024  # texels
@@ -41,7 +42,7 @@ def make_albedo(
 
 def _completed(fused: Fused, face: Face) -> np.ndarray:
     """Colours [T, 3] of the whole face: what no view shows is taken from across it, then from around."""
-    even, seen, atlas = fused.colours, fused.seen, face.atlas
+    even, seen, atlas = held_in_hue(fused.colours, fused.tone, face), fused.seen, face.atlas
     theirs = atlas.across(np.concatenate([even, seen[:, None]], 1))
     borrowed = theirs[:, 3] * (1 - seen)
     known = seen + borrowed

@@ -11,8 +11,10 @@ from flame_tools.types import Appearance, Camera, HeadArrays
 from recon.fitting.observation import Observation
 from recon.texture.albedo import SIZE, make_albedo
 from recon.texture.eyes import common_colour, iris_colours, paint_eyes
+from recon.texture.fill import past_borders
 from recon.texture.fusion import Lit
 from recon.texture.posed_view import PosedView
+from recon.texture.uv_map import uv_map
 
 __all__ = ["Lit", "PosedView", "Taken", "fuse_appearance", "take_appearance"]
 
@@ -46,7 +48,8 @@ def fuse_appearance(views: Iterable[PosedView], head: HeadArrays, *, size: int =
 
     albedo, fused = make_albedo(watched(), head, size=size)
     iris = common_colour(irises)
-    appearance = Appearance(albedo=paint_eyes(albedo, head, iris), light=fused.lit[fused.best].light)
+    albedo = past_borders(paint_eyes(albedo, head, iris), uv_map(head, size).material >= 0)
+    appearance = Appearance(albedo=albedo, light=fused.lit[fused.best].light)
     return Taken(appearance, fused.coverage[fused.best], iris, fused.coverage, fused.lit, fused.best)
 
 

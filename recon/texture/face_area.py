@@ -31,6 +31,7 @@ class Face:
     area: np.ndarray  # [T] 1 within the face's outline, falling to 0 across it
     plain: np.ndarray  # [T] 1 on cheeks, nose and chin
     off_lip_edges: np.ndarray  # [T] 0 where a photo shows teeth or the dark between the lips
+    lids: np.ndarray  # [T] 1 on the skin that lids move
     rim: np.ndarray  # [T] how near the outline of the face
     forehead: np.ndarray  # [T] how far above the brows
     open: np.ndarray  # [T] light that reaches the skin over that on cheeks: less in hollows
@@ -69,7 +70,7 @@ def face_of(head: HeadArrays, size: int) -> Face:
     plain = plain_skin(head)
     light = np.maximum(1 - HOLLOW * (1 - look_of(head).occlusion), DARKEST)
     light /= np.average(light, weights=plain * area)  # cheeks have all the light there is
-    fields = (atlas.spread(field) for field in (plain, off_lip_edges(head), rim, forehead, light))
+    fields = (atlas.spread(field) for field in (plain, off_lip_edges(head), _lids(head), rim, forehead, light))
     grid = min(size, GRID)
     row, column = np.divmod(atlas.texels, size)
     cells, cell = np.unique(row * grid // size * grid + column * grid // size, return_inverse=True)
@@ -94,6 +95,17 @@ def lids_spread(head: HeadArrays, vertices: np.ndarray) -> np.ndarray:
         open_wide = smooth_step(np.array(gap), *LID_GAP_M)
         shown *= 1 - open_wide * rim
     return shown
+
+
+def _lids(head: HeadArrays) -> np.ndarray:
+    """[V] 1 where shutting the eyes moves the skin by millimetres, and round the eyes."""
+    lids = np.zeros(len(head.v_template))
+    if len(head.eyelid_vertices):
+        moved = np.linalg.norm(head.eyelid_dirs, axis=1).max(1)
+        lids[head.eyelid_vertices] = smooth_step(moved, 0.0002, 0.001)
+    for name in ("left_lids", "right_lids"):
+        lids[np.asarray(head.regions.get(name, ()), np.int64)] = 1
+    return lids
 
 
 @kept_with_head
@@ -167,7 +179,7 @@ def signed_distance(points: np.ndarray, outline: np.ndarray) -> np.ndarray:
     """[n] distance of points [n, 2] to a closed polygon [m, 2], positive inside."""
     a, b = outline, np.roll(outline, -1, axis=0)
     edge = b - a
-    t = np.clip(((points[:, None] - a) * edge).sum(-1) / (edge**2).sum(-1), 0, 1)
+    t = np.clip(((points[:, None] - a) * edge).sum(-1) / np.maximum((edge**2).sum(-1), 1e-12), 0, 1)
     away = np.linalg.norm(points[:, None] - (a + t[..., None] * edge), axis=-1).min(1)
     y, x = points[:, None, 1], points[:, None, 0]
     crosses = (a[:, 1] > y) != (b[:, 1] > y)

@@ -1,4 +1,4 @@
-"""Fill what is unknown in an image from what is known around it, at all scales (push-pull)."""
+"""Fill what is unknown in an image from what is known around it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import numpy as np
 
 
 def push_pull(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """values [N, N, C], weights [N, N] in [0, 1], N a power of two -> values without holes, float32.
+    """values [N, N, C], weights [N, N] in [0, 1], N a power of two -> values without holes, float32: at all scales.
 
     Pushing averages down to one pixel; pulling lets each coarser level shine through where the finer one knows
     little (Gortler et al. 1996).
@@ -25,6 +25,18 @@ def push_pull(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
         filled *= (1 - weight)[..., None]
         filled += colour
     return filled
+
+
+def past_borders(texture: np.ndarray, inside: np.ndarray, texels: int = 12) -> np.ndarray:
+    """texture uint8 [h, w, 3] with the colours of `inside` [h, w] carried outwards by some texels; a copy.
+
+    Whoever samples between texels, or smaller copies, finds the island's own colours past its border: no seam shows.
+    """
+    from render.paint_numba import grow
+
+    grown = np.require(texture, np.uint8, ["C"]).copy()
+    grow(grown, inside.astype(np.uint8), texels)
+    return grown
 
 
 def _halve(image: np.ndarray) -> np.ndarray:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 TURNED = 0.3  # radians that the head is turned by: as far apart as eyes open and shut
+SHUT = 4.0  # how much more shut eyes count against a frame that is to be shown
 LEAST = 0.3  # trust below which a frame is bridged, not seen
 STILL = 0.04  # of the face's size a frame: faster, and a frame counts for half
 MOST_CANDIDATES = 2000
@@ -21,7 +22,7 @@ def choose_texture_frames(
 ) -> np.ndarray:
     """Rows [n], at most `count`, in their order; empty where no frame can be used.
 
-    The first is the frontal one among the good; each further one is that which is farthest, in the head's turn and the
+    The first is `key_frame`; each further one is that which is farthest, in the head's turn and the
     lids, from those chosen, and worth it: sure of its landmarks, large, and moving little against the frames beside it.
     """
     usable = trust >= LEAST
@@ -35,8 +36,7 @@ def choose_texture_frames(
     rows, worth = rows[kept], worth[kept]
     shut = np.clip(eyelids[rows], 0, 1).mean(1)
     place = np.concatenate([rotation[rows] / TURNED, shut[:, None]], 1)
-    good = worth >= np.quantile(worth, 0.5)
-    chosen = [int(np.argmin(np.where(good, np.linalg.norm(place, axis=1), np.inf)))]
+    chosen = [key_frame(rotation[rows], eyelids[rows], held[rows], trust[rows])]
     apart = np.linalg.norm(place - place[chosen[0]], axis=1)
     while len(chosen) < min(count, len(rows)):
         chosen.append(int(np.argmax(np.minimum(apart, 1.5) * worth)))
@@ -44,6 +44,15 @@ def choose_texture_frames(
         if apart.max() < 1e-6:
             break
     return np.sort(rows[np.unique(chosen)])
+
+
+def key_frame(rotation: np.ndarray, eyelids: np.ndarray, held: np.ndarray, trust: np.ndarray) -> int:
+    """Of frames as `choose_texture_frames` takes them, the one to show: the frontal one with open eyes of the better
+    half."""
+    shut = np.clip(eyelids, 0, 1).max(1)
+    away = np.linalg.norm(np.concatenate([rotation / TURNED, SHUT * shut[:, None]], 1), axis=1)
+    worth = _worth(held, trust)
+    return int(np.argmin(np.where(worth >= np.quantile(worth, 0.5), away, np.inf)))
 
 
 def held_still(landmarks: np.ndarray, frame: np.ndarray) -> np.ndarray:

@@ -19,8 +19,9 @@ from recon.texture.face_area import Face
 from recon.texture.fill import push_pull
 from recon.texture.joint_light import Joint, joint_light
 from recon.texture.light import evened, fit_light, harmonics, white_balance
+from recon.texture.mouth import off_mouth
 from recon.texture.posed_view import PosedView, Sampled, exposed, sampled
-from recon.texture.skin_mask import skin_like, skin_tone
+from recon.texture.skin_mask import lids_clear, skin_like, skin_tone
 
 MOST_VIEWS = 16  # held at once: each further one takes the place of that which tells least
 SOME = 11  # one texel of so many is enough for the nine numbers of a light, and for a tone; odd: not every row alike
@@ -115,9 +116,12 @@ def _looked_at(view: PosedView, number: int, head: HeadArrays, face: Face) -> tu
     """A view for itself: its own light, the tone of its skin, and where it shows skin at all."""
     look = sampled(view, head, face)
     even, tone, bare = skin_in(look, face)
-    seen = look.seen * bare * face.off_lip_edges
+    clear = lids_clear(even, tone, face)
+    even = even * clear[:, None] + tone * (1 - clear[:, None])  # skin, as long as no other view shows the lid
+    seen = look.seen * bare * (0.3 + 0.7 * clear)
+    seen *= face.off_lip_edges * off_mouth(view, look.scale, head, face)
     coverage = float(seen[face.area > 0.5].mean(dtype=np.float64))
-    hair = hair_colour(exposed(view.image), head, view.vertices, view.camera, tone) / tone
+    hair = hair_colour(exposed(view.image, look.exposure), head, view.vertices, view.camera, tone) / tone
     return _held(look, number, even, seen * np.float32(view.trust), tone, hair, face), coverage
 
 

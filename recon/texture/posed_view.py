@@ -11,11 +11,17 @@ from flame_tools.errors import ShapeError
 from flame_tools.types import Camera, HeadArrays
 from recon.fitting.observation import Observation
 from recon.texture.face_area import Face, lids_spread
+from recon.texture.skin_mask import skin_tone
 from recon.texture.surface import vertex_normals
 from render.camera import FAR_M, NEAR_M, project, to_clip
 from render.materials import linear_to_srgb, srgb_to_linear
 
 HIGHLIGHT = 0.5  # linear light that a well exposed picture reaches somewhere
+SOME = 11  # one texel of so many tells how bright a face is
+LUMINANCE = np.array([0.2126, 0.7152, 0.0722])
+PALE, PALE_WARMTH = 0.38, 0.7  # luminance of pale skin, and the logarithm of its red over its blue
+WARMER = 4.0  # how fast the logarithm of luminance falls with that: dark skins, and whom warm light hits, stay dark
+BELIEVED = 0.67  # how much that says beside the picture's own exposure
 FACING = (0.2, 0.6)  # cosines to the line of sight: edge on, and seen well
 SLACK_M = 0.003  # a texel this much behind the nearest surface still counts as seen
 _LINEAR = srgb_to_linear(np.arange(256) / 255).astype(np.float32)
@@ -68,28 +74,47 @@ def sampled(view: PosedView, head: HeadArrays, face: Face) -> Sampled:
     at = np.concatenate(
         [view.vertices @ pose[:3, :3].T + pose[:3, 3], normals, lids_spread(head, view.vertices)[:, None]], 1
     )
-    out = Sampled(*(np.zeros((count, *rest), np.float32) for rest in ((3,), (3,), (), ())), exposure)
+    colours, normals, seen, scale = (np.zeros((count, *rest), np.float32) for rest in ((3,), (3,), (), ()))
     look_up(
         atlas.corners, atlas.barycentrics, at, np.ascontiguousarray(pose[:3, :3]),
         (*map(float, np.broadcast_to(camera.focal, 2)), *map(float, camera.centre)), camera.orthographic,
         *camera.size, around.depth, (*map(float, around.low), 1 / around.scale), SLACK_M,
         part, (float(left), float(top), float(factor)), exposure, *FACING,
-        out.colours, out.normals, out.seen, out.scale,
+        colours, normals, seen, scale,
     )  # fmt: skip
-    return out
+    more = face_exposure(colours[::SOME], (face.area * face.plain * seen)[::SOME])
+    return Sampled(np.minimum(colours * np.float32(more), 1), normals, seen, scale, exposure * more)
 
 
 def exposure_of(image: np.ndarray) -> float:
-    """What to multiply an underexposed picture's light by, 1 to 4, so that its brightest hundredth is a highlight."""
+    """What to multiply an underexposed picture's light by, 1 to 4, so that its brightest hundredth is a highlight.
+
+    Where a wall is bright and the face is not, `face_exposure` says more.
+    """
     step = max(1, min(image.shape[:2]) // 200)
     brightest = np.percentile(_LINEAR[image[::step, ::step]].max(-1), 99)
     gain = float(np.clip(HIGHLIGHT / max(brightest, 1e-3), 1, 4))
     return 1.0 if gain < 1.1 else gain
 
 
-def exposed(image: np.ndarray) -> np.ndarray:
-    """An underexposed picture brightened by up to two stops; others as they are."""
-    gain = exposure_of(image)
+def face_exposure(colours: np.ndarray, skin: np.ndarray) -> float:
+    """What to multiply the light of a face by, 1 to 2, that is darker than skin of its hue is known to be.
+
+    Of linear colours [T, 3] with skin's weights [T]. Melanin takes more blue than red, so that skin is dark where its
+    hue is warm, and only pale skin can be too dark; the lightest of it stays below white. A picture is believed, too.
+    """
+    tone = skin_tone(colours, skin)
+    warmth = np.log(tone[0] / max(tone[2], 1e-4))
+    usual = PALE * np.exp(-WARMER * max(warmth - PALE_WARMTH, 0))
+    wanted = (usual / max(LUMINANCE @ tone, 1e-3)) ** BELIEVED
+    lit = colours[skin > 0.3].max(-1)
+    room = 1 / max(float(np.percentile(lit, 98)), 1e-3) if len(lit) else 1.0
+    return float(np.clip(min(wanted, room), 1, 2))
+
+
+def exposed(image: np.ndarray, gain: float | None = None) -> np.ndarray:
+    """A picture brightened by `gain`; by up to two stops if it is underexposed, where None."""
+    gain = exposure_of(image) if gain is None else gain
     return image if gain == 1 else encode(_LINEAR * gain)[image]
 
 

@@ -5,8 +5,12 @@ from __future__ import annotations
 import numpy as np
 
 from recon.texture.face_area import Face
+from recon.texture.surface import smooth_step
 from render.materials import MATERIALS, srgb_to_linear
 
+SHADED = (0.6, 1.1)  # logarithm of light below that of skin: lids, and a rim of glasses or a deep shade over them
+PALER = (0.35, 0.7)  # how much less red over blue, in logarithms, the white of an eye has
+HUE_FREE = 0.1  # how far hues of skin are apart, in logarithms
 COLUMNS, ROWS, EXTENT_M = 40, 32, 0.08  # cells of the forehead: to either side of the middle, and up from the brows
 
 
@@ -38,3 +42,37 @@ def skin_like(colours: np.ndarray, seen: np.ndarray, tone: np.ndarray, face: Fac
     fringe = np.zeros_like(unlike)
     above_hair(face.rest, face.brow, EXTENT_M, begun, fringe)
     return 1 - np.maximum(judged * unlike, fringe)
+
+
+def lids_clear(colours: np.ndarray, tone: np.ndarray, face: Face) -> np.ndarray:
+    """[T] float32: 0 on lids where something much darker, or whiter, than skin of this tone [3] is seen, 1 elsewhere.
+
+    Rims of glasses and what they mirror, deep shade and the white of an eye would be stretched over the eye that shuts.
+    """
+    clear = np.ones(len(face.lids), np.float32)
+    lids = np.flatnonzero(face.lids > 0)
+    darker = np.log((tone.mean() + 0.01) / (colours[lids].mean(1) + 0.01))
+    pale = smooth_step(_warmth(tone) - _warmth(colours[lids]), *PALER) * smooth_step(-darker, -0.3, 0.0)
+    clear[lids] -= face.lids[lids] * np.maximum(smooth_step(darker, *SHADED), pale)
+    return clear
+
+
+def held_in_hue(colours: np.ndarray, tone: np.ndarray, face: Face) -> np.ndarray:
+    """Colours [T, 3] whose hue on plain skin stays near the tone's: shades of a photo go red, and highlights yellow.
+
+    How far a hue is off, in logarithms, grows only with its own logarithm beyond HUE_FREE. Grey hair of a beard is
+    left as it is.
+    """
+    mean = np.maximum(colours.mean(1, keepdims=True), 1e-4)
+    off = np.log(np.maximum(colours, 1e-4) / mean) - np.log(tone / tone.mean())
+    size = np.linalg.norm(off, axis=1)
+    less = HUE_FREE * (1 + np.log(np.maximum(size, HUE_FREE) / HUE_FREE)) / np.maximum(size, HUE_FREE)
+    hair = (off[:, 0] < 0) * smooth_step(-np.log(mean[:, 0] / tone.mean()), 0.4, 0.9)
+    share = np.minimum(5 * face.plain, 1) * (1 - hair)
+    held = colours * np.exp(off * (share * (less - 1))[:, None])
+    return (held * (mean / np.maximum(held.mean(1, keepdims=True), 1e-4))).astype(np.float32)
+
+
+def _warmth(colours: np.ndarray) -> np.ndarray:
+    """[...] logarithm of red over blue."""
+    return np.log(np.maximum(colours[..., 0], 1e-3) / np.maximum(colours[..., 2], 1e-3))

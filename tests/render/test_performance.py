@@ -7,6 +7,7 @@ import torch
 from flame_tools import InputError, load_head
 from flame_tools.identity import random_identities
 from flame_tools.posing import still
+from flame_tools.types import Appearance
 from render.camera import portrait_camera
 from render.film import film, frame_rate
 from render.performance import comparison
@@ -51,6 +52,17 @@ def test_a_fitted_head_lies_over_its_photo(head):
     left, middle = sheet[:, :200].astype(int), sheet[:, 208:408].astype(int)
     inside = np.abs(left - middle).max(-1)[60:140, 60:140]
     assert np.median(inside) <= 6  # the same head through the same camera, resampled
+
+
+def test_the_head_laid_over_its_photo_has_its_own_skin(head):
+    track = still(head, random_identities(head, 1, 0)[0])
+    camera = portrait_camera((200, 200), head.vertices(track.params)[0].detach(), fill=0.6)
+    green = Appearance(albedo=np.full((64, 64, 3), (20, 200, 20), np.uint8))
+    sheet = comparison(
+        np.zeros((200, 200, 3), np.uint8), track.replace(camera=camera, appearance=green), head, height=200
+    )
+    red, grown, _ = sheet[100, -100].astype(int)
+    assert grown > red + 60
 
 
 def test_a_photo_of_another_size_is_refused(head):

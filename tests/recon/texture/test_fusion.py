@@ -12,10 +12,12 @@ from recon.texture import fusion
 from recon.texture.albedo import make_albedo
 from recon.texture.appearance import fuse_appearance
 from recon.texture.face_area import face_of, lids_spread
-from recon.texture.frames import choose_texture_frames, held_still
+from recon.texture.frames import choose_texture_frames, held_still, key_frame
 from recon.texture.joint_light import joint_light
 from recon.texture.light import harmonics
-from recon.texture.posed_view import PosedView
+from recon.texture.mouth import RING, off_mouth
+from recon.texture.posed_view import PosedView, sampled
+from recon.texture.skin_mask import held_in_hue, lids_clear
 from render.camera import project
 from render.materials import MATERIALS, linear_to_srgb, srgb_to_linear
 
@@ -47,13 +49,13 @@ def error(albedo, truth, face, where=None):
 
 
 def blob(view, face):
-    """The view with a hand-coloured blob over a cheek, and the texels under it."""
+    """The view with a dark blob of the skin's own hue over a cheek, and the texels under it."""
     pixels = project(face.atlas.spread(view.vertices), view.camera)[:, :2]
     cheek = view.observation.landmarks[205]
     y, x = np.mgrid[: view.image.shape[0], : view.image.shape[1]] + 0.5
     image = view.image.copy()
     inside = np.hypot(x - cheek[0], y - cheek[1]) < 20
-    image[inside] = np.clip(np.median(view.image[inside], 0) * (1.3, 0.8, 0.7), 0, 255)
+    image[inside] = np.clip(np.median(view.image[inside], 0) * 0.6, 0, 255)
     return replace(view, image=image), np.hypot(*(pixels - cheek).T) < 16
 
 
@@ -124,6 +126,62 @@ def test_shut_lids_are_seen_and_open_ones_are_not_where_the_eye_is(head):
     assert opened[arrays.regions["nose"]].min() > 0.99
 
 
+def test_teeth_are_not_painted_on_lips_that_lie_beside_those_read(made, head):
+    """A smile that the mesh does not meet: teeth show 3 mm above the edge of its upper lip, where lips were read."""
+    view, face = made[0][1], made[2]
+    arrays = head.arrays
+    marks = arrays.landmarks["468"]
+    middle = (arrays.faces[marks.faces[13]], marks.barycentrics[13][:, None])
+    up = np.array([0, 0.003, 0])
+    point = ((view.vertices[middle[0]] * middle[1]).sum(0) + up)[None]
+    centre = project(point, view.camera)[0, :2]
+    scale = np.linalg.norm(project(point + np.array([0.01, 0, 0]), view.camera)[0, :2] - centre) / 0.01
+    angles = np.linspace(0, 2 * np.pi, len(RING), endpoint=False)
+    half = scale * np.array([0.012, 0.003])
+    landmarks = view.observation.landmarks.copy()
+    landmarks[list(RING)] = centre + half * np.stack([-np.cos(angles), np.sin(angles)], 1)
+    y, x = np.mgrid[: view.image.shape[0], : view.image.shape[1]] + 0.5
+    image = view.image.copy()
+    image[np.hypot((x - centre[0]) / half[0], (y - centre[1]) / half[1]) < 1] = 255
+    smile = replace(view, image=image, observation=replace(view.observation, landmarks=landmarks))
+    shown = off_mouth(smile, sampled(smile, arrays, face).scale, arrays, face)
+    pixels = project(face.atlas.spread(view.vertices), view.camera)[:, :2]
+    within = (np.hypot(*((pixels - centre) / half).T) < 1) & (sampled(smile, arrays, face).seen > 0)
+    assert within.sum() > 20 and shown[within].max() < 0.05 and shown[face.plain > 0.9].min() == 1
+    albedo, _ = make_albedo([smile], arrays, size=SIZE)
+    assert albedo.reshape(-1, 3)[face.atlas.texels[within]].min(1).max() < 200  # the blue of teeth is 255
+
+
+def test_rims_of_glasses_and_whites_of_eyes_are_no_lids(made):
+    face = made[2]
+    tone = srgb_to_linear(np.array([200, 150, 120]) / 255)
+    lids, nose = face.lids > 0.99, face.plain > 0.99
+    assert lids.sum() > 50
+    for colour, kept in (((200, 150, 120), 1), ((170, 120, 95), 1), ((40, 30, 30), 0), ((205, 200, 198), 0)):
+        colours = np.tile(np.float32(srgb_to_linear(np.array(colour) / 255)), (len(face.lids), 1))
+        clear = lids_clear(colours, tone, face)
+        assert np.abs(clear[lids] - kept).max() < 0.25 and clear[nose & (face.lids == 0)].min() == 1
+
+
+def test_hues_of_skin_are_held_and_those_of_lips_and_beards_are_not(made):
+    face = made[2]
+    tone = srgb_to_linear(np.array([200, 150, 120]) / 255)
+
+    def off(colour):
+        """How far the red share of a colour, in multiples of the tone, is off the tone's: on skin, and on lips."""
+        held = held_in_hue(np.tile(np.float32(tone * colour), (len(face.lids), 1)), tone, face)
+        np.testing.assert_allclose(held.mean(1), (tone * colour).mean(), rtol=1e-5)
+        red = np.log(held[:, 0] / held.mean(1)) - np.log(tone[0] / tone.mean())
+        return red[face.plain > 0.99].mean(), red[face.plain == 0].mean()
+
+    skin, lips = off((0.5, 0.25, 0.2))  # a hollow
+    assert 0 < skin < 0.6 * lips
+    skin, lips = off((1.0, 1.02, 0.98))  # a blush or a freckle stays
+    assert skin == pytest.approx(lips, abs=1e-3)
+    skin, lips = off((0.2, 0.3, 0.4))  # grey hair
+    assert skin == pytest.approx(lips, abs=0.02)
+
+
 def test_wrong_views_are_refused(made, head):
     views, _, _ = made
     with pytest.raises(InputError, match="no view"):
@@ -152,3 +210,15 @@ def test_frames_are_chosen_from_all_sides_and_none_that_is_bridged():
     assert not len(choose_texture_frames(rotation, lids, held, np.zeros(200)))
     few = choose_texture_frames(rotation[:3], lids[:3], held[:3], np.ones(3))
     assert len(few) == 3
+
+
+def test_the_frame_to_show_is_frontal_still_and_has_open_eyes():
+    rotation, lids = np.zeros((6, 3)), np.zeros((6, 2))
+    rotation[:, 1] = (0.5, 0.0, 0.0, 0.0, 0.15, 0.6)
+    lids[1], lids[2] = (0.0, 0.6), 1.0  # half a wink, a blink
+    held = np.tile((200.0, 0.001), (6, 1))
+    held[3, 1] = 0.3  # moves fast
+    trust = np.full(6, 0.9)
+    assert key_frame(rotation, lids, held, trust) == 4
+    trust[4] = 0.4
+    assert key_frame(rotation, lids, held, trust) == 0  # though turned; the nearest to it is not trusted

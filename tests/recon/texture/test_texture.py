@@ -5,9 +5,9 @@ from flame_tools.types import FaceParams
 from recon.fitting.observation import View, observed
 from recon.texture.albedo import make_albedo
 from recon.texture.eyes import COMMON, common_colour, iris_colours
-from recon.texture.fill import push_pull
+from recon.texture.fill import past_borders, push_pull
 from recon.texture.light import fit_light, gain, harmonics, white_balance
-from recon.texture.posed_view import PosedView, exposed
+from recon.texture.posed_view import PosedView, exposed, face_exposure
 from recon.texture.uv_map import uv_map
 from render.camera import portrait_camera
 from render.materials import linear_to_srgb, srgb_to_linear
@@ -50,6 +50,25 @@ def test_push_pull_of_one_colour_is_that_colour():
     weights = np.zeros((32, 32))
     weights[5, 7] = 1
     np.testing.assert_allclose(push_pull(np.full((32, 32, 3), 0.3), weights), 0.3, atol=1e-6)
+
+
+def test_colours_go_on_past_the_borders_of_islands():
+    texture, inside = np.zeros((9, 9, 3), np.uint8), np.zeros((9, 9), bool)
+    texture[:, :3], inside[:, :3] = (9, 8, 7), True
+    grown = past_borders(texture, inside, 2)
+    assert (grown[:, :5] == (9, 8, 7)).all() and not grown[:, 5:].any() and not texture[:, 3:].any()
+
+
+def test_hair_is_seen_past_the_islands_border(person, head):
+    """Right beyond the edge of the scalp the atlas has what is right within it, so that no seam shows."""
+    albedo = person.appearance.albedo.astype(int)
+    inside = uv_map(head.arrays, 1024).material >= 0
+    scalp = np.isin(np.arange(len(head.arrays.v_template)), head.arrays.regions["scalp"]).astype(float)
+    hair = uv_map(head.arrays, 1024)
+    hair = hair.image(hair.spread(scalp) > 0.99)
+    row, column = np.nonzero(hair[:, :-4] & ~inside[:, 1:-3] & ~inside[:, 3:-1])
+    assert len(row) > 50
+    assert np.abs(albedo[row, column] - albedo[row, column + 3]).mean() < 8
 
 
 def test_light_is_found_and_taken_out():
@@ -142,3 +161,19 @@ def test_only_dark_pictures_are_brightened(astronaut):
     lit = srgb_to_linear(exposed(dark) / 255)
     assert lit.mean() > 1.7 * (linear / 4).mean() and lit.mean() < 1.1 * linear.mean()
     assert exposed(np.zeros((4, 4, 3), np.uint8)).max() == 0
+
+
+@pytest.mark.parametrize(
+    ("skin", "light", "least", "most"),
+    [
+        ((222, 178, 156), 1.0, 1, 1),  # pale and well lit
+        ((222, 178, 156), 0.4, 1.25, 2),  # pale, before a bright wall
+        ((92, 58, 42), 1.0, 1, 1.05),  # dark
+        ((78, 52, 40), 0.8, 1, 1.2),
+        ((150, 100, 76), 0.7, 1, 1.15),
+    ],
+)
+def test_only_faces_too_dark_for_their_hue_are_brightened(skin, light, least, most):
+    rng = np.random.default_rng(0)
+    shade = light * rng.uniform(0.6, 1.0, (2000, 1))
+    assert least <= face_exposure(srgb_to_linear(np.array(skin) / 255) * shade, np.ones(2000)) <= most
