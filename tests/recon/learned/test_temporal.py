@@ -120,7 +120,8 @@ def test_films_of_any_rate_give_the_same_motion(head, seed):
         found = motion(times)
         curves = CubicSpline(times, found)(at)  # a straight line would cut peaks between frames
         apart[name] = float(np.sqrt(((curves - wanted) ** 2).mean()) / spread)
-    assert max(apart.values()) < 0.06, apart
+    coarse = [apart.pop(name) for name in (12, "uneven")]  # six frames a period, and gaps of two
+    assert max(apart.values()) < 0.05 and max(coarse) < 0.1, (apart, coarse)
 
 
 def test_the_file_is_the_network(net, tmp_path):
