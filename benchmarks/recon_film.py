@@ -93,7 +93,7 @@ def _regressed(name: str, rows: Readings, footage, head, correct: NetworkCorrect
     model, times = landmark_model(head.arrays), footage.times_s
     alone = met_at_a_glance(person, times, view, head.arrays, model, correct.net, idle, KEYFRAMES)
     faces = alone.faces.at(slice(0, len(rows)))
-    seen = [observation_of(rows, i, view, head.arrays) for i in range(len(rows))]
+    seen = [observation_of(rows, i, view) for i in range(len(rows))]
     person = alone.person
     fits = [fit_frame(head.arrays, person, one, face=face) for one, face in zip(seen, faces, strict=True)]
     singles = np.stack([person.model.points(f.unknowns)[:468].ravel() for f in fits])
@@ -132,7 +132,7 @@ def _speed(path: Path, head, correct: NetworkCorrector) -> dict[str, float]:
 def _jitter(rows: Readings, track, footage, head) -> float:
     """Acceleration above 3 Hz of the Track's landmarks over that of the single fits'."""
     view = View(footage.size)
-    seen = [observation_of(rows, i, view, head.arrays) for i in range(len(rows))]
+    seen = [observation_of(rows, i, view) for i in range(len(rows))]
     chosen = choose_keyframes(rows.landmarks, rows.trust, KEYFRAMES)
     person = meet(head.arrays, landmark_model(head.arrays), [seen[i] for i in chosen])
     fits = follow(head.arrays, person, seen, len(seen))

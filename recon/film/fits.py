@@ -23,8 +23,7 @@ from flame_tools.types import HeadArrays
 from readers.readings import Readings
 from recon.film.person import AFRESH, Face, Person, follow
 from recon.film.rows import Rows
-from recon.fitting.observation import USUAL, FitOptions, Observation, View, observed
-from recon.learned.regressed import tongue_told
+from recon.fitting.observation import USUAL, FitOptions, View, observed
 
 FORMAT, VERSION = "emberface.fits", 2
 _MAX_BYTES = 1 << 30
@@ -49,14 +48,12 @@ class Fits:
     error: np.ndarray  # [n] float64 of FrameFit
 
 
-def observation_of(rows: Readings, row: int, view: View, head: HeadArrays) -> Observation:
+def observation_of(rows: Readings, row: int, view: View):
     """What one row of readings says, for a fit."""
     landmarks, iris = rows.landmarks[row].astype(np.float64), rows.iris[row].astype(np.float64)
     noise = rows.noise[row].astype(np.float64)
     seen = observed(landmarks, iris, view, float(rows.together[row]))
-    if not np.isfinite(noise).all():
-        return seen
-    return dataclasses.replace(seen, noise=noise, tongue=tongue_told(rows.told[row], head))
+    return dataclasses.replace(seen, noise=noise) if np.isfinite(noise).all() else seen
 
 
 def fit_rows(
@@ -80,7 +77,7 @@ def fit_rows(
         path, key = fits_path(folder, rows.id, number), _digest(base, *vars(readings).values())
         fits = read_fits(path, key, (len(readings), person.layout.size)) if path.is_file() else None
         if fits is None:
-            seen = (observation_of(readings, n, view, head) for n in range(len(readings)))
+            seen = (observation_of(readings, n, view) for n in range(len(readings)))
             done, share = where.start / len(rows), len(readings) / len(rows)
             known = None if faces is None else faces.at(where)
             step = lambda s: progress(done + share * s)  # noqa: B023, E731 (called at once)

@@ -98,6 +98,6 @@ def met_at_a_glance(
     chosen = keyframes_of(rows, count)
     readings, off = rows.take(chosen), []
     for i, row in enumerate(chosen):
-        seen, (face,) = observation_of(readings, i, view, head), glances.at(slice(int(row), int(row) + 1))
+        seen, (face,) = observation_of(readings, i, view), glances.at(slice(int(row), int(row) + 1))
         off.append(errors_of(person.model, fit_frame(head, person, seen, face=face).unknowns, seen))
     return Met(person, np.stack(off), "recon-base, recon-temporal", "recon-base", glances, SMOOTHED)

@@ -197,7 +197,7 @@ class LiveTracker:
         if self.correct is not None:
             (face,) = self.correct.correct([face], [self.correct.look(image, face)])
         row = Readings.of_frames([(0, 0.0, [face])])  # as it would be kept of a film
-        return observation_of(row, 0, View(self._size, self.focal_px), self.head.arrays)
+        return observation_of(row, 0, View(self._size, self.focal_px))
 
     def _meet(self, one: _Known, time_s: float) -> None:
         """Meet somebody, or meet them again, where their keyframes say more than they did."""

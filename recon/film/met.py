@@ -39,7 +39,7 @@ def keyframes_of(rows: Rows, count: int) -> np.ndarray:
 def met_by_fit(rows: Rows, view: View, head: HeadArrays, model: LandmarkModel, count: int) -> Met:
     """Fitted to `count` keyframes; the errors are at landmarks that a fit had not seen."""
     readings = rows.take(keyframes_of(rows, count))
-    seen = [observation_of(readings, i, view, head) for i in range(len(readings))]
+    seen = [observation_of(readings, i, view) for i in range(len(readings))]
     person = meet(head, model, seen)
     left_out = cross_errors(head, model, seen, one_camera=True, start=person.keyframes)
     return Met(person, left_out, "recon.film", reader_of(seen[0]))

@@ -204,7 +204,7 @@ def _with_appearance(track: Track, head: Head, rows: Rows, footage: Footage, vie
                 params = track.params.frame(slice(int(place[row]), int(place[row]) + 1))
                 vertices = head.vertices(params)[0].cpu().numpy().astype(np.float64)
             camera = at_frame(track.camera, int(place[row]))
-            yield PosedView(frame.image, vertices, camera, observation_of(readings, i, view, head.arrays))
+            yield PosedView(frame.image, vertices, camera, observation_of(readings, i, view))
 
     taken = fuse_appearance(views(), head.arrays)
     made = {"iris_srgb": taken.iris.tolist(), "texture_from": numbers[key], "texture_frames": numbers}

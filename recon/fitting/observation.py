@@ -140,7 +140,6 @@ class Observation:
     trust: np.ndarray = field(default_factory=lambda: np.ones(468))  # [468] in [0, 1]: 0 where something covers it
     noise: np.ndarray | None = None  # [468] pixels: each landmark's own standard deviation, where the reader tells
     guess: Guess | None = None  # where the reader tells more than landmarks
-    tongue: tuple[float, float] | None = None  # tongueOut, and its deviation, where the reader tells: no landmark does
 
     @staticmethod
     def of(

@@ -62,24 +62,15 @@ def bounds(head: HeadArrays, layout: Layout) -> tuple[np.ndarray, np.ndarray]:
     return low, high
 
 
-def tongue_at(head: HeadArrays) -> int | None:
-    """Which expression component puts the tongue out; None where the head has none."""
-    return head.expression_names.index("tongueOut") if "tongueOut" in head.expression_names else None
-
-
-def prior(
-    head: HeadArrays, layout: Layout, *, together: float = 0.0, tongue: tuple[float, float] | None = None
-) -> tuple[np.ndarray, np.ndarray]:
+def prior(head: HeadArrays, layout: Layout, *, together: float = 0.0) -> tuple[np.ndarray, np.ndarray]:
     """Mean and standard deviation [K] of every unknown; pose and camera are free here.
 
-    `together` in [0, 1] says how surely the teeth are together; `tongue` what is known of tongueOut.
+    `together` in [0, 1] says how surely the teeth are together.
     """
     jaw_open_sd = JAW_OPEN_SD ** (1 - together) * JAW_TOGETHER_SD**together
     mean, sd = np.zeros(layout.size), np.full(layout.size, np.inf)
     sd[layout.shape] = 1
     sd[layout.expression] = head.expression_sd
-    if tongue is not None and (at := tongue_at(head)) is not None:
-        mean[layout.expression.start + at], sd[layout.expression.start + at] = tongue
     sd[layout.jaw] = (jaw_open_sd * head.jaw_open_rad, JAW_SIDE_SD * head.jaw_side_rad)
     sd[layout.eyes] = GAZE_SD
     sd[layout.eyelids] = LID_SD

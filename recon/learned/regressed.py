@@ -19,13 +19,12 @@ from readers.sampling import Square, sample_square
 from recon.fitting.fit import LandmarkFit, fit
 from recon.fitting.landmark_model import LandmarkModel, rotation_matrix
 from recon.fitting.observation import USUAL, Guess, Observation, View
-from recon.fitting.priors import FOCAL_OVER_LONG_SIDE, bounds, tongue_at
+from recon.fitting.priors import FOCAL_OVER_LONG_SIDE, bounds
 from recon.learned.crop import CUT, TIGHT, CropCamera, anchor_of
 from recon.learned.regressor import Estimate, Regressor, fused, load_regressor, marks_of
 
 FACE = ("shape", "expression", "jaw", "eyes", "eyelids")
 STEPS = 10
-LEAST_TONGUE_SD = 0.05
 
 
 @dataclass(frozen=True)
@@ -104,27 +103,10 @@ def sharpened(
     """What was read of a face in image [H, W, 3] uint8 sRGB, with the landmarks where the network says that they are,
     how sure it is of each, and what it guesses of the rest."""
     (found,) = expected(net, head, model, [(image, reading.landmarks, reading.iris, seen.view)])
-    guess, tongue = None, tongue_at(head)
-    if tongue is not None:
-        tongue += model.layout.expression.start
-        seen = dataclasses.replace(seen, tongue=_tongue(found.mean[tongue], found.sd[tongue]))
+    guess = None
     if not seen.view.weak and seen.view.world_to_camera is None:
         guess = Guess(np.clip(found.mean, *bounds(head, model.layout)), found.sd)
     return dataclasses.replace(seen, landmarks=found.landmarks, noise=found.landmarks_sd, guess=guess)
-
-
-def tongue_told(told: np.ndarray, head: HeadArrays) -> tuple[float, float] | None:
-    """How far the tongue is out (tongueOut), and its deviation, by a row [M] of `told_rows`; None where it is empty."""
-    at = tongue_at(head)
-    if at is None or not len(told):
-        return None
-    mean, logvar = told[[head.shapedirs.shape[2] + at, (len(told) - 3) // 2 + head.shapedirs.shape[2] + at]]
-    return _tongue(mean * head.expression_sd[at], np.exp(0.5 * logvar) * head.expression_sd[at])
-
-
-def _tongue(mean: float, sd: float) -> tuple[float, float]:
-    """Never too sure: where it is in, it nearly always is, and one that comes out would be smoothed away."""
-    return float(mean), max(float(sd), LEAST_TONGUE_SD)
 
 
 def corrected(

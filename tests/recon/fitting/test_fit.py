@@ -11,7 +11,7 @@ from recon.fitting.fit import fit, fit_many, starting_pose
 from recon.fitting.landmark_model import rotation_matrix
 from recon.fitting.least_squares import Problem
 from recon.fitting.observation import FitOptions, Observation, View
-from recon.fitting.priors import DISTANCE_M, IRIS_RADIUS_M, tongue_at
+from recon.fitting.priors import DISTANCE_M, IRIS_RADIUS_M
 from render.camera import project
 from render.image import read_image
 from tests.recon.conftest import shared
@@ -40,20 +40,6 @@ def photographed(head, model, seed: int, *, turn=(0.1, 0.3, -0.05), noise_px: fl
     radius = focal * IRIS_RADIUS_M / depth[irises, 0]
     marks = pixels[model.slices["468"]] + rng.normal(size=(468, 2)) * noise_px
     return x, Observation(marks, pixels[irises], radius, view)
-
-
-def test_a_tongue_is_where_the_reader_says_and_changes_nothing_else(head, model):
-    _, seen = photographed(head, model, 2)
-    lay, names = model.layout, head.arrays.expression_names
-    at = lay.expression.start + names.index("tongueOut")
-    without = fit(head.arrays, model, seen).unknowns
-    found = fit(head.arrays, model, dataclasses.replace(seen, tongue=(0.8, 0.05)))
-    assert found.unknowns[at] == pytest.approx(0.8, abs=1e-3) and found.sd[at] == pytest.approx(0.05, rel=1e-3)
-    assert without[at] == 0
-    np.testing.assert_allclose(np.delete(found.unknowns, at), np.delete(without, at), atol=2e-3)
-    mute = dataclasses.replace(head.arrays, expression_names=tuple(n.replace("tongue", "other") for n in names))
-    assert tongue_at(mute) is None  # such a head is fitted as before
-    np.testing.assert_array_equal(fit(mute, model, dataclasses.replace(seen, tongue=(0.8, 0.05))).unknowns, without)
 
 
 @pytest.mark.parametrize("weak", [False, True])
