@@ -78,7 +78,7 @@ def test_meshes_of_the_head_come_back_and_hold_still(tmp_path, capsys):
 @pytest.mark.parametrize(
     ("name", "content", "says"),
     [
-        ("missing.obj", None, "no file"),
+        ("missing.obj", None, "does not exist"),
         ("bad.ply", b"ply\nnonsense", "PLY"),
         ("tiny.obj", b"v 0 0 0\nv 1 0 0\nv 0 1 0\nf 1 2 3\n", "too few"),
         ("notes.txt", b"hello", r".obj"),
