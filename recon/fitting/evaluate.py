@@ -5,7 +5,6 @@ The distance is the 3D one between the eye joints, in pixels at their depth, so 
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -14,10 +13,7 @@ import numpy as np
 from flame_tools.types import HeadArrays
 from recon.fitting.fit import LandmarkFit, fit, fit_many
 from recon.fitting.landmark_model import LandmarkModel
-from recon.fitting.observation import USUAL, FitOptions, Observation
-
-# A reader's guess of who it is has seen the landmarks that a score leaves out.
-UNGUESSED = dataclasses.replace(USUAL, guessed=())
+from recon.fitting.observation import FitOptions, Observation
 
 # iBUG's 68 points among MediaPipe's 468: jaw line, brows, nose, eyes, outer lips, inner lips (Sagonas et al. 2013).
 IBUG_68 = (
@@ -64,7 +60,7 @@ def cross_errors(
     even, odd = halves()
     begun = None if start is None else np.stack([one.unknowns for one in start])
     for use, score in ((even, odd), (odd, even)):
-        fits = fit_many(head, model, [s.only(use) for s in seen], start=begun, options=UNGUESSED, **shared)
+        fits = fit_many(head, model, [s.only(use) for s in seen], start=begun, **shared)
         for row, found, s in zip(left_out, fits, seen, strict=True):
             row[score] = errors(found, s.landmarks)[score]
     return left_out
@@ -77,7 +73,7 @@ def cross_score(
     left_out, fits = np.empty(468), []
     even, odd = halves()
     for use, score in ((even, odd), (odd, even)):
-        fits.append(fit(head, model, seen.only(use), options=options or UNGUESSED))
+        fits.append(fit(head, model, seen.only(use), options=options or FitOptions()))
         left_out[score] = errors(fits[-1], seen.landmarks)[score]
     return score_of(fits[0], left_out)
 

@@ -20,7 +20,7 @@ from flame_tools.types import HeadArrays
 from recon.fitting.arrow import SharedSolution, solve_shared
 from recon.fitting.certainty import widened
 from recon.fitting.landmark_model import LandmarkModel, Layout
-from recon.fitting.observation import USUAL, FitOptions, Guess, Observation
+from recon.fitting.observation import USUAL, FitOptions, Observation
 from recon.fitting.priors import DISTANCE_M, FOCAL_OVER_LONG_SIDE
 from recon.fitting.residuals import expected, eye_distance, landmark_problem
 
@@ -111,9 +111,9 @@ def fit_many(
     # landmarks tell poorly, a second picture tells no more than the first.
     fewer = np.where(common, 1 + (len(seen) - 1) * options.alike, 1.0)
     fewer[lay.log_focal] = len(seen) if common[lay.log_focal] else 1
-    seen = agreed(seen, common)
     if start is None and all(s.guess is not None for s in seen):
         start = np.stack([s.guess.mean for s in seen])
+        start[:, common] = start[:, common].mean(0)
     unknowns = np.stack([starting_pose(model, s) for s in seen]) if start is None else start.copy()
     active = np.zeros(lay.size, bool)
     active[lay.rotation] = active[lay.translation] = True
@@ -134,17 +134,6 @@ def fit_many(
         sd = widened(np.sqrt(np.diag(covariance) * fewer), usual_sd(head, model, s, options))
         fits.append(LandmarkFit(lay, x, sd, projected, eye_distance(model, x, s), weights, solution.steps))
     return fits
-
-
-def agreed(seen: Sequence[Observation], common: np.ndarray) -> Sequence[Observation]:
-    """With one guess of what is `common` [K] to all pictures: the mean of each picture's, and of how sure it is."""
-    if any(s.guess is None for s in seen):
-        return seen
-    mean, sd = (np.mean([getattr(s.guess, name) for s in seen], 0) for name in ("mean", "sd"))
-    return [
-        dataclasses.replace(s, guess=Guess(np.where(common, mean, s.guess.mean), np.where(common, sd, s.guess.sd)))
-        for s in seen
-    ]
 
 
 def usual_sd(head: HeadArrays, model: LandmarkModel, seen: Observation, options: FitOptions) -> np.ndarray:

@@ -38,7 +38,7 @@ class FitOptions:
     alike: float = 0.5
     """How alike landmarks err in several pictures of one person: 0 independently, 1 so that more pictures tell no more
     of who it is."""
-    guessed: tuple[str, ...] = ("shape",)
+    guessed: tuple[str, ...] = ()
     """Parts of a Layout of which a reader's guess is believed, for what it is worth; of the rest the head's priors."""
     steps: int = 40
     """Most steps of the solver."""
@@ -122,7 +122,7 @@ class View:
 
 @dataclass(frozen=True)
 class Guess:
-    """What a reader believes of all unknowns of a Layout at a glance: a fit begins there, and expects some of it."""
+    """What a reader believes of all unknowns of a Layout at a glance: a fit begins there (and see `guessed`)."""
 
     mean: np.ndarray  # [K] within the head's bounds
     sd: np.ndarray  # [K]; infinite where nothing is told

@@ -19,7 +19,7 @@ from flame_tools.blas import one_blas_thread
 from flame_tools.errors import ShapeError
 from flame_tools.types import HeadArrays
 from recon.fitting.certainty import widened
-from recon.fitting.fit import LandmarkFit, agreed, shared_unknowns, usual_sd
+from recon.fitting.fit import LandmarkFit, shared_unknowns
 from recon.fitting.landmark_model import LandmarkModel
 from recon.fitting.least_squares import Problem
 from recon.fitting.observation import USUAL, FitOptions, Observation
@@ -63,14 +63,11 @@ def refine(
     _check(images, seen, fits)
     lay, start = model.layout, np.stack([f.unknowns for f in fits])
     shared = shared_unknowns(lay, seen, one_moment=one_moment, one_camera=one_camera)
-    usual = [p.sd for p in problems or ()]
     if problems is None:
-        seen = agreed(seen, shared)
         problems = [landmark_problem(head, model, s, x, options)[0] for s, x in zip(seen, start, strict=True)]
-        usual = [usual_sd(head, model, s, options) for s in seen]
     fewer = np.where(shared, 1 + (len(seen) - 1) * options.alike, 1.0)
     fewer[lay.log_focal] = len(seen) if shared[lay.log_focal] else 1
-    sds = [p.sd / np.sqrt(fewer) for p in problems]
+    usual, sds = [p.sd for p in problems], [p.sd / np.sqrt(fewer) for p in problems]
     sds[1:] = [np.where(shared, np.inf, sd) for sd in sds[1:]]
     problems = [dataclasses.replace(p, sd=sd) for p, sd in zip(problems, sds, strict=True)]
     joint = Joint(skin_samples(head), images, seen, problems, start, shared, photometric)

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from readers.faces import read_faces
-from recon.fitting.fit import agreed, fit, fit_many, shared_unknowns
+from recon.fitting.fit import fit
 from recon.fitting.observation import USUAL, Guess, Observation, View
 from recon.fitting.priors import prior
 from recon.learned.regressed import FACE, base_of, crop_of, expected, sharpened
@@ -94,10 +94,7 @@ def test_a_new_network_leaves_landmarks_nearly_where_they_were_read(made, head, 
 def test_where_a_fit_begins_does_not_matter(made, head, model):
     reading, net = read_faces(made.image)[0], base_of("default")
     seen = sharpened(net, head.arrays, model, made.image, reading, Observation.of(reading, (320, 320)))
-    unguessed = dataclasses.replace(USUAL, guessed=())
-    quick, slow = (
-        fit(head.arrays, model, one, options=unguessed) for one in (seen, dataclasses.replace(seen, guess=None))
-    )
+    quick, slow = (fit(head.arrays, model, one) for one in (seen, dataclasses.replace(seen, guess=None)))
     np.testing.assert_allclose(quick.projected, slow.projected, atol=0.05)
     np.testing.assert_allclose(quick.unknowns, slow.unknowns, atol=0.03)
     for view in (dataclasses.replace(seen.view, weak=True), View((320, 320), 500.0, world_to_camera=np.eye(4))):
@@ -125,23 +122,6 @@ def test_a_guess_is_believed_for_what_it_is_worth(made, head, model):
     without, identity, all_of_it = (away(seen.guess, parts) for parts in ((), ("shape",), FACE))
     assert identity["shape"] < without["shape"]
     assert all_of_it["expression"] < min(identity["expression"], without["expression"])
-
-
-def test_who_it_is_is_guessed_from_all_pictures_together(made, head, model):
-    reading, net, lay = read_faces(made.image)[0], base_of("default"), model.layout
-    seen = sharpened(net, head.arrays, model, made.image, reading, Observation.of(reading, (320, 320)))
-    other = dataclasses.replace(seen, guess=Guess(seen.guess.mean + 0.5, seen.guess.sd))
-    common = shared_unknowns(lay, [seen, other])
-    one, two = (s.guess for s in agreed([seen, other], common))
-    np.testing.assert_allclose(one.mean[lay.shape], seen.guess.mean[lay.shape] + 0.25)
-    np.testing.assert_array_equal(one.mean[lay.shape], two.mean[lay.shape])
-    np.testing.assert_array_equal(two.mean[lay.expression], other.guess.mean[lay.expression])
-    none = [seen, dataclasses.replace(seen, guess=None)]
-    assert agreed(none, common) is none
-    both, turned = (
-        fit_many(head.arrays, model, pair)[0].unknowns[lay.shape] for pair in ([seen, other], [other, seen])
-    )
-    np.testing.assert_allclose(both, turned, atol=0.02)  # whichever comes first
 
 
 def test_a_fused_network_tells_the_same(made, head):
