@@ -114,17 +114,12 @@ def _refuse(message: str) -> int:
     return 2
 
 
-class _OnStderr(logging.Handler):
-    """Shows what is logged as the commands show what they say."""
-
-    def emit(self, record: logging.LogRecord) -> None:
-        print(f"emberface: {record.getMessage()}", file=sys.stderr, flush=True)
-
-
 def _show_what_takes_long() -> None:
     log = logging.getLogger("flame_tools.compiled")
     if not log.handlers:
-        log.addHandler(_OnStderr())
+        shown = logging.StreamHandler()
+        shown.setFormatter(logging.Formatter("emberface: %(message)s"))
+        log.addHandler(shown)
         log.setLevel(logging.INFO)
 
 

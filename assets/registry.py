@@ -81,7 +81,7 @@ _ALL = (
         file="recon_base.npz",
         sha256="212de31b0fe05c17df5a1dd86c3886b8fbbdb14bdb9fb3fbd2b526e7f6486fd9",
         licence="Apache-2.0",
-        source="emberface train recon: tools/trainings/recon.json, _more.json, _again.json (docs/train_recon.md)",
+        source="emberface train recon: tools/trainings/recon.json, _more, _again, _tongue (docs/train_recon.md)",
         note="Learnt from drawn faces of the default head, as MediaPipe's networks read them.",
     ),
     Asset(
