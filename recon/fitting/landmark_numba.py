@@ -13,7 +13,8 @@ import numpy as np
 from numba import boolean, float64, int64, types, void
 
 from flame_tools.compiled import kernel
-from recon.fitting.priors import DISTANCE_LOG_SD, DISTANCE_M, GAZE_APART_SD, IRIS_RADIUS_M, IRIS_SD
+from flame_tools.surface.eyeball import IRIS_RADIUS_M
+from recon.fitting.priors import DISTANCE_LOG_SD, DISTANCE_M, GAZE_APART_SD, IRIS_SD
 
 
 class Terms(NamedTuple):

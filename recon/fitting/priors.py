@@ -8,7 +8,6 @@ from flame_tools.types import HeadArrays
 from readers.landmarks import LEFT_EYE, RIGHT_EYE
 from recon.fitting.landmark_model import Layout
 
-IRIS_RADIUS_M = 0.00585  # visible iris, 11.7 mm across in adults (Ruefer et al. 2005)
 IRIS_SD = 0.08  # relative: people differ by 4 %, the reader by more
 FOCAL_OVER_LONG_SIDE = 1.4  # a 50 mm lens on a 36 mm sensor
 FOCAL_LOG_SD = 0.12  # kept tight: landmarks tell perspective from the shape of a face only poorly

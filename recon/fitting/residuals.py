@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from flame_tools.surface.eyeball import IRIS_RADIUS_M
 from flame_tools.types import HeadArrays
 from readers.landmarks import LIP_PAIRS
 from recon.fitting.landmark_model import LandmarkModel, rotation_matrix
@@ -17,7 +18,6 @@ from recon.fitting.priors import (
     FOCAL_LOG_SD,
     FOCAL_OVER_LONG_SIDE,
     GAZE_APART_SD,
-    IRIS_RADIUS_M,
     IRIS_SD,
     LID_PAIRS,
     OVAL,

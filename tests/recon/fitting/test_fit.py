@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from flame_tools.errors import InputError
+from flame_tools.surface.eyeball import IRIS_RADIUS_M
 from readers.faces import read_faces
 from recon.fitting.arrow import solve_shared
 from recon.fitting.evaluate import cross_score, errors
@@ -11,7 +12,7 @@ from recon.fitting.fit import fit, fit_many, starting_pose
 from recon.fitting.landmark_model import rotation_matrix
 from recon.fitting.least_squares import Problem
 from recon.fitting.observation import FitOptions, Observation, View
-from recon.fitting.priors import DISTANCE_M, IRIS_RADIUS_M
+from recon.fitting.priors import DISTANCE_M
 from render.camera import project
 from render.image import read_image
 from tests.recon.conftest import shared
