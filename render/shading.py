@@ -15,6 +15,7 @@ from render.materials import RAMP
 
 IRIS_DEPTH = 0.0024  # metres behind the cornea's top; none at its rim
 CORNEA = 1.336  # refractive index of what lies between
+SCATTERED = np.float32(0.45)  # of the light that comes into a mouth: what its deepest part gets from everywhere
 
 _SHADE = (
     "void(int32[:,::1], float64[:,::1], float64[:,::1], int32[:,::1], int32[::1], float32[:,::1], float32[:,::1], "
@@ -322,9 +323,12 @@ def shade_band(
                     lz = lights[q, 2]
                     nl = nx * lx + ny * ly + nz * lz
                     ramp = np.uintp(min(max((nl + one) * f4(0.5) * f4(RAMP - 1), f4(0.0)), f4(RAMP - 1)))
-                    dr += lights[q, 3] * ramps[m, ramp, 0] * open_to
-                    dg += lights[q, 4] * ramps[m, ramp, 1] * open_to
-                    db += lights[q, 5] * ramps[m, ramp, 2] * open_to
+                    scattered = f4(0.0)  # the deeper in a mouth, the more of its light comes from its own walls
+                    if inside:
+                        scattered = one - min(seen, one)
+                    dr += lights[q, 3] * open_to * (ramps[m, ramp, 0] + scattered * (SCATTERED - ramps[m, ramp, 0]))
+                    dg += lights[q, 4] * open_to * (ramps[m, ramp, 1] + scattered * (SCATTERED - ramps[m, ramp, 1]))
+                    db += lights[q, 5] * open_to * (ramps[m, ramp, 2] + scattered * (SCATTERED - ramps[m, ramp, 2]))
                     if nl > 0.0:
                         hx = lx + vx
                         hy = ly + vy
