@@ -12,6 +12,7 @@ from flame_tools.errors import InputError
 from flame_tools.head import Head
 from flame_tools.types import Camera, FaceParams, Track
 from readers.faces import read_faces
+from recon.detail.pressed import without_pressed_folds
 from recon.fitting.evaluate import IBUG_68, cross_errors, errors
 from recon.fitting.fit import fit_many
 from recon.fitting.observation import Observation, View
@@ -62,7 +63,8 @@ def reconstruct_many(
     cameras = [s.view.camera(f.focal) for f, s in zip(fits, seen, strict=True)]
     with torch.no_grad():
         vertices = head.vertices(params).cpu().numpy().astype(np.float64)
-    taken = fuse_appearance(map(PosedView, images, vertices, cameras, seen), head.arrays)
+    posed = list(map(PosedView, images, vertices, cameras, seen))
+    taken = fuse_appearance(posed, head.arrays)
     best = taken.best
     return Track(
         head_id=head.arrays.id,
@@ -77,7 +79,7 @@ def reconstruct_many(
         ),
         std=std,
         visibility=np.array(taken.coverages, np.float32),
-        appearance=taken.appearance,
+        appearance=without_pressed_folds(taken.appearance, posed[best], head, params.frame(best)),
         provenance={
             "made_by": "recon.pictures",
             "landmarks": reader_of(seen[0]),

@@ -14,6 +14,7 @@ from flame_tools.kept import kept_with_head
 from flame_tools.types import Camera, FaceParams, HeadArrays, Track
 from readers.faces import FaceReading, read_faces
 from readers.teeth import teeth_together
+from recon.detail.pressed import without_pressed_folds
 from recon.fitting.evaluate import IBUG_68, Score, cross_score, errors, score_of
 from recon.fitting.fit import LandmarkFit, fit
 from recon.fitting.landmark_model import LandmarkModel
@@ -21,7 +22,7 @@ from recon.fitting.observation import Observation, View, observed
 from recon.fitting.photometric import refine
 from recon.learned.regressed import base_of, regressed, sharpened
 from recon.learned.regressor import Regressor
-from recon.texture.appearance import take_appearance
+from recon.texture.appearance import PosedView, fuse_appearance
 
 METHODS = ("auto", "solve", "regress")
 SMALLEST_FACE_PX = 40
@@ -198,7 +199,8 @@ def _track(
     camera = seen.view.camera(found.focal)
     with torch.no_grad():
         vertices = head.vertices(params)[0].cpu().numpy().astype(np.float64)
-    taken = take_appearance(image, head.arrays, vertices, camera, seen)
+    posed = PosedView(image, vertices, camera, seen)
+    taken = fuse_appearance([posed], head.arrays)
     final = errors(found, seen.landmarks)
     return Track(
         head_id=head.arrays.id,
@@ -207,7 +209,7 @@ def _track(
         camera=camera,
         std=std,
         visibility=np.array([taken.coverage], np.float32),
-        appearance=taken.appearance,
+        appearance=without_pressed_folds(taken.appearance, posed, head, params.frame(0)),
         provenance={
             "made_by": made_by,
             "landmarks": reader_of(seen),

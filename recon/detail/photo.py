@@ -12,7 +12,7 @@ from flame_tools.errors import InputError
 from flame_tools.head import Head
 from flame_tools.types import FaceParams
 from recon.detail.network import DetailNetwork, load_detail
-from recon.detail.sheet import sheet_of, strain, surface_of
+from recon.detail.sheet import Sheet, sheet_of, strain, surface_of
 from recon.detail.shown import Shown, channels
 from recon.texture.fusion import skin_in
 from recon.texture.posed_view import PosedView, sampled
@@ -45,13 +45,17 @@ def network_of(head: Head) -> DetailNetwork:
 def detail_of(view: PosedView, head: Head, params: FaceParams, net: DetailNetwork | None = None) -> Detail:
     """The relief that a view shows of a face with `params` (one frame), by the bundled network where none is given."""
     net = network_of(head) if net is None else net
-    sheet = sheet_of(head.arrays)
-    told = torch.from_numpy(channels(shown_in(view, head, params), sheet))[None]
+    return read(shown_in(view, head, params), sheet_of(head.arrays), net)
+
+
+def read(shown: Shown, sheet: Sheet, net: DetailNetwork) -> Detail:
+    """What a network reads on a sheet."""
+    told = torch.from_numpy(channels(shown, sheet))[None]
     with torch.no_grad():
         found = net(told)
     maps = (found.shown, found.rest, torch.exp(0.5 * found.logvar))
-    shown, rest, sd = (sheet.in_atlas(0.001 * m[0].numpy() * sheet.area) for m in maps)
-    return Detail(shown, rest, sd)
+    heights, rest, sd = (sheet.in_atlas(0.001 * m[0].numpy() * sheet.area) for m in maps)
+    return Detail(heights, rest, sd)
 
 
 def shown_in(view: PosedView, head: Head, params: FaceParams) -> Shown:

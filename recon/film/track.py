@@ -18,6 +18,7 @@ from flame_tools.head import Head
 from flame_tools.types import Curves, Track
 from readers.film import FRAMES_A_PART, Corrector, read_film
 from readers.readings import Readings
+from recon.detail.pressed import without_pressed_folds
 from recon.film.corrector import corrector_for
 from recon.film.fits import FramesOfFits, fit_rows, observation_of
 from recon.film.frame_params import params_of_rows
@@ -197,6 +198,7 @@ def _with_appearance(track: Track, head: Head, rows: Rows, footage: Footage, vie
         chosen = np.array([int(np.argmax(rows.trust))])
     readings, numbers = rows.take(chosen), [int(number) for number in rows.frame[chosen]]
     key = key_frame(rotation[chosen], lids[chosen], held[chosen], rows.trust[chosen])
+    at_key = []
 
     def views() -> Iterator[PosedView]:
         for i, (row, frame) in enumerate(zip(chosen, frames_at(footage, numbers), strict=True)):
@@ -204,11 +206,15 @@ def _with_appearance(track: Track, head: Head, rows: Rows, footage: Footage, vie
                 params = track.params.frame(slice(int(place[row]), int(place[row]) + 1))
                 vertices = head.vertices(params)[0].cpu().numpy().astype(np.float64)
             camera = at_frame(track.camera, int(place[row]))
-            yield PosedView(frame.image, vertices, camera, observation_of(readings, i, view))
+            posed = PosedView(frame.image, vertices, camera, observation_of(readings, i, view))
+            if i == key:
+                at_key.append((posed, head, params.frame(0)))
+            yield posed
 
     taken = fuse_appearance(views(), head.arrays)
+    appearance = without_pressed_folds(taken.appearance, *at_key[0])
     made = {"iris_srgb": taken.iris.tolist(), "texture_from": numbers[key], "texture_frames": numbers}
-    return track.replace(appearance=taken.appearance, provenance=track.provenance | made)
+    return track.replace(appearance=appearance, provenance=track.provenance | made)
 
 
 def _track(

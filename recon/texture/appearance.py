@@ -7,8 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from flame_tools.types import Appearance, Camera, HeadArrays
-from recon.fitting.observation import Observation
+from flame_tools.types import Appearance, HeadArrays
 from recon.texture.albedo import SIZE, make_albedo
 from recon.texture.eyes import common_colour, iris_colours, paint_eyes
 from recon.texture.fill import past_borders
@@ -16,7 +15,7 @@ from recon.texture.fusion import Lit
 from recon.texture.posed_view import PosedView
 from recon.texture.uv_map import uv_map
 
-__all__ = ["Lit", "PosedView", "Taken", "fuse_appearance", "take_appearance"]
+__all__ = ["Lit", "PosedView", "Taken", "fuse_appearance"]
 
 
 @dataclass(frozen=True)
@@ -51,14 +50,3 @@ def fuse_appearance(views: Iterable[PosedView], head: HeadArrays, *, size: int =
     albedo = past_borders(paint_eyes(albedo, head, iris), uv_map(head, size).material >= 0)
     appearance = Appearance(albedo=albedo, light=fused.lit[fused.best].light)
     return Taken(appearance, fused.coverage[fused.best], iris, fused.coverage, fused.lit, fused.best)
-
-
-def take_appearance(
-    image: np.ndarray,  # [H, W, 3] uint8 sRGB
-    head: HeadArrays,
-    vertices: np.ndarray,  # [V, 3] metres, posed as in the picture
-    camera: Camera,
-    seen: Observation,
-) -> Taken:
-    """The texture from one picture."""
-    return fuse_appearance([PosedView(image, vertices, camera, seen)], head)

@@ -118,9 +118,14 @@ def exposed(image: np.ndarray, gain: float | None = None) -> np.ndarray:
     return image if gain == 1 else encode(_LINEAR * gain)[image]
 
 
-def encode(linear: np.ndarray) -> np.ndarray:
+def linear(colours: np.ndarray) -> np.ndarray:
+    """sRGB uint8 [...] -> linear float32 in [0, 1]."""
+    return _LINEAR[colours]
+
+
+def encode(light: np.ndarray) -> np.ndarray:
     """Linear [...] in [0, 1] -> sRGB uint8, by a table fine enough for every step of 8 bits."""
-    steps = np.clip(linear, 0, 1) * 16383
+    steps = np.clip(light, 0, 1) * 16383
     return _ENCODED[np.rint(steps, out=steps).astype(np.uint16)]
 
 

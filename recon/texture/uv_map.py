@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from flame_tools.errors import ShapeError
 from flame_tools.kept import kept_with_head
 from flame_tools.types import HeadArrays
 
@@ -36,6 +37,8 @@ class UvMap:
         """Vertex values [V] or [V, C] -> texel values [T] or [T, C], float32."""
         from recon.texture.texels_numba import spread
 
+        if len(self.corners) and len(values) <= self.corners.max():
+            raise ShapeError(f"values are {list(values.shape)}, wanted one for each vertex of the head")
         out = np.empty((len(self.texels), *values.shape[1:]), np.float32)
         wide = np.ascontiguousarray(values, np.float32).reshape(len(values), -1)
         spread(wide, self.corners, self.barycentrics, out.reshape(len(out), wide.shape[1]))
