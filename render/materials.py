@@ -106,6 +106,13 @@ class Look:
         """[h, w, 3] uint8 sRGB in UV, row 0 at v = 1; painted when it is first asked for."""
         return self.paint()
 
+    @cached_property
+    def rounded(self):
+        """The mesh as it is drawn in large pictures (render.rounded), made when the first is drawn."""
+        from render.rounded import rounded
+
+        return rounded(self)
+
 
 _looks: dict[int, tuple[weakref.ref, Look]] = {}  # by the id of the arrays, dropped with them
 

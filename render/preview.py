@@ -25,6 +25,7 @@ __all__ = ["contact_sheet", "draw", "draw_frames", "draw_rgba", "head_bounds", "
 BACKGROUND = (74, 80, 88)
 _OWN = ["C", "W"]  # what kernels take: contiguous and writable (a memory map is neither, perhaps)
 _BAND = 64  # rows of the picture a task
+_LARGE = 1000.0  # pixels a metre from which on the mesh's corners are seen: a face of about 200 pixels
 
 
 def draw(
@@ -81,15 +82,22 @@ def _draw(head, vertices, camera, albedo, background, supersample, wireframe, sk
         raise ShapeError(f"cannot draw {width}x{height} with {supersample} samples a side; wanted 1 to 8 and a size")
     if np.asarray(camera.world_to_camera).shape != (4, 4):
         raise ShapeError("draw takes one camera; use render.camera.at_frame(camera, i) for a sequence")
-    matrix = clip_matrix(camera)
-    clip = points.astype(np.float64) @ matrix[:, :3].T + matrix[:, 3]
-    screen = np.empty((len(points), 3))
-    prepared = raster_numba.screen_triangles(clip, look.faces, (height * s, width * s), screen)
-
     turn = np.ascontiguousarray(np.diag([1.0, -1.0, -1.0]) @ np.asarray(camera.world_to_camera)[:3, :3], np.float32)
     lights, sky = (STUDIO if lights is None else lights).packed()
     attributes = vertex_attributes(look, points, turn, lights[0, :3])
     lights = lights if lit else lights[:0]
+    away = _distance(camera, points)
+    scale = float(np.mean(camera.focal)) / (1 if camera.orthographic else away)  # pixels a metre
+    slopes, ways = _relief(look, slopes, points, turn, scale)
+    mesh = look
+    if scale > _LARGE and not wireframe:
+        mesh = look.rounded
+        points = mesh.points(points, attributes[:, :3] @ turn)
+        attributes, ways = mesh.halved(attributes), mesh.halved(ways)
+    matrix = clip_matrix(camera)
+    clip = points.astype(np.float64) @ matrix[:, :3].T + matrix[:, 3]
+    screen = np.empty((len(points), 3))
+    prepared = raster_numba.screen_triangles(clip, mesh.faces, (height * s, width * s), screen)
 
     texture = look.skin_texture if albedo is None else albedo
     if texture is None or not look.has_uv:
@@ -97,9 +105,7 @@ def _draw(head, vertices, camera, albedo, background, supersample, wireframe, sk
     elif texture.dtype != np.uint8 or texture.ndim != 3 or texture.shape[2] != 3:
         raise ShapeError(f"albedo is {list(texture.shape)} {texture.dtype}, wanted uint8 [h, w, 3]")
     texture = np.require(texture, np.uint8, _OWN)
-    scale = _pixels_per_metre(camera, clip)
     texture = at_scale(texture, look.uv_per_metre * max(texture.shape[:2]) / scale)
-    slopes, ways = _relief(look, slopes, points, turn, scale)
     eye = eye_picture(look, albedo, skin)
     eye_texture = at_scale(eye, look.eye_per_metre * len(eye) / scale)
     backdrop = np.zeros(8, np.float32)
@@ -112,7 +118,7 @@ def _draw(head, vertices, camera, albedo, background, supersample, wireframe, sk
     rays = np.array([*focal, *centre, camera.orthographic], np.float64)
     table = complexion_table(look, skin, len(texture) > 1)
     out = np.empty((height, width, 4), np.uint8)
-    step = _depth_step(camera, clip, scale)
+    step = _depth_step(camera, away, scale)
 
     def band(top, bottom):
         z = scratch("z", ((bottom - top) * s, width * s))
@@ -121,7 +127,7 @@ def _draw(head, vertices, camera, albedo, background, supersample, wireframe, sk
         ids.fill(-1)
         raster_numba.fill(*prepared, top * s, z, ids)
         shading.shade_band(
-            ids, z, clip, look.faces, look.face_material, attributes, look.tint, wire, look.uv, look.uv_faces,
+            ids, z, clip, mesh.faces, mesh.face_material, attributes, mesh.tint, wire, mesh.uv, mesh.uv_faces,
             texture, eye_texture, table, look.ramps, lights, sky, DECODE, ENCODE, backdrop,
             rays, s, top, height, step, slopes, ways, out[top:bottom],
         )  # fmt: skip
@@ -194,20 +200,18 @@ def complexion_table(look, skin, textured) -> np.ndarray:  # [M, COLUMNS] of ren
     return table
 
 
-def _pixels_per_metre(camera, clip) -> float:
-    focal = float(np.mean(camera.focal))
-    if camera.orthographic or not len(clip):
-        return focal
-    return focal / max(float(np.median(clip[:, 3])), NEAR_M)
+def _distance(camera, points) -> float:
+    """Metres to the middle of a head, as the camera looks."""
+    pose = np.asarray(camera.world_to_camera)
+    return max(float(np.median(points @ pose[2, :3] + pose[2, 3])), NEAR_M) if len(points) else 1.0
 
 
-def _depth_step(camera, clip, scale) -> float:
+def _depth_step(camera, away, scale) -> float:
     """Samples of a pixel further apart than this in ndc z are shaded one by one (a silhouette runs there)."""
     apart = 5 / scale  # metres: a slope of five pixels in one
     if camera.orthographic:
         return apart * 2 / (FAR_M - NEAR_M)
-    depth = max(float(np.median(clip[:, 3])), NEAR_M) if len(clip) else 1.0
-    return apart * 2 * FAR_M * NEAR_M / ((FAR_M - NEAR_M) * depth**2)
+    return apart * 2 * FAR_M * NEAR_M / ((FAR_M - NEAR_M) * away**2)
 
 
 def draw_frames(
