@@ -22,9 +22,9 @@ from recon.texture.fill import push_pull
 from recon.texture.posed_view import PosedView, encode, linear
 
 PRESSED = (0.03, 0.12)  # strain: from nothing to all of a furrow is the expression's
-FURROW_MM = (0.05, 0.35)  # below the skin around it
-AROUND, NEAR = 7.0, 9  # texels of the sheet: what a furrow lies below; how far from it skin is pressed
-FINE = 1.0  # texels: what is finer is pores, not folds
+FURROW_MM = (0.02, 0.2)  # below the skin around it
+AROUND, NEAR = 7.0, 9  # texels of the sheet: what a furrow lies below; how wide it is with its brinks
+FINE, FAINT = 1.0, 0.06  # texels, and natural logarithm: what is finer and no darker is pores, not folds
 DARKEST = 1e-3  # linear
 GRID = 512  # texels along the atlas on which colours are filled in; a power of two
 
@@ -56,8 +56,8 @@ def _pressed(strain: np.ndarray) -> np.ndarray:
 def _furrows(heights: np.ndarray) -> np.ndarray:
     """Where heights in mm are furrows, and their brinks, in [0, 1]."""
     below = gaussian_filter(heights, AROUND) - gaussian_filter(heights, FINE)
-    furrows = smooth_step(below, *FURROW_MM)
-    return np.maximum(furrows, 0.9 * gaussian_filter(maximum_filter(furrows, 5), 1.5))
+    furrows = maximum_filter(smooth_step(below, *FURROW_MM), NEAR)
+    return np.minimum(1.3 * gaussian_filter(furrows, 2), 1)
 
 
 def _smoothed(albedo: np.ndarray, share: np.ndarray, plain: np.ndarray) -> np.ndarray:
@@ -65,9 +65,10 @@ def _smoothed(albedo: np.ndarray, share: np.ndarray, plain: np.ndarray) -> np.nd
     share, known = _resized(share, GRID), _resized(plain, GRID)
     small = np.asarray(Image.fromarray(albedo).resize((GRID, GRID), Image.Resampling.BOX))
     logs = np.log(np.maximum(linear(small), DARKEST))
-    logs = gaussian_filter(logs, (FINE * GRID / ATLAS,) * 2 + (0,))
-    beside = push_pull(logs, known * (1 - share) ** 2)
-    gains = share[..., None] * (beside - logs)
+    coarse = gaussian_filter(logs, (FINE * GRID / ATLAS,) * 2 + (0,))
+    beside = push_pull(coarse, known * (1 - share) ** 2)
+    lines = np.minimum(logs - coarse + FAINT, 0)
+    gains = share[..., None] * (beside - coarse - lines)
     rows, columns = np.nonzero(_resized(share, len(albedo)))
     gains = np.stack([_resized(gains[..., k], len(albedo))[rows, columns] for k in range(3)], 1)
     smooth = albedo.copy()

@@ -13,6 +13,7 @@ from render.materials import MATERIALS, linear_to_srgb, look_of, srgb_to_linear
 from render.paint import HAIR, SKIN
 
 HIGHEST_M, STEP_M, DEPTH_M = 0.06, 0.002, 0.012  # how far above the forehead hair is looked for, and how much of it
+DENSE, DEPTH = 0.8, 2.0  # the share of paint from which on no skin is seen; how much darker hair lies below hair
 _FOREHEAD = (67, 109, 10, 338, 297)  # MediaPipe's, across the top
 _SKIN, _HAIR = np.array(SKIN) / 255, np.array(HAIR) / 255
 
@@ -79,8 +80,9 @@ def _tables(tone: np.ndarray, hair: np.ndarray) -> tuple[np.ndarray, np.ndarray]
     """[256, 3] linear float32 for each byte of paint: channels of skin; and for bytes of red, bare scalp to hair."""
     paint = np.arange(256, dtype=np.float32)[:, None] / np.float32(255)
     share = np.clip((_SKIN[0] - paint) / (_SKIN[0] - _HAIR[0]), 0, 1)
+    dense, strands = np.clip(share / DENSE, 0, 1), 1 - DEPTH * np.clip(share - DENSE, -0.05, 0.15)
     skin = linear_to_srgb(tone)
-    mixed = np.stack([skin * (paint / _SKIN), skin * (1 - share) + linear_to_srgb(hair) * share])
+    mixed = np.stack([skin * (paint / _SKIN), skin * (1 - dense) + linear_to_srgb(hair) * strands * dense])
     return tuple(srgb_to_linear(np.clip(mixed, 0, 1)).astype(np.float32))
 
 
