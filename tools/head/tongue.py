@@ -50,7 +50,7 @@ def settings(shape: str | None = None) -> np.ndarray:
     if shape == "tongueUp":
         tip = _rise(s, 0.40, 0.96)
         rings[:, 1] += 17.0 * tip
-        rings[:, 0] -= 0.5 * tip
+        rings[:, 0] += 0.7 * tip
         rings[:, 3] *= 1.0 + 0.16 * _rise(s, 0.7, 1.0)
         rings[:, 5] *= 1.0 - 0.15 * _rise(s, 0.5, 0.8)
     elif shape == "tongueBack":
