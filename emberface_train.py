@@ -139,6 +139,14 @@ def identity(
 
 
 @app.command()
+def tongue(
+    config: Config, out: Folder, corpus: Crops, overfit: Overfit = 0, processes: Processes = 1, json: Json = False
+) -> None:
+    """The reader that tells how far the tongue is out, from crops of made people."""
+    _run(Job("tongue", config, out, corpus, overfit), processes, json)
+
+
+@app.command()
 def detail(config: Config, out: Folder, overfit: Overfit = 0, processes: Processes = 1, json: Json = False) -> None:
     """The folds of a face on its UV, from made faces that are drawn as they are learnt from; --overfit counts faces."""
     _run(Job("detail", config, out, None, overfit), processes, json)
@@ -207,7 +215,14 @@ def _detail() -> tuple[object, Callable]:
     return DetailTraining(), train_detail
 
 
+def _tongue() -> tuple[object, Callable]:
+    from recon.train.tongue import TongueTraining, train_tongue
+
+    return TongueTraining(), train_tongue
+
+
 _KINDS = {
+    "tongue": _tongue,
     "detail": _detail,
     "identity": _identity,
     "temporal": _temporal,
@@ -226,7 +241,7 @@ def _train(job: Job, progress: Progress | None = None) -> None:
 
     default, train = _KINDS[job.kind]()
     config = read_config(default, job.config)
-    if job.kind in ("recon", "synthesis"):
+    if job.kind in ("recon", "synthesis", "tongue"):
         _on_crops(train, config, job, progress)
     elif job.kind == "temporal":
         _on_films(train, config, job, progress)

@@ -160,6 +160,14 @@ _ALL = (
         note="Emotion reader of drawn faces (docs/readers.md), learnt as mouth_reader was.",
     ),
     Asset(
+        name="tongue_reader",
+        file="tongue_reader.npz",
+        sha256="91fc48b150ea8fc74d59f5bd3fd6a07dbfa66ef16b47f1367a4e48bb1df5b719",
+        licence="Apache-2.0",
+        source="emberface train tongue tools/trainings/tongue.json, on recon.synthetic.shards (docs/train_recon.md)",
+        note="Reader of tongues (docs/train_recon.md), learnt from drawn people who do not exist.",
+    ),
+    Asset(
         name="identity",
         file="identity.npz",
         sha256="6681b6aa91261f1b0e07df28bf72682e28579e2c6ee2ad69c5df4d6f08ab400c",

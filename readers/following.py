@@ -28,7 +28,7 @@ from readers.faces import FaceReading, read_detection
 from readers.followed import MIN_PRESENCE, Followed, box_of, change_of_shape, size_of, trust_in, trust_in_look
 from readers.landmarks import VIEWS, Look, look, roi_of_landmarks
 from readers.sampling import Square
-from readers.teeth import teeth_together
+from readers.tongue import teeth_and_tongue
 
 NEW_LOOK_S = 3.0  # a face that reads well and looks other than before for so long looks so from now on
 SURE_NEWCOMER, STEADY_NEWCOMER = 0.995, 0.012  # whom nobody has seen before must read like a face; real ones: 0.9995
@@ -63,7 +63,8 @@ class FaceInFrame:
     spread: np.ndarray  # [468] px, over the views
     score: float  # in [0, 1]: the landmark network's belief that this is a face
     trust: float  # in [0, 1]: below about 0.3 bridge it rather than use it
-    together: float  # in [0, 1]: how surely the mouth is open and its teeth are together
+    together: float = 0.0  # in [0, 1]: how surely the mouth is open and its teeth are together
+    tongue: float = 0.0  # in [0, 1]: how far the tongue is out
     noise: np.ndarray = field(default_factory=lambda: np.full(468, np.nan))
     """[468] px: how far off each landmark may be, NaN where its reader does not tell."""
     told: np.ndarray = field(default_factory=lambda: np.zeros(0))
@@ -109,7 +110,7 @@ class Follower:
         for fresh in self._looked_for(image, first or cut, missed):
             read[fresh.id] = fresh
         seen = [read[face.id] for face in sorted(self.faces, key=lambda f: f.id) if read.get(face.id)]
-        return [dataclasses.replace(s, together=teeth_together(image, s.landmarks[:, :2])) for s in seen]
+        return [_with_mouth(image, face) for face in seen]
 
     # --- faces that are being followed
 
@@ -283,7 +284,12 @@ class Follower:
 
 
 def _in_frame(number: int, seen: Look, trust: float) -> FaceInFrame:
-    return FaceInFrame(number, seen.landmarks, seen.iris, seen.spread, seen.score, trust, 0.0)
+    return FaceInFrame(number, seen.landmarks, seen.iris, seen.spread, seen.score, trust)
+
+
+def _with_mouth(image: np.ndarray, face: FaceInFrame) -> FaceInFrame:
+    together, tongue = teeth_and_tongue(image, face.landmarks[:, :2])
+    return dataclasses.replace(face, together=together, tongue=tongue)
 
 
 def _apart(crop: Square, wanted: Square) -> bool:

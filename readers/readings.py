@@ -17,7 +17,7 @@ from flame_tools.archive import read_npz, write_npz
 from flame_tools.errors import FormatError, InputError, ShapeError
 from readers.following import FaceInFrame
 
-FORMAT, VERSION = "emberface.readings", 3
+FORMAT, VERSION = "emberface.readings", 4
 MAX_PART_BYTES = 2 << 30
 _TAILS = {
     "landmarks": (np.float32, (468, 2)),
@@ -27,6 +27,7 @@ _TAILS = {
     "score": (np.float32, ()),
     "trust": (np.float32, ()),
     "together": (np.float32, ()),
+    "tongue": (np.float32, ()),
     "id": (np.int32, ()),
     "frame": (np.int64, ()),
     "time_s": (np.float64, ()),
@@ -45,6 +46,7 @@ class Readings:
     score: np.ndarray  # [R] float32 in [0, 1]: the landmark network's belief that this is a face
     trust: np.ndarray  # [R] float32 in [0, 1]: below 0.3 bridge it rather than use it
     together: np.ndarray  # [R] float32 in [0, 1]: how surely the mouth is open and its teeth are together
+    tongue: np.ndarray  # [R] float32 in [0, 1]: how far the tongue is out
     id: np.ndarray  # [R] int32: whose face
     frame: np.ndarray  # [R] int64 number of the frame
     time_s: np.ndarray  # [R] float64 seconds from the first frame
@@ -82,6 +84,7 @@ class Readings:
             "score": lambda n, t, face: face.score,
             "trust": lambda n, t, face: face.trust,
             "together": lambda n, t, face: face.together,
+            "tongue": lambda n, t, face: face.tongue,
             "id": lambda n, t, face: face.id,
             "frame": lambda n, t, face: n,
             "time_s": lambda n, t, face: t,

@@ -13,7 +13,7 @@ from flame_tools.head import Head
 from flame_tools.kept import kept_with_head
 from flame_tools.types import Camera, FaceParams, HeadArrays, Track
 from readers.faces import FaceReading, read_faces
-from readers.teeth import teeth_together
+from readers.tongue import teeth_and_tongue
 from recon.detail.pressed import without_pressed_folds
 from recon.fitting.evaluate import IBUG_68, Score, cross_score, errors, score_of
 from recon.fitting.fit import LandmarkFit, fit
@@ -109,8 +109,8 @@ def observe(
     image: np.ndarray, reading: FaceReading, view: View, head: HeadArrays, net: Regressor | None
 ) -> Observation:
     """What a fit is told of a face that was read in image uint8 [H, W, 3]; a network says how far off the reader is."""
-    together = teeth_together(image, reading.landmarks[:, :2])
-    seen = observed(reading.landmarks[:, :2], reading.iris, view, together)
+    inside = teeth_and_tongue(image, reading.landmarks[:, :2])
+    seen = observed(reading.landmarks[:, :2], reading.iris, view, *inside)
     return seen if net is None else sharpened(net, head, landmark_model(head), image, reading, seen)
 
 

@@ -38,7 +38,7 @@ class Angles:
     """Turns that stand for ARKit's names at weight 1 where a file does not say them; as the default head's."""
 
     jaw_open_rad: float = 0.4255
-    jaw_side_rad: float = 0.1131
+    jaw_side_rad: float = 0.1124
     look_rad: tuple[float, float, float, float] = (0.4189, 0.4712, 0.5236, 0.5236)  # up, down, in, out
 
 

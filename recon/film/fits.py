@@ -23,7 +23,7 @@ from flame_tools.types import HeadArrays
 from readers.readings import Readings
 from recon.film.person import AFRESH, Face, Person, follow
 from recon.film.rows import Rows
-from recon.fitting.observation import USUAL, FitOptions, View, observed
+from recon.fitting.observation import USUAL, FitOptions, Observation, View, observed
 
 FORMAT, VERSION = "emberface.fits", 2
 _MAX_BYTES = 1 << 30
@@ -48,11 +48,11 @@ class Fits:
     error: np.ndarray  # [n] float64 of FrameFit
 
 
-def observation_of(rows: Readings, row: int, view: View):
+def observation_of(rows: Readings, row: int, view: View) -> Observation:
     """What one row of readings says, for a fit."""
     landmarks, iris = rows.landmarks[row].astype(np.float64), rows.iris[row].astype(np.float64)
     noise = rows.noise[row].astype(np.float64)
-    seen = observed(landmarks, iris, view, float(rows.together[row]))
+    seen = observed(landmarks, iris, view, float(rows.together[row]), float(rows.tongue[row]))
     return dataclasses.replace(seen, noise=noise) if np.isfinite(noise).all() else seen
 
 

@@ -18,7 +18,7 @@ from recon.film.rows import Rows
 from recon.fitting.certainty import widened
 from recon.fitting.landmark_model import LandmarkModel, Layout
 from recon.fitting.observation import View
-from recon.fitting.priors import FOCAL_OVER_LONG_SIDE, bounds, prior
+from recon.fitting.priors import FOCAL_OVER_LONG_SIDE, bounds, prior, tongue_in
 from recon.learned.regressor import Regressor
 from recon.learned.temporal import Frames, Pooled, Temporal, reaching, refined, stands_for
 
@@ -45,6 +45,7 @@ class Glances:
         self.weight[trusted] = rows.trust[trusted] * stands_for(self.time_s[trusted])
         self.film = self._pooled()
         (self._low, self._high), (_, self._usual) = bounds(head, layout), prior(head, layout)
+        self._tongue = tongue_in(head, layout)  # a reader of its own tells it
         self.made_of = (temporal.name, *(value.numpy() for value in vars(self.film).values()))
 
     def _frames(self, rows: slice) -> Frames:
@@ -64,6 +65,9 @@ class Glances:
         found = refined(self.temporal, self._frames(reach), self.film, reach, rows)
         first = self.temporal.config.shape
         mean, sd = self._in_units(found.moving, found.moving_logvar, first)
+        tongue = slice(self._tongue.start - first, self._tongue.stop - first)
+        mean[:, tongue] = self.rows.take(np.arange(rows.start, rows.stop)).tongue[:, None]
+        sd[:, tongue] = self._usual[self._tongue]
         return [Face(m, s) for m, s in zip(mean, sd, strict=True)]
 
     def identity(self) -> tuple[np.ndarray, np.ndarray]:

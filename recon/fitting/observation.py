@@ -137,6 +137,7 @@ class Observation:
     iris_radius: np.ndarray  # [2] pixels: right, left
     view: View
     together: float = 0.0  # in [0, 1]: how surely an open mouth shows teeth that are together
+    tongue: float = 0.0  # in [0, 1]: how far the tongue is out, as the reader tells; no landmark does
     trust: np.ndarray = field(default_factory=lambda: np.ones(468))  # [468] in [0, 1]: 0 where something covers it
     noise: np.ndarray | None = None  # [468] pixels: each landmark's own standard deviation, where the reader tells
     guess: Guess | None = None  # where the reader tells more than landmarks
@@ -152,9 +153,11 @@ class Observation:
         return dataclasses.replace(self, trust=self.trust * use)
 
 
-def observed(landmarks: np.ndarray, iris: np.ndarray, view: View, together: float = 0.0) -> Observation:
+def observed(
+    landmarks: np.ndarray, iris: np.ndarray, view: View, together: float = 0.0, tongue: float = 0.0
+) -> Observation:
     """An observation from landmarks [468, 2] and irises [10, 2] (right centre and ring of four, left likewise)."""
     rings = iris.reshape(2, 5, 2)
     # a turned eye's iris is foreshortened along one axis only: the longer diameter is the true one
     diameters = np.linalg.norm(rings[:, 1:3] - rings[:, 3:5], axis=-1)
-    return Observation(landmarks, rings[:, 0], diameters.max(1) / 2, view, together)
+    return Observation(landmarks, rings[:, 0], diameters.max(1) / 2, view, together, tongue)

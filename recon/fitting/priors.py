@@ -61,15 +61,24 @@ def bounds(head: HeadArrays, layout: Layout) -> tuple[np.ndarray, np.ndarray]:
     return low, high
 
 
-def prior(head: HeadArrays, layout: Layout, *, together: float = 0.0) -> tuple[np.ndarray, np.ndarray]:
+def tongue_in(head: HeadArrays, layout: Layout) -> slice:
+    """Where the unknowns of a head hold how far the tongue is out; empty where it has none."""
+    at = layout.expression.start + [*head.expression_names, "tongueOut"].index("tongueOut")
+    return slice(at, min(at + 1, layout.expression.stop))
+
+
+def prior(
+    head: HeadArrays, layout: Layout, *, together: float = 0.0, tongue: float = 0.0
+) -> tuple[np.ndarray, np.ndarray]:
     """Mean and standard deviation [K] of every unknown; pose and camera are free here.
 
-    `together` in [0, 1] says how surely the teeth are together.
+    `together` in [0, 1] says how surely the teeth are together, `tongue` how far the tongue is out.
     """
     jaw_open_sd = JAW_OPEN_SD ** (1 - together) * JAW_TOGETHER_SD**together
     mean, sd = np.zeros(layout.size), np.full(layout.size, np.inf)
     sd[layout.shape] = 1
     sd[layout.expression] = head.expression_sd
+    mean[tongue_in(head, layout)] = tongue
     sd[layout.jaw] = (jaw_open_sd * head.jaw_open_rad, JAW_SIDE_SD * head.jaw_side_rad)
     sd[layout.eyes] = GAZE_SD
     sd[layout.eyelids] = LID_SD

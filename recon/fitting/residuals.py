@@ -58,7 +58,7 @@ def expected(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Mean, standard deviation, lowest and highest value [K] of the unknowns, before the landmarks are looked at."""
     lay, view = model.layout, seen.view
-    mean, sd = prior(head, lay, together=seen.together)
+    mean, sd = prior(head, lay, together=seen.together, tongue=seen.tongue)
     low, high = bounds(head, lay)
     if seen.guess is not None:
         for part in options.guessed:

@@ -19,7 +19,7 @@ from readers.sampling import Square, sample_square
 from recon.fitting.fit import LandmarkFit, fit
 from recon.fitting.landmark_model import LandmarkModel, rotation_matrix
 from recon.fitting.observation import USUAL, Guess, Observation, View
-from recon.fitting.priors import FOCAL_OVER_LONG_SIDE, bounds
+from recon.fitting.priors import FOCAL_OVER_LONG_SIDE, bounds, prior, tongue_in
 from recon.learned.crop import CUT, TIGHT, CropCamera, anchor_of
 from recon.learned.regressor import Estimate, Regressor, fused, load_regressor, marks_of
 
@@ -105,6 +105,8 @@ def sharpened(
     (found,) = expected(net, head, model, [(image, reading.landmarks, reading.iris, seen.view)])
     guess = None
     if not seen.view.weak and seen.view.world_to_camera is None:
+        tongue = tongue_in(head, model.layout)  # recon-base knows only that an open mouth may show one
+        found.mean[tongue], found.sd[tongue] = seen.tongue, prior(head, model.layout)[1][tongue]
         guess = Guess(np.clip(found.mean, *bounds(head, model.layout)), found.sd)
     return dataclasses.replace(seen, landmarks=found.landmarks, noise=found.landmarks_sd, guess=guess)
 

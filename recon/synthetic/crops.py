@@ -20,7 +20,7 @@ from recon.learned.crop import CUT, TIGHT, CropCamera, anchor_of
 from recon.synthetic.occluders import covered
 from recon.synthetic.people import look_of_person, random_person
 from recon.synthetic.pictures import backdrop
-from recon.synthetic.random_expressions import random_weights
+from recon.synthetic.random_expressions import TONGUE, random_weights
 from recon.synthetic.scenes import FACE_HEIGHT_M, FILL, FOCAL_OVER_SIDE, random_lights
 from render.materials import Look
 from render.preview import draw_rgba
@@ -106,9 +106,11 @@ def random_people(head: Head, rng: np.random.Generator) -> FaceParams:
     return FaceParams.neutral(head, PICTURES).replace(shape=shape)
 
 
-def random_faces(head: Head, rng: np.random.Generator) -> tuple[FaceParams, FaceParams]:
+def random_faces(head: Head, rng: np.random.Generator, *, tongue: float = TONGUE) -> tuple[FaceParams, FaceParams]:
+    """PICTURES faces of PEOPLE at rest, and with expressions, a share `tongue` of them with the tongue out."""
     rest = random_people(head, rng)
-    weights = torch.as_tensor(np.stack([random_weights(rng) for _ in range(PICTURES)])).to(head.v_template)
+    drawn = [random_weights(rng, tongue=tongue) for _ in range(PICTURES)]
+    weights = torch.as_tensor(np.stack(drawn)).to(head.v_template)
     return rest, to_params(weights, head).replace(shape=rest.shape)
 
 

@@ -23,8 +23,8 @@ AGAINST_TONGUE = ("mouthClose", "mouthPressLeft", "mouthPressRight", "mouthRollL
 GAZE = ("eyeLookIn", "eyeLookOut", "eyeLookUp", "eyeLookDown")
 
 
-def random_weights(rng: np.random.Generator) -> np.ndarray:
-    """[52] in [0, 1], in the order of ARKIT_NAMES."""
+def random_weights(rng: np.random.Generator, *, tongue: float = TONGUE) -> np.ndarray:
+    """[52] in [0, 1], in the order of ARKIT_NAMES; a share `tongue` with the tongue out."""
     weights = np.zeros(len(ARKIT_NAMES))
     _look(rng, weights)
     if rng.uniform() < NEUTRAL:
@@ -33,7 +33,7 @@ def random_weights(rng: np.random.Generator) -> np.ndarray:
         if rng.uniform() < chance:
             for name in rng.choice(names, int(rng.integers(1, most + 1)), replace=False):
                 _set(rng, weights, str(name), rng.beta(1.2, 1.2))
-    if rng.uniform() < TONGUE:
+    if rng.uniform() < tongue:
         weights[INDEX["tongueOut"]] = rng.beta(2.0, 1.2)
         weights[INDEX["jawOpen"]] = max(weights[INDEX["jawOpen"]], rng.uniform(*TONGUE_JAW))
         weights[[INDEX[name] for name in AGAINST_TONGUE]] = 0

@@ -1,23 +1,29 @@
 """Made crops on disk: numbered files of some hundred each, drawn once, learnt from often.
 
-python -m recon.synthetic.shards FOLDER COUNT [FIRST]
+python -m recon.synthetic.shards FOLDER COUNT [FIRST] [--tongue SHARE]
 """
 
 from __future__ import annotations
 
+import argparse
 import os
-import sys
+from functools import partial
 
 from flame_tools.head import Head
-from recon.synthetic.crops import Crops, made_crops
+from recon.synthetic.crops import Crops, made_crops, random_faces
 from recon.synthetic.numbered import read_numbered, write_numbered
+from recon.synthetic.random_expressions import TONGUE
 
 SHARD = 1024  # crops a file
 
 
-def write_shards(folder: str | os.PathLike, head: Head, count: int, *, first: int = 0) -> None:
-    """Files `crops-00000.npz`, ... from number `first` on, each seeded by its number; those that are there stay."""
-    write_numbered(folder, "crops", lambda number: made_crops(head, SHARD, number), count, first=first)
+def write_shards(folder: str | os.PathLike, head: Head, count: int, *, first: int = 0, tongue: float = TONGUE) -> None:
+    """Files `crops-00000.npz`, ... from number `first` on, each seeded by its number; those that are there stay.
+
+    A share `tongue` of the faces has the tongue out.
+    """
+    faces = partial(random_faces, tongue=tongue)
+    write_numbered(folder, "crops", lambda number: made_crops(head, SHARD, number, faces=faces), count, first=first)
 
 
 def read_shards(folder: str | os.PathLike, *, first: int = 0, count: int | None = None) -> Crops:
@@ -28,4 +34,10 @@ def read_shards(folder: str | os.PathLike, *, first: int = 0, count: int | None 
 if __name__ == "__main__":
     from flame_tools.load import load_head
 
-    write_shards(sys.argv[1], load_head(), int(sys.argv[2]), first=int(sys.argv[3]) if len(sys.argv) > 3 else 0)
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("folder")
+    parser.add_argument("count", type=int)
+    parser.add_argument("first", type=int, nargs="?", default=0)
+    parser.add_argument("--tongue", type=float, default=TONGUE, help="share of faces with the tongue out")
+    told = parser.parse_args()
+    write_shards(told.folder, load_head(), told.count, first=told.first, tongue=told.tongue)
