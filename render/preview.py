@@ -25,7 +25,7 @@ __all__ = ["contact_sheet", "draw", "draw_frames", "draw_rgba", "head_bounds", "
 BACKGROUND = (74, 80, 88)
 _OWN = ["C", "W"]  # what kernels take: contiguous and writable (a memory map is neither, perhaps)
 _BAND = 64  # rows of the picture a task
-_LARGE = 1000.0  # pixels a metre from which on the mesh's corners are seen: a face of about 200 pixels
+_LARGE = 800.0  # pixels a metre from which on the mesh's corners are seen: a face of about 160 pixels
 
 
 def draw(
