@@ -2,7 +2,8 @@
 
 Millimetres in the mouth's frame: x to the subject's left, y up, z forward, origin where the lips touch on the midline.
 Only the left half is built; `half_mesh.reflect` makes the other. Crown sizes are the averages of dental anatomy
-(Nelson, Wheeler's Dental Anatomy, Physiology and Occlusion, table 1-1).
+(Nelson, Wheeler's Dental Anatomy, Physiology and Occlusion, table 1-1); upper canines and premolars are a millimetre
+longer, so that the corners of a smile show crowns rather than gums.
 """
 
 from __future__ import annotations

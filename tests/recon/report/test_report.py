@@ -47,7 +47,7 @@ def made_track(head, **more) -> Track:
 def row_of(number: int, who: int, marks: np.ndarray) -> dict:
     return {"landmarks": marks, "iris": np.zeros((10, 2)), "spread": np.zeros(468),
             "noise": np.full(468, np.nan), "told": np.zeros(0), "score": 1, "trust": 1,
-            "together": 0, "id": who, "frame": number, "time_s": number / FPS}  # fmt: skip
+            "together": 0, "tongue": 0, "id": who, "frame": number, "time_s": number / FPS}  # fmt: skip
 
 
 def written(rows: list[dict], folder) -> None:
