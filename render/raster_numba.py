@@ -49,24 +49,26 @@ def fill(points, triangles, names, top, depth, face_id):
         a = np.uintp(triangles[t, 0])
         b = np.uintp(triangles[t, 1])
         c = np.uintp(triangles[t, 2])
-        ax = points[a, 0]
         ay = points[a, 1]
-        az = points[a, 2]
-        bx = points[b, 0]
         by = points[b, 1]
-        bz = points[b, 2]
-        cx = points[c, 0]
         cy = points[c, 1]
-        cz = points[c, 2]
+        low = max(np.ceil(min(ay, by, cy) - 0.5), top)
+        high = min(np.floor(max(ay, by, cy) - 0.5), top + rows - 1)
+        if not low <= high:  # most triangles lie beyond a band
+            continue
+        ax = points[a, 0]
+        bx = points[b, 0]
+        cx = points[c, 0]
         area = (ax - cx) * (by - cy) - (ay - cy) * (bx - cx)
         if not (area > 0.0 or area < 0.0):  # degenerate, or NaN: a vertex that cannot be used
             continue
-        low = max(np.ceil(min(ay, by, cy) - 0.5), top)
-        high = min(np.floor(max(ay, by, cy) - 0.5), top + rows - 1)
         left = max(np.ceil(min(ax, bx, cx) - 0.5), 0.0)
         right = min(np.floor(max(ax, bx, cx) - 0.5), width - 1.0)
-        if low > high or left > right:
+        if left > right:
             continue
+        az = points[a, 2]
+        bz = points[b, 2]
+        cz = points[c, 2]
         if area < 0.0:
             bx, cx = cx, bx
             by, cy = cy, by

@@ -26,7 +26,11 @@ def test_it_says_how_to_run_it_and_shows_its_picture(path):
     assert len(text.splitlines()) <= 65
 
 
-@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
+SLOW = ("04", "06", "07")  # half a minute of a core each
+RUN = [pytest.param(path, marks=[pytest.mark.long] * path.name.startswith(SLOW), id=path.stem) for path in EXAMPLES]
+
+
+@pytest.mark.parametrize("path", RUN)
 def test_it_runs(path, tmp_path):
     picture = tmp_path / "picture.png"
     subprocess.run([sys.executable, path, "-o", picture, "--size", "64"], cwd=tmp_path, check=True)

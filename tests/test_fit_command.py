@@ -39,6 +39,7 @@ def _at_rest(head) -> dict:
     return {"global_rotation": neutral.global_rotation, "translation": neutral.translation}
 
 
+@pytest.mark.long
 def test_a_scan_to_every_file_and_a_score(scan_file, tmp_path, capsys):
     out = tmp_path / "out"
     assert run(["fit", str(scan_file), "-o", str(out), "--offsets", "--json"]) == 0

@@ -315,6 +315,7 @@ def test_numba_is_not_imported_with_the_package():
     assert result.stdout.strip() == "False False" and result.stderr == ""
 
 
+@pytest.mark.long
 def test_kernels_compile_where_no_cache_can_be_written(tmp_path):
     """A read-only install without a home: kernels are compiled for the process, silently."""
     import os

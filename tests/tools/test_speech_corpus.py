@@ -23,6 +23,7 @@ def silence_is_quieter(spoken) -> float:
     return np.median(level[False]) - np.median(level[True])
 
 
+@pytest.mark.long
 def test_sentences_are_the_same_for_a_seed_and_hold_words():
     a, b, c = (sentences(20, np.random.default_rng(seed)) for seed in (1, 1, 2))
     assert a == b != c

@@ -93,6 +93,7 @@ def test_faceformer_to_vertices_and_to_a_track(vocaset, flame, sound):
         vertex_offsets(vocaset, short, 16000, subject=8)
 
 
+@pytest.mark.long
 def test_a_long_recording_through_faceformer(biwi):
     sound = np.random.default_rng(0).normal(size=16000 * 26).astype(np.float32) * 0.1
     offsets = vertex_offsets(biwi, sound, 16000)

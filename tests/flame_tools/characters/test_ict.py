@@ -159,6 +159,7 @@ def test_parts_and_places(head):
     assert arrays.uv.min() >= 0 and arrays.uv.max() <= 1
 
 
+@pytest.mark.long
 def test_the_original_folder_is_the_same_head(head, model, tmp_path):
     """A folder as the project publishes it, with two of the identities and the shapes that joints and lids own."""
     few = ["jawOpen", "jawLeft", "jawRight", "eyeBlink_L", "eyeBlink_R", "mouthSmile_L", "PupilDilate_L"]
