@@ -10,12 +10,14 @@ from __future__ import annotations
 import dataclasses
 
 import numpy as np
+import torch
 from PIL import Image
-from scipy.ndimage import gaussian_filter, maximum_filter
+from torch.nn.functional import max_pool2d
 
 from flame_tools.head import Head
 from flame_tools.smooth import smooth_step
 from flame_tools.types import Appearance, FaceParams
+from readers.sampling import gaussian
 from recon.detail.photo import bundled_detail, read, shown_in
 from recon.detail.sheet import ATLAS, sheet_of
 from recon.texture.fill import push_pull
@@ -50,14 +52,19 @@ def _pressed(strain: np.ndarray) -> np.ndarray:
     """[ROWS, COLUMNS] in [0, 1]: how far the skin near by is pressed together, in whichever direction."""
     across, down, aslant = strain
     most = np.hypot((across - down) / 2, aslant) - (across + down) / 2
-    return smooth_step(gaussian_filter(maximum_filter(most, NEAR), NEAR / 2), *PRESSED)
+    return smooth_step(gaussian(_widened(most), NEAR / 2), *PRESSED)
 
 
 def _furrows(heights: np.ndarray) -> np.ndarray:
     """Where heights in mm are furrows, and their brinks, in [0, 1]."""
-    below = gaussian_filter(heights, AROUND) - gaussian_filter(heights, FINE)
-    furrows = maximum_filter(smooth_step(below, *FURROW_MM), NEAR)
-    return np.minimum(1.3 * gaussian_filter(furrows, 2), 1)
+    below = gaussian(heights, AROUND) - gaussian(heights, FINE)
+    furrows = _widened(smooth_step(below, *FURROW_MM))
+    return np.minimum(1.3 * gaussian(furrows, 2.0), 1)
+
+
+def _widened(values: np.ndarray) -> np.ndarray:
+    """The largest of the NEAR x NEAR texels around each."""
+    return max_pool2d(torch.from_numpy(values)[None], NEAR, stride=1, padding=NEAR // 2)[0].numpy()
 
 
 def _smoothed(albedo: np.ndarray, share: np.ndarray, plain: np.ndarray) -> np.ndarray:
@@ -65,7 +72,7 @@ def _smoothed(albedo: np.ndarray, share: np.ndarray, plain: np.ndarray) -> np.nd
     share, known = _resized(share, GRID), _resized(plain, GRID)
     small = np.asarray(Image.fromarray(albedo).resize((GRID, GRID), Image.Resampling.BOX))
     logs = np.log(np.maximum(linear(small), DARKEST))
-    coarse = gaussian_filter(logs, (FINE * GRID / ATLAS,) * 2 + (0,))
+    coarse = gaussian(logs, FINE * GRID / ATLAS)
     beside = push_pull(coarse, known * (1 - share) ** 2)
     lines = np.minimum(logs - coarse + FAINT, 0)
     gains = share[..., None] * (beside - coarse - lines)

@@ -8,11 +8,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.ndimage import gaussian_filter
 
 from flame_tools.kept import kept_with_head
 from flame_tools.smooth import smooth_step
 from flame_tools.types import HeadArrays
+from readers.sampling import gaussian
 from recon.texture.face_area import Face, distance, face_of
 from recon.texture.surface import unit, vertex_normals
 
@@ -135,7 +135,8 @@ def strain(rest: Surface, posed: Surface) -> np.ndarray:
     """
     across, down = np.sqrt(np.maximum(rest.size[:2], _LEAST**2))
     change = 0.5 * (posed.size - rest.size) / np.stack([across**2, down**2, across * down])
-    return gaussian_filter(np.clip(change, -0.5, 0.5), (0, SMOOTH, SMOOTH)).astype(np.float32)
+    smooth = gaussian(np.moveaxis(np.clip(change, -0.5, 0.5), 0, -1), SMOOTH)
+    return np.moveaxis(smooth, -1, 0).astype(np.float32)
 
 
 def texels_of(head: HeadArrays, ids) -> np.ndarray:

@@ -10,8 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.ndimage import gaussian_filter
 
+from readers.sampling import gaussian
 from recon.detail.sheet import Sheet
 from recon.texture.light import fit_light, harmonics
 
@@ -62,7 +62,7 @@ def channels(shown: Shown, sheet: Sheet) -> np.ndarray:
         out[6, held] = np.log(shade / np.median(shade[usual]))
     out = out.reshape(CHANNELS, *seen.shape)
     mask = (seen > 0.02).astype(np.float32)
-    around = gaussian_filter(out[0], FINE) / np.maximum(gaussian_filter(mask, FINE), 1e-3)
+    around = gaussian(out[0], FINE) / np.maximum(gaussian(mask, FINE), 1e-3)
     out[3] = np.clip(6 * (out[0] - around), -3, 3) * mask
     out[7] = seen
     out[8] = np.log2(np.maximum(shown.scale, 200) / 2000) * mask
