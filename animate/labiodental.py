@@ -18,7 +18,7 @@ from flame_tools.types import FaceParams, Intervals
 CONTACT_MM = 2.0  # a lower lip within this of the edges of the upper incisors touches them: skin, lip and mesh give way
 _MIDDLE = 0.4  # share of the mouth's width over which lip and incisors are looked at: the four incisors'
 _EDGE_MM = 1.5  # incisors' vertices this near to the lowest one are their edges
-_OFF_MM = np.array([0.1, 0.6])  # where the lip's rim goes, up and ahead of the edges: skin on them, not in them
+_OFF_MM = np.array([0.1, 0.65])  # where the lip's rim goes, up and ahead of the edges: skin on them, not in them
 _BLOCK = 512  # frames posed together
 # How readily each weight gives way: units of it that cost as much as mouthRollLower's one. Jaw and mouthClose move the
 # lip 30 mm a unit and are to stay small; what pushes it forward may go, and is not added.

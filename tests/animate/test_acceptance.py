@@ -12,7 +12,7 @@ from tests.animate.conftest import shared
 
 @pytest.mark.parametrize(
     "with_text, count, least",
-    [(True, 5, 0.97), (False, 4, 0.60)],
+    [(True, 5, 0.97), pytest.param(True, 10, 0.97, marks=pytest.mark.long), (False, 4, 0.60)],
 )
 def test_lips_of_real_readers(head, with_text, count, least):
     shared("transcripts.tsv")

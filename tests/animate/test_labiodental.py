@@ -42,7 +42,7 @@ def test_the_lip_comes_to_the_teeth_in_any_emotion(bite, emotion):
 
 def test_no_lip_goes_through_a_tooth(bite):
     reached = bite.reached(np.random.default_rng(0).uniform(0, 0.3, (40, 52)))
-    assert distances(bite, reached).min() > 0.2  # mm
+    assert distances(bite, reached).min() > 0.3  # mm
 
 
 def test_distances_do_not_depend_on_the_heads_pose(bite):
