@@ -210,6 +210,14 @@ def go_on(
     save("state.pt")
 
 
+def finished(run: Run, net: nn.Module, save: Callable[[nn.Module, Path], None], path: Path) -> None:
+    """Leave the averaged weights in `net`, on the CPU and ready to use, and, by the first process, in a file."""
+    net.load_state_dict(run.average)
+    net.eval().cpu()
+    if processes.rank() == 0:
+        save(net, path)
+
+
 def _mean(values: list[Tensor]) -> float:
     """Of one loss over steps and processes."""
     return sum(processes.mean(torch.stack(values)).tolist()) / len(values)

@@ -16,7 +16,7 @@ from flame_tools.rotations import axis_angle_from_matrix
 from flame_tools.types import FaceParams
 from learning import processes
 from learning.config import filled
-from learning.run import Progress, Run, RunConfig, go_on
+from learning.run import Progress, Run, RunConfig, finished, go_on
 from recon.fitting.face_vector import face_of_vector
 from recon.learned.regressor import (
     OTHERS,
@@ -261,10 +261,7 @@ def train_base(
 
     run = Run(net, config.run)
     go_on(run, step, folder, validate=validate, validate_every=500, progress=progress)
-    net.load_state_dict(run.average)
-    net.eval().cpu()
-    if processes.rank() == 0:
-        save_regressor(net, folder / "base.npz")
+    finished(run, net, save_regressor, folder / "base.npz")
     return net
 
 

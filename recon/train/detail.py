@@ -16,7 +16,7 @@ from torch import Tensor
 from flame_tools.head import Head
 from learning import processes
 from learning.config import filled
-from learning.run import Progress, Run, RunConfig, go_on
+from learning.run import Progress, Run, RunConfig, finished, go_on
 from recon.detail.network import DetailConfig, DetailNetwork, Heights, save_detail
 from recon.detail.sheet import sheet_of
 from recon.detail.shown import channels
@@ -163,10 +163,7 @@ def train_detail(
 
     run = Run(net, config.run)
     go_on(run, step, folder, validate=validate, validate_every=250, progress=progress)
-    net.load_state_dict(run.average)
-    net.eval().cpu()
-    if processes.rank() == 0:
-        save_detail(net, folder / "detail.npz")
+    finished(run, net, save_detail, folder / "detail.npz")
     return net
 
 

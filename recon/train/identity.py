@@ -17,7 +17,7 @@ from torch.nn.functional import cross_entropy, linear, normalize
 from flame_tools.errors import InputError
 from learning import processes
 from learning.config import filled
-from learning.run import Progress, Run, RunConfig, go_on
+from learning.run import Progress, Run, RunConfig, finished, go_on
 from recon.evaluation.verification import verification
 from recon.losses.patch import arcface_patch
 from recon.networks.identity import IdentityConfig, IdentityNetwork, save_identity
@@ -135,10 +135,7 @@ def train_identity(
 
     run = Run(net, config.run)
     go_on(run, step, folder, validate=validate, validate_every=500, progress=progress)
-    net.load_state_dict(run.average)
-    net.eval().cpu()
-    if processes.rank() == 0:
-        save_identity(net.embedder, folder / "identity.npz")
+    finished(run, net, lambda found, path: save_identity(found.embedder, path), folder / "identity.npz")
     return net.embedder
 
 

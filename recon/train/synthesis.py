@@ -15,7 +15,7 @@ from torch.nn.functional import affine_grid, grid_sample, interpolate
 
 from flame_tools.head import Head
 from learning import processes
-from learning.run import Progress, Run, go_on
+from learning.run import Progress, Run, finished, go_on
 from recon.fitting.face_vector import face_of_vector
 from recon.learned.crop import in_picture
 from recon.losses.neural import neural_loss
@@ -110,10 +110,7 @@ def train_synthesis(
 
     run = Run(net, config.run)
     go_on(run, step, folder, validate=validate, validate_every=500, progress=progress)
-    net.load_state_dict(run.average)
-    net.eval()
-    if processes.rank() == 0:
-        save_synthesis(net, folder / "synthesis.npz")
+    finished(run, net, save_synthesis, folder / "synthesis.npz")
     return net
 
 

@@ -13,7 +13,7 @@ from flame_tools.errors import InputError
 from flame_tools.head import Head
 from learning import processes
 from learning.config import filled
-from learning.run import Progress, Run, RunConfig, go_on
+from learning.run import Progress, Run, RunConfig, finished, go_on
 from readers.landmarks import LIP_PAIRS
 from recon.fitting.priors import LID_PAIRS
 from recon.learned.regressed import base_of, told_rows
@@ -245,10 +245,7 @@ def train_on(
 
     run = Run(net, config.run)
     go_on(run, step, folder, validate=validate, validate_every=250, progress=progress)
-    net.load_state_dict(run.average)
-    net.eval().cpu()
-    if processes.rank() == 0:
-        save_temporal(net, folder / "temporal.npz")
+    finished(run, net, save_temporal, folder / "temporal.npz")
     return net
 
 

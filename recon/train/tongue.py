@@ -13,7 +13,7 @@ from flame_tools.errors import InputError
 from flame_tools.head import Head
 from learning import processes
 from learning.config import filled
-from learning.run import Progress, Run, RunConfig, go_on
+from learning.run import Progress, Run, RunConfig, finished, go_on
 from readers.tongue import BELOW, LIPS, SIDE, TongueConfig, TongueReader, save_tongue_reader
 from recon.learned.crop import TIGHT, in_picture
 from recon.synthetic.crops import Crops
@@ -129,10 +129,7 @@ def train_tongue(
 
     run = Run(net, config.run)
     go_on(run, step, folder, validate=validate, validate_every=500, progress=progress)
-    net.load_state_dict(run.average)
-    net.eval().cpu()
-    if processes.rank() == 0:
-        save_tongue_reader(net, folder / "tongue_reader.npz")
+    finished(run, net, save_tongue_reader, folder / "tongue_reader.npz")
     return net
 
 
