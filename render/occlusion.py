@@ -185,7 +185,7 @@ def light_mouth(
     reach = np.linalg.norm(reach, axis=1)  # the first 8 mm, where front teeth stand, keep most of the light
     share = area / (area + 0.75 * np.pi * (np.maximum(reach - 0.008, 0) ** 2 + 0.12 * reach**2) + 1e-9)
     front = smooth_step(1 - (depth - 0.001) / 0.004)  # lips and a tongue that is stuck out stand in free light
-    walls = 0.12 * area / (area + 1e-4)  # what a mouth of several square centimetres passes on from wall to wall
+    walls = 0.2 * area / (area + 1e-4)  # what a mouth of several square centimetres passes on from wall to wall
     return np.maximum(share + walls * (1 - share), front).astype(np.float32)
 
 
