@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from readers.detection import Detection, detect, overlap
+from readers.detection import Detection, detect
 from readers.landmarks import (
     CROP_SCALE,
     LEFT_EYE,
@@ -30,6 +30,9 @@ __all__ = ["LEFT_EYE", "RIGHT_EYE", "Detection", "FaceReading", "detect", "read_
 
 UNSTEADY = 0.02  # landmarks that wander more than this share of the face do not sit on it
 MIN_PRESENCE = 0.5  # of the landmark network's own face score
+STEADY, DOUBT = 0.012, 20.0  # unsteadiness from which on belief in a face falls, and how fast
+SURE = 0.65  # belief that faces are seen to have; patterns and faces read upside down have less
+COVERED = 0.5  # of a box by another one: the same face twice
 
 
 @dataclass(frozen=True)
@@ -54,6 +57,11 @@ class FaceReading:
     def unsteadiness(self) -> float:
         """Mean spread over the size of the face: 0.005 on a clear portrait, above 0.02 where nothing is certain."""
         return float(self.spread.mean() / self.size)
+
+    @property
+    def belief(self) -> float:
+        """How sure it is that this is a face: the score, less where the landmarks wander. Faces have 1."""
+        return self.score - DOUBT * max(self.unsteadiness - STEADY, 0.0)
 
     @property
     def size(self) -> float:
@@ -100,14 +108,33 @@ def read_detection(image: np.ndarray, detection: Detection, *, views: int = 5) -
 def read_faces(image: np.ndarray, *, all: bool = False) -> list[FaceReading]:
     """Faces of image uint8 [H, W, 3], largest first; only the largest unless `all`.
 
-    Places where the detector believes in a face and the landmark network does not are left out.
+    Places where the detector believes in a face and the landmark network does not are left out, and doubtful faces
+    where another one is sure.
     """
     readings: list[FaceReading] = []
     for detection in detect(image, search_all=all):
         reading = read_detection(image, detection)
-        doubled = any(overlap(reading.box, other.box[None])[0] > 0.5 for other in readings)
-        if reading.score >= MIN_PRESENCE and not doubled:
+        if reading.score >= MIN_PRESENCE:
             readings.append(reading)
-            if not all:
-                break
-    return sorted(readings, key=lambda r: -r.size)
+            if reading.belief >= SURE and not all:
+                return [reading]
+    readings = _each_once(readings)
+    readings = [reading for reading in readings if reading.belief >= SURE] or readings
+    readings.sort(key=lambda r: -r.size)
+    return readings if all else readings[:1]
+
+
+def _each_once(readings: list[FaceReading]) -> list[FaceReading]:
+    """Without those that lie over others which are surer."""
+    kept: list[FaceReading] = []
+    for reading in sorted(readings, key=lambda r: (-r.belief, -r.size)):
+        if not any(_covered(reading.box, other.box) > COVERED for other in kept):
+            kept.append(reading)
+    return kept
+
+
+def _covered(box: np.ndarray, other: np.ndarray) -> float:
+    """What two boxes [4] share over the smaller one's area."""
+    low, high = np.maximum(box[:2], other[:2]), np.minimum(box[2:], other[2:])
+    smaller = min(np.prod(box[2:] - box[:2]), np.prod(other[2:] - other[:2]))
+    return float(np.prod(np.clip(high - low, 0, None)) / max(smaller, 1e-12))

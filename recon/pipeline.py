@@ -139,7 +139,7 @@ def trouble(reading: FaceReading) -> str | None:
         )
     if reading.size < SMALLEST_FACE_PX:
         return (
-            f"the face is only {reading.size:.0f} pixels tall, wanted at least {SMALLEST_FACE_PX}; "
+            f"the face is only {int(reading.size)} pixels tall, wanted at least {SMALLEST_FACE_PX}; "
             "use a larger picture or one taken from nearer"
         )
     if reading.unsteadiness > MOST_UNSTEADY:

@@ -12,11 +12,12 @@ from recon.texture.face_area import Face, face_of
 from recon.texture.fill import push_pull
 from recon.texture.fusion import Fused, fuse
 from recon.texture.posed_view import PosedView, encode
-from recon.texture.skin_mask import held_in_hue
+from recon.texture.skin_mask import beard, held_in_hue
 from recon.texture.uv_map import UvMap, uv_map
 
 SIZE = 1024  # texels
 COARSE = 32  # cells along the atlas over which light is levelled
+BEARD_AREA = 0.8  # how far a beard keeps its colour towards the face's outline
 LEVEL = 0.75  # how far it is levelled: 0 leaves the photo's light, 1 takes all slow changes out
 
 
@@ -32,15 +33,17 @@ def make_albedo(
     """
     face = face_of(head, size)
     fused = fuse(views, head, face)
-    colours = _completed(fused, face)
+    hairy = beard(fused.colours, fused.seen, fused.tone, face)
+    area = face.area ** (1 - BEARD_AREA * hairy)  # it reaches the jaw's edge
+    colours = _completed(fused, face, area, hairy)
     albedo = bare_albedo(head, uv_map(head, size), fused.tone, fused.hair)
-    area, texels = face.area[:, None], face.atlas.texels
+    area, texels = area[:, None], face.atlas.texels
     around = albedo.reshape(-1, 3)[texels]
     albedo.reshape(-1, 3)[texels] = colours * area + around * (1 - area)
     return encode(albedo), fused
 
 
-def _completed(fused: Fused, face: Face) -> np.ndarray:
+def _completed(fused: Fused, face: Face, area: np.ndarray, hairy: np.ndarray) -> np.ndarray:
     """Colours [T, 3] of the whole face: what no view shows is taken from across it, then from around."""
     even, seen, atlas = held_in_hue(fused.colours, fused.tone, face), fused.seen, face.atlas
     theirs = atlas.across(np.concatenate([even, seen[:, None]], 1))
@@ -48,10 +51,10 @@ def _completed(fused: Fused, face: Face) -> np.ndarray:
     known = seen + borrowed
     mixed = (even * seen[:, None] + theirs[:, :3] * borrowed[:, None]) / np.maximum(known, 1e-6)[:, None]
     # beyond the face plain skin is as good as known, so that what fills the gaps fades into it
-    photo, beyond = known * face.area, 0.5 * (1 - face.area)
+    photo, beyond = known * area, 0.5 * (1 - area)
     weight = photo + beyond
     mixed = (mixed * photo[:, None] + fused.tone * beyond[:, None]) / np.maximum(weight, 1e-6)[:, None]
-    mixed *= _levelled(mixed, weight * face.plain, fused.tone, atlas)
+    mixed *= _levelled(mixed, weight * face.plain * (1 - hairy), fused.tone, atlas)
     filled = push_pull(atlas.image(mixed), atlas.image(np.where(weight < 0.05, 0, weight)))
     return filled.reshape(-1, 3)[atlas.texels]
 

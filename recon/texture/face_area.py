@@ -19,6 +19,7 @@ FADE_M = (0.02, 0.003)  # metres inside and beyond the face's outline between wh
 LID_RIM_M = (0.0012, 0.0035)  # from a lid's edge: nearer, lashes and the eye show while the lids are apart
 LID_GAP_M = (0.002, 0.006)  # between the lids' edges where they are widest apart: shut, and open
 STRETCHED = (0.3, 0.8)  # of a lid's area when shut: folded away, and spread out
+BEARD_M = (0.008, 0.02)  # above the upper lip: where a beard thins out
 HOLLOW, DARKEST = 0.5, 0.3  # how far hollows are darker for the sky they do not see: skin throws light on skin
 _MARGINS = tuple(f"{side}_{lid}_lid_margin" for side in ("left", "right") for lid in ("upper", "lower"))
 
@@ -34,6 +35,8 @@ class Face:
     lids: np.ndarray  # [T] 1 on the skin that lids move
     rim: np.ndarray  # [T] how near the outline of the face
     forehead: np.ndarray  # [T] how far above the brows
+    jaw: np.ndarray  # [T] 1 where a beard grows: below the nose, off the lips' red
+    chin: np.ndarray  # [T] 1 between the lower lip and the rim
     open: np.ndarray  # [T] light that reaches the skin over that on cheeks: less in hollows
     rest: np.ndarray  # [T, 3] metres
     brow: float  # metres: the height of the brows at rest
@@ -70,7 +73,9 @@ def face_of(head: HeadArrays, size: int) -> Face:
     plain = plain_skin(head)
     light = np.maximum(1 - HOLLOW * (1 - look_of(head).occlusion), DARKEST)
     light /= np.average(light, weights=plain * area)  # cheeks have all the light there is
-    fields = (atlas.spread(field) for field in (plain, off_lip_edges(head), _lids(head), rim, forehead, light))
+    jaw, chin = _beard(head)
+    fields = (plain, off_lip_edges(head), _lids(head), rim, forehead, jaw, chin * (1 - rim), light)
+    fields = (atlas.spread(field) for field in fields)
     grid = min(size, GRID)
     row, column = np.divmod(atlas.texels, size)
     cells, cell = np.unique(row * grid // size * grid + column * grid // size, return_inverse=True)
@@ -95,6 +100,16 @@ def lids_spread(head: HeadArrays, vertices: np.ndarray) -> np.ndarray:
         open_wide = smooth_step(np.array(gap), *LID_GAP_M)
         shown *= 1 - open_wide * rim
     return shown
+
+
+def _beard(head: HeadArrays) -> tuple[np.ndarray, np.ndarray]:
+    """[V] 1 where a beard grows, and [V] 1 below the lower lip."""
+    lips, height = landmark_points(head, LIPS), head.v_template[:, 1]
+    low, high = lips[:, 1].min(), lips[:, 1].max()
+    reds = distance(head.v_template, lips)
+    red = (height > low) & (height < high) & (np.abs(head.v_template[:, 0]) < np.abs(lips[:, 0]).max())
+    grows = 1 - smooth_step(height, high + BEARD_M[0], high + BEARD_M[1])
+    return grows * smooth_step(np.where(red, 0, reds), 0.0, 0.004), smooth_step(low - height, 0.006, 0.01)
 
 
 def _lids(head: HeadArrays) -> np.ndarray:

@@ -11,6 +11,7 @@ from render.materials import MATERIALS, srgb_to_linear
 SHADED = (0.6, 1.1)  # logarithm of light below that of skin: lids, and a rim of glasses or a deep shade over them
 PALER = (0.35, 0.7)  # how much less red over blue, in logarithms, the white of an eye has
 HUE_FREE = 0.1  # how far hues of skin are apart, in logarithms
+BEARDED, OF_BEARD = (0.35, 0.6), (0.25, 0.5)  # logarithm of skin's light over a chin's: of its median, of one texel
 COLUMNS, ROWS, EXTENT_M = 40, 32, 0.08  # cells of the forehead: to either side of the middle, and up from the brows
 
 
@@ -28,8 +29,8 @@ def skin_tone(colours: np.ndarray, weights: np.ndarray) -> np.ndarray:
 def skin_like(colours: np.ndarray, seen: np.ndarray, tone: np.ndarray, face: Face) -> np.ndarray:
     """[T] near 0 where hair or background shows on forehead, temples and the rim; 1 elsewhere and where not seen.
 
-    Brows, eyes, lips and beards lie further in and are kept whatever their colour. Once a fringe or the brim of a hat
-    has begun, what follows above is no skin even where its colour says so.
+    Brows, eyes and lips lie further in and are kept whatever their colour; a beard is kept to the rim. Once a fringe
+    or the brim of a hat has begun, what follows above is no skin even where its colour says so.
     """
     from recon.texture.texels_numba import above_hair, add_to_columns, unlike_skin
 
@@ -41,7 +42,18 @@ def skin_like(colours: np.ndarray, seen: np.ndarray, tone: np.ndarray, face: Fac
     begun = np.maximum.accumulate(share / np.maximum(count, 1), axis=0)
     fringe = np.zeros_like(unlike)
     above_hair(face.rest, face.brow, EXTENT_M, begun, fringe)
-    return 1 - np.maximum(judged * unlike, fringe)
+    return np.maximum(1 - np.maximum(judged * unlike, fringe), beard(colours, seen, tone, face))
+
+
+def beard(colours: np.ndarray, seen: np.ndarray, tone: np.ndarray, face: Face) -> np.ndarray:
+    """[T] in [0, 1]: where colours [T, 3] in even light show a dark beard. All 0 if most of the chin is no darker."""
+    chin = np.flatnonzero(face.chin * seen > 0.3)
+    if len(chin) < 50:
+        return np.zeros(len(colours), np.float32)
+    light = np.log(tone.mean() + 0.01)
+    usual = light - np.log(np.median(colours[chin].mean(1)) + 0.01)
+    darker = light - np.log(colours.mean(1) + 0.01)
+    return (smooth_step(usual, *BEARDED) * face.jaw * smooth_step(darker, *OF_BEARD) * (seen > 0)).astype(np.float32)
 
 
 def lids_clear(colours: np.ndarray, tone: np.ndarray, face: Face) -> np.ndarray:

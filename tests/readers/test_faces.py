@@ -1,10 +1,11 @@
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from readers.faces import LEFT_EYE, RIGHT_EYE, read_faces
+from readers.faces import LEFT_EYE, RIGHT_EYE, _each_once, read_faces
 
 # Points that a mirror exchanges: eye corners, mouth corners, sides of the face; and three on the midline.
 PAIRS = np.array([(33, 263), (133, 362), (61, 291), (234, 454), (159, 386), (145, 374)])
@@ -66,6 +67,15 @@ def test_several_faces_come_largest_first(astronaut):
     assert faces[0].box[0] > 388 and faces[1].box[2] < 360
     (largest,) = read_faces(picture)
     np.testing.assert_allclose(largest.landmarks, faces[0].landmarks)
+
+
+def test_a_doubtful_reading_over_a_sure_one_is_no_second_face(astronaut):
+    (one,) = read_faces(astronaut)
+    assert one.belief == one.score > 0.99
+    doubtful = replace(one, landmarks=one.landmarks * 1.1 - 0.1 * one.landmarks.mean(0), spread=one.spread * 5)
+    assert doubtful.size > one.size and doubtful.belief < 0.9
+    aside = replace(one, landmarks=one.landmarks + np.array([one.size, 0, 0]))
+    assert _each_once([doubtful, one, aside]) == [one, aside]
 
 
 def test_a_cut_face_says_so(astronaut):

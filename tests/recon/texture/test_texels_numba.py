@@ -11,7 +11,7 @@ from recon.texture import posed_view, texels_numba
 from recon.texture.face_area import face_of, lids_spread
 from recon.texture.light import evened, gain
 from recon.texture.posed_view import FACING, PosedView, sampled, visible
-from recon.texture.skin_mask import skin_like
+from recon.texture.skin_mask import beard, skin_like
 from recon.texture.surface import unit, unlike_skin, vertex_normals
 from render.camera import portrait_camera, project
 from render.materials import linear_to_srgb, srgb_to_linear
@@ -131,3 +131,14 @@ def test_what_lies_above_a_fringe_is_no_skin_whatever_its_colour(face):
     assert above.sum() > 20 and found[above].max() < 0.1 and found[below].min() > 0.99
     unseen = np.where(fringe, 0, seen).astype(np.float32)  # of what is not seen nobody knows that it is hair
     assert skin_like(colours, unseen, tone, face).min() == 1
+
+
+def test_a_beard_is_kept_to_the_rim_and_a_dark_collar_is_not(face):
+    tone = np.array([0.5, 0.3, 0.2], np.float32)
+    colours, seen = np.tile(tone, (len(face.cell), 1)), np.ones(len(face.cell), np.float32)
+    rim = (face.rim > 0.9) & (face.jaw > 0.9)
+    colours[rim] = 0.06
+    assert not beard(colours, seen, tone, face).any() and skin_like(colours, seen, tone, face)[rim].max() < 0.15
+    colours[(face.chin > 0.3) & (face.jaw > 0.5)] = 0.06
+    assert beard(colours, seen, tone, face)[rim].min() > 0.9 and skin_like(colours, seen, tone, face)[rim].min() > 0.9
+    assert not beard(colours, seen, tone, face)[face.forehead > 0].any()
