@@ -2,7 +2,7 @@
 
 It sees what lies round the lips of a reader's crop, by half as much again as a wide open mouth, and says how sure it is
 that a tongue is out and how far. Taught on made people (docs/train_recon.md); white teeth, of which those show few,
-speak against it.
+speak against it, and so do lips that are not apart: full red ones look like a tongue.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from readers.teeth import teeth_together
 LIPS = (61, 291, 0, 17, 13, 14)  # corners, outer and inner middles, whose mean is the mouth's middle
 SIDE, BELOW = 0.41, 0.046  # of the window, and how far its middle lies below the lips', in sides of the reader's crop
 SURE = (0.55, 0.8)  # the chance at which a tongue begins to count, and from which on it counts in full
+APART = (0.12, 0.22)  # of the mouth's width: between which gaps of the lips a tongue begins to fit, and fits
 AGAINST = 1.5  # logarithm of odds: how much white teeth speak against a tongue
 _KIND, _VERSION = "emberface-tongue-reader", 1
 
@@ -93,7 +94,8 @@ def tongue_out(image: np.ndarray, landmarks: np.ndarray, together: float) -> flo
     with torch.inference_mode():
         found = reader(torch.from_numpy(picture).permute(2, 0, 1)[None])
     chance = float(torch.sigmoid(found.logit - AGAINST * together))
-    return float(np.clip(float(found.out), 0, 1) * smooth_step(np.array(chance), *SURE))
+    fits = smooth_step(np.array(lips_apart(landmarks)), *APART)
+    return float(np.clip(float(found.out), 0, 1) * smooth_step(np.array(chance), *SURE) * fits)
 
 
 def teeth_and_tongue(image: np.ndarray, landmarks: np.ndarray) -> tuple[float, float]:
@@ -101,6 +103,12 @@ def teeth_and_tongue(image: np.ndarray, landmarks: np.ndarray) -> tuple[float, f
     together = teeth_together(image, landmarks)
     tongue = tongue_out(image, landmarks, together)
     return together * max(1 - 2 * tongue, 0.0), tongue
+
+
+def lips_apart(landmarks: np.ndarray) -> float:
+    """The gap between the inner lips over the distance of the mouth's corners, for landmarks [468, 2]."""
+    right, left, _, _, upper, lower = landmarks[list(LIPS)]
+    return float(np.linalg.norm(upper - lower) / max(np.linalg.norm(left - right), 1e-6))
 
 
 def window(landmarks: np.ndarray) -> Square:
