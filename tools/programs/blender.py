@@ -11,7 +11,7 @@ import bpy
 from mathutils import Vector
 
 SIZE = 400
-SAMPLES = 24
+SAMPLES = 96
 
 
 def open_file(path, fps):
@@ -29,7 +29,7 @@ def faces():
 
 
 def look_at_them():
-    """A camera a little above the eyes, a lamp at either side."""
+    """A camera before the face, a lamp at either side, and one that looks into the mouth."""
     corners = [o.matrix_world @ Vector(corner) for o in faces() for corner in o.bound_box]
     low, high = (Vector(f(c[i] for c in corners) for i in range(3)) for f in (min, max))
     middle, height = (low + high) / 2, high.z - low.z
@@ -39,10 +39,10 @@ def look_at_them():
     camera.rotation_euler = (pi / 2, 0, 0)
     bpy.context.scene.collection.objects.link(camera)
     bpy.context.scene.camera = camera
-    for name, side, watts in (("key", -1.2, 30), ("fill", 1.6, 10)):
+    for name, side, up, watts in (("key", -1.2, 1, 30), ("fill", 1.6, 1, 10), ("front", 0, -0.2, 12)):
         lamp = bpy.data.objects.new(name, bpy.data.lights.new(name, "AREA"))
         lamp.data.energy, lamp.data.size = watts * height**2, height
-        lamp.location = middle + height * Vector((side, -2, 1))
+        lamp.location = middle + height * Vector((side, -2, up))
         lamp.rotation_euler = (middle - lamp.location).to_track_quat("-Z", "Y").to_euler()
         bpy.context.scene.collection.objects.link(lamp)
     world = bpy.data.worlds.new("world")
@@ -60,6 +60,7 @@ def main():
     scene.render.engine = "CYCLES"  # the engine that needs no window and no GPU
     scene.cycles.device, scene.cycles.samples, scene.cycles.seed = "CPU", SAMPLES, 0
     scene.cycles.use_denoising = False
+    scene.cycles.diffuse_bounces = 8  # the inside of a mouth is lit by its own walls
     scene.view_settings.view_transform = "Standard"
     scene.render.resolution_x = scene.render.resolution_y = SIZE
     for frame in frames:
