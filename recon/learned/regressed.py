@@ -11,6 +11,7 @@ import numpy as np
 import torch
 
 from assets.locate import asset_path
+from flame_tools.smooth import smooth_step
 from flame_tools.types import HeadArrays
 from readers.faces import FaceReading
 from readers.following import FaceInFrame
@@ -25,6 +26,8 @@ from recon.learned.regressor import Estimate, Regressor, fused, load_regressor, 
 
 FACE = ("shape", "expression", "jaw", "eyes", "eyelids")
 STEPS = 10
+LOST, AWAY = (0.1, 0.15), (0.09, 0.14)  # of the distance between the eyes: deviations, and steps from what was read
+READERS_SD = 0.06  # the same: of what was read
 
 
 @dataclass(frozen=True)
@@ -108,7 +111,20 @@ def sharpened(
         tongue = tongue_in(head, model.layout)  # recon-base knows only that an open mouth may show one
         found.mean[tongue], found.sd[tongue] = seen.tongue, prior(head, model.layout)[1][tongue]
         guess = Guess(np.clip(found.mean, *bounds(head, model.layout)), found.sd)
-    return dataclasses.replace(seen, landmarks=found.landmarks, noise=found.landmarks_sd, guess=guess)
+    places, sd = _sure(found.landmarks, found.landmarks_sd, reading.landmarks)
+    return dataclasses.replace(seen, landmarks=places, noise=sd, guess=guess)
+
+
+def _sure(places: np.ndarray, sd: np.ndarray, read: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The network's landmarks [468, 2] and deviations [468], pixels, and the reader's [468, 3] where it is lost.
+
+    So it is at a thick moustache, which it takes for lips: it is unsure, and far from what was read.
+    """
+    right, left = read[[33, 133], :2].mean(0), read[[263, 362], :2].mean(0)
+    apart = np.linalg.norm(right - left)
+    step = read[:, :2] - places
+    lost = smooth_step(sd / apart, *LOST) * smooth_step(np.linalg.norm(step, axis=1) / apart, *AWAY)
+    return places + lost[:, None] * step, sd + lost * (READERS_SD * apart - sd)
 
 
 def corrected(
@@ -116,7 +132,7 @@ def corrected(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Landmarks [468, 3] and irises [10, 2] as read -> landmarks [468, 2] and their deviations [468], pixels."""
     ((places, sd, _),) = _corrected(net, [crop_of(image, landmarks, iris, CUT)])
-    return places, sd
+    return _sure(places, sd, landmarks)
 
 
 def told_rows(found: Estimate) -> torch.Tensor:
@@ -150,10 +166,12 @@ class NetworkCorrector:
         return crop_of(image, face.landmarks, face.iris, CUT)
 
     def correct(self, faces: Sequence[FaceInFrame], looks: Sequence) -> list[FaceInFrame]:
-        return [
-            dataclasses.replace(face, landmarks=np.c_[landmarks, face.landmarks[:, 2]], noise=noise, told=told)
-            for face, (landmarks, noise, told) in zip(faces, _corrected(self.net, looks), strict=True)
-        ]
+        results = []
+        for face, (places, sd, told) in zip(faces, _corrected(self.net, looks), strict=True):
+            places, sd = _sure(places, sd, face.landmarks)
+            places = np.c_[places, face.landmarks[:, 2]]
+            results.append(dataclasses.replace(face, landmarks=places, noise=sd, told=told))
+        return results
 
 
 def _axis_angle(rotation: np.ndarray) -> np.ndarray:

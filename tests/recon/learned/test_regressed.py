@@ -10,7 +10,7 @@ from readers.faces import read_faces
 from recon.fitting.fit import fit
 from recon.fitting.observation import USUAL, Guess, Observation, View
 from recon.fitting.priors import prior
-from recon.learned.regressed import FACE, base_of, crop_of, expected, sharpened
+from recon.learned.regressed import FACE, _sure, base_of, crop_of, expected, sharpened
 from recon.learned.regressor import Estimate, Regressor, RegressorConfig, fused
 from recon.pipeline import landmark_model
 from recon.synthetic.expressions import EXPRESSIONS
@@ -140,3 +140,16 @@ def test_a_fused_network_tells_the_same(made, head):
     for name in ("mean", "landmarks", "landmarks_sd"):
         np.testing.assert_allclose(getattr(same, name), getattr(ours, name), rtol=1e-4, atol=1e-4)
     assert any(isinstance(m, torch.nn.BatchNorm2d) for m in net.modules())  # the one it was made of still learns
+
+
+def test_where_the_network_is_lost_the_reader_is_heard():
+    """Deviations of a fifth of the distance between the eyes, as under a thick moustache, are no knowledge."""
+    read = np.zeros((468, 3))
+    read[[33, 133], 0], read[[263, 362], 0] = -50, 50
+    places, sd = read[:, :2] + [0.0, 20.0], np.full(468, 3.0)
+    sd[[13, 14]] = 21.0
+    sure, deviations = _sure(places, sd, read)
+    lost = np.isin(np.arange(468), [13, 14])
+    np.testing.assert_array_equal(sure[~lost], places[~lost])
+    np.testing.assert_allclose(sure[lost], read[lost, :2], atol=1e-9)
+    assert (deviations[~lost] == 3.0).all() and 4 < deviations[13] < 8
