@@ -1,8 +1,7 @@
 """Lips that meet: bilabial closures made exact on the head at hand, for any identity and any emotion.
 
-The lip gap is measured on the inner-lip pairs of the head, as its own skinning poses them (a head cut down to those
-vertices), so that no linearisation stands between the promise and the mesh. `mouthClose` undoes what jaw and lips have
-opened: one unknown per frame, found by the secant method.
+The lip gap is measured on the mesh (`flame_tools.lips.Lips`), so that no linearisation stands between the promise and
+what is seen. `mouthClose` undoes what jaw and lips have opened: one unknown per frame, found by the secant method.
 """
 
 from __future__ import annotations
@@ -10,20 +9,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 
 from animate.visemes import BILABIAL, LABIODENTAL, OPEN_VOWELS, SILENCE, plain
-from flame_tools.arkit import INDEX, to_params
-from flame_tools.errors import InputError
-from flame_tools.head import Head
-from flame_tools.lips import central_pairs, gaps_mm, widths_mm
+from flame_tools.arkit import INDEX
+from flame_tools.lips import Lips
 from flame_tools.smooth import smooth_step
-from flame_tools.types import FaceParams, Intervals
+from flame_tools.types import Intervals
 
-_AIM_MM = (-0.5, 0.3)  # a closure aims at the gap of the face at rest, as far as that lies in here
 _EVEN_MM = 0.7  # widest gap that a closure may leave anywhere; above it, what holds the lips apart fades
 _APART_MM = 1.5  # mean central gap that is left at least where lips must not meet
-_BLOCK = 4096  # frames posed together
 _BEFORE_S, _AFTER_S = 0.065, 0.050  # closing and release
 # Shapes that open lips unevenly along their width, or hold them apart
 _UNEVEN = tuple(
@@ -36,46 +30,6 @@ _UNEVEN = tuple(
     )
 )  # fmt: skip
 _CLOSE, _LOWER = INDEX["mouthClose"], [INDEX["mouthLowerDownLeft"], INDEX["mouthLowerDownRight"]]
-
-
-class Lips:
-    """The inner lips of one person (`head`), cut out of the whole of them (`person`)."""
-
-    def __init__(self, head: Head, shape: torch.Tensor):
-        pairs = head.arrays.inner_lip_pairs
-        if not len(pairs):
-            raise InputError(
-                f"head {head.arrays.id!r} has no inner_lip_pairs, so lips cannot be made to meet; "
-                "FLAME gets them from landmark_embedding.npy, a character from a jawOpen that parts its lips"
-            )
-        used, rows = np.unique(pairs, return_inverse=True)
-        self.person = head.bake(shape)
-        self.head = self.person.only(torch.as_tensor(used))
-        self.pairs = rows.reshape(-1, 2)
-        rest = self.head.v_template.numpy()
-        self.central = central_pairs(rest, self.pairs)
-        # As the narrowest place is at rest: lips whose pairs lie unevenly would stay ajar where they are widest.
-        self.aim_mm = float(np.clip(gaps_mm(rest, self.pairs[self.central]).min(), *_AIM_MM))
-
-    def gaps_mm(self, params: FaceParams) -> np.ndarray:
-        """Signed vertical distance [T, central pairs] in mm, upper minus lower, in the head's frame."""
-        return gaps_mm(self._posed(params), self.pairs[self.central])
-
-    def widths_mm(self, params: FaceParams) -> np.ndarray:
-        """Distance [T] between the corners of the mouth in mm."""
-        return widths_mm(self._posed(params), self.pairs)
-
-    def _posed(self, params: FaceParams) -> np.ndarray:
-        still = params.in_head_frame()
-        if not len(still.expression):
-            return np.zeros((0, len(self.head.v_template), 3), np.float32)
-        with torch.no_grad():
-            blocks = [still.frame(slice(at, at + _BLOCK)) for at in range(0, len(still.expression), _BLOCK)]
-            return np.concatenate([self.head.vertices(block).numpy() for block in blocks])
-
-    def gaps_of_weights_mm(self, weights: np.ndarray) -> np.ndarray:
-        """As `gaps_mm`, for ARKit weights [T, 52]."""
-        return self.gaps_mm(to_params(torch.as_tensor(weights, dtype=torch.float32), self.head))
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ from torch import Tensor
 from animate import keys as key_motions
 from animate import takes as flow_takes
 from animate.coarticulation import grid, rest_envelope, sample
-from animate.contact import Lips, closed_by, closures, led, part, seal
+from animate.contact import closed_by, closures, led, part, seal
 from animate.emotion import MOUTH, layer
 from animate.encoders import EmberfaceSpeech
 from animate.flow import Flow
@@ -39,6 +39,7 @@ from assets.locate import asset_path
 from flame_tools.arkit import INDEX, LID_OWNED, from_params
 from flame_tools.errors import InputError
 from flame_tools.head import Head
+from flame_tools.lips import Lips
 from flame_tools.load import load_head
 from flame_tools.types import Intervals
 

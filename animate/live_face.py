@@ -15,7 +15,7 @@ import numpy as np
 import torch
 
 from animate import eyes, headmotion
-from animate.contact import Lips, closed_by, seal
+from animate.contact import closed_by, seal
 from animate.emotion import EMOTIONS, MOUTH, layer, parse
 from animate.emphasis import Accents
 from animate.encoder.corpus import NOISE, PHONES
@@ -33,6 +33,7 @@ from animate.visemes import BILABIAL, LABIODENTAL, SILENCE
 from flame_tools.arkit import INDEX, LID_OWNED, from_params
 from flame_tools.errors import InputError
 from flame_tools.export.livelink import weights_and_angles
+from flame_tools.lips import Lips
 from flame_tools.smooth import smooth_step
 from flame_tools.types import Track
 

@@ -1,6 +1,6 @@
 """Do the lips tell the truth? Named figures of a track against phones with times.
 
-Definitions, all on the signed lip gap of the central inner-lip pairs (contact.Lips), in the head's frame:
+Definitions, all on the signed lip gap of the central inner-lip pairs (flame_tools.lips.Lips), in the head's frame:
 - closed: every central pair within [-1, +1] mm.
 - `bilabial_closure`: share of P B M segments that are closed in some frame from 40 ms before to 40 ms after.
 - `false_closure`: share of open vowels (AA AE AH AO AW AY, 80 ms or more) closed in some frame of their middle half;
@@ -27,7 +27,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from animate.contact import Lips
 from animate.emotion import layer
 from animate.labiodental import CONTACT_MM, bite_of
 from animate.phones import Phones
@@ -35,7 +34,7 @@ from animate.speech import at_times, measure, prepare
 from animate.visemes import BILABIAL, LABIODENTAL, OPEN_VOWELS, SILENCE, VOWELS, plain
 from flame_tools.errors import FaceError, InputError
 from flame_tools.head import Head
-from flame_tools.lips import CLOSED_MM
+from flame_tools.lips import CLOSED_MM, Lips
 from flame_tools.types import Intervals, Track
 
 TOLERANCE_S = 0.040

@@ -23,13 +23,13 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from animate.contact import Lips
 from animate.face_vertices import FaceVertices, common_times, rest_mm, still_blocks
 from animate.jitter import track_jitter
 from animate.lip_intensity import slcc_windows
 from animate.misalignment import mean_temporal_misalignment
 from flame_tools.errors import InputError
 from flame_tools.head import Head
+from flame_tools.lips import Lips
 from flame_tools.types import Track
 
 _GAP_BLOCK = 4096

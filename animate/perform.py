@@ -9,7 +9,7 @@ import torch
 
 from animate import headmotion
 from animate.coarticulation import EARLY_S, articulate, early_vowels, grid, rest_envelope, sample
-from animate.contact import Lips, closures, part, seal
+from animate.contact import closures, part, seal
 from animate.emotion import during_speech, layer
 from animate.emphasis import find_accents
 from animate.eyes import Blink, brows, gaze, lids, plan_blinks
@@ -19,6 +19,7 @@ from animate.speech import Prosody, pauses
 from animate.visemes import CHANNELS
 from flame_tools.arkit import ARKIT_NAMES, INDEX, to_params
 from flame_tools.head import Head
+from flame_tools.lips import Lips
 from flame_tools.types import FaceParams, Intervals
 
 _CHANNEL = {name: i for i, name in enumerate(CHANNELS)}

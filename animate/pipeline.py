@@ -10,7 +10,6 @@ import torch
 
 from animate import chance, learned
 from animate.coarticulation import EARLY_S
-from animate.contact import Lips
 from animate.emotion_source import Emotion, FromVoice, feelings_of, source_of
 from animate.emotion_track import EmotionTrack
 from animate.hearing import Hearing, hear
@@ -24,6 +23,7 @@ from animate.textgrid import intervals
 from flame_tools.errors import InputError
 from flame_tools.head import Head
 from flame_tools.identity import checked_identity
+from flame_tools.lips import Lips
 from flame_tools.types import Curves, Intervals, Track
 
 # The encoder hears a vowel begin some 30 ms before the aligner does.

@@ -22,7 +22,6 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from animate.contact import Lips
 from animate.emotion import EMOTIONS, parse
 from animate.encoder.corpus import PHONES, corpus_folder, load_corpus
 from animate.hearing import hear
@@ -34,6 +33,7 @@ from animate.motion_metrics import motion_report
 from animate.perform import params_of, speak
 from animate.speech import RATE, measure, prepare
 from benchmarks.animate_lips import pooled
+from flame_tools.lips import Lips
 from flame_tools.load import load_head
 from flame_tools.types import Intervals, Track
 from readers.coarse import coarse

@@ -22,7 +22,6 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from animate.contact import Lips
 from animate.emotion import EMOTIONS, parse
 from animate.encoder.corpus import PHONES, corpus_folder, load_corpus
 from animate.hearing import hear
@@ -36,6 +35,7 @@ from animate.pipeline import performance
 from animate.read_metrics import intensity_rank, leakage, reading_accuracy
 from animate.speech import RATE, measure, prepare
 from animate.train.performances import phones_at
+from flame_tools.lips import Lips
 from flame_tools.load import load_head
 from flame_tools.types import Intervals, Track
 from readers.coarse import coarse

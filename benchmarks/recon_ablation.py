@@ -26,11 +26,11 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from animate.contact import Lips
 from animate.emotion import parse
 from benchmarks.animate_ablation import Line, lines
 from flame_tools.archive import written_whole
 from flame_tools.head import Head
+from flame_tools.lips import Lips
 from flame_tools.load import load_head
 from flame_tools.surface.alignment import align
 from flame_tools.types import FaceParams, Track

@@ -16,13 +16,13 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from animate.contact import Lips
 from animate.emotion import EMOTIONS, parse
 from animate.encoder.corpus import corpus_folder, load_corpus
 from animate.manner import Manner
 from animate.perform import params_of, speak
 from animate.speech import RATE, measure, prepare
 from flame_tools.head import Head
+from flame_tools.lips import Lips
 from flame_tools.load import load_head
 from flame_tools.types import FaceParams
 from recon.synthetic.crops import PICTURES, Crops, made_crops, random_people

@@ -42,7 +42,7 @@ def closed(gaps: np.ndarray) -> np.ndarray:
 
 def round_trip(track, default, other) -> dict:
     """Figures of default -> other -> default."""
-    from animate.contact import Lips
+    from flame_tools.lips import Lips
     from flame_tools.transfer.retarget import transfer
 
     start = time.perf_counter()

@@ -17,8 +17,9 @@ from recon.fitting.evaluate import IBUG_68, cross_errors, errors
 from recon.fitting.fit import fit_many
 from recon.fitting.observation import Observation, View
 from recon.fitting.photometric import refine
+from recon.fitting.shut_lips import lips_met
 from recon.learned.regressor import Regressor
-from recon.pipeline import check_image, landmark_model, network_for, observe, params_of, reader_of, trouble
+from recon.pipeline import check_image, landmark_model, network_for, observe, params_of, reader_of, shut_in, trouble
 from recon.texture.appearance import fuse_appearance
 from recon.texture.posed_view import PosedView
 
@@ -56,6 +57,7 @@ def reconstruct_many(
     if photometric:
         fits = refine(head.arrays, model, images, seen, fits, one_moment=one_moment).fits
     params = _together([params_of(f, f.unknowns, unknown=0.0, dtype=head.v_template.dtype) for f in fits])
+    params = lips_met(params, np.concatenate([shut_in(s, head) for s in seen]), head)
     sds = [s.view.told(f.sd, f.layout) for f, s in zip(fits, seen, strict=True)]
     std = _together(
         [params_of(f, sd, unknown=float("nan"), dtype=params.shape.dtype) for f, sd in zip(fits, sds, strict=True)]

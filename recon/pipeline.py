@@ -20,6 +20,7 @@ from recon.fitting.fit import LandmarkFit, fit
 from recon.fitting.landmark_model import LandmarkModel
 from recon.fitting.observation import Observation, View, observed
 from recon.fitting.photometric import refine
+from recon.fitting.shut_lips import lips_met, seen_shut
 from recon.learned.regressed import base_of, regressed, sharpened
 from recon.learned.regressor import Regressor
 from recon.texture.appearance import PosedView, fuse_appearance
@@ -150,6 +151,11 @@ def trouble(reading: FaceReading) -> str | None:
     return None
 
 
+def shut_in(seen: Observation, head: Head) -> np.ndarray:
+    """[1] in [0, 1]: how surely the lips are shut in a picture."""
+    return seen_shut(seen.landmarks[None], np.array([seen.noise is not None]), head.arrays)
+
+
 def reader_of(seen: Observation) -> str:
     """Who says where the landmarks are."""
     return "MediaPipe" if seen.noise is None else "recon-base"
@@ -194,7 +200,7 @@ def _track(
     made_by: str,
 ) -> Track:
     dtype = head.v_template.dtype
-    params = params_of(found, found.unknowns, unknown=0.0, dtype=dtype)
+    params = lips_met(params_of(found, found.unknowns, unknown=0.0, dtype=dtype), shut_in(seen, head), head)
     std = params_of(found, seen.view.told(found.sd, found.layout), unknown=float("nan"), dtype=dtype)
     camera = seen.view.camera(found.focal)
     with torch.no_grad():

@@ -13,7 +13,6 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from animate.contact import Lips
 from animate.emotion import EMOTIONS
 from animate.encoder.corpus import PHONES, Utterance
 from animate.manner import manner_of
@@ -23,6 +22,7 @@ from flame_tools.archive import read_npz, write_npz
 from flame_tools.errors import FormatError
 from flame_tools.head import Head
 from flame_tools.identity import random_identities
+from flame_tools.lips import Lips
 from flame_tools.transfer.motion import motion_of
 
 FPS = 30

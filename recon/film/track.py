@@ -29,6 +29,7 @@ from recon.film.rows import Rows, StoredParts, people_in
 from recon.fitting.evaluate import IBUG_68
 from recon.fitting.focal import focal_from_film
 from recon.fitting.observation import View
+from recon.fitting.shut_lips import faded, lips_met, seen_shut
 from recon.learned.regressor import Regressor
 from recon.learned.temporal import bundled_temporal
 from recon.pipeline import SMALLEST_FACE_PX, check_focal, landmark_model
@@ -175,6 +176,8 @@ def _tracked(
     times = np.asarray(footage.times_s[first : first + count])
     fits = FramesOfFits(rows, folder, person.layout.size)
     motion = joined_stretches(times, fits, trust, error, head.arrays, person.layout, cutoffs=met.cutoffs, causal=causal)
+    shut = np.zeros(count)
+    shut[place] = rows.trust * np.concatenate([_shut_in(part, head) for _, part in rows.by_part()])
     good = ~motion.bridged
     quality = {
         "nme_468": float(met.errors.mean()),
@@ -183,7 +186,13 @@ def _tracked(
         "coverage": float(good.mean()),
     }
     track = _track(head, met, motion, times, trust, quality, footage.fps, sound, view, first)
+    track = track.replace(params=lips_met(track.params, faded(shut, times), head))
     return _with_appearance(track, head, rows, footage, view)
+
+
+def _shut_in(readings: Readings, head: Head) -> np.ndarray:
+    """[n] in [0, 1]: how surely the lips of each row are shut."""
+    return seen_shut(readings.landmarks, np.isfinite(readings.noise).all(1), head.arrays)
 
 
 def _with_appearance(track: Track, head: Head, rows: Rows, footage: Footage, view: View) -> Track:

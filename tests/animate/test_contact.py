@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 import torch
 
-from animate.contact import Lips, closures, led, part, seal
+from animate.contact import closures, led, part, seal
 from animate.emotion import EMOTIONS, layer
 from animate.textgrid import intervals
 from flame_tools import Head
 from flame_tools.arkit import INDEX, to_params
 from flame_tools.errors import InputError
-from flame_tools.lips import CLOSED_MM
+from flame_tools.lips import CLOSED_MM, Lips
 
 
 def identity(head, seed: int) -> torch.Tensor:

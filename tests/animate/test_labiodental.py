@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 import torch
 
-from animate.contact import Lips
 from animate.emotion import EMOTIONS, layer
 from animate.labiodental import CONTACT_MM, bite_of, bitten, holds
 from animate.textgrid import intervals
 from flame_tools import Head
 from flame_tools.arkit import INDEX, to_params
+from flame_tools.lips import Lips
 
 TIMES = np.arange(60) / 30
 SAID = intervals([("AA", 0.0, 0.8), ("F", 0.8, 0.92), ("M", 0.92, 1.0), ("AA", 1.0, 2.0)])

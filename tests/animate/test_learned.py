@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from animate.contact import Lips, closed_by, seal
+from animate.contact import closed_by, seal
 from animate.emotion import EMOTIONS, layer, parse
 from animate.encoder.corpus import PHONES
 from animate.flow import Flow, FlowConfig
@@ -16,6 +16,7 @@ from animate.motion import NECK
 from animate.prior import Prior, PriorConfig
 from animate.textgrid import intervals
 from flame_tools.arkit import ARKIT_NAMES, INDEX
+from flame_tools.lips import Lips
 from flame_tools.transfer.motion import OTHERS
 
 FEATURES, DURATION_S = 7, 3.0

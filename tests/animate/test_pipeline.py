@@ -4,12 +4,11 @@ import numpy as np
 import pytest
 import torch
 
-from animate.contact import Lips
 from animate.metrics import lip_report
 from animate.pipeline import animate
 from flame_tools.arkit import INDEX, from_params
 from flame_tools.errors import InputError, ShapeError
-from flame_tools.lips import CLOSED_MM
+from flame_tools.lips import CLOSED_MM, Lips
 from flame_tools.track_file import load_track, save_track
 
 

@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 import torch
 
-from animate.contact import Lips
 from animate.emotion import EMOTIONS, parse
 from animate.encoder.corpus import PHONE_INDEX, PHONES
 from animate.manner import manner_of_chance
@@ -14,6 +13,7 @@ from animate.speech import measure, prepare
 from assets.locate import asset_path
 from flame_tools.archive import read_npz, write_npz
 from flame_tools.errors import FormatError, ShapeError
+from flame_tools.lips import Lips
 from readers.emotion import EmotionConfig, EmotionReader, load_emotion_reader, save_emotion_reader
 from readers.mouth import MouthConfig, MouthReader, load_mouth_reader, save_mouth_reader
 from readers.variation import Variation

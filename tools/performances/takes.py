@@ -14,7 +14,6 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 
-from animate.contact import Lips
 from animate.emotion import EMOTIONS
 from animate.encoder.augment import resampled, stretched
 from animate.encoder.corpus import Utterance
@@ -24,6 +23,7 @@ from animate.perform import params_of, speak
 from animate.speech import RATE, measure, prepare
 from flame_tools.errors import FaceError
 from flame_tools.head import Head
+from flame_tools.lips import Lips
 from flame_tools.transfer.motion import motion_of
 
 FPS = 30
