@@ -27,7 +27,7 @@ from readers.teeth import teeth_together
 LIPS = (61, 291, 0, 17, 13, 14)  # corners, outer and inner middles, whose mean is the mouth's middle
 SIDE, BELOW = 0.41, 0.046  # of the window, and how far its middle lies below the lips', in sides of the reader's crop
 SURE = (0.55, 0.8)  # the chance at which a tongue begins to count, and from which on it counts in full
-APART = (0.12, 0.22)  # of the mouth's width: between which gaps of the lips a tongue begins to fit, and fits
+APART = (0.12, 0.17)  # of the mouth's width: between which gaps of the lips a tongue begins to fit, and fits
 AGAINST = 1.5  # logarithm of odds: how much white teeth speak against a tongue
 _KIND, _VERSION = "emberface-tongue-reader", 1
 

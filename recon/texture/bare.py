@@ -14,6 +14,7 @@ from render.paint import HAIR, SKIN
 
 HIGHEST_M, STEP_M, DEPTH_M = 0.06, 0.002, 0.012  # how far above the forehead hair is looked for, and how much of it
 SKULL = 0.95  # of the skull above the forehead: up to there nothing can be background
+USUAL_SKULL_M = 0.04  # where a head does not say what its scalp is
 VOLUME_M, ASIDE_M = 0.015, 0.13  # how far beyond hair may begin, if it is unlike what is seen so far to either side
 BRIGHTER, SAME_HUE = (-0.25, 0.9), 0.12  # a forehead against cheeks: the logarithm of its light, and its hue
 BALD = 0.75  # of the skin's tone: a shaved scalp
@@ -40,7 +41,8 @@ def hair_colour(
     start = (corners * marks.barycentrics[list(_FOREHEAD)][..., None]).sum(1)  # [n, 3]
     top, brow = start[len(start) // 2], vertices[head.faces[marks.faces[9]]].mean(0)
     up, side = unit(top - brow), ASIDE_M * unit(start[-1] - start[0])
-    skull = SKULL * _before_background(vertices[head.regions["scalp"]], start, up, camera)
+    scalp = vertices[np.asarray(head.regions.get("scalp", ()), np.int64)]
+    skull = SKULL * _before_background(scalp, start, up, camera) if len(scalp) else USUAL_SKULL_M
     heights = np.arange(0, min(HIGHEST_M, skull + VOLUME_M) + DEPTH_M + 4 * STEP_M, STEP_M)[:, None, None]
     rows = _rows(image, start + heights * up, camera)
     beside = [_rows(image, (top + sign * side)[None] + heights * up, camera) for sign in (-1, 1)]
@@ -82,11 +84,10 @@ def _before_background(scalp: np.ndarray, start: np.ndarray, up: np.ndarray, cam
     """Metres along `up` from the middle of points `start` [n, 3] to where the scalp [S, 3] ends before the camera."""
     pixels, middle = project(scalp, camera)[:, :2], start[len(start) // 2]
     here, there = project(np.stack([middle, middle + 0.01 * up]), camera)[:, :2]
-    step = there - here
-    along = (pixels - here) @ step / (step @ step)
-    aside = np.abs((pixels - here) @ [-step[1], step[0]]) / (step @ step)
-    wide = np.ptp((project(start, camera)[:, :2] - here) @ [-step[1], step[0]]) / (step @ step) / 2
-    return 0.01 * float(along[aside < wide].max(initial=0.0))
+    step = (there - here) / max(float((there - here) @ (there - here)), 1e-9)
+    side = np.array([-step[1], step[0]])
+    wide = np.ptp(project(start, camera)[:, :2] @ side) / 2
+    return 0.01 * float(((pixels - here) @ step)[np.abs((pixels - here) @ side) < wide].max(initial=0.0))
 
 
 def bare_albedo(head: HeadArrays, atlas: UvMap, tone: np.ndarray, hair: np.ndarray) -> np.ndarray:
