@@ -1,8 +1,10 @@
 """The CPU kernels against their definition in plain torch, where it is hard: zero, pi, threads, forks, types."""
 
 import dataclasses
-import multiprocessing
+import subprocess
+import sys
 import threading
+from pathlib import Path
 
 import pytest
 import torch
@@ -13,6 +15,7 @@ from flame_tools import FaceParams, Head, InputError, ShapeError, load_head
 from flame_tools.head import Posed
 from tests.flame_tools.conftest import random_arrays
 
+ROOT = Path(__file__).parents[2]
 ARRAYS = random_arrays()
 KERNELS, PLAIN = (Head(ARRAYS, dtype=torch.float64, backend=name) for name in ("auto", "torch"))
 NAMES = [f.name for f in dataclasses.fields(FaceParams)]
@@ -246,24 +249,35 @@ def test_concurrent_threads_each_get_their_own_faces(default_head):
         torch.testing.assert_close(found[seed], wanted[seed], rtol=0, atol=1e-7)
 
 
-def _in_child(head: Head, params: FaceParams, pipe) -> None:
+FORK = """
+import multiprocessing
+import torch
+from flame_tools import load_head
+from tests.flame_tools.test_articulate import random_params
+
+def in_child(pipe):
     torch.set_num_threads(1)  # torch's own OpenMP pool does not survive a fork
     with torch.no_grad():
         pipe.send(head.vertices(params).numpy())
 
+head = load_head()
+params = random_params(head, 24, scale=0.2)
+with torch.no_grad():
+    wanted = head.vertices(params)  # the parent's pool of threads exists from here on
+context = multiprocessing.get_context("fork")
+ours, theirs = context.Pipe(duplex=False)
+child = context.Process(target=in_child, args=(theirs,))
+child.start()
+assert ours.poll(60), "the child hangs"
+torch.testing.assert_close(torch.as_tensor(ours.recv()), wanted, rtol=0, atol=2e-7)
+child.join(10)
+assert child.exitcode == 0
+"""
 
-def test_a_forked_process_poses_as_its_parent_did(default_head):
-    params = random_params(default_head, 24, scale=0.2)
-    with torch.no_grad():
-        wanted = default_head.vertices(params)  # the parent's pool of threads exists from here on
-    context = multiprocessing.get_context("fork")
-    ours, theirs = context.Pipe(duplex=False)
-    child = context.Process(target=_in_child, args=(default_head, params, theirs))
-    child.start()
-    assert ours.poll(60), "the child hangs"
-    torch.testing.assert_close(torch.as_tensor(ours.recv()), wanted, rtol=0, atol=2e-7)
-    child.join(10)
-    assert child.exitcode == 0
+
+def test_a_forked_process_poses_as_its_parent_did():
+    """In a process of its own: other tests have started pools of threads, whose locks a fork may copy while held."""
+    subprocess.run([sys.executable, "-c", FORK], check=True, cwd=ROOT, timeout=120)
 
 
 # --- torch.compile and torch.export ---------------------------------------------------------------------------------
