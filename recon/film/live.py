@@ -34,7 +34,8 @@ from recon.film.person import AFRESH, FrameFit, Person, fit_frame, meet
 from recon.film.smoothing import State, acceleration_density, follow_on
 from recon.fitting.observation import Observation, View
 from recon.fitting.priors import bounds
-from recon.pipeline import SMALLEST_FACE_PX, landmark_model
+from recon.fitting.shut_lips import ShutLips, faded
+from recon.pipeline import SMALLEST_FACE_PX, landmark_model, shut_in
 
 KEYFRAMES = 12
 GOOD_TRUST = 0.5  # of a picture from which a person may be met
@@ -44,6 +45,7 @@ HOLD_S = 2.0  # a face that is not seen is held so long
 FORGET_S = 3.0  # after which somebody else who is there is tracked
 MOST_KNOWN = 4  # people who may return
 _LOOKED_BACK = 256  # frames that tell how sure fits, and how long steps, usually are
+_LIPS_BACK = 12  # frames whose shut lips may still be fading
 
 
 @dataclass(frozen=True)
@@ -76,6 +78,8 @@ class _Known:
     turn: np.ndarray | None = None  # [3] the last rotation vector
     variances: deque = field(default_factory=lambda: deque(maxlen=_LOOKED_BACK))  # [K] of good fits
     usual: np.ndarray | None = None  # [K]
+    lips: ShutLips | None = None  # of `person`
+    shut: deque = field(default_factory=lambda: deque(maxlen=_LIPS_BACK))  # (how surely lips were shut, time_s)
 
 
 class _Meeting(threading.Thread):
@@ -225,7 +229,7 @@ class LiveTracker:
             raise meeting.error
         one = self.known.get(meeting.whom)
         if one is not None:
-            one.person, one.last = meeting.person, None  # the next fit begins afresh
+            one.person, one.last, one.lips = meeting.person, None, None  # the next fit begins afresh
 
     # --- how
 
@@ -250,6 +254,7 @@ class LiveTracker:
             value = fit.unknowns.copy()
             one.turn = value[lay.rotation] = nearest_turn(value[lay.rotation], one.turn)
             alone = np.where(fit.variance > 0, fit.variance, one.usual)
+            one.shut.append((trust * float(shut_in(seen, self.head)[0]), time_s))
         step = float(np.median(self._steps)) if self._steps else 1 / 30
         density = acceleration_density(one.usual, step, self.cutoffs.of(self.head.arrays, lay))
         spread = np.full(lay.size, np.inf) if bridged else weighed(alone, trust)
@@ -261,15 +266,23 @@ class LiveTracker:
         low, high = bounds(self.head.arrays, person.layout)
         mean = np.clip(one.state.mean[0], low, high)[None]
         sd = np.sqrt(alone + one.state.covariance[0])[None]
+        params = params_of_rows(person, mean, person.shape, unknown=0.0, dtype=dtype)
         return LiveFace(
             time_s,
             self.whom,
-            params_of_rows(person, mean, person.shape, unknown=0.0, dtype=dtype),
+            self._lips_met(one, params, time_s),
             params_of_rows(person, sd, person.shape_sd, unknown=float("nan"), dtype=dtype),
             trust,
             float(np.exp(person.log_focal)),
             len(person.keyframes),
         )
+
+    def _lips_met(self, one: _Known, params: FaceParams, time_s: float) -> FaceParams:
+        if not one.shut or not len(self.head.arrays.inner_lip_pairs):
+            return params
+        sure, times = np.array([*one.shut, (0.0, time_s)]).T
+        one.lips = one.lips or ShutLips(self.head, params.shape)
+        return one.lips.met(params, faded(sure, times, causal=True)[-1:])
 
 
 def known_from(track: Track, head: Head) -> Person:

@@ -186,7 +186,7 @@ def _tracked(
         "coverage": float(good.mean()),
     }
     track = _track(head, met, motion, times, trust, quality, footage.fps, sound, view, first)
-    track = track.replace(params=lips_met(track.params, faded(shut, times), head))
+    track = track.replace(params=lips_met(track.params, faded(shut, times, causal=causal), head))
     return _with_appearance(track, head, rows, footage, view)
 
 

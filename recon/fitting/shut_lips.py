@@ -37,44 +37,58 @@ def seen_shut(landmarks: np.ndarray, knows_head: np.ndarray, head: HeadArrays) -
     return 1 - parted.max(1)
 
 
-def faded(shut: np.ndarray, times: np.ndarray) -> np.ndarray:
-    """[T] the surest of each frame and its neighbours, which count less the farther they are, at times [T] seconds."""
+def faded(shut: np.ndarray, times: np.ndarray, *, causal: bool = False) -> np.ndarray:
+    """[T] the surest of each frame and its neighbours, which count less the farther they are, at times [T] seconds.
+
+    `causal`: of its neighbours before it alone.
+    """
     soft = shut.copy()
     for step in range(1, len(times)):
         near = np.exp(-0.5 * ((times[step:] - times[:-step]) / FADE_S) ** 2)
         if near.max() < LEAST:
             break
         soft[step:] = np.maximum(soft[step:], near * shut[:-step])
-        soft[:-step] = np.maximum(soft[:-step], near * shut[step:])
+        if not causal:
+            soft[:-step] = np.maximum(soft[:-step], near * shut[step:])
     return soft
 
 
 def lips_met(params: FaceParams, shut: np.ndarray, head: Head) -> FaceParams:
-    """Params of T frames with the lips brought together as surely as they are shut [T]; other frames stay as they are.
-
-    Heads without `inner_lip_pairs` stay as they are.
-    """
-    active = torch.as_tensor(np.flatnonzero(shut > LEAST))
-    if not len(active) or not len(head.arrays.inner_lip_pairs):
+    """`ShutLips.met` for the one person of these params; heads without `inner_lip_pairs` stay as they are."""
+    if not len(head.arrays.inner_lip_pairs) or not (shut > LEAST).any():
         return params
-    lips, arrays = Lips(head, params.shape), head.arrays
-    rest = gaps_mm(lips.head.v_template.numpy(), lips.pairs[lips.central])
-    sd = np.append(arrays.expression_sd, JAW_OPEN_SD * arrays.jaw_open_rad)
-    parting = _parting(lips, params.shape, 0.1 * sd)
-    low = np.append(arrays.expression_bounds[:, 0], 0.0)
-    high = np.append(arrays.expression_bounds[:, 1], arrays.jaw_open_rad)
-    found, share = params.frame(active), shut[active.numpy(), None]
-    for _ in range(_ROUNDS):
-        open_ = share * np.maximum(lips.gaps_mm(found) - rest - LEFT_MM, 0.0)
-        now = torch.cat([found.expression, found.jaw[:, :1]], 1).double().numpy()
-        room = np.minimum(low - now, 0.0), np.maximum(high - now, 0.0)
-        change = torch.as_tensor(_least_motion(open_, parting, sd, *room), dtype=found.expression.dtype)
-        jaw = found.jaw.clone()
-        jaw[:, 0] += change[:, -1]
-        found = found.replace(expression=found.expression + change[:, :-1], jaw=jaw)
-    expression, jaw = params.expression.clone(), params.jaw.clone()
-    expression[active], jaw[active] = found.expression, found.jaw
-    return params.replace(expression=expression, jaw=jaw)
+    return ShutLips(head, params.shape).met(params, shut)
+
+
+class ShutLips:
+    """Brings one person's lips together; needs a head with `inner_lip_pairs`."""
+
+    def __init__(self, head: Head, shape: torch.Tensor):  # shape [S]
+        arrays = head.arrays
+        self.lips = Lips(head, shape)
+        self.rest_mm = gaps_mm(self.lips.head.v_template.numpy(), self.lips.pairs[self.lips.central])
+        self.sd = np.append(arrays.expression_sd, JAW_OPEN_SD * arrays.jaw_open_rad)
+        self.low = np.append(arrays.expression_bounds[:, 0], 0.0)
+        self.high = np.append(arrays.expression_bounds[:, 1], arrays.jaw_open_rad)
+        self.parting = _parting(self.lips, shape, 0.1 * self.sd)
+
+    def met(self, params: FaceParams, shut: np.ndarray) -> FaceParams:
+        """Params of T frames with the lips together as surely as they are shut [T]; other frames stay as they are."""
+        active = torch.as_tensor(np.flatnonzero(shut > LEAST))
+        if not len(active):
+            return params
+        found, share = params.frame(active), shut[active.numpy(), None]
+        for _ in range(_ROUNDS):
+            open_ = share * np.maximum(self.lips.gaps_mm(found) - self.rest_mm - LEFT_MM, 0.0)
+            now = torch.cat([found.expression, found.jaw[:, :1]], 1).double().numpy()
+            room = np.minimum(self.low - now, 0.0), np.maximum(self.high - now, 0.0)
+            change = torch.as_tensor(_least_motion(open_, self.parting, self.sd, *room), dtype=found.expression.dtype)
+            jaw = found.jaw.clone()
+            jaw[:, 0] += change[:, -1]
+            found = found.replace(expression=found.expression + change[:, :-1], jaw=jaw)
+        expression, jaw = params.expression.clone(), params.jaw.clone()
+        expression[active], jaw[active] = found.expression, found.jaw
+        return params.replace(expression=expression, jaw=jaw)
 
 
 def _least_motion(

@@ -3,17 +3,21 @@
 import socket
 import threading
 from functools import partial
+from itertools import islice
 
 import numpy as np
 import pytest
 
 from flame_tools.errors import InputError
+from flame_tools.lips import Lips, gaps_mm
 from flame_tools.live.livelink import decode
+from recon.film.frame_params import params_of_rows
 from recon.film.live import HOLD_S, LiveTracker, known_from
 from recon.film.live_keyframes import LiveKeyframes
 from recon.film.live_stream import live
 from recon.film.track import track_film
 from recon.fitting.observation import View, observed
+from recon.fitting.shut_lips import LEFT_MM
 from render.footage import open_footage
 from render.image import read_image
 from render.video import write_video
@@ -59,6 +63,23 @@ def test_it_is_the_causal_track_of_a_film_for_who_is_known(film, track, head):
         assert np.median(apart) < atol / 10, name
     std = np.stack([face.std.translation[0].numpy() for face in faces])
     assert (std[14] > std[9]).all()
+
+
+def test_lips_seen_shut_are_shut_in_the_same_picture(head):
+    tracker, fitted, shown, sure = LiveTracker(head), [], [], []
+    for frame in islice(open_footage(shared("video/head-pose-face-detection-female.preview.gif")).frames(), 18):
+        face = tracker.step(frame.image, frame.time_s)
+        one = tracker.known[tracker.whom]
+        lips = Lips(head, face.params.shape)
+        rest = gaps_mm(lips.head.v_template.numpy(), lips.pairs[lips.central])
+        mean, dtype = one.state.mean[:1], head.v_template.dtype
+        before = params_of_rows(one.person, mean, one.person.shape, unknown=0.0, dtype=dtype)
+        fitted.append((lips.gaps_mm(before) - rest).max())
+        shown.append((lips.gaps_mm(face.params) - rest).max())
+        sure.append(one.shut[-1][0])
+    shut = np.array(sure) > 0.9
+    assert shut.sum() > 3 and np.array(fitted)[shut].max() > 2
+    assert np.array(shown)[shut].max() < LEFT_MM + 0.15
 
 
 def test_who_is_not_known_is_met_and_found_again(film, track, head):

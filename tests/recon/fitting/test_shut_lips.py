@@ -71,5 +71,13 @@ def test_closures_fade_alike_at_any_frame_rate():
         assert soft[: rate // 4].max() == 0
 
 
+def test_live_closures_know_nothing_of_what_comes():
+    times, shut = np.arange(10) / 50, np.zeros(10)
+    shut[5] = 1
+    soft = faded(shut, times, causal=True)
+    assert not soft[:5].any() and soft[5] == 1
+    np.testing.assert_array_equal(soft[5:], faded(shut, times)[5:])
+
+
 def test_a_film_without_shut_lips_stays_as_it_is(ajar, head):
     assert lips_met(ajar, np.zeros(4), head) is ajar
