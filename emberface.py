@@ -421,7 +421,7 @@ def render(
     "albedo", "normals", "depth", "uv", "mask". `compare` is shown beside the track, frame by frame.
     """
     from flame_tools.licences import licences_of
-    from render.film import film, frame_rate, still_picture
+    from render.film import at_even_times, film, frame_rate, still_picture
 
     _check_track(track)
     if compare is not None:
@@ -446,6 +446,7 @@ def render(
 
         write_png(path, still_picture(track, head, size=size, **options), copyright=credits)
         return
+    track = at_even_times(track)
     if kind == ".gif" and len(track) > 1:  # a GIF's times are hundredths of a second: more than 25 a second stumble
         every = -(-frame_rate(track) // 25)
         track = track if every == 1 else _thinned(track, int(every))

@@ -553,6 +553,7 @@ def _convert(
     inputs = {"track": str(source), "head": head or "its own"} | asked
     with Run(command, inputs, reads=[source, compare] if compare else [source], show=not as_json) as job:
         job.prepare(*places)
+        job.prepare(report_beside(places[0]))
         with job.step("load"):
             track = emberface.load(source, head=head, fps=fps)
             if lost := _not_read(track, source):

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from flame_tools.errors import FormatError, InputError
 
-SOUNDS = (".wav", ".flac", ".mp3", ".m4a", ".aac", ".aif", ".aiff", ".opus", ".wma")
+SOUNDS = (".wav", ".flac", ".ogg", ".mp3", ".m4a", ".aac", ".aif", ".aiff", ".opus", ".wma")
 MESHES = (".obj", ".ply", ".stl", ".glb", ".gltf", ".fbx")
 
 

@@ -187,24 +187,27 @@ class Run:
             if (new := self._stages[place.parent] / place.name).is_dir():
                 refuse_strangers(new, place)
         moved: list[tuple[Path, Path]] = []
+        before = {stage: Path(tempfile.mkdtemp(prefix="before.", dir=stage)) for stage in self._stages.values()}
         try:
             for place in places:
                 stage = self._stages[place.parent]
-                aside = stage / "replaced" / place.name
-                if place.exists():
-                    aside.parent.mkdir(exist_ok=True)
-                    place.rename(aside)
+                aside = before[stage] / place.name
                 moved.append((place, aside))
+                if place.exists():
+                    place.rename(aside)
                 (stage / place.name).rename(place)
-        except OSError as error:
+        except BaseException as error:  # Ctrl-C too
             for done, aside in reversed(moved):
-                if done.is_dir():
-                    shutil.rmtree(done, ignore_errors=True)
-                else:
-                    done.unlink(missing_ok=True)
+                if aside.exists() or not (self._stages[done.parent] / done.name).exists():  # it has come this far
+                    if done.is_dir():
+                        shutil.rmtree(done, ignore_errors=True)
+                    else:
+                        done.unlink(missing_ok=True)
                 if aside.exists():
                     aside.rename(done)
-            raise cannot_write(place, error) from error
+            if isinstance(error, OSError):
+                raise cannot_write(place, error) from error
+            raise
 
 
 def write_picture(job: Run, image, track, head, place: Path) -> None:

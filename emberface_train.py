@@ -17,6 +17,7 @@ import typer
 
 import emberface
 from emberface_options import Json, json_text, say
+from flame_tools.archive import written_whole
 from flame_tools.errors import InputError
 
 if TYPE_CHECKING:
@@ -324,7 +325,8 @@ def _run(job: Job, count: int, json: bool) -> None:
         _train(job, progress)
     if number == 0:
         report = _report(job, total, time.perf_counter() - start)
-        (job.out / "report.json").write_text(json_text(report) + "\n", encoding="utf-8")
+        with written_whole(job.out / "report.json") as temporary:
+            temporary.write_text(json_text(report) + "\n", encoding="utf-8")
         say(report, json)
 
 
@@ -355,7 +357,10 @@ def _report(job: Job, total: int, seconds: float) -> dict:
     """What other commands report; `quality` are the losses and the figures that were logged last."""
     quality: dict = {}
     for line in (job.out / "log.jsonl").read_text(encoding="utf-8").splitlines():
-        row = json_module.loads(line)
+        try:
+            row = json_module.loads(line)
+        except ValueError:  # cut short where a training was killed
+            continue
         kind = "loss_" if "total" in row else ""
         quality |= {name if name == "step" else kind + name: value for name, value in row.items()}
     return {

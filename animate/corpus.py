@@ -13,14 +13,14 @@ from pathlib import Path
 
 import numpy as np
 
-from animate.emotion import EMOTIONS, parse
+from animate.emotion import EMOTIONS, emotion_named, parse
 from animate.encoder.corpus import PHONE_INDEX, PHONES, TEST_SPEAKERS
 from animate.encoders import Features
 from animate.motion import rows_of
 from animate.speech import prepare
 from animate.visemes import plain
 from flame_tools.archive import read_npz, write_npz
-from flame_tools.errors import FormatError, InputError
+from flame_tools.errors import FormatError, InputError, OutputError
 from flame_tools.types import Track
 
 _KIND, _VERSION = "emberface-performances", 1
@@ -81,7 +81,7 @@ def _felt(track: Track, times: np.ndarray) -> np.ndarray:
     felt = np.zeros((len(times), len(EMOTIONS)))
     if curves is not None:
         for name, values in zip(curves.names, curves.values.T, strict=True):
-            felt[:, EMOTIONS.index(name)] = np.interp(times, track.time_s, values)
+            felt[:, EMOTIONS.index(emotion_named(name))] = np.interp(times, track.time_s, values)
     return felt
 
 
@@ -104,8 +104,13 @@ def write_shards(
     frames: int = 100_000,  # a shard
     share: str = "",  # names the shards of one process among several that write into a folder
 ) -> int:
-    """Write clips as they come, one shard in memory at a time. Returns how many clips there were."""
+    """Write clips as they come, one shard in memory at a time. Returns how many clips there were.
+
+    Raises OutputError where the folder holds shards of this share already: fewer new ones would leave some of them.
+    """
     folder.mkdir(parents=True, exist_ok=True)
+    if next(folder.glob(f"shard-{share}[0-9][0-9][0-9][0-9][0-9].npz"), None):
+        raise OutputError(f"cannot write shards to {folder}: it holds some already; remove them or choose another name")
     held: list[Clip] = []
     count = shards = 0
 

@@ -125,6 +125,10 @@ class Run:
         for name in now.keys() - set(moving):
             self.average[name].copy_(now[name])
 
+    def is_finite(self) -> bool:
+        """Whether every weight is a number: a finite loss can have a gradient that is none."""
+        return all(bool(value.isfinite().all()) for value in self.model.parameters())
+
     def save(self, path: Path) -> None:
         state = {
             "step": self.step, "model": self.model.state_dict(), "average": self.average,
@@ -178,6 +182,8 @@ def go_on(
                 board.scalars(run.step, row)
 
         def save(name: str) -> None:
+            if not run.is_finite():
+                raise InputError(f"weights are not finite at step {run.step}: lower run.rate; state.pt is from before")
             if first:
                 run.save(folder / name)
 
@@ -202,7 +208,7 @@ def go_on(
             if sheet is not None and board.active and config.sheet_every and run.step % config.sheet_every == 0:
                 with torch.no_grad():
                     board.picture(run.step, sheet(run))
-            if time.monotonic() - saved > config.save_every_s and parts["total"].isfinite():
+            if time.monotonic() - saved > config.save_every_s:
                 save("state.pt")
                 saved = time.monotonic()
             if progress is not None and first:

@@ -17,7 +17,6 @@ from readers.sampling import Square, reduce, sample_square
 MIN_SCORE = 0.5  # MediaPipe's own threshold
 SURE_SCORE = 0.75  # a face this sure in the whole view ends the search for the largest face
 MAX_OVERLAP = 0.3  # boxes that share more than this (intersection over union) are one face
-KEY_POINTS = ("right_eye", "left_eye", "nose", "mouth", "right_ear", "left_ear")
 _LEVELS = (1.0, 0.5, 0.25, 0.125)  # window side over the image's long side
 _SMALLEST_WINDOW = 96  # pixels: what only a smaller one shows is too small to be read
 
@@ -27,7 +26,7 @@ class Detection:
     """A face found in an image, in its pixels."""
 
     box: np.ndarray  # [4] left, top, right, bottom
-    points: np.ndarray  # [6, 2] KEY_POINTS
+    points: np.ndarray  # [6, 2] right eye, left eye, nose, mouth, right ear, left ear
     score: float  # in [0, 1]
 
     @property

@@ -18,6 +18,7 @@ from flame_tools.errors import InputError, OutputError
 from render.video import checked_frame, frame_rate_of
 
 LONGEST = 20_000  # frames
+MOST_BYTES = 2 << 30  # of all frames: Pillow holds them unpacked until the last has come
 DITHER = 5.0  # levels of 255 from the lowest to the highest of the pattern: about a step of the palette
 SAMPLES = 2_000  # pixels of each frame that have a say in the palette
 _BAYER = np.array([[0, 8, 2, 10], [12, 4, 14, 6], [3, 11, 1, 9], [15, 7, 13, 5]]) / 16 - 15 / 32
@@ -25,13 +26,16 @@ _BAYER = np.array([[0, 8, 2, 10], [12, 4, 14, 6], [3, 11, 1, 9], [15, 7, 13, 5]]
 
 def write_animation(
     path: str | os.PathLike,  # NAME.webp or NAME.gif
-    frames: Iterable[np.ndarray],  # uint8 sRGB [H, W, 3], all of one size; WebP is written as they come
+    frames: Iterable[np.ndarray],  # uint8 sRGB [H, W, 3], all of one size
     fps: Fraction | int | float,
     *,
     quality: int = 80,  # of WebP, 0 to 100
 ) -> int:  # number of frames written
     """Write an endless loop. GIF has 256 colours for all frames, times in hundredths of a second and at most 50
-    frames a second."""
+    frames a second.
+
+    Raises InputError beyond LONGEST frames or MOST_BYTES of them.
+    """
     path, rate = Path(path), frame_rate_of(fps)
     kind = path.suffix.lower()
     if kind not in (".webp", ".gif"):
@@ -46,7 +50,13 @@ def write_animation(
 
     def checked():
         nonlocal count
-        for frame in itertools.chain([first], itertools.islice(frames, LONGEST - 1)):
+        most = min(LONGEST, MOST_BYTES // first.nbytes)
+        for frame in itertools.chain([first], frames):
+            if count == most:
+                raise InputError(
+                    f"{path.name} would have more than {most} frames of {first.shape[1]} x {first.shape[0]}, more than "
+                    "memory should hold; write an MP4, or fewer or smaller frames"
+                )
             yield np.ascontiguousarray(checked_frame(frame, first.shape, count))
             count += 1
 

@@ -11,6 +11,7 @@ import numpy as np
 from flame_tools.errors import InputError
 from flame_tools.head import Head
 from flame_tools.posing import at_frames, person, posed_frames
+from flame_tools.resample import at_rate
 from flame_tools.types import Camera, Track
 from render.camera import SIDES, is_size, portrait_camera
 from render.passes import PASSES, depth_range, draw_pass
@@ -49,6 +50,13 @@ def frame_rate(track: Track) -> Fraction:
     return Fraction((len(track) - 1) / float(track.time_s[-1] - track.time_s[0])).limit_denominator(1001)
 
 
+def at_even_times(track: Track) -> Track:
+    """`track` as a film can show it: one whose frames come at uneven times is read at its usual rate."""
+    if track.fps is not None or len(track) < 2:
+        return track
+    return at_rate(track, Fraction(1 / float(np.median(np.diff(track.time_s)))).limit_denominator(1001))
+
+
 def slopes_worn(track: Track, head: Head) -> np.ndarray | None:
     """The slopes of the relief that a track wears, as `render.preview.draw` takes them; None without one."""
     if track.appearance is None or track.appearance.detail is None:
@@ -60,7 +68,11 @@ def slopes_worn(track: Track, head: Head) -> np.ndarray | None:
 
 def film_camera(track: Track, head: Head, size: tuple[int, int], yaw_deg: float = YAWS["portrait"]) -> Camera:
     """A camera that frames the person at rest, with room for the head to move."""
-    return portrait_camera(size, _subject(track, head), yaw_deg=yaw_deg, fill=0.82)
+    return _framing(_subject(track, head), size, yaw_deg)
+
+
+def _framing(subject: np.ndarray, size: tuple[int, int], yaw_deg: float) -> Camera:
+    return portrait_camera(size, subject, yaw_deg=yaw_deg, fill=0.82)
 
 
 def _subject(track: Track, head: Head) -> np.ndarray:
@@ -168,7 +180,7 @@ class _Actor:
         self.slopes = slopes_worn(self.track, self.head)
 
     def camera(self, yaw_deg: float) -> Camera:
-        return portrait_camera(self.size, self.subject, yaw_deg=yaw_deg, fill=0.82)
+        return _framing(self.subject, self.size, yaw_deg)
 
     def draw(self, vertices, yaw_deg, name, wireframe, threads) -> np.ndarray:
         camera = self.camera(yaw_deg)

@@ -31,7 +31,7 @@ PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp")
 
 
 FILMS = (
-    ".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".ogv", ".ogg", ".wmv", ".asf", ".mxf", ".apng",
+    ".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".ogv", ".wmv", ".asf", ".mxf", ".apng",
 )  # fmt: skip
 
 
@@ -119,7 +119,7 @@ def open_footage(path: str | os.PathLike, *, fps: Fraction | int | float | None 
     return FilmFile(path)
 
 
-def _number_order(path: Path) -> tuple:
+def number_order(path: Path) -> tuple:
     """`frame9` before `frame10`: numbers in a name by value, the rest by letters."""
     parts = re.split(r"(\d+)", path.stem)
     return tuple((int(part), "") if i % 2 else (0, part.lower()) for i, part in enumerate(parts)), path.name
@@ -132,7 +132,7 @@ class PictureFolder:
         self.path, self.fps = path, fps
         self.files = sorted(
             (f for f in path.iterdir() if f.suffix.lower() in PICTURES and not f.name.startswith(".")),
-            key=_number_order,
+            key=number_order,
         )
         self.count = len(self.files)
         if not self.files:

@@ -92,7 +92,7 @@ class FilmFile:
             from_the_start = not self._seek(container, stream, start)
             pictures = Pictures(stream)
             at = start - 1
-            for frame in self._decoded(container, stream):
+            for frame in container.decode(stream):
                 if frame.pts is None:
                     if not from_the_start:
                         continue
@@ -109,9 +109,6 @@ class FilmFile:
                 raise FormatError(
                     f"{self.path} breaks off: frames end at {at + 1} of {self.count}; copy or export it again"
                 )
-
-    def _decoded(self, container, stream):
-        yield from container.decode(stream)
 
     def _seek(self, container, stream, start: int) -> bool:
         """Go to a key frame well before `start`, so that all that `start` needs is decoded anew."""

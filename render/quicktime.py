@@ -17,6 +17,7 @@ from typing import BinaryIO
 FOCAL_35MM = "com.apple.quicktime.camera.focal_length.35mm_equivalent"
 _OUTER = (b"moov", b"trak", b"udta")  # may hold a `meta`
 _MOST_ATOMS, _MOST_BYTES = 10_000, 1 << 20  # that are looked at, of one `meta`
+_DEEPEST = 8  # levels of `_OUTER`, one within another
 _UTF8 = 1  # well-known types of a value (QuickTime File Format, table 3-5)
 _SIGNED, _UNSIGNED = 21, 22  # big-endian integers
 _FLOATS = {23: ">f", 24: ">d"}
@@ -27,17 +28,18 @@ def focal_35mm(path: str | os.PathLike) -> float | None:
     cannot be. Anything else than a QuickTime file says nothing."""
     with contextlib.suppress(OSError, struct.error, ValueError), open(path, "rb") as file:
         size = file.seek(0, os.SEEK_END)
-        for value in _values(file, 0, size, FOCAL_35MM, [_MOST_ATOMS]):
+        for value in _values(file, 0, size, FOCAL_35MM, [_MOST_ATOMS], _DEEPEST):
             if 8 <= value <= 2000:
                 return value
     return None
 
 
-def _values(file: BinaryIO, start: int, end: int, name: str, left: list[int]) -> Iterator[float]:
-    """Values of a name, in the order of the file. `left` counts the atoms that may still be looked at."""
+def _values(file: BinaryIO, start: int, end: int, name: str, left: list[int], deeper: int) -> Iterator[float]:
+    """Values of a name, in the order of the file. `left` counts the atoms that may still be looked at, `deeper` the
+    levels that may still be entered."""
     for kind, at, stop in _atoms(file, start, end, left):
-        if kind in _OUTER:
-            yield from _values(file, at, stop, name, left)
+        if kind in _OUTER and deeper:
+            yield from _values(file, at, stop, name, left, deeper - 1)
         elif kind == b"meta" and stop - at <= _MOST_BYTES:
             file.seek(at)
             yield from _items(file.read(stop - at), name)

@@ -335,20 +335,31 @@ def test_a_place_named_twice(capsys, track_file, tmp_path):
     assert "named twice" in refused(capsys, tmp_path, "convert", track_file, *places)
 
 
-def test_all_outputs_or_none(capsys, monkeypatch, track_file, tmp_path):
-    """The second of two moves fails: the first is taken back, and what it had replaced is there again."""
-    (tmp_path / "a.csv").write_text("before")
-    rename = Path.rename
+@pytest.mark.parametrize("fails", [OSError(errno.ENOSPC, "No space left on device"), KeyboardInterrupt()])
+def test_all_outputs_or_none(fails, capsys, monkeypatch, track_file, tmp_path):
+    """The second of two moves fails: the first is taken back, and what both had replaced is there again."""
+    for name in ("a.csv", "b.csv"):
+        (tmp_path / name).write_text("before")
+    rename, stopped = Path.rename, []
 
     def full(source, target):
-        if Path(target) == tmp_path / "b.csv":
-            raise OSError(errno.ENOSPC, "No space left on device")
+        if Path(target) == tmp_path / "b.csv" and not stopped:
+            stopped.append(source)
+            raise fails
         return rename(source, target)
 
     monkeypatch.setattr(Path, "rename", full)
-    line = refused(capsys, tmp_path, "convert", track_file, "-o", tmp_path / "a.csv", "-o", tmp_path / "b.csv")
-    assert "free some space" in line
-    assert (tmp_path / "a.csv").read_text() == "before"
+    places = ["-o", str(tmp_path / "a.csv"), "-o", str(tmp_path / "b.csv")]
+    code = emberface_cli.run(["convert", str(track_file), *places])
+    assert code == (130 if isinstance(fails, KeyboardInterrupt) else 2) and stopped
+    assert ("free some space" in capsys.readouterr().err) == isinstance(fails, OSError)
+    assert {p.name: p.read_text() for p in tmp_path.iterdir()} == {"a.csv": "before", "b.csv": "before"}
+
+
+def test_an_output_may_have_any_name(track_file, tmp_path):
+    for _ in range(2):
+        assert emberface_cli.run(["convert", str(track_file), "-o", str(tmp_path / "replaced"), "--json"]) == 0
+    assert not (tmp_path / "replaced" / "replaced").exists() and (tmp_path / "replaced").is_dir()
 
 
 @pytest.mark.parametrize(

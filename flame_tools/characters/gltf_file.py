@@ -74,7 +74,11 @@ class GltfFile:
             raise self.error(f"{key} is {str(value)[:40]}, wanted {len(default)} numbers")
         if not all(isinstance(x, (int, float)) for x in value):
             raise self.error(f"{key} holds something else than numbers")
-        return finite(np.array(value, np.float64), key, str(self.path))
+        try:
+            array = np.array(value, np.float64)
+        except OverflowError as error:  # a whole number of hundreds of digits
+            raise self.error(f"{key} holds a number that is too large") from error
+        return finite(array, key, str(self.path))
 
     # --- buffers ----------------------------------------------------------------------------------------------------
 

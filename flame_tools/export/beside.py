@@ -47,7 +47,7 @@ def _take_places(folder: Path, place: Path, names: list[str]) -> None:
                 moved.append(name)
             new.replace(old)
             placed.append(name)
-    except OSError:
+    except BaseException:  # Ctrl-C too
         for name in placed:
             (place / name).unlink(missing_ok=True)
         for name in moved:

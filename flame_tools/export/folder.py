@@ -55,7 +55,7 @@ def _take_place(new: Path, path: Path) -> None:
     path.rename(old / path.name)
     try:
         new.rename(path)
-    except OSError:
+    except BaseException:  # Ctrl-C too
         (old / path.name).rename(path)
         raise
     finally:

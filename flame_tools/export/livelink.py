@@ -77,7 +77,7 @@ def arkit_weights(track: Track, head: Head) -> np.ndarray:
 
 def timecodes(track: Track) -> list[str]:
     """HH:MM:SS:FF.fff of each frame: the frame within the second, and the thousandths of that frame."""
-    rate = round(track.fps[0] / track.fps[1]) if track.fps else 60
+    rate = max(1, round(track.fps[0] / track.fps[1])) if track.fps else 60
     codes = []
     for time_s in np.asarray(track.time_s, np.float64):
         thousandths = round(max(time_s, 0.0) * rate * 1000)

@@ -13,7 +13,7 @@ from readers.film import read_film
 from recon.corpus.source import Source
 from recon.film.rows import Rows, StoredParts, people_in
 from recon.film.track import FEWEST_FRAMES
-from render.footage import PICTURES, Footage, frames_at, open_footage
+from render.footage import PICTURES, Footage, frames_at, number_order, open_footage
 from render.image import read_image
 
 TRUSTED = 0.5  # least trust of a followed frame
@@ -60,7 +60,7 @@ def _of_folder(source: Source, count: int) -> Iterator[Picture]:
     files = [f for f in source.path.iterdir() if f.suffix.lower() in PICTURES and not f.name.startswith(".")]
     if not files:
         raise FormatError(f"{source.path} holds no frames")
-    files.sort(key=lambda file: (len(file.name), file.name))  # 9 before 10, with zeros before them or without
+    files.sort(key=number_order)
     for number in evenly(len(files), count):
         yield Picture(read_image(files[number]), int(number), None, source.at)
 

@@ -66,12 +66,6 @@ def _near_zero(square: float) -> tuple[float, float]:
     return 1 - square / 6, 0.5 - square / 24
 
 
-def cross_matrix(v: np.ndarray) -> np.ndarray:
-    """[3] -> [3, 3] so that cross_matrix(a) @ b = a x b."""
-    x, y, z = map(float, v)
-    return np.array([[0.0, -z, y], [z, 0.0, -x], [-y, x, 0.0]])
-
-
 def rotation_derivatives(axis_angle: np.ndarray) -> np.ndarray:
     """[3, 3, 3]: the derivative of `rotation_matrix` by each of the three entries, first index.
 

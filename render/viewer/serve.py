@@ -22,9 +22,11 @@ class Served:
 
     url: str
     _server: http.server.ThreadingHTTPServer = field(repr=False)
+    _begun: threading.Event = field(default_factory=threading.Event, repr=False)
 
     def run(self) -> None:
         """Answer until `close` is called from another thread, or until Ctrl-C, which leaves as KeyboardInterrupt."""
+        self._begun.set()
         try:
             self._server.serve_forever(poll_interval=0.2)
         finally:
@@ -32,13 +34,15 @@ class Served:
 
     def start(self) -> threading.Thread:
         """Answer in a thread of its own."""
+        self._begun.set()
         thread = threading.Thread(target=self.run, daemon=True)
         thread.start()
         return thread
 
     def close(self) -> None:
         """End a `run` that goes on, and give the port back."""
-        self._server.shutdown()
+        if self._begun.is_set():  # shutdown waits for a loop, even for one that never began
+            self._server.shutdown()
         self._server.server_close()
 
     def __enter__(self) -> Served:

@@ -13,7 +13,7 @@ from animate.emotion import EMOTIONS
 from animate.encoder.corpus import PHONE_INDEX
 from animate.encoders import LogMel
 from animate.motion import face_of, rows_of
-from flame_tools.errors import FormatError, InputError
+from flame_tools.errors import FormatError, InputError, OutputError
 from flame_tools.track_file import save_track
 from flame_tools.types import Intervals
 
@@ -74,6 +74,8 @@ def test_shards_bring_the_same_clips(tmp_path):
     for ours, theirs in zip(clips, back.clips, strict=True):
         for f in dataclasses.fields(Clip):
             np.testing.assert_array_equal(getattr(ours, f.name), getattr(theirs, f.name))
+    with pytest.raises(OutputError, match="holds some already"):
+        write_shards(iter(clips[:1]), tmp_path, **said)
     write_shards(iter(clips[:1]), tmp_path / "other", **{**said, "fps": 25})
     (tmp_path / "other" / "shard-00000.npz").rename(tmp_path / "shard-00009.npz")
     with pytest.raises(FormatError, match="mixes shards"):

@@ -63,7 +63,7 @@ def test_a_loss_that_is_no_number_ends_the_run_before_it_is_saved(tmp_path):
         return {**parts, "total": parts["total"] * float("nan")} if run.step == 33 else parts
 
     config = dataclasses.replace(CONFIG, save_every_s=0.0)
-    with pytest.raises(InputError, match="loss is nan at step 50: lower"):
+    with pytest.raises(InputError, match="weights are not finite at step 34: lower"):
         go_on(made(config), until_33, tmp_path)
     (again := made(config)).restore(tmp_path / "state.pt")
     assert again.step == 33 and all(value.isfinite().all() for value in again.model.state_dict().values())
@@ -120,3 +120,17 @@ def test_a_config_file_sets_what_differs(tmp_path):
     (tmp_path / "c.json").write_text('{"run": {"stepz": 7}}')
     with pytest.raises(InputError, match="stepz"):
         read_config(Outer(), tmp_path / "c.json")
+
+
+def test_a_gradient_that_is_no_number_is_not_saved_over_good_weights(tmp_path):
+    def rooted(run):
+        if run.step == 5:
+            zero = run.model(torch.zeros(4, 3)).sum() * 0
+            return {"total": zero.square().sqrt()}  # 0, whose derivative is not finite
+        return losses(run)
+
+    config = dataclasses.replace(CONFIG, save_every_s=0)
+    with pytest.raises(InputError, match=r"weights are not finite at step 6: .*state\.pt is from before"):
+        go_on(made(config), rooted, tmp_path)
+    (again := made(config)).restore(tmp_path / "state.pt")
+    assert again.step == 5 and again.is_finite()

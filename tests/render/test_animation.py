@@ -90,6 +90,9 @@ def test_what_cannot_be_written_is_named_and_leaves_nothing(tmp_path):
         write_animation(tmp_path / "a.gif", film(2), 60)
     with pytest.raises(ShapeError, match="fps is 0"):
         write_animation(tmp_path / "a.webp", film(2), 0)
+    with pytest.raises(InputError, match="more than 2 frames of 4 x 4"), pytest.MonkeyPatch.context() as patch:
+        patch.setattr("render.animation.MOST_BYTES", 2 * 48)
+        write_animation(tmp_path / "a.webp", [np.zeros((4, 4, 3), np.uint8)] * 3, 30)
     mixed = [np.zeros((4, 4, 3), np.uint8), np.zeros((4, 5, 3), np.uint8)]
     with pytest.raises(ShapeError, match="frame 1"):
         write_animation(tmp_path / "a.webp", mixed, 30)

@@ -10,7 +10,7 @@ from scipy.ndimage import binary_dilation
 from flame_tools import InputError, load_head
 from flame_tools.identity import random_identities
 from flame_tools.posing import at_frames, posed_frames, still
-from render.film import PASSES, film, film_camera, still_picture
+from render.film import PASSES, at_even_times, film, film_camera, still_picture
 from render.preview import draw
 
 SIZE = (96, 96)
@@ -123,3 +123,13 @@ def test_what_is_unknown_is_named(head, talk):
         film(talk, head, passes=("shaded", "shadow"))
     with pytest.raises(InputError, match="gl without a wireframe"):
         film(talk, head, backend="gl", wireframe=True)
+
+
+def test_frames_at_uneven_times_are_shown_when_they_are(talk):
+    times = np.concatenate([np.arange(4) / 20, 1.0 + np.arange(4) / 20])
+    even = at_even_times(talk.replace(time_s=times, fps=None))
+    assert even.fps == (20, 1) and len(even) == 24
+    shown = dict(zip(even.time_s.round(3).tolist(), even.params.jaw[:, 0].tolist(), strict=True))
+    for moment, jaw in zip(times, talk.params.jaw[:, 0].tolist(), strict=True):
+        assert shown[round(float(moment), 3)] == pytest.approx(jaw, abs=1e-5)
+    assert at_even_times(talk) is talk

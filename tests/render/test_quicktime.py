@@ -85,3 +85,10 @@ def test_cut_or_spoilt_files_say_nothing_or_the_truth(tmp_path):
         found = focal_35mm(spoilt)
         assert found is None or 8 <= found <= 2000
     assert focal_35mm(tmp_path / "missing.mov") is None
+
+
+def test_atoms_within_atoms_without_end_are_left(tmp_path):
+    content = b""
+    for _ in range(2000):
+        content = atom(b"udta", content)
+    assert focal_35mm(film(tmp_path / "a.mov", content)) is None

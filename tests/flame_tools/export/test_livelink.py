@@ -50,6 +50,8 @@ def test_angles_have_the_apps_signs(arrays, tmp_path):
 def test_timecodes_count_hours_and_parts_of_frames(arrays):
     track = lively_track(Head(arrays), 3).replace(time_s=np.array([0.5, 59.99999, 3723.05]))
     assert timecodes(track) == ["00:00:00:15.000", "00:01:00:00.000", "01:02:03:01.500"]
+    slow = track.replace(fps=(1, 2))  # a frame every two seconds: codes count seconds
+    assert timecodes(slow) == ["00:00:00:00.500", "00:01:00:00.000", "01:02:03:00.050"]
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 import http.client
 import socket
+import threading
 
 import pytest
 
@@ -75,3 +76,11 @@ def test_it_ends_and_gives_the_port_back():
     assert not thread.is_alive()
     with pytest.raises(OSError):
         ask(served)
+
+
+def test_a_page_that_nobody_began_to_serve_can_be_closed():
+    served = serve_page(PAGE)
+    closing = threading.Thread(target=served.close, daemon=True)
+    closing.start()
+    closing.join(5)
+    assert not closing.is_alive()
