@@ -12,6 +12,7 @@ import typer
 
 import emberface
 from flame_tools.errors import InputError
+from flame_tools.sampling import rational
 
 if TYPE_CHECKING:
     from flame_tools.types import HeadArrays
@@ -162,13 +163,12 @@ def _marked(place: Path, mark: str) -> Path:
 def frame_rate_of(text: str) -> Fraction:
     """'25', '30000/1001', or '29.97', which stands for 30000/1001."""
     try:
-        rate = Fraction(text)
-    except (ValueError, ZeroDivisionError):
+        rate = rational(text)
+    except InputError:
         rate = Fraction(0)
     if not 10 <= rate <= 120:
         raise InputError(f"fps {text!r} is no frame rate; wanted 10 to 120, such as 25, 29.97 or 30000/1001")
-    ntsc = Fraction(round(rate) * 1000, 1001)
-    return ntsc if rate.denominator > 1 and abs(rate - ntsc) < Fraction(1, 200) else rate
+    return rate
 
 
 def emotion_of(words: str | None, track: Path | None, model: str | None):

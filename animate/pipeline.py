@@ -24,6 +24,7 @@ from flame_tools.errors import InputError
 from flame_tools.head import Head
 from flame_tools.identity import checked_identity
 from flame_tools.lips import Lips
+from flame_tools.sampling import rational
 from flame_tools.types import Curves, Intervals, Track
 
 # The encoder hears a vowel begin some 30 ms before the aligner does.
@@ -190,8 +191,8 @@ def _take_count(takes: object) -> int:
 
 def _frame_rate(fps: object) -> Fraction:
     try:
-        found = Fraction(fps)
-    except (TypeError, ValueError, OverflowError, ZeroDivisionError):
+        found = rational(fps)
+    except InputError:
         raise InputError(
             f"fps is {fps!r}, wanted a number from 10 to 120, such as 30 or Fraction(30000, 1001)"
         ) from None

@@ -16,7 +16,7 @@ _WHOLE = tuple(Fraction(n) for n in (24, 25, 30, 48, 50, 60, 100, 120))
 USUAL = (*_WHOLE, *(Fraction(1000 * n, 1001) for n in (24, 30, 48, 60, 120)))
 
 
-def rational(fps: float | tuple[int, int] | Fraction) -> Fraction:
+def rational(fps: float | str | tuple[int, int] | Fraction) -> Fraction:
     """A rate as a fraction: 29.97 and 59.94 stand for thousandths of 1001. Raises InputError unless it is positive."""
     try:
         rate = Fraction(*fps) if isinstance(fps, tuple) else Fraction(fps)

@@ -71,8 +71,8 @@ def stillness(arrays: HeadArrays) -> np.ndarray:
     weights = np.zeros(len(travel))
     share = skin.share / skin.share.max()
     weights[skin.vertices] = np.maximum(share, 0.05) / (1 + (travel[skin.vertices] / STILL_M) ** 2)
-    weights[arrays.regions.get("neck", ())] = 0
-    weights[arrays.regions.get("ears", ())] *= 0.3
+    weights[arrays.regions.get("neck", [])] = 0
+    weights[arrays.regions.get("ears", [])] *= 0.3
     return weights
 
 

@@ -12,6 +12,7 @@ import numpy as np
 
 from flame_tools.archive import written_whole
 from flame_tools.errors import InputError, OutputError, ShapeError, cannot_write
+from flame_tools.sampling import rational
 
 SOUND_RATE = 48_000  # every player takes it, and the encoder's 1024 samples of priming are short
 SOUND_BITS = 160_000
@@ -133,12 +134,9 @@ class _Voice:
 def frame_rate_of(fps) -> Fraction:
     """Frames a second as a fraction; refused where it is no rate."""
     try:
-        rate = Fraction(fps).limit_denominator(100_000)
-    except (TypeError, ValueError, OverflowError):
-        raise ShapeError(f"fps is {fps!r}, wanted a positive number such as 30 or Fraction(30000, 1001)") from None
-    if not 0 < rate <= 1000:
-        raise ShapeError(f"fps is {fps}, wanted more than 0 and at most 1000")
-    return rate
+        return rational(fps)
+    except InputError as error:
+        raise ShapeError(str(error)) from None
 
 
 def checked_frame(image, shape, index) -> np.ndarray:

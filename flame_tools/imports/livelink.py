@@ -66,7 +66,7 @@ def read_csv(
     rate = even_rate(seconds, slack_s=0.6e-3 / clock.counts, likely=likely)  # codes have thousandths of a frame
     if rate is not None:
         seconds = on_grid(0.0, len(seconds), rate)
-    params = _params(weights[kept], angles[kept], head, turns)
+    params = params_told(weights[kept], angles[kept], head, turns)
     told |= {"timecode": codes[0], "timecode_fps": str(clock.rate), "rate_assumed": clock.assumed}
     track = Track(
         head_id=head.arrays.id,
@@ -84,7 +84,12 @@ def looks_like_csv(path: str | os.PathLike) -> bool:
         return _TIME in file.read(4096).decode("utf-8-sig", "replace").lower().split("\n")[0]
 
 
-def _params(weights: np.ndarray, angles: np.ndarray, head: Head, turns: str) -> FaceParams:
+def params_told(weights: np.ndarray, angles: np.ndarray, head: Head, turns: str = "neck") -> FaceParams:
+    """Weights [T, 52] in [0, 1] and angles [T, 9] in radians (yaw, pitch, roll of the head and of each eye) on `head`'s
+    mean identity; `turns` says the joint that takes the head's angles, "neck" or "root".
+
+    An eye whose angles no frame tells (some senders leave them at zero) follows its eyeLook weights.
+    """
     params = to_params(torch.from_numpy(weights).to(head.v_template), head)
     count = len(weights)
     params = FaceParams.neutral(head, count).replace(

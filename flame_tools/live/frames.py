@@ -11,13 +11,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 
-from flame_tools.arkit import ARKIT_NAMES, to_params
+from flame_tools.arkit import ARKIT_NAMES
 from flame_tools.errors import InputError, ShapeError
 from flame_tools.export.livelink import ANGLES, COLUMNS, weights_and_angles
 from flame_tools.head import Head
-from flame_tools.rotations import axis_angle_from_matrix, matrix_from_yaw_pitch_roll
+from flame_tools.imports.livelink import params_told
 from flame_tools.track_check import check_track
 from flame_tools.types import Track
 
@@ -66,23 +65,16 @@ def _rate(track: Track) -> tuple[int, int]:
 def track_of(frames: Frames, head: Head) -> Track:
     """Frames as a performance on `head`'s mean identity. The neck turns the head.
 
-    Where no frame tells an eye's angles (some senders leave them at zero), the eyes follow the eyeLook weights.
+    As `flame_tools.imports.livelink.params_told` has it.
     """
     if not len(frames):
         raise InputError("there is no frame to make a track of; start the stream first, or listen longer")
-    values = torch.as_tensor(np.asarray(frames.channels, np.float64))
+    values = np.asarray(frames.channels, np.float64)
     if values.ndim != 2 or values.shape[1] != len(CHANNELS):
         raise ShapeError(f"channels are {list(values.shape)}, wanted [T, {len(CHANNELS)}]")
-    like = head.v_template
-    params = to_params(values[:, _TO_ARKIT].clamp(0, 1).to(like), head)
-    angles = values[:, WEIGHTS:].unflatten(-1, (3, 3))
-    turns = axis_angle_from_matrix(matrix_from_yaw_pitch_roll(angles)).to(like)  # [T, 3, 3]
-    still = torch.zeros(len(values), 3).to(like)
-    eyes = turns[:, 1:] if values[:, WEIGHTS + 3 :].any() else params.eyes
-    params = params.replace(neck=turns[:, 0], eyes=eyes, global_rotation=still, translation=still)
     return Track(
         head_id=head.arrays.id,
-        params=params,
+        params=params_told(values[:, _TO_ARKIT].clip(0, 1), values[:, WEIGHTS:], head),
         time_s=np.asarray(frames.time_s, np.float64) - float(frames.time_s[0]),
         provenance={"made_by": "emberface live"},
         licences=(head.arrays.licence,),

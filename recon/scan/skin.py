@@ -26,7 +26,7 @@ class ScanModel:
         skin = np.isin(arrays.face_material, wanted) if wanted else np.ones(len(arrays.faces), bool)
         inside = np.zeros(len(arrays.v_template), bool)
         for name in ("teeth", "gums", "tongue", "eyes", "left_eyeball", "right_eyeball"):
-            inside[arrays.regions.get(name, ())] = True
+            inside[arrays.regions.get(name, [])] = True
         skin &= ~inside[arrays.faces].any(1)
         self.vertices, faces = np.unique(arrays.faces[skin], return_inverse=True)
         self.faces = faces.reshape(-1, 3)
@@ -47,7 +47,7 @@ class ScanModel:
         self.lip_pairs = pairs[(pairs >= 0).all(1)]  # [P, 2] upper, lower among the skin's vertices
         self.share = np.full(len(arrays.v_template), 0.1)
         for name, share in SHARES.items():
-            self.share[arrays.regions.get(name, ())] = share
+            self.share[arrays.regions.get(name, [])] = share
         self.share = self.share[self.vertices]
         # the lids of an open eye lie next to the eyeball, which a scan shows as well
         travel = np.linalg.norm(arrays.eyelid_dirs[:, :, :2], axis=1).max(1) if len(arrays.eyelid_dirs) else np.zeros(0)

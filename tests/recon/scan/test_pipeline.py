@@ -1,5 +1,7 @@
 """Raw scans to heads, from files' units and orientations to figures."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
@@ -12,6 +14,8 @@ from flame_tools.surface.nearest import Surface
 from flame_tools.types import FaceParams
 from recon.scan.file import Scan
 from recon.scan.pipeline import fit_scans
+from recon.scan.skin import ScanModel
+from recon.stabilise import stillness
 from tests.recon.scan.made_scans import exposed, ict_identity, scanned, turned, visible
 from tests.shared_data import shared_file
 
@@ -129,3 +133,12 @@ def test_what_is_no_face_is_refused(head):
         fit_scans([Scan(np.asarray(box.vertices), np.asarray(box.faces, np.int32))], head)
     with pytest.raises(InputError, match="no scan"):
         fit_scans([], head)
+
+
+def test_a_head_without_named_regions_has_a_face_too(head):
+    arrays = head.arrays
+    bare = dataclasses.replace(arrays, regions={"face": arrays.regions["face"]})
+    model = ScanModel(bare)
+    assert np.array_equal(model.vertices, ScanModel(arrays).vertices)
+    still = stillness(bare)
+    assert np.count_nonzero(still) == len(model.vertices)
