@@ -66,16 +66,13 @@ def slopes_worn(track: Track, head: Head) -> np.ndarray | None:
     return slopes_of(track.appearance.detail, head.arrays, person(track, head).v_template.numpy())
 
 
-def film_camera(track: Track, head: Head, size: tuple[int, int], yaw_deg: float = YAWS["portrait"]) -> Camera:
-    """A camera that frames the person at rest, with room for the head to move."""
-    return _framing(_subject(track, head), size, yaw_deg)
-
-
-def _framing(subject: np.ndarray, size: tuple[int, int], yaw_deg: float) -> Camera:
+def film_camera(subject: np.ndarray, size: tuple[int, int], yaw_deg: float) -> Camera:
+    """A camera that frames `subject_of` a track, with room for the head to move."""
     return portrait_camera(size, subject, yaw_deg=yaw_deg, fill=0.82)
 
 
-def _subject(track: Track, head: Head) -> np.ndarray:
+def subject_of(track: Track, head: Head) -> np.ndarray:
+    """Vertices [n, 3] of the person's face, scalp and ears at rest, where the track has them on average."""
     rest = person(track, head).v_template.numpy()
     chosen = [head.arrays.regions[name] for name in ("face", "scalp", "ears") if name in head.arrays.regions]
     subject = rest[np.unique(np.concatenate(chosen))] if chosen else rest
@@ -176,11 +173,11 @@ class _Actor:
     slopes: np.ndarray | None = None
 
     def __post_init__(self):
-        self.subject = _subject(self.track, self.head)
+        self.subject = subject_of(self.track, self.head)
         self.slopes = slopes_worn(self.track, self.head)
 
     def camera(self, yaw_deg: float) -> Camera:
-        return _framing(self.subject, self.size, yaw_deg)
+        return film_camera(self.subject, self.size, yaw_deg)
 
     def draw(self, vertices, yaw_deg, name, wireframe, threads) -> np.ndarray:
         camera = self.camera(yaw_deg)

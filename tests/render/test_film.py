@@ -10,7 +10,7 @@ from scipy.ndimage import binary_dilation
 from flame_tools import InputError, load_head
 from flame_tools.identity import random_identities
 from flame_tools.posing import at_frames, posed_frames, still
-from render.film import PASSES, at_even_times, film, film_camera, still_picture
+from render.film import PASSES, at_even_times, film, film_camera, still_picture, subject_of
 from render.preview import draw
 
 SIZE = (96, 96)
@@ -40,7 +40,7 @@ def panels(picture, count):
 def test_a_view_is_the_camera_walked_to_the_subjects_left(head, talk, view, yaw):
     first = next(iter(film(talk, head, size=SIZE, view=view)))
     vertices = next(posed_frames(talk, head))
-    assert np.array_equal(first, draw(head, vertices, film_camera(talk, head, SIZE, yaw)))
+    assert np.array_equal(first, draw(head, vertices, film_camera(subject_of(talk, head), SIZE, yaw)))
 
 
 def test_a_turntable_of_a_still_turns_once_and_closes(head, talk):
@@ -48,7 +48,7 @@ def test_a_turntable_of_a_still_turns_once_and_closes(head, talk):
     reel = film(one, head, size=SIZE, view="turntable", turn=8)
     assert len(reel) == 8 and reel.fps == 24
     frames = [f.astype(int) for f in reel]
-    front = draw(head, next(posed_frames(one, head)), film_camera(one, head, SIZE, 0.0))
+    front = draw(head, next(posed_frames(one, head)), film_camera(subject_of(one, head), SIZE, 0.0))
     assert np.array_equal(frames[0], front)
     skin = [(f[..., 0] > f[..., 2] + 40).sum() for f in frames]  # the back of the head is hair
     assert skin[4] < 0.75 * skin[0]
@@ -66,7 +66,7 @@ def test_a_sheet_shows_three_sides_and_as_a_picture_several_moments(head, talk):
     sides = panels(row, 3)
     vertices = next(posed_frames(talk, head))
     for side, yaw in zip(sides, (0.0, 40.0, 90.0), strict=True):
-        assert np.array_equal(side, draw(head, vertices, film_camera(talk, head, SIZE, yaw)))
+        assert np.array_equal(side, draw(head, vertices, film_camera(subject_of(talk, head), SIZE, yaw)))
     sheet = still_picture(talk, head, size=SIZE, view="sheet", moments=3)
     assert sheet.size > 3 * row.size
 
