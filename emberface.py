@@ -17,7 +17,7 @@ import dataclasses
 import gc
 import os
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -29,6 +29,7 @@ from flame_tools.types import Appearance, Track
 
 if TYPE_CHECKING:
     from animate.emotion_source import Emotion
+    from animate.life import Life
     from animate.takes import Sampling
     from flame_tools.export import Options
     from flame_tools.head import Head
@@ -249,6 +250,7 @@ def animate(
     takes: int | None = None,  # how many ways to say it; None: one, and it is the result
     model: PathLike | None = None,  # "rules", "motion", "flow", "keys", or a file of `emberface train`; None: see below
     sampling: Sampling | None = None,  # how a flow is followed, as Sampling(guidance=Guidance(emotion=1.5))
+    life: str | Mapping[str, float] | Life | None = None,  # amounts, as "head:0.5,gaze:1,brows:1,blinks:0"
     progress: Callable[[float], None] = lambda share: None,
 ) -> Track | Iterator[Track]:
     """Speech to a performance, on the identity and with the texture of another Track where one is given.
@@ -297,6 +299,7 @@ def animate(
         seed=seed,
         takes=takes,
         performer=None if model in (None, "rules") else load_performer(model, sampling=sampling),
+        life=life,
         progress=progress,
     )
     if identity is None:

@@ -36,6 +36,7 @@ from emberface_options import (
     HeadName,
     Inbetweens,
     Json,
+    Life,
     Model,
     Names,
     Out,
@@ -179,6 +180,7 @@ def animate_(
     learnt: Model = None,
     audio_guidance: Annotated[Guided, typer.Option(help="How strongly a flow heeds the voice; 1: as learnt.")] = None,
     emotion_guidance: Annotated[Guided, typer.Option(help="The same of the emotion.")] = None,
+    life: Life = None,
     head: HeadName = "default",
     format: Formats = "glb,csv,mp4",
     fps: Fps = "30",
@@ -196,15 +198,17 @@ def animate_(
     from animate.doubts import doubts_of
     from animate.emotion_source import FromVoice, source_of
     from animate.learned import network_path
+    from animate.life import life_of
     from flame_tools.load import load_head
 
+    amounts = life_of(life)
     places, report = places_of(out, speech.stem, format)
     each = [[of_take(place, number) for place in places] for number in range(1, takes + 1)]
     rate_of_frames = frame_rate_of(fps)
     sampling = sampling_of(audio_guidance, emotion_guidance)
     inputs = {"speech": str(speech), "text": text, "emotion": emotion, "identity": identity and str(identity)}
     inputs |= {"emotion_track": emotion_track and str(emotion_track), "emotion_model": emotion_model}
-    inputs |= {"model": learnt, "guidance": sampling and vars(sampling.guidance), "takes": takes}
+    inputs |= {"model": learnt, "guidance": sampling and vars(sampling.guidance), "life": vars(amounts), "takes": takes}
     network = None if learnt in (None, "rules") else network_path(learnt)
     reads = [speech, *filter(None, [identity, emotion_track, network])]
     with Run("animate", inputs | {"head": head, "fps": fps, "seed": seed}, reads=reads, show=not json) as job:
@@ -231,6 +235,7 @@ def animate_(
                 takes=takes,
                 model=learnt,
                 sampling=sampling,
+                life=amounts,
                 progress=job.share,
             )
         tracks = []  # parameters alone: what is made of them is written take by take

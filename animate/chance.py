@@ -13,7 +13,7 @@ import numpy as np
 
 from flame_tools.errors import InputError
 
-STREAMS = ("blinks", "gaze", "brows", "head", "lean")
+STREAMS = ("blinks", "gaze", "brows", "head", "lean", "bearing")
 _LARGEST = 2**64 - 1  # what a track's header can carry to every reader
 
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from animate import voice_emotion
 from animate.affect import HeardEmotion, with_neutral
+from animate.dynamics import lived
 from animate.emotion import EMOTIONS, parse
 from animate.emotion_track import EmotionTrack
 from animate.speech import Prosody, Speech
@@ -66,16 +67,21 @@ def feelings_of(
     prosody: Prosody,
     times: np.ndarray,  # [T] seconds
 ) -> Feelings:
-    """What is felt at `times`. Raises ShapeError where an array has another number of frames."""
+    """What is felt at `times`: one emotion for the whole comes and goes with the voice, curves are as they are given.
+
+    Raises ShapeError where an array has another number of frames.
+    """
     curves = {}
     if isinstance(source, FromVoice):
         heard = source.hear(speech, prosody).at(times)
         intensities, curves = heard.emotion, heard.curves()
     elif isinstance(source, EmotionTrack):
         intensities = source.at(times)
+    elif source.ndim == 1:
+        intensities = lived(source, prosody, times) if source.any() else source
     else:
         intensities = source
-        if source.ndim == 2 and len(source) != len(times):
+        if len(source) != len(times):
             raise ShapeError(f"emotion has {len(source)} frames, the recording has {len(times)}")
     whole = np.broadcast_to(intensities, (len(times), len(EMOTIONS))).astype(np.float32)
     return Feelings(intensities, curves | {"emotion": Curves(EMOTIONS, whole)})

@@ -1,12 +1,14 @@
 """Eyes that live: blinks at the rate and with the shape of people's, fixations and saccades, brows that stress.
 
-Blinks: intervals are log-normal about 4 s in speech (Bentivoglio et al. 1997), drawn to phrase ends; lids close in
-about 100 ms and open in 200. Saccades last 21 ms + 2.2 ms a degree (Bahill et al. 1975), fixations 0.5 to 4 s.
+Blinks: intervals are log-normal about 3.2 s, between the 17 a minute of rest and the 26 of conversation (Bentivoglio et
+al. 1997), and drawn to phrase ends; lids close in about 100 ms and open in 200. Saccades last 21 ms + 2.2 ms a degree
+(Bahill et al. 1975), fixations 0.5 to 4 s.
 """
 
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,7 +18,7 @@ from animate.emphasis import Accents, bumps
 from flame_tools.smooth import smooth_step
 
 _CLOSING_S, _SHUT_S, _OPENING_S = 0.095, 0.035, 0.200
-_MEAN_S, _SPREAD, _SHORTEST_S = 4.0, 0.55, 0.8
+_MEAN_S, _SPREAD, _SHORTEST_S, _LONGEST_S = 3.2, 0.55, 0.8, 6.0
 
 
 @dataclass(frozen=True)
@@ -29,22 +31,29 @@ class Blink:
         return self.start_s + _CLOSING_S + _SHUT_S + _OPENING_S
 
 
-def plan_blinks(duration_s: float, phrase_ends_s: np.ndarray, *, seed: int | tuple[int, ...] = 0) -> tuple[Blink, ...]:
+def plan_blinks(
+    duration_s: float,
+    phrase_ends_s: np.ndarray,
+    *,
+    pace: Callable[[float], float] = lambda at: 1.0,
+    seed: int | tuple[int, ...] = 0,
+) -> tuple[Blink, ...]:
     """Blinks of a recording; one that falls due near a phrase's end waits for it. An only blink is a full one.
 
-    Alone in a short clip a partial blink looks like drowsiness.
+    `pace` is a factor above 0 on their rate at a time in seconds. Alone in a short clip a partial blink looks like
+    drowsiness.
     """
     random = generator(seed, "blinks")
     blinks, at = [], random.uniform(0.6, 2.2)
     while at < duration_s - 0.1:
         near = phrase_ends_s[np.abs(phrase_ends_s - at) < 0.7]
         start = float(near[np.argmin(np.abs(near - at))]) if len(near) and random.random() < 0.75 else at
-        if not blinks or start - blinks[-1].start_s > _SHORTEST_S:
-            partial = random.random() < 0.12
-            blinks.append(Blink(start, random.uniform(0.45, 0.7) if partial else 1.0))
+        start = at if blinks and start - blinks[-1].start_s <= _SHORTEST_S else start
+        partial = random.random() < 0.12
+        blinks.append(Blink(start, random.uniform(0.45, 0.7) if partial else 1.0))
         # The mean of a log-normal is exp(mu + sigma^2 / 2).
         wait = random.lognormal(np.log(_MEAN_S) - _SPREAD**2 / 2, _SPREAD)
-        at = max(at, start) + max(wait, _SHORTEST_S)
+        at = max(at, start) + float(np.clip(wait, _SHORTEST_S, _LONGEST_S)) / pace(start)
     return tuple(blinks) if len(blinks) != 1 else (dataclasses.replace(blinks[0], depth=1.0),)
 
 
@@ -64,27 +73,37 @@ def lids(blinks: tuple[Blink, ...], times: np.ndarray) -> np.ndarray:
     return out
 
 
-def gaze(times: np.ndarray, pauses_s: list[tuple[float, float]], *, seed: int | tuple[int, ...] = 0) -> np.ndarray:
+def gaze(
+    times: np.ndarray,
+    pauses_s: list[tuple[float, float]],
+    *,
+    away: Callable[[float], float] = lambda at: 1.0,
+    lowered: Callable[[float], float] = lambda at: 0.0,
+    seed: int | tuple[int, ...] = 0,
+) -> np.ndarray:
     """Where the eyes look [T, 2]: radians down and to the subject's left of the camera.
 
-    Mostly at the camera with tiny shifts; looks away now and then, more often in pauses.
+    Mostly at the camera with tiny shifts; looks away now and then, more often in pauses. At a time in seconds `away` is
+    a factor on how often, and `lowered` how many radians below the camera the eyes rest.
     """
     random = generator(seed, "gaze")
     duration = float(times[-1]) if len(times) else 0.0
     at, here, moves = random.uniform(0.2, 0.8), np.zeros(2), []
+    rest = np.array([lowered(0.0), 0.0])
     while at < duration:
         pausing = any(a - 0.2 <= at <= b for a, b in pauses_s)
-        away = np.hypot(*here) > np.radians(2.5)
-        if not away and random.random() < (0.5 if pausing else 0.16):
+        gone = np.hypot(*here) > np.radians(2.5)
+        if not gone and random.random() < (0.5 if pausing else 0.16) * away(at):
             there = np.radians([random.normal(1.0, 2.2), random.normal(0.0, 5.0)])
             stay = random.uniform(0.35, 0.9)
         else:
             there = np.radians(random.normal(0.0, [0.35, 0.7]))
             stay = float(np.clip(random.lognormal(0.1, 0.6), 0.45, 4.0))
         there = np.clip(there, -np.radians(9), np.radians(9))
-        moves.append((at, here, there))
-        here, at = there, at + stay
-    out = np.zeros((len(times), 2))
+        rests = np.array([lowered(at), 0.0])
+        moves.append((at, here + rest, there + rests))
+        here, rest, at = there, rests, at + stay
+    out = np.tile([lowered(0.0), 0.0], (len(times), 1))
     for start, before, after in moves:
         size = np.degrees(np.hypot(*(after - before)))
         u = np.clip((times - start) / (0.021 + 0.0022 * size), 0, 1)[:, None]

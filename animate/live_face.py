@@ -15,6 +15,7 @@ import numpy as np
 import torch
 
 from animate import eyes, headmotion
+from animate.bearing import bearing_of
 from animate.contact import closed_by, seal
 from animate.emotion import EMOTIONS, MOUTH, layer, parse
 from animate.emphasis import Accents
@@ -83,7 +84,7 @@ class LiveFace:
         self._rows = _Rows(self.fps)
         self._heard = np.zeros((0, 3))  # of frames from `_first` on: P, B or M; F or V; anybody speaking
         self._first = self._done = self._samples = 0
-        self._life = _Life(self.fps, seed)
+        self._life = _Life(self.fps, seed, self.feelings)
 
     def fresh(self) -> LiveFace:
         """One that has heard nothing yet, and has nothing left to load, compile or plan before its first frames."""
@@ -92,7 +93,7 @@ class LiveFace:
         some = np.zeros((1, len(self._rest)))
         seal(some, np.maximum(closed_by(some, self._lips), 1.0), self._lips)
         face = LiveFace(self._rate, performer=self.performer, emotion=self.feelings, seed=self._seed)
-        face._life = self._life  # its first minute is planned, and hangs on the seed alone
+        face._life = self._life  # its first minute is planned, and hangs on the seed and the emotion alone
         return face
 
     def push(self, piece: np.ndarray, *, last: bool = False) -> Track | None:
@@ -181,8 +182,8 @@ class _Minute:
 class _Life:
     """Blinks, glances and a drifting head, planned a minute at a time."""
 
-    def __init__(self, fps: int, seed: int):
-        self.fps, self.seed = fps, seed
+    def __init__(self, fps: int, seed: int, feelings: np.ndarray):
+        self.fps, self.seed, self.feelings = fps, seed, feelings
         self._frames = round(_MINUTE_S * fps)
         self._number, self._planned = -1, None
 
@@ -201,12 +202,17 @@ class _Life:
 
     def _plan(self, number: int) -> _Minute:
         own, times = (self.seed, number), np.arange(self._frames) / self.fps
-        blinks = eyes.plan_blinks(_MINUTE_S - 0.5, np.zeros(0), seed=own)
+        bearing = bearing_of(self.feelings, times, seed=(self.seed,))  # one posture in every minute
+        pace, away, lowered = (x[0] for x in (bearing.blinks, bearing.away, bearing.lowered))
+        blinks = eyes.plan_blinks(_MINUTE_S - 0.5, np.zeros(0), pace=lambda at: pace, seed=own)
         frames = round(_MINUTE_S / HOP_S)
         talking = Prosody(np.zeros(frames), np.full(frames, np.nan), np.zeros(frames), -60.0)
         turn = headmotion.neck(times, talking, Accents(np.zeros(0), np.zeros(0)), seed=own)
         smooth = smooth_step(np.minimum(times, _MINUTE_S - times) / _EDGE_S)
-        return _Minute(eyes.lids(blinks, times), eyes.gaze(times, [], seed=own), turn * smooth[:, None])
+        look = eyes.gaze(times, [], away=lambda at: away, lowered=lambda at: lowered, seed=own)
+        return _Minute(
+            eyes.lids(blinks, times), look, bearing.posture + bearing.moves[:, None] * turn * smooth[:, None]
+        )
 
 
 def performed(pieces: Iterable[np.ndarray], face: LiveFace) -> Iterator[Track]:

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 
 from animate import headmotion
+from animate.bearing import bearing_of
 from animate.coarticulation import EARLY_S, articulate, early_vowels, grid, rest_envelope, sample
 from animate.contact import closures, part, seal
 from animate.emotion import during_speech, layer
 from animate.emphasis import find_accents
 from animate.eyes import Blink, brows, gaze, lids, plan_blinks
 from animate.labiodental import bite_of, bitten, holds
+from animate.life import USUAL, Life
 from animate.manner import Manner
 from animate.speech import Prosody, pauses
 from animate.visemes import CHANNELS
@@ -83,21 +86,29 @@ def enliven(
     prosody: Prosody,
     times: np.ndarray,  # [T] seconds
     duration_s: float,
+    feelings: np.ndarray,  # [8] or [T, 8] in [0, 1]: they carry the head, the eyes and the blinks
     *,
     head: Head,
     shape: torch.Tensor,  # [S]
+    life: Life = USUAL,
     seed: int | tuple[int, ...] = 0,
 ) -> tuple[FaceParams, tuple[Blink, ...]]:
     """Blinks, gaze, brow flashes and head motion over what is said. Returns FaceParams over [T] and the blinks."""
     quiet = pauses(prosody)
     accents = find_accents(prosody)
-    turn = headmotion.neck(times, prosody, accents, seed=seed)
-    # Eyes hold their target while the head moves under them, all but a tenth.
-    look = gaze(times, quiet, seed=seed) - 0.9 * turn[:, :2]
-    blinks = plan_blinks(duration_s, np.array([start for start, _ in quiet]), seed=seed)
+    bearing = bearing_of(feelings, times, seed=seed)
+    turn = life.head * (bearing.posture + bearing.moves[:, None] * headmotion.neck(times, prosody, accents, seed=seed))
+    look = life.gaze * gaze(
+        times, quiet, away=_over(times, bearing.away), lowered=_over(times, bearing.lowered), seed=seed
+    )
+    look -= 0.9 * turn[:, :2]  # eyes hold their target while the head moves under them, all but a tenth
+    ends = np.array([start for start, _ in quiet])
+    pace = _over(times, life.blinks * bearing.blinks)
+    blinks = plan_blinks(duration_s, ends, pace=pace, seed=seed) if life.blinks else ()
     # A lowered gaze has lowered the lids already: they meet a quarter sooner at the lowest.
     lowered = np.clip(look[:, 0] / head.arrays.look_rad[1], 0.0, 1.0)
-    weights = _upper_face(spoken.weights, lids(blinks, times), lowered, brows(times, accents, seed=seed))
+    flash = life.brows * brows(times, accents, seed=seed)
+    weights = _upper_face(spoken.weights, lids(blinks, times), lowered, flash)
 
     eyes = np.zeros((len(times), 2, 3))
     eyes[..., :2] = np.clip(look, -0.35, 0.35)[:, None]
@@ -105,6 +116,11 @@ def enliven(
         neck=torch.as_tensor(turn, dtype=torch.float32),
         eyes=torch.as_tensor(eyes, dtype=torch.float32),
     ), blinks
+
+
+def _over(times: np.ndarray, values: np.ndarray) -> Callable[[float], float]:
+    """Values [T] as a function of time."""
+    return lambda at: float(np.interp(at, times, values))
 
 
 def params_of(spoken: Spoken, head: Head, shape: torch.Tensor) -> FaceParams:
@@ -135,16 +151,21 @@ def _mouth(paths: np.ndarray, lean: float) -> np.ndarray:
 
 
 def _upper_face(weights: np.ndarray, shut: np.ndarray, lowered: np.ndarray, flash: np.ndarray) -> np.ndarray:
-    """Weights [T, 52] with blinks (lid closure [T], under lids that gaze has lowered [T]) and brow flashes [T]."""
+    """Weights [T, 52] with blinks (lid closure [T], under lids that gaze has lowered [T]) and brow flashes [T].
+
+    Brows that a feeling draws down do not flash up, and those that it has raised rise by what is left.
+    """
     out = weights.copy()
+    drawn_down = 0.5 * (out[:, INDEX["browDownLeft"]] + out[:, INDEX["browDownRight"]])
+    flash = np.clip(flash * (1 - drawn_down), 0.0, 1.0)
     for side in ("Left", "Right"):
         blink = INDEX[f"eyeBlink{side}"]
         out[:, blink] = np.maximum(out[:, blink], shut * (1 - 0.25 * lowered))
         # Wide lids yield to a blink, or it would not shut.
         out[:, INDEX[f"eyeWide{side}"]] *= 1 - shut
         out[:, INDEX[f"eyeSquint{side}"]] *= 1 - 0.5 * shut
-        out[:, INDEX[f"browOuterUp{side}"]] += 0.34 * flash
-    out[:, INDEX["browInnerUp"]] += 0.40 * flash
+        out[:, INDEX[f"browOuterUp{side}"]] += 0.34 * flash * (1 - out[:, INDEX[f"browOuterUp{side}"]])
+    out[:, INDEX["browInnerUp"]] += 0.40 * flash * (1 - out[:, INDEX["browInnerUp"]])
     return np.clip(out, 0.0, 1.0)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from fractions import Fraction
 
 import numpy as np
@@ -15,6 +15,7 @@ from animate.emotion_track import EmotionTrack
 from animate.hearing import Hearing, hear
 from animate.learned import Performer
 from animate.letters import spoken_words
+from animate.life import USUAL, Life, life_of
 from animate.manner import manner_of_chance
 from animate.perform import Spoken, enliven, speak
 from animate.phones import Phones, find_phones, phones_heard
@@ -45,6 +46,7 @@ def animate(
     seed: int = 0,
     takes: int | None = None,  # how many ways to say it; None: one, and it is the result
     performer: Performer | None = None,  # a network that moves mouth and emotion; rules do where None
+    life: str | Mapping[str, float] | Life | None = None,  # "head:0.5,blinks:0": see animate.life
     progress: Callable[[float], None] = lambda share: None,
 ) -> Track | Iterator[Track]:
     """Speech to a Track: phones, mouth, lips that meet, emotion, blinks, gaze, brows and head motion.
@@ -61,7 +63,7 @@ def animate(
         raise InputError(f"text is a {type(text).__name__}, wanted the spoken words as a string, or None")
     if text is not None:
         spoken_words(text)
-    source = source_of(emotion)
+    source, life = source_of(emotion), life_of(life)
     speech = prepare(audio, rate)
     prosody = measure(speech)
     hearing = hear(speech.analysis) if text is None or performer is not None else None
@@ -71,8 +73,9 @@ def animate(
         phones = find_phones(speech, prosody, text=text, progress=lambda share: progress(0.9 * share))
     learnt = None if performer is None else (performer, hearing)
     made = performances(
-        speech, prosody, phones, source, head=head, shape=shape, fps=fps, seed=seed, takes=count, learnt=learnt
-    )
+        speech, prosody, phones, source, head=head, shape=shape, fps=fps, seed=seed, takes=count, learnt=learnt,
+        life=life,
+    )  # fmt: skip
     track = next(made) if takes is None else None
     progress(1.0)
     return made if track is None else track
@@ -108,6 +111,7 @@ def performances(
     seed: int = 0,
     takes: int = 1,
     learnt: tuple[Performer, Hearing] | None = None,  # a network and what it hears; rules move the mouth where None
+    life: Life = USUAL,
 ) -> Iterator[Track]:
     """Takes of a line whose phones are known, made as they are asked for: the second half of `animate`.
 
@@ -131,7 +135,9 @@ def performances(
         mouths = learned.speak(performer, hearing, *said, lips=lips, seed=own(0), takes=takes)
 
     def made(take: int, spoken: Spoken) -> Track:
-        params, blinks = enliven(spoken, prosody, times, duration_s, head=head, shape=shape, seed=own(take))
+        params, blinks = enliven(
+            spoken, prosody, times, duration_s, felt.intensities, head=head, shape=shape, life=life, seed=own(take)
+        )
         # What gives this take again: a flow's needs its number, all others are the first of a seed of their own.
         again = {"seed": seed, "take": 1 + take} if _has_takes(learnt) else {"seed": seed + take}
         return Track(

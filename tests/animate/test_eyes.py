@@ -12,14 +12,20 @@ from tests.animate.test_speech import voiced
 def test_blinks_come_as_often_as_peoples(seed):
     ends = np.arange(2.0, 600.0, 2.7)
     blinks = plan_blinks(600.0, ends, seed=seed)
-    assert 10 <= len(blinks) / 10 <= 20  # per minute
+    assert 15 <= len(blinks) / 10 <= 22  # per minute
     starts = np.array([b.start_s for b in blinks])
     gaps = np.diff(starts)
+    assert gaps.max() <= 7.0, "a stare"
     assert gaps.min() > 0.7 and gaps.std() / gaps.mean() > 0.25, "a metronome blinks"
     near = np.abs(starts[:, None] - ends).min(1) < 1e-9
     assert near.mean() > 0.25, "phrase ends draw no blinks"
     assert 0.02 < np.mean([b.depth < 1 for b in blinks]) < 0.3
     assert plan_blinks(600.0, ends, seed=seed) == blinks != plan_blinks(600.0, ends, seed=seed + 1)
+
+
+def test_blinks_keep_pace_with_what_is_felt():
+    counts = [len(plan_blinks(600.0, np.zeros(0), pace=lambda at, pace=pace: pace)) for pace in (0.5, 1.0, 2.0)]
+    assert counts[0] < 0.6 * counts[1] and counts[2] > 1.6 * counts[1]
 
 
 def test_the_only_blink_of_a_short_clip_is_a_full_one():
@@ -49,6 +55,15 @@ def test_gaze_is_mostly_at_the_camera_and_jumps_like_eyes():
     speed = np.hypot(*np.diff(look, axis=0).T) * 240
     assert 20 < speed.max() < 700  # degrees a second: the main sequence saturates near 700
     assert (speed > 1).mean() < 0.12, "eyes that never rest"
+
+
+def test_gaze_rests_lower_and_turns_away_less_when_asked_to():
+    times = np.arange(0, 120, 1 / 60)
+    usual = np.degrees(gaze(times, [], seed=1))
+    sunken = np.degrees(gaze(times, [], lowered=lambda at: np.radians(5.0), seed=1))
+    np.testing.assert_allclose(sunken[:, 0] - usual[:, 0], 5.0, atol=0.6)  # a longer way takes a saccade longer
+    staring = np.degrees(gaze(times, [], away=lambda at: 0.0, seed=1))
+    assert np.abs(staring).max() < 3 < np.abs(usual).max()
 
 
 def test_brows_rise_on_accents_only():
