@@ -128,18 +128,19 @@ def _put_together(
     command: str, files: list[Path], name: str | None, licence: str | None, identity: int | None, *, show: bool
 ) -> HeadArrays:
     """One head of its files, with what it lacks taken from the default head: ARKit's names and dense landmarks."""
-    from flame_tools import arkit
+    from flame_tools.arkit import known_to
     from flame_tools.characters.landmarks import with_dense_landmarks
     from flame_tools.files.derived import complete
     from flame_tools.load import checked_name, head_arrays, read_files
+    from flame_tools.transfer.names import solve_map
 
     with Run(command, {}, show=show) as job:
         with job.step("read", "reading the files"):
             head = read_files(files, name=name and checked_name(name), licence=licence, identity=identity)
-        if not arkit.known_to(head):
+        if not known_to(head):
             # without landmarks there is nothing to go by: `missing` says which file brings them
             with job.step("arkit", "solving for ARKit's names"), contextlib.suppress(FaceError):
-                head = complete(dataclasses.replace(head, arkit_map=arkit.solve_map(head)))
+                head = complete(dataclasses.replace(head, arkit_map=solve_map(head)))
         if "68" in head.landmarks and "468" not in head.landmarks:
             with job.step("landmarks", "carrying the landmarks over"):
                 head = with_dense_landmarks(head, head_arrays("default"))

@@ -1,46 +1,35 @@
 """ARKit's 52 face weights to a head's own parameters and back.
 
-One owner for each motion: jawOpen, jawLeft and jawRight are the jaw joint, eyeLook* the eye joints, eyeBlink* the
-lids; every other name is an expression component of that name. Rotations grow linearly with the weight; the head's
-pose correctives make weight 1 look as the artist's shape. Where components have other names or none (FLAME), the
-head's `arkit_map` says what each weight stands for; where it has none either, one is solved (`solve_map`) and kept.
+A head whose components carry the names (`arkit_names`) is moved by these. Where components have other names or none
+(FLAME), the head's `arkit_map` says what each weight stands for; where it has none either, one is solved
+(`flame_tools.transfer.names.solve_map`) and kept.
 """
 
 from __future__ import annotations
-
-import functools
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from flame_tools.arkit_names import (
+    ARKIT_NAMES,
+    EXPRESSION_OWNED,
+    INDEX,
+    JOINT_OWNED,
+    LID_OWNED,
+    known_to,
+    params_by_name,
+    says_names,
+    weights_by_name,
+)
 from flame_tools.errors import ShapeError
 from flame_tools.head import Head
-from flame_tools.transfer.motion import params_of
-from flame_tools.types import FaceParams, HeadArrays, broadcast_leading
+from flame_tools.types import FaceParams
 
-if TYPE_CHECKING:
-    from flame_tools.transfer.names import Explained
-
-# The order of Apple's ARFaceAnchor.BlendShapeLocation as ARKit streams commonly list it.
-ARKIT_NAMES = (
-    "browDownLeft", "browDownRight", "browInnerUp", "browOuterUpLeft", "browOuterUpRight",
-    "cheekPuff", "cheekSquintLeft", "cheekSquintRight",
-    "eyeBlinkLeft", "eyeBlinkRight", "eyeLookDownLeft", "eyeLookDownRight", "eyeLookInLeft", "eyeLookInRight",
-    "eyeLookOutLeft", "eyeLookOutRight", "eyeLookUpLeft", "eyeLookUpRight",
-    "eyeSquintLeft", "eyeSquintRight", "eyeWideLeft", "eyeWideRight",
-    "jawForward", "jawLeft", "jawOpen", "jawRight",
-    "mouthClose", "mouthDimpleLeft", "mouthDimpleRight", "mouthFrownLeft", "mouthFrownRight", "mouthFunnel",
-    "mouthLeft", "mouthLowerDownLeft", "mouthLowerDownRight", "mouthPressLeft", "mouthPressRight", "mouthPucker",
-    "mouthRight", "mouthRollLower", "mouthRollUpper", "mouthShrugLower", "mouthShrugUpper",
-    "mouthSmileLeft", "mouthSmileRight", "mouthStretchLeft", "mouthStretchRight",
-    "mouthUpperUpLeft", "mouthUpperUpRight", "noseSneerLeft", "noseSneerRight", "tongueOut",
-)  # fmt: skip
-INDEX = {name: i for i, name in enumerate(ARKIT_NAMES)}
-JOINT_OWNED = tuple(n for n in ARKIT_NAMES if n.startswith("eyeLook") or n in ("jawOpen", "jawLeft", "jawRight"))
-LID_OWNED = ("eyeBlinkLeft", "eyeBlinkRight")
-EXPRESSION_OWNED = tuple(n for n in ARKIT_NAMES if n not in JOINT_OWNED and n not in LID_OWNED)
+__all__ = [
+    "ARKIT_NAMES", "EXPRESSION_OWNED", "INDEX", "JOINT_OWNED", "LID_OWNED", "from_params", "known_to", "says_names",
+    "to_params",
+]  # fmt: skip
 
 
 def to_params(weights: Tensor | np.ndarray, head: Head) -> FaceParams:
@@ -54,120 +43,21 @@ def to_params(weights: Tensor | np.ndarray, head: Head) -> FaceParams:
         raise ShapeError(f"ARKit weights are {list(weights.shape)}, wanted [..., {len(ARKIT_NAMES)}]")
     if not weights.isfinite().all():
         raise ShapeError("ARKit weights hold NaN or infinity; wanted numbers from 0 to 1")
-    if not says_names(head.arrays):
-        return params_of(weights @ torch.as_tensor(map_of(head.arrays)).to(weights), head)
-    source, target = _expression_columns(head.arrays.expression_names)
-    leading = weights.shape[:-1]
-    expression = weights.new_zeros(*leading, head.expression_size)
-    expression[..., target] = weights[..., source]
+    if says_names(head.arrays):
+        return params_by_name(weights, head)
+    from flame_tools.transfer.names import params_by_map  # scipy and correspondence: half a second
 
-    def w(name: str) -> Tensor:
-        return weights[..., INDEX[name]]
-
-    a = head.arrays
-    up, down, inward, outward = (float(x) for x in a.look_rad)
-    zero = torch.zeros_like(w("jawOpen"))
-    jaw = torch.stack([w("jawOpen") * a.jaw_open_rad, (w("jawLeft") - w("jawRight")) * a.jaw_side_rad, zero], -1)
-    # +y turns to the subject's left: outward for the left eye, inward for the right one.
-    eyes = torch.stack(
-        [
-            torch.stack(
-                [
-                    w(f"eyeLookDown{side}") * down - w(f"eyeLookUp{side}") * up,
-                    sign * (w(f"eyeLookOut{side}") * outward - w(f"eyeLookIn{side}") * inward),
-                    zero,
-                ],
-                -1,
-            )
-            for side, sign in (("Left", 1.0), ("Right", -1.0))
-        ],
-        -2,
-    )
-    eyelids = torch.stack([w("eyeBlinkLeft"), w("eyeBlinkRight")], -1)
-    return FaceParams.neutral(head).replace(expression=expression, jaw=jaw, eyes=eyes, eyelids=eyelids)
+    return params_by_map(weights, head)
 
 
 def from_params(params: FaceParams, head: Head) -> Tensor:
     """FaceParams to ARKit weights [..., 52].
 
     What the names cannot say is left out: a jaw that closes past rest or twists, eyes that roll. A head with other
-    components is explained by what its face shows; see `explain`.
+    components is explained by what its face shows; see `flame_tools.transfer.names.explain`.
     """
-    if not says_names(head.arrays):
-        return explain(params, head).weights
-    source, target = _expression_columns(head.arrays.expression_names)
-    leading = broadcast_leading(
-        params.expression.shape[:-1], params.jaw.shape[:-1], params.eyes.shape[:-2], params.eyelids.shape[:-1]
-    )
-    weights = params.expression.new_zeros(*leading, len(ARKIT_NAMES))
-    weights[..., source] = params.expression[..., target].expand(*leading, -1)
+    if says_names(head.arrays):
+        return weights_by_name(params, head)
+    from flame_tools.transfer.names import explain
 
-    def put(name: str, value: Tensor) -> None:
-        weights[..., INDEX[name]] = value
-
-    a = head.arrays
-    up, down, inward, outward = (float(x) for x in a.look_rad)
-    put("jawOpen", params.jaw[..., 0].clamp_min(0) / a.jaw_open_rad)
-    put("jawLeft", params.jaw[..., 1].clamp_min(0) / a.jaw_side_rad)
-    put("jawRight", (-params.jaw[..., 1]).clamp_min(0) / a.jaw_side_rad)
-    for i, (side, sign) in enumerate((("Left", 1.0), ("Right", -1.0))):
-        pitch, yaw = params.eyes[..., i, 0], sign * params.eyes[..., i, 1]
-        put(f"eyeLookDown{side}", pitch.clamp_min(0) / down)
-        put(f"eyeLookUp{side}", (-pitch).clamp_min(0) / up)
-        put(f"eyeLookOut{side}", yaw.clamp_min(0) / outward)
-        put(f"eyeLookIn{side}", (-yaw).clamp_min(0) / inward)
-        put(f"eyeBlink{side}", params.eyelids[..., i])
-    return weights
-
-
-def explain(params: FaceParams, head: Head) -> Explained:
-    """ARKit weights within [0, 1] that come nearest to FaceParams, and how far the face is from them in mm."""
-    from flame_tools.transfer import names
-
-    return names.explain(params, head)
-
-
-def solve_map(head: HeadArrays) -> np.ndarray:
-    """An `arkit_map` [52, E + 11] for a head without the names: the default head's 52 poses on it."""
-    from flame_tools.transfer import names
-
-    return names.solve_map(head)
-
-
-def known_to(head: HeadArrays) -> bool:
-    """Whether the head itself understands the 52 names, by its components or by a map."""
-    return len(head.arkit_map) > 0 or says_names(head)
-
-
-def map_of(head: HeadArrays) -> np.ndarray:
-    """The head's own `arkit_map`, or the one that is solved for it (seconds, once)."""
-    return head.arkit_map if len(head.arkit_map) else _solved(_Same(head))
-
-
-def says_names(head: HeadArrays) -> bool:
-    """Whether the head's components carry the names, so that no map is needed."""
-    return not len(head.arkit_map) and set(EXPRESSION_OWNED) <= set(head.expression_names)
-
-
-class _Same:
-    """A head as a key: the very arrays, not their values."""
-
-    def __init__(self, head: HeadArrays):
-        self.head = head
-
-    def __eq__(self, other) -> bool:
-        return isinstance(other, _Same) and self.head is other.head
-
-    def __hash__(self) -> int:
-        return id(self.head)
-
-
-@functools.lru_cache(maxsize=4)
-def _solved(key: _Same) -> np.ndarray:
-    return solve_map(key.head)
-
-
-@functools.lru_cache(maxsize=16)
-def _expression_columns(names: tuple[str, ...]) -> tuple[list[int], list[int]]:
-    """Columns of the 52 that are expression components, and where each stands in the head's expression."""
-    return [INDEX[name] for name in EXPRESSION_OWNED], [names.index(name) for name in EXPRESSION_OWNED]
+    return explain(params, head).weights

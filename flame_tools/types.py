@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from flame_tools.head import Head
 
 JOINTS = ("root", "neck", "jaw", "left_eye", "right_eye")
+ROOT, NECK, JAW, LEFT_EYE, RIGHT_EYE = range(5)
 PARENTS = (-1, 0, 1, 1, 1)
 
 

@@ -14,13 +14,13 @@ import numpy as np
 
 from flame_tools.arkit import ARKIT_NAMES
 from flame_tools.characters.eyeballs import find_eyeballs
-from flame_tools.characters.owners import JAW, LEFT_EYE, RIGHT_EYE, Rigging, pose, share_out
+from flame_tools.characters.owners import Rigging, pose, share_out
 from flame_tools.characters.parts import Face, face_of
 from flame_tools.characters.regions import face_materials, face_regions, lip_pairs
 from flame_tools.characters.rigging import Angles, moving_fields, rig
 from flame_tools.errors import FormatError
 from flame_tools.surface.mesh_graph import mirror_of
-from flame_tools.types import HeadArrays
+from flame_tools.types import JAW, LEFT_EYE, RIGHT_EYE, HeadArrays
 
 SUFFIXES = (".glb", ".gltf", ".fbx")
 HELD = 0.9  # a vertex that a joint holds by more than this share is rigid on it

@@ -17,12 +17,12 @@ from flame_tools.characters.ict_files import GROUPS, LANDMARKS, LICENCE, OVERLAY
 from flame_tools.characters.ict_lids import lid_shapedirs
 from flame_tools.characters.ict_regions import MATERIALS, ict_materials, ict_regions, lip_pairs
 from flame_tools.characters.names import arkit_spelling
-from flame_tools.characters.owners import LEFT_EYE, RIGHT_EYE, share_out
+from flame_tools.characters.owners import share_out
 from flame_tools.characters.rigging import Angles, moving_fields, rig
 from flame_tools.contour_table import contour_table
 from flame_tools.surface.eyeball import sphere_centre
 from flame_tools.surface.mesh_graph import mirror_of
-from flame_tools.types import Embedding, HeadArrays
+from flame_tools.types import LEFT_EYE, RIGHT_EYE, Embedding, HeadArrays
 
 __all__ = ["ict_head", "is_ict", "read_ict"]
 

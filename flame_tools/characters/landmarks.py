@@ -13,12 +13,11 @@ import numpy as np
 import torch
 
 from flame_tools.arkit import ARKIT_NAMES, INDEX, to_params
-from flame_tools.characters.owners import LEFT_EYE, RIGHT_EYE
 from flame_tools.head import Head
 from flame_tools.surface.alignment import align
 from flame_tools.surface.embedding import carry
 from flame_tools.surface.mesh_graph import edge_matrix, pieces
-from flame_tools.types import HeadArrays
+from flame_tools.types import LEFT_EYE, RIGHT_EYE, HeadArrays
 
 NEAR_M = 0.01  # so far apart is as unlike as
 ALIKE = 1.0  # ... moving by this share of a shape's largest motion otherwise

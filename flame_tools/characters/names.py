@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 
 from flame_tools.arkit import ARKIT_NAMES
-from flame_tools.characters.owners import JAW, LEFT_EYE, NECK, RIGHT_EYE
+from flame_tools.types import JAW, LEFT_EYE, NECK, RIGHT_EYE
 
 _SIDES = {"l": "Left", "left": "Left", "r": "Right", "right": "Right"}
 # jawLeft and mouthLeft are ways to go; every other Left is a side of the face.

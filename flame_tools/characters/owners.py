@@ -12,8 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from flame_tools.arkit import ARKIT_NAMES, INDEX, JOINT_OWNED, LID_OWNED
-
-ROOT, NECK, JAW, LEFT_EYE, RIGHT_EYE = range(5)
+from flame_tools.types import JAW, LEFT_EYE, RIGHT_EYE
 
 # Entries of R - I in a joint's nine columns of posedirs, row-major. A turn about x alone shows in SIN_X and COS_X,
 # a turn about y alone in SIN_Y and COS_Y, so the two can be given correctives apart.

@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from flame_tools.characters.names import CENTRAL, SIDED, arkit_spelling, joint_named
-from flame_tools.characters.owners import NECK, ROOT
 from flame_tools.characters.scene import Part, Scene
 from flame_tools.errors import FormatError
+from flame_tools.types import NECK, ROOT
 
 WELD_M = 1e-6  # vertices closer than this that move alike are one: files split them where texture or material changes
 FARTHEST_M = 1e5

@@ -12,11 +12,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from flame_tools.characters.owners import JAW, LEFT_EYE, NECK, RIGHT_EYE, ROOT, Owned, Rigging, everyday_sd
+from flame_tools.characters.owners import Owned, Rigging, everyday_sd
 from flame_tools.errors import FormatError
 from flame_tools.smooth import smooth_step
 from flame_tools.surface.eyeball import sphere_centre
 from flame_tools.surface.mesh_graph import edge_matrix, harmonic, open_edges, pieces, smooth
+from flame_tools.types import JAW, LEFT_EYE, NECK, RIGHT_EYE, ROOT
 
 EYES_APART_M = 0.0634  # of the default head, for which these places hold, from the middle between the eyes:
 NECK_FROM_EYES = np.array([0.0, -0.042, -0.081])  # the skull on the atlas

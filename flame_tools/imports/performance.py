@@ -10,14 +10,13 @@ import torch
 
 from flame_tools.arkit import ARKIT_NAMES, INDEX, LID_OWNED, to_params
 from flame_tools.characters.names import SIDED, arkit_spelling, joint_named
-from flame_tools.characters.owners import JAW, LEFT_EYE, NECK, RIGHT_EYE
 from flame_tools.errors import FormatError, ShapeError
 from flame_tools.head import Head
 from flame_tools.imports.played import Joint, Played
 from flame_tools.rotations import matrix_from_axis_angle
 from flame_tools.sampling import axis_angle_of
 from flame_tools.track_check import check_track
-from flame_tools.types import JOINTS, Appearance, FaceParams, Track
+from flame_tools.types import JAW, JOINTS, LEFT_EYE, NECK, RIGHT_EYE, Appearance, FaceParams, Track
 
 _ANOTHER_M = 0.02  # a rest shape farther than this from everything the head can be is another head's
 _FAR_M = 10.0

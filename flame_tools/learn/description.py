@@ -11,7 +11,7 @@ import dataclasses
 import numpy as np
 
 from flame_tools.characters.eyeballs import eyeballs_behind
-from flame_tools.characters.owners import JAW, LEFT_EYE, NECK, RIGHT_EYE, Rigging
+from flame_tools.characters.owners import Rigging
 from flame_tools.characters.rigging import regressor
 from flame_tools.errors import ShapeError
 from flame_tools.files.derived import complete
@@ -21,7 +21,7 @@ from flame_tools.surface.embedding import at_vertices
 from flame_tools.surface.eyeball import sphere_centre
 from flame_tools.surface.head_parts import LOWER_MOUTH, SKIN, UPPER_MOUTH, parts_of
 from flame_tools.surface.mesh_graph import edge_matrix, pieces, smooth
-from flame_tools.types import Embedding, HeadArrays
+from flame_tools.types import JAW, LEFT_EYE, NECK, RIGHT_EYE, Embedding, HeadArrays
 
 LIDS = {"left": slice(42, 48), "right": slice(36, 42)}  # of the 68
 INNER_LIPS = slice(60, 68)

@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from flame_tools.characters.owners import JAW, LEFT_EYE, NECK, RIGHT_EYE, ROOT
 from flame_tools.surface.eyeball import sphere_centre
 from flame_tools.surface.mesh_graph import edge_matrix, smooth
-from flame_tools.types import HeadArrays
+from flame_tools.types import JAW, LEFT_EYE, NECK, RIGHT_EYE, ROOT, HeadArrays
 
 CANDIDATES = 300  # about as many vertices round a joint may give its place
 REACH_M = 0.075

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from flame_tools.characters.owners import NECK
 from flame_tools.surface.alignment import align
-from flame_tools.types import HeadArrays
+from flame_tools.types import NECK, HeadArrays
 
 STILL_M = 1e-3  # what moves further than about this is soft tissue and counts less and less
 ROUNDS = 8

@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from flame_tools.characters.owners import JAW, LEFT_EYE, RIGHT_EYE
-from flame_tools.types import HeadArrays
+from flame_tools.types import JAW, LEFT_EYE, RIGHT_EYE, HeadArrays
 
 TURNING = (JAW, LEFT_EYE, RIGHT_EYE)
 RIGID = 0.95  # of a part's weight: what moves with one joint alone

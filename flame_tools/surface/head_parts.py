@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 
 from flame_tools.surface.mesh_graph import edge_matrix, pieces
-from flame_tools.types import HeadArrays
+from flame_tools.types import JAW, HeadArrays
 
 SKIN, LEFT_EYE, RIGHT_EYE, UPPER_MOUTH, LOWER_MOUTH, TONGUE = range(6)
 PARTS = ("skin", "left_eye", "right_eye", "upper_mouth", "lower_mouth", "tongue")
-JAW, EYES = 2, {LEFT_EYE: 3, RIGHT_EYE: 4}  # columns of the weights
+EYES = {LEFT_EYE: 3, RIGHT_EYE: 4}  # the joints that turn them
 
 
 def parts_of(head: HeadArrays) -> np.ndarray:

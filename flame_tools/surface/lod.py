@@ -13,12 +13,11 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
-from flame_tools.characters.owners import LEFT_EYE, RIGHT_EYE
 from flame_tools.errors import InputError
 from flame_tools.head import Head
 from flame_tools.surface.collapse import Triangles, collapse
 from flame_tools.surface.embedding import carry
-from flame_tools.types import Embedding, FaceParams, HeadArrays, Track
+from flame_tools.types import LEFT_EYE, RIGHT_EYE, Embedding, FaceParams, HeadArrays, Track
 
 # What an error costs beside one on plain skin (its square is weighted); regions that a head has not are passed over.
 IMPORTANCE = {

@@ -2,26 +2,28 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from flame_tools import arkit
+from assets.locate import asset_path
+from flame_tools.arkit_names import ARKIT_NAMES, INDEX, params_by_name, says_names, weights_by_name
 from flame_tools.head import Head
-from flame_tools.load import load_head
+from flame_tools.head_file import read_head
 from flame_tools.surface.correspondence import correspond
 from flame_tools.transfer.bounded import solve_bounded
 from flame_tools.transfer.carry import Carrier
 from flame_tools.transfer.fit import Terms, Unknowns, Wanted, fit_motion
-from flame_tools.transfer.motion import columns, motion_of
+from flame_tools.transfer.motion import columns, motion_of, params_of
+from flame_tools.transfer.perform import perform
 from flame_tools.transfer.points import FacePoints
-from flame_tools.transfer.retarget import perform
 from flame_tools.transfer.samples import face_samples
 from flame_tools.types import FaceParams, HeadArrays
 
-_EYES = [i for i, name in enumerate(arkit.ARKIT_NAMES) if name.startswith("eyeLook")]
+_EYES = [i for i, name in enumerate(ARKIT_NAMES) if name.startswith("eyeLook")]
 _TERMS = Terms(expected=1e-6, few=1e-4, coherence=0.0)
 _BLOCK = 256  # frames posed together
 _PULL = 1e-6  # square radians, of gaze weights that no rotation asks for
@@ -36,17 +38,21 @@ class Explained:
 
 
 def explain(params: FaceParams, head: Head) -> Explained:
-    """See `arkit.explain`. Identity, neck and head pose are left aside."""
+    """ARKit weights within [0, 1] that come nearest to FaceParams, and how far the face is from them in mm.
+
+    Identity, neck and head pose are left aside.
+    """
     arrays = head.arrays
     motion = motion_of(params)
     leading, motion = motion.shape[:-1], motion.reshape(-1, motion.shape[-1])
     vertices, share = face_samples(arrays)
     points = FacePoints(arrays, np.zeros(head.shape_size), vertices)
-    if arkit.says_names(arrays):
-        weights = arkit.from_params(params, head).clamp(0, 1).reshape(-1, len(arkit.ARKIT_NAMES)).double().numpy()
+    if says_names(arrays):
+        weights = weights_by_name(params, head).clamp(0, 1).reshape(-1, len(ARKIT_NAMES)).double().numpy()
+        said = motion_of(params_by_name(torch.as_tensor(weights), head))
     else:
         weights = _from_surface(motion, arrays, points, share)
-    said = motion_of(arkit.to_params(torch.as_tensor(weights), head))
+        said = motion_of(params_by_map(torch.as_tensor(weights), head))
     residual = np.zeros(len(motion))
     for start in range(0, len(motion), _BLOCK):
         rows = slice(start, start + _BLOCK)
@@ -60,7 +66,7 @@ def explain(params: FaceParams, head: Head) -> Explained:
 
 def _from_surface(motion: np.ndarray, head: HeadArrays, points: FacePoints, share: np.ndarray) -> np.ndarray:
     """Weights [N, 52] for motions [N, E + 11]: gaze from the eyes' rotations, the rest from where the face goes."""
-    table = arkit.map_of(head).astype(np.float64)
+    table = map_of(head).astype(np.float64)
     weights = np.zeros((len(motion), len(table)))
     turns = table[_EYES, columns(head)["eyes"]]  # [8, 6]
     hessian = np.broadcast_to(turns @ turns.T + _PULL * np.eye(len(turns)), (len(motion), len(turns), len(turns)))
@@ -81,15 +87,43 @@ def _from_surface(motion: np.ndarray, head: HeadArrays, points: FacePoints, shar
     return weights
 
 
+def params_by_map(weights: Tensor, head: Head) -> FaceParams:
+    """ARKit weights [..., 52] to the parameters of a head that does not say the names, by its map."""
+    return params_of(weights @ torch.as_tensor(map_of(head.arrays)).to(weights), head)
+
+
+def map_of(head: HeadArrays) -> np.ndarray:
+    """The head's own `arkit_map`, or the one that is solved for it (seconds, once)."""
+    return head.arkit_map if len(head.arkit_map) else _solved(_Same(head))
+
+
 def solve_map(head: HeadArrays) -> np.ndarray:
-    """See `arkit.solve_map`."""
-    like = load_head("default")
-    weights = torch.eye(len(arkit.ARKIT_NAMES), dtype=like.v_template.dtype)
-    close, jaw = arkit.INDEX["mouthClose"], arkit.INDEX["jawOpen"]
+    """An `arkit_map` [52, E + 11] for a head without the names: the default head's 52 poses on it."""
+    like = Head(read_head(asset_path("head")))
+    weights = torch.eye(len(ARKIT_NAMES), dtype=like.v_template.dtype)
+    close, jaw = INDEX["mouthClose"], INDEX["jawOpen"]
     weights[close, jaw] = 1.0  # mouthClose says how far the lips shut over an open jaw
-    motion = motion_of(arkit.to_params(weights, like))
+    motion = motion_of(params_by_name(weights, like))
     sizes = (len(like.arrays.shape_names), len(head.shape_names))
     carrier = Carrier(like.arrays, head, correspond(like.arrays, head), *map(np.zeros, sizes))
     table = perform(motion, carrier, coherent=False).motion
     table[close] -= table[jaw]
     return table.astype(np.float32)
+
+
+class _Same:
+    """A head as a key: the very arrays, not their values."""
+
+    def __init__(self, head: HeadArrays):
+        self.head = head
+
+    def __eq__(self, other) -> bool:
+        return isinstance(other, _Same) and self.head is other.head
+
+    def __hash__(self) -> int:
+        return id(self.head)
+
+
+@functools.lru_cache(maxsize=4)
+def _solved(key: _Same) -> np.ndarray:
+    return solve_map(key.head)

@@ -15,12 +15,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from flame_tools.errors import ShapeError
-from flame_tools.types import Embedding, HeadArrays
+from flame_tools.types import JAW, LEFT_EYE, RIGHT_EYE, Embedding, HeadArrays
 
 if TYPE_CHECKING:
     from recon.fitting.landmark_numba import Terms
 
-JAW, LEFT_EYE, RIGHT_EYE = 2, 3, 4
 _MOVED = (JAW, LEFT_EYE, RIGHT_EYE)
 
 

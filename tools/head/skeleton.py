@@ -14,10 +14,10 @@ import numpy as np
 import scipy.sparse as sp
 from scipy.spatial.transform import Rotation
 
-from flame_tools.characters.owners import JAW, LEFT_EYE, NECK, RIGHT_EYE, ROOT
 from flame_tools.characters.rigging import affine_weights
 from flame_tools.surface.eyeball import sphere_centre
 from flame_tools.surface.mesh_graph import edge_matrix, harmonic, smooth
+from flame_tools.types import JAW, LEFT_EYE, NECK, RIGHT_EYE, ROOT
 from tools.head.cut import NOSE_TIP, Assembly, edge_loop, to_head_frame
 from tools.head.source import mean_vertices
 

@@ -2,7 +2,7 @@ import pytest
 
 from flame_tools.arkit import ARKIT_NAMES
 from flame_tools.characters.names import arkit_spelling, joint_named
-from flame_tools.characters.owners import JAW, LEFT_EYE, NECK, RIGHT_EYE
+from flame_tools.types import JAW, LEFT_EYE, NECK, RIGHT_EYE
 
 
 @pytest.mark.parametrize("name", ARKIT_NAMES)

@@ -11,7 +11,6 @@ from benchmarks.learn_head import ict_scans
 from flame_tools import FaceParams, Head, InputError, ShapeError, load_head, read_head, save_head
 from flame_tools.arkit import ARKIT_NAMES, to_params
 from flame_tools.characters.ict import read_ict
-from flame_tools.characters.owners import JAW
 from flame_tools.identity import random_identities
 from flame_tools.learn.components import correctives, principal
 from flame_tools.learn.description import describe
@@ -22,6 +21,7 @@ from flame_tools.learn.unposing import part_turns, rigid_parts, unpose
 from flame_tools.regions import region
 from flame_tools.rotations import matrix_from_axis_angle
 from flame_tools.surface.lod import simplify
+from flame_tools.types import JAW
 from tests.shared_data import shared_file
 from tools.learn_flame_sized import perform
 

@@ -5,8 +5,9 @@ import pytest
 import torch
 
 from flame_tools import Head, load_head
-from flame_tools.arkit import ARKIT_NAMES, INDEX, explain, from_params, solve_map, to_params
+from flame_tools.arkit import ARKIT_NAMES, INDEX, from_params, to_params
 from flame_tools.surface.lod import simplify
+from flame_tools.transfer.names import explain, solve_map
 from tests.shared_data import shared_file
 
 OPPOSED = [("jawLeft", "jawRight")] + [

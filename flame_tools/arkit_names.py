@@ -1,0 +1,111 @@
+"""ARKit's 52 names, and heads whose own components carry them.
+
+One owner for each motion: jawOpen, jawLeft and jawRight are the jaw joint, eyeLook* the eye joints, eyeBlink* the
+lids; every other name is an expression component of that name. Rotations grow linearly with the weight; the head's
+pose correctives make weight 1 look as the artist's shape.
+"""
+
+from __future__ import annotations
+
+import functools
+
+import torch
+from torch import Tensor
+
+from flame_tools.head import Head
+from flame_tools.types import FaceParams, HeadArrays, broadcast_leading
+
+# The order of Apple's ARFaceAnchor.BlendShapeLocation as ARKit streams commonly list it.
+ARKIT_NAMES = (
+    "browDownLeft", "browDownRight", "browInnerUp", "browOuterUpLeft", "browOuterUpRight",
+    "cheekPuff", "cheekSquintLeft", "cheekSquintRight",
+    "eyeBlinkLeft", "eyeBlinkRight", "eyeLookDownLeft", "eyeLookDownRight", "eyeLookInLeft", "eyeLookInRight",
+    "eyeLookOutLeft", "eyeLookOutRight", "eyeLookUpLeft", "eyeLookUpRight",
+    "eyeSquintLeft", "eyeSquintRight", "eyeWideLeft", "eyeWideRight",
+    "jawForward", "jawLeft", "jawOpen", "jawRight",
+    "mouthClose", "mouthDimpleLeft", "mouthDimpleRight", "mouthFrownLeft", "mouthFrownRight", "mouthFunnel",
+    "mouthLeft", "mouthLowerDownLeft", "mouthLowerDownRight", "mouthPressLeft", "mouthPressRight", "mouthPucker",
+    "mouthRight", "mouthRollLower", "mouthRollUpper", "mouthShrugLower", "mouthShrugUpper",
+    "mouthSmileLeft", "mouthSmileRight", "mouthStretchLeft", "mouthStretchRight",
+    "mouthUpperUpLeft", "mouthUpperUpRight", "noseSneerLeft", "noseSneerRight", "tongueOut",
+)  # fmt: skip
+INDEX = {name: i for i, name in enumerate(ARKIT_NAMES)}
+JOINT_OWNED = tuple(n for n in ARKIT_NAMES if n.startswith("eyeLook") or n in ("jawOpen", "jawLeft", "jawRight"))
+LID_OWNED = ("eyeBlinkLeft", "eyeBlinkRight")
+EXPRESSION_OWNED = tuple(n for n in ARKIT_NAMES if n not in JOINT_OWNED and n not in LID_OWNED)
+
+
+def says_names(head: HeadArrays) -> bool:
+    """Whether the head's components carry the names, so that no map is needed."""
+    return not len(head.arkit_map) and set(EXPRESSION_OWNED) <= set(head.expression_names)
+
+
+def known_to(head: HeadArrays) -> bool:
+    """Whether the head itself understands the 52 names, by its components or by a map."""
+    return len(head.arkit_map) > 0 or says_names(head)
+
+
+def params_by_name(weights: Tensor, head: Head) -> FaceParams:
+    """ARKit weights [..., 52] to the parameters of a head that says the names; the rest is neutral."""
+    source, target = _expression_columns(head.arrays.expression_names)
+    leading = weights.shape[:-1]
+    expression = weights.new_zeros(*leading, head.expression_size)
+    expression[..., target] = weights[..., source]
+
+    def w(name: str) -> Tensor:
+        return weights[..., INDEX[name]]
+
+    a = head.arrays
+    up, down, inward, outward = (float(x) for x in a.look_rad)
+    zero = torch.zeros_like(w("jawOpen"))
+    jaw = torch.stack([w("jawOpen") * a.jaw_open_rad, (w("jawLeft") - w("jawRight")) * a.jaw_side_rad, zero], -1)
+    # +y turns to the subject's left: outward for the left eye, inward for the right one.
+    eyes = torch.stack(
+        [
+            torch.stack(
+                [
+                    w(f"eyeLookDown{side}") * down - w(f"eyeLookUp{side}") * up,
+                    sign * (w(f"eyeLookOut{side}") * outward - w(f"eyeLookIn{side}") * inward),
+                    zero,
+                ],
+                -1,
+            )
+            for side, sign in (("Left", 1.0), ("Right", -1.0))
+        ],
+        -2,
+    )
+    eyelids = torch.stack([w("eyeBlinkLeft"), w("eyeBlinkRight")], -1)
+    return FaceParams.neutral(head).replace(expression=expression, jaw=jaw, eyes=eyes, eyelids=eyelids)
+
+
+def weights_by_name(params: FaceParams, head: Head) -> Tensor:
+    """Parameters of a head that says the names to ARKit weights [..., 52], those that nothing bounds."""
+    source, target = _expression_columns(head.arrays.expression_names)
+    leading = broadcast_leading(
+        params.expression.shape[:-1], params.jaw.shape[:-1], params.eyes.shape[:-2], params.eyelids.shape[:-1]
+    )
+    weights = params.expression.new_zeros(*leading, len(ARKIT_NAMES))
+    weights[..., source] = params.expression[..., target].expand(*leading, -1)
+
+    def put(name: str, value: Tensor) -> None:
+        weights[..., INDEX[name]] = value
+
+    a = head.arrays
+    up, down, inward, outward = (float(x) for x in a.look_rad)
+    put("jawOpen", params.jaw[..., 0].clamp_min(0) / a.jaw_open_rad)
+    put("jawLeft", params.jaw[..., 1].clamp_min(0) / a.jaw_side_rad)
+    put("jawRight", (-params.jaw[..., 1]).clamp_min(0) / a.jaw_side_rad)
+    for i, (side, sign) in enumerate((("Left", 1.0), ("Right", -1.0))):
+        pitch, yaw = params.eyes[..., i, 0], sign * params.eyes[..., i, 1]
+        put(f"eyeLookDown{side}", pitch.clamp_min(0) / down)
+        put(f"eyeLookUp{side}", (-pitch).clamp_min(0) / up)
+        put(f"eyeLookOut{side}", yaw.clamp_min(0) / outward)
+        put(f"eyeLookIn{side}", (-yaw).clamp_min(0) / inward)
+        put(f"eyeBlink{side}", params.eyelids[..., i])
+    return weights
+
+
+@functools.lru_cache(maxsize=16)
+def _expression_columns(names: tuple[str, ...]) -> tuple[list[int], list[int]]:
+    """Columns of the 52 that are expression components, and where each stands in the head's expression."""
+    return [INDEX[name] for name in EXPRESSION_OWNED], [names.index(name) for name in EXPRESSION_OWNED]
