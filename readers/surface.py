@@ -11,7 +11,8 @@ from torch import Tensor
 
 from flame_tools.types import HeadArrays
 from render import Raster, interpolate, rasterize, texture
-from render.materials import look_of, srgb_to_linear
+from render.kept_looks import look_of
+from render.materials import srgb_to_linear
 
 # Linear-light grey of each material under no variation; what a head calls otherwise counts as skin.
 MATERIALS = {

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from flame_tools.compiled import kernel
-from render.materials import Look
+from render.look import Look
 from render.occlusion import eye_centre, light_mouth, lit_by, shade_eye, unfolded
 
 COLUMNS = 9  # normal x y z (view axes), sky seen, lamps seen, gloss, eye u v, key lamp seen

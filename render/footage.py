@@ -13,43 +13,23 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 import numpy as np
 
 from flame_tools.errors import FormatError, InputError
+from render.footage_file import FilmFile
+from render.footage_frame import MAX_FRAMES, Frame, Sound
 from render.image import read_image
 
-MAX_PIXELS = 64_000_000  # of one frame: 8192 x 7680
-MAX_FRAMES = 4_000_000  # 18 hours at 60 a second
 FOLDER_FPS = Fraction(25)  # of pictures that do not say
 NEAR = 250  # frames, an encoder's usual stretch between key frames: so far on, drawing is cheaper than seeking
 PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp")
-
-
 FILMS = (
     ".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".ogv", ".wmv", ".asf", ".mxf", ".apng",
 )  # fmt: skip
-
-
-class Frame(NamedTuple):
-    """One moment of a film."""
-
-    number: int  # counted from 0; a frame that cannot be decoded leaves a gap
-    time_s: float  # from the first frame
-    image: np.ndarray  # [H, W, 3] uint8 sRGB, upright
-
-
-@dataclass(frozen=True)
-class Sound:
-    """What was recorded with the pictures."""
-
-    samples: np.ndarray  # [N] float32 mono
-    rate: int  # samples a second
-    start_s: float  # when the first sample sounds, counted from the first frame
 
 
 class Footage(Protocol):
@@ -114,8 +94,6 @@ def open_footage(path: str | os.PathLike, *, fps: Fraction | int | float | None 
         raise InputError(f"{path} does not exist; wanted a video file, a GIF or a folder of pictures")
     if fps is not None:
         raise InputError(f"{path} is a file, which says its own rate; fps is for folders of pictures")
-    from render.footage_file import FilmFile
-
     return FilmFile(path)
 
 

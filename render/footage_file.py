@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from flame_tools.errors import FormatError, InputError
-from render.footage import MAX_FRAMES, MAX_PIXELS, Frame, Sound
+from render.footage_frame import MAX_FRAMES, MAX_PIXELS, Frame, Sound
 from render.footage_picture import Pictures
 
 # Containers that hold all they show. Play lists, which name other files and addresses, are not among them.

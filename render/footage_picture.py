@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from render.footage import MAX_PIXELS
+from render.footage_frame import MAX_PIXELS
 
 _MATTE = 255  # what shows through transparent pixels, as in render.image
 _FULL, _LIMITED = 2, 1  # AVCOL_RANGE_JPEG, AVCOL_RANGE_MPEG (FFmpeg, libavutil/pixfmt.h)

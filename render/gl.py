@@ -16,7 +16,8 @@ import numpy as np
 from flame_tools.errors import AssetError, ShapeError
 from flame_tools.types import Camera
 from render.camera import FAR_M, NEAR_M
-from render.materials import MATERIALS, SKIN, look_of, srgb_to_linear
+from render.kept_looks import look_of
+from render.materials import MATERIALS, SKIN, srgb_to_linear
 from render.preview import BACKGROUND, plain_vertices
 from render.sheets import overlay
 from render.studio import STUDIO

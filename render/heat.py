@@ -8,7 +8,9 @@ import numpy as np
 
 from flame_tools.errors import ShapeError
 from flame_tools.types import Camera
-from render.materials import Look, look_of, material_tables, srgb_to_linear
+from render.kept_looks import look_of
+from render.look import Look
+from render.materials import material_tables, srgb_to_linear
 from render.preview import draw
 
 # from nothing to much: pale to dark red; from negative to positive: blue over pale to red. sRGB

@@ -9,7 +9,8 @@ import numpy as np
 from flame_tools.errors import ShapeError
 from flame_tools.surface.eyeball import IRIS_RADIUS_M
 from render.eyes import EYE_EXTENT, EYE_NAMES, eye_coordinates, eye_texture
-from render.materials import SKIN, Look, material_tables
+from render.look import Look
+from render.materials import SKIN, material_tables
 from render.occlusion import Ball, eye_centre, lids_apart, sky_seen, smoothed
 from render.paint import paint_skin
 

@@ -10,7 +10,7 @@ import torch
 
 from flame_tools.errors import InputError, ShapeError
 from flame_tools.types import Camera
-from render.materials import look_of
+from render.kept_looks import look_of
 from render.preview import draw_rgba, plain_vertices
 
 PASSES = {

@@ -14,7 +14,8 @@ from flame_tools.types import Camera
 from render.buffers import scratch
 from render.camera import FAR_M, NEAR_M, at_frame, clip_matrix
 from render.eyes import eye_texture, iris_of
-from render.materials import MATERIALS, SKIN, look_of, srgb_to_linear
+from render.kept_looks import look_of
+from render.materials import MATERIALS, SKIN, srgb_to_linear
 from render.sheets import contact_sheet, overlay, side_by_side
 
 if TYPE_CHECKING:

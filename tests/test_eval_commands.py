@@ -14,7 +14,7 @@ from flame_tools.arkit import to_params
 from flame_tools.identity import random_identities
 from flame_tools.posing import still
 from recon.evaluation.inputs import mesh_of_track
-from recon.fitting.landmark_model import rotation_matrix
+from recon.fitting.rotation import rotation_matrix
 from tests.shared_data import shared_file
 
 

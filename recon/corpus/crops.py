@@ -15,7 +15,7 @@ from flame_tools.types import FaceParams
 from recon.corpus.read import samples
 from recon.corpus.sample import Sample
 from recon.fitting.face_vector import face_vector
-from recon.fitting.landmark_model import rotation_matrix
+from recon.fitting.rotation import rotation_matrix
 from recon.learned.crop import CUT, CropCamera, anchor_of
 from recon.synthetic.crops import Crops
 

@@ -20,7 +20,7 @@ from flame_tools.errors import InputError, ShapeError
 from flame_tools.surface.alignment import Alignment, align
 from flame_tools.surface.nearest import Surface
 from recon.evaluation.picked import LEFT_INNER, LEFT_OUTER, NOSE, RIGHT_INNER, RIGHT_OUTER
-from recon.fitting.landmark_model import rotation_matrix
+from recon.fitting.rotation import rotation_matrix
 
 FEWEST = 100  # vertices of the cut scan
 UPWARDS, RADIUS = 0.3, 0.7

@@ -16,7 +16,8 @@ from recon.film.motion import LEAST_TRUST, Cutoffs
 from recon.film.person import Face, Person, errors_of, fit_frame
 from recon.film.rows import Rows
 from recon.fitting.certainty import widened
-from recon.fitting.landmark_model import LandmarkModel, Layout
+from recon.fitting.landmark_model import LandmarkModel
+from recon.fitting.layout import Layout
 from recon.fitting.observation import View
 from recon.fitting.priors import FOCAL_OVER_LONG_SIDE, bounds, prior, tongue_in
 from recon.learned.regressor import Regressor

@@ -9,7 +9,7 @@ import numpy as np
 
 from flame_tools.types import HeadArrays
 from recon.film.smoothing import STRETCH, Smoothed, State, acceleration_density, follow_on, smooth_stretches
-from recon.fitting.landmark_model import Layout
+from recon.fitting.layout import Layout
 from recon.fitting.priors import bounds
 
 LEAST_TRUST = 0.3  # frames that are trusted less are bridged

@@ -13,7 +13,8 @@ from flame_tools.threads import default_threads, run_tasks
 from flame_tools.types import HeadArrays
 from recon.fitting.certainty import widened
 from recon.fitting.fit import LandmarkFit, fit_many, starting_pose
-from recon.fitting.landmark_model import LandmarkModel, Layout
+from recon.fitting.landmark_model import LandmarkModel
+from recon.fitting.layout import Layout
 from recon.fitting.least_squares import Problem
 from recon.fitting.observation import USUAL, FitOptions, Observation
 from recon.fitting.residuals import expected, eye_distance, targets_of

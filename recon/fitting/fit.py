@@ -19,7 +19,8 @@ from flame_tools.errors import InputError
 from flame_tools.types import HeadArrays
 from recon.fitting.arrow import SharedSolution, solve_shared
 from recon.fitting.certainty import widened
-from recon.fitting.landmark_model import LandmarkModel, Layout
+from recon.fitting.landmark_model import LandmarkModel
+from recon.fitting.layout import Layout
 from recon.fitting.observation import USUAL, FitOptions, Observation
 from recon.fitting.priors import DISTANCE_M, FOCAL_OVER_LONG_SIDE
 from recon.fitting.residuals import expected, eye_distance, landmark_problem

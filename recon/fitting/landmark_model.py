@@ -8,83 +8,19 @@ from __future__ import annotations
 
 import copy
 import functools
-import math
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from flame_tools.errors import ShapeError
 from flame_tools.types import JAW, LEFT_EYE, RIGHT_EYE, Embedding, HeadArrays
+from recon.fitting.layout import Layout
+from recon.fitting.rotation import rotation_derivatives, rotation_matrix
 
 if TYPE_CHECKING:
     from recon.fitting.landmark_numba import Terms
 
 _MOVED = (JAW, LEFT_EYE, RIGHT_EYE)
-
-
-@dataclass(frozen=True)
-class Layout:
-    """Where each part lies in the vector of unknowns."""
-
-    shape: slice
-    expression: slice
-    jaw: slice  # 2: +x opens, +y to the subject's left; radians
-    eyes: slice  # 4: left x, y, right x, y; radians
-    eyelids: slice  # 2: left, right
-    rotation: slice  # 3: global axis-angle
-    translation: slice  # 3: metres
-    log_focal: slice  # 1: log of pixels; in weak perspective of pixels a metre
-    size: int
-
-    @staticmethod
-    def of(shape: int, expression: int) -> Layout:
-        sizes = (shape, expression, 2, 4, 2, 3, 3, 1)
-        ends = np.cumsum(sizes).tolist()
-        return Layout(*(slice(end - size, end) for size, end in zip(sizes, ends, strict=True)), size=ends[-1])
-
-
-def rotation_matrix(axis_angle: np.ndarray) -> np.ndarray:
-    """[3] radians -> [3, 3] by Rodrigues' formula. In plain numbers: arrays of nine cost ten times as much."""
-    x, y, z = map(float, axis_angle)
-    square = x * x + y * y + z * z
-    angle = math.sqrt(square)
-    sine, cosine = (math.sin(angle) / angle, (1 - math.cos(angle)) / square) if angle > 1e-4 else _near_zero(square)
-    c = 1 - cosine * square
-    return np.array(
-        [
-            [c + cosine * x * x, cosine * x * y - sine * z, cosine * x * z + sine * y],
-            [cosine * x * y + sine * z, c + cosine * y * y, cosine * y * z - sine * x],
-            [cosine * x * z - sine * y, cosine * y * z + sine * x, c + cosine * z * z],
-        ]
-    )
-
-
-def _near_zero(square: float) -> tuple[float, float]:
-    """sin a / a and (1 - cos a) / a^2 of a small angle, by its square."""
-    return 1 - square / 6, 0.5 - square / 24
-
-
-def rotation_derivatives(axis_angle: np.ndarray) -> np.ndarray:
-    """[3, 3, 3]: the derivative of `rotation_matrix` by each of the three entries, first index.
-
-    d exp(r) / d r_k = [J e_k]x exp(r) with the left Jacobian J of SO(3) (Eq. 145 f., Sola et al. 2018).
-    """
-    x, y, z = map(float, axis_angle)
-    square = x * x + y * y + z * z
-    angle = math.sqrt(square)
-    small = angle <= 1e-4
-    a = _near_zero(square)[1] if small else (1 - math.cos(angle)) / square
-    b = 1 / 6 - square / 120 if small else (1 - math.sin(angle) / angle) / square
-    c = 1 - b * square
-    # J = I + a [r]x + b [r]x^2, of which the columns are turned into matrices
-    left = (
-        (c + b * x * x, b * x * y + a * z, b * x * z - a * y),
-        (b * x * y - a * z, c + b * y * y, b * y * z + a * x),
-        (b * x * z + a * y, b * y * z - a * x, c + b * z * z),
-    )
-    crossed = np.array([[[0.0, -w, v], [w, 0.0, -u], [-v, u, 0.0]] for u, v, w in left])
-    return crossed @ rotation_matrix(axis_angle)
 
 
 class LandmarkModel:
@@ -183,30 +119,6 @@ class LandmarkModel:
 
     def points_and_jacobian(self, unknowns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Landmarks [L, 3] and their derivatives [L, 3, K]: plain numpy, the definition of the kernels."""
-        return self._evaluate(unknowns)
-
-    def joints(self, unknowns: np.ndarray) -> np.ndarray:
-        """Joints [5, 3] in the world; jaw and eyes do not move them."""
-        lay = self.layout
-        joints = self.joint_template + self.joint_basis @ unknowns[: lay.expression.stop]
-        turn = rotation_matrix(unknowns[lay.rotation])
-        return (joints - joints[0]) @ turn.T + joints[0] + unknowns[lay.translation]
-
-    def _local_turns(self, unknowns: np.ndarray) -> tuple[np.ndarray, list[tuple[int, int, np.ndarray]]]:
-        """Rotations [3, 3, 3] of jaw and eyes, and (unknown, joint 0..2, dR [3, 3]) for each of their unknowns."""
-        lay = self.layout
-        jaw, eyes = unknowns[lay.jaw], unknowns[lay.eyes]
-        turns, derivatives = [], []
-        for j, (xy, start) in enumerate(
-            ((jaw, lay.jaw.start), (eyes[:2], lay.eyes.start), (eyes[2:], lay.eyes.start + 2))
-        ):
-            axis_angle = np.array([xy[0], xy[1], 0.0])
-            turns.append(rotation_matrix(axis_angle))
-            change = rotation_derivatives(axis_angle)
-            derivatives += [(start, j, change[0]), (start + 1, j, change[1])]
-        return np.stack(turns), derivatives
-
-    def _evaluate(self, unknowns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         lay = self.layout
         linear = slice(0, lay.expression.stop)
         coefficients = unknowns[linear]
@@ -248,6 +160,27 @@ class LandmarkModel:
         full[..., lay.rotation] = np.moveaxis(rotation_derivatives(unknowns[lay.rotation]) @ away_from_root, 0, -1)
         full[..., lay.translation] = np.eye(3)[:, None]
         return points, full.swapaxes(0, 1)
+
+    def joints(self, unknowns: np.ndarray) -> np.ndarray:
+        """Joints [5, 3] in the world; jaw and eyes do not move them."""
+        lay = self.layout
+        joints = self.joint_template + self.joint_basis @ unknowns[: lay.expression.stop]
+        turn = rotation_matrix(unknowns[lay.rotation])
+        return (joints - joints[0]) @ turn.T + joints[0] + unknowns[lay.translation]
+
+    def _local_turns(self, unknowns: np.ndarray) -> tuple[np.ndarray, list[tuple[int, int, np.ndarray]]]:
+        """Rotations [3, 3, 3] of jaw and eyes, and (unknown, joint 0..2, dR [3, 3]) for each of their unknowns."""
+        lay = self.layout
+        jaw, eyes = unknowns[lay.jaw], unknowns[lay.eyes]
+        turns, derivatives = [], []
+        for j, (xy, start) in enumerate(
+            ((jaw, lay.jaw.start), (eyes[:2], lay.eyes.start), (eyes[2:], lay.eyes.start + 2))
+        ):
+            axis_angle = np.array([xy[0], xy[1], 0.0])
+            turns.append(rotation_matrix(axis_angle))
+            change = rotation_derivatives(axis_angle)
+            derivatives += [(start, j, change[0]), (start + 1, j, change[1])]
+        return np.stack(turns), derivatives
 
 
 def _blended(values: np.ndarray, less: np.ndarray) -> np.ndarray:

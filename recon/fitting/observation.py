@@ -13,7 +13,7 @@ from flame_tools.types import Camera
 from readers.faces import FaceReading
 
 if TYPE_CHECKING:
-    from recon.fitting.landmark_model import Layout
+    from recon.fitting.layout import Layout
 
 TO_CAMERA = np.diag([1.0, -1.0, -1.0])  # world (y up, z towards the viewer) to OpenCV axes
 

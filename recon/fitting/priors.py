@@ -6,7 +6,7 @@ import numpy as np
 
 from flame_tools.types import HeadArrays
 from readers.landmarks import LEFT_EYE, RIGHT_EYE
-from recon.fitting.landmark_model import Layout
+from recon.fitting.layout import Layout
 
 IRIS_SD = 0.08  # relative: people differ by 4 %, the reader by more
 FOCAL_OVER_LONG_SIDE = 1.4  # a 50 mm lens on a 36 mm sensor

@@ -9,7 +9,7 @@ import numpy as np
 from flame_tools.surface.eyeball import IRIS_RADIUS_M
 from flame_tools.types import HeadArrays
 from readers.landmarks import LIP_PAIRS
-from recon.fitting.landmark_model import LandmarkModel, rotation_matrix
+from recon.fitting.landmark_model import LandmarkModel
 from recon.fitting.least_squares import Problem
 from recon.fitting.observation import USUAL, FitOptions, Observation
 from recon.fitting.priors import (
@@ -25,6 +25,7 @@ from recon.fitting.priors import (
     landmark_trust,
     prior,
 )
+from recon.fitting.rotation import rotation_matrix
 
 if TYPE_CHECKING:
     from recon.fitting.landmark_numba import Targets

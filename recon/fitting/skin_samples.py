@@ -17,7 +17,7 @@ from flame_tools.types import HeadArrays
 from recon.fitting.landmark_model import LandmarkModel
 from recon.texture.face_area import LID_RIM_M, distance, face_area, off_lip_edges, plain_skin
 from recon.texture.surface import smooth_step
-from render.materials import look_of
+from render.kept_looks import look_of
 
 INSIDE = 0.6  # of recon.texture.face_area.face_area: how far within the outline a sample lies
 

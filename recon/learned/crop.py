@@ -14,7 +14,7 @@ import numpy as np
 
 from flame_tools.types import HeadArrays
 from readers.sampling import Square
-from recon.fitting.landmark_model import rotation_matrix
+from recon.fitting.rotation import rotation_matrix
 
 if TYPE_CHECKING:
     from torch import Tensor

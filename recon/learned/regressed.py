@@ -18,9 +18,10 @@ from readers.following import FaceInFrame
 from readers.landmarks import roi_of_landmarks
 from readers.sampling import Square, sample_square
 from recon.fitting.fit import LandmarkFit, fit
-from recon.fitting.landmark_model import LandmarkModel, rotation_matrix
+from recon.fitting.landmark_model import LandmarkModel
 from recon.fitting.observation import USUAL, Guess, Observation, View
 from recon.fitting.priors import FOCAL_OVER_LONG_SIDE, bounds, prior, tongue_in
+from recon.fitting.rotation import rotation_matrix
 from recon.learned.crop import CUT, TIGHT, CropCamera, anchor_of
 from recon.learned.regressor import Estimate, Regressor, fused, load_regressor, marks_of
 

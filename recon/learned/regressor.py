@@ -22,7 +22,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval, fuse_linear_bn_eval
 from flame_tools.errors import ShapeError
 from flame_tools.types import HeadArrays
 from flame_tools.weights import load_network, save_network
-from recon.fitting.landmark_model import Layout
+from recon.fitting.layout import Layout
 from recon.fitting.priors import prior
 from recon.learned.canonical import Canonical
 

@@ -12,7 +12,8 @@ from flame_tools.head import Head
 from flame_tools.types import Camera
 from render.camera import cut
 from render.heat import heat_colours, painted
-from render.materials import Look, linear_to_srgb, srgb_to_linear
+from render.look import Look
+from render.materials import linear_to_srgb, srgb_to_linear
 from render.preview import draw_rgba
 
 PANELS = ("source", "head", "landmarks")

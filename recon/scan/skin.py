@@ -9,7 +9,8 @@ import numpy as np
 from flame_tools.errors import ShapeError
 from flame_tools.types import Embedding, HeadArrays
 from recon.fitting.evaluate import IBUG_68
-from recon.fitting.landmark_model import LandmarkModel, Layout
+from recon.fitting.landmark_model import LandmarkModel
+from recon.fitting.layout import Layout
 from recon.texture.surface import unit, vertex_normals
 
 # how much the parts of the head count; what is named nowhere is the skin between them

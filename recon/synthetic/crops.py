@@ -15,14 +15,14 @@ from flame_tools.types import Camera, FaceParams, HeadArrays
 from readers.landmarks import VIEWS, look, roi_of_landmarks
 from readers.sampling import Square, sample_square
 from recon.fitting.face_vector import face_vector
-from recon.fitting.landmark_model import rotation_matrix
+from recon.fitting.rotation import rotation_matrix
 from recon.learned.crop import CUT, TIGHT, CropCamera, anchor_of
 from recon.synthetic.occluders import covered
 from recon.synthetic.people import look_of_person, random_person
 from recon.synthetic.pictures import backdrop
 from recon.synthetic.random_expressions import TONGUE, random_weights
 from recon.synthetic.scenes import FACE_HEIGHT_M, FILL, FOCAL_OVER_SIDE, random_lights
-from render.materials import Look
+from render.look import Look
 from render.preview import draw_rgba
 from render.studio import Lights
 

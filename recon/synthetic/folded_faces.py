@@ -23,7 +23,7 @@ from flame_tools.head import Head
 from flame_tools.smooth import smooth_step
 from recon.detail.sheet import COLUMNS, ROWS, Sheet, Surface, sheet_of, steps, strain, surface_of
 from recon.detail.shown import Shown
-from recon.fitting.landmark_model import rotation_matrix
+from recon.fitting.rotation import rotation_matrix
 from recon.synthetic.people import random_person
 from recon.synthetic.random_expressions import random_weights
 from recon.synthetic.scenes import FACE_HEIGHT_M, random_lights

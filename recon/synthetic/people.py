@@ -13,8 +13,9 @@ from flame_tools.kept import kept_with_head
 from flame_tools.surface.nearest import Surface
 from flame_tools.types import Embedding, HeadArrays
 from render.eyes import eye_texture
+from render.look import Look
 from render.looks import make_look
-from render.materials import Look, linear_to_srgb, srgb_to_linear
+from render.materials import linear_to_srgb, srgb_to_linear
 from render.paint import SKIN
 
 LIMIT_SD, SPREAD = 2.5, 0.8  # an identity's components are N(0, SPREAD^2), cut at LIMIT_SD * SPREAD

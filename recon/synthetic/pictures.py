@@ -11,12 +11,12 @@ from flame_tools.head import Head
 from flame_tools.surface.eyeball import IRIS_RADIUS_M
 from flame_tools.types import Camera, FaceParams, HeadArrays
 from recon.fitting.fit import Observation
-from recon.fitting.landmark_model import rotation_matrix
+from recon.fitting.rotation import rotation_matrix
 from recon.synthetic.expressions import Expression, posed
 from recon.synthetic.people import Person, look_of_person
 from recon.synthetic.scenes import Scene
 from render.camera import project
-from render.materials import Look
+from render.look import Look
 
 
 @dataclass(frozen=True, eq=False)

@@ -18,7 +18,8 @@ from recon.detail.sheet import ATLAS, COLUMNS, LEFT, ROWS, TOP, sheet_of
 from recon.synthetic.people import COMPLEXIONS
 from recon.synthetic.wrinkles import STEP_MM, Places, noise, places_of
 from recon.texture.face_area import distance
-from render.materials import look_of, srgb_to_linear
+from render.kept_looks import look_of
+from render.materials import srgb_to_linear
 from render.paint import SKIN
 
 SPOTS_MM = ((0.12, 18.0), (0.06, 5.0), (0.05, 1.6), (0.035, 0.6))  # strength, and width

@@ -9,7 +9,8 @@ from readers.sampling import bilinear
 from recon.texture.surface import unit, unlike_skin
 from recon.texture.uv_map import UvMap
 from render.camera import project
-from render.materials import MATERIALS, linear_to_srgb, look_of, srgb_to_linear
+from render.kept_looks import look_of
+from render.materials import MATERIALS, linear_to_srgb, srgb_to_linear
 from render.paint import HAIR, SKIN
 
 HIGHEST_M, STEP_M, DEPTH_M = 0.06, 0.002, 0.012  # how far above the forehead hair is looked for, and how much of it

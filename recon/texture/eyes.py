@@ -8,7 +8,8 @@ from flame_tools.types import HeadArrays
 from readers.sampling import bilinear
 from recon.texture.uv_map import uv_map
 from render.eyes import EYE_EXTENT, eye_texture
-from render.materials import linear_to_srgb, look_of, srgb_to_linear
+from render.kept_looks import look_of
+from render.materials import linear_to_srgb, srgb_to_linear
 
 SMALLEST_IRIS_PX = 3.0  # radius; below, a pixel mixes iris, pupil and white
 RING = (0.5, 0.8)  # shares of the radius between pupil and limbus

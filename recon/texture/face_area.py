@@ -12,7 +12,7 @@ from flame_tools.types import HeadArrays
 from recon.fitting.priors import BROWS, LIPS, OVAL
 from recon.texture.surface import vertex_normals
 from recon.texture.uv_map import UvMap, uv_map
-from render.materials import look_of
+from render.kept_looks import look_of
 
 GRID = 128  # cells along the atlas, some 2 mm wide, in which views are compared
 FADE_M = (0.02, 0.003)  # metres inside and beyond the face's outline between which the photo gives way to plain skin

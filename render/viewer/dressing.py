@@ -16,7 +16,9 @@ from flame_tools.export.corners import split_by_material
 from flame_tools.head import Head
 from flame_tools.types import Track
 from render.eyes import EYE_EXTENT
-from render.materials import EYE, MATERIALS, SKIN, Look, look_of
+from render.kept_looks import look_of
+from render.look import Look
+from render.materials import EYE, MATERIALS, SKIN
 from render.preview import complexion_table, eye_picture
 from render.studio import STUDIO
 

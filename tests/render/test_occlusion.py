@@ -10,8 +10,9 @@ from flame_tools.arkit import INDEX, to_params
 from flame_tools.load import load_head
 from render.attributes import vertex_attributes
 from render.eyes import EYE_EXTENT, eye_texture
+from render.kept_looks import look_of
 from render.looks import make_look
-from render.materials import linear_to_srgb, look_of, srgb_to_linear
+from render.materials import linear_to_srgb, srgb_to_linear
 from render.mip import at_scale
 from render.occlusion import eye_centre, light_mouth, lit_by, nearest, sky_seen, smoothed, unfolded
 from tests.render.test_raster import ball

@@ -14,7 +14,7 @@ from flame_tools.errors import ShapeError
 from flame_tools.load import load_head
 from flame_tools.types import FaceParams, Mesh
 from render.camera import at_frame, portrait_camera, project
-from render.materials import look_of
+from render.kept_looks import look_of
 from render.preview import (
     contact_sheet,
     draw,

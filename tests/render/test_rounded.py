@@ -6,7 +6,7 @@ import trimesh
 
 from flame_tools import load_head
 from render.camera import portrait_camera
-from render.materials import look_of
+from render.kept_looks import look_of
 from render.preview import draw_rgba
 
 

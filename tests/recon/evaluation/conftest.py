@@ -8,7 +8,7 @@ from flame_tools.posing import still
 from flame_tools.surface.alignment import Alignment
 from recon.evaluation.inputs import mesh_of_track
 from recon.evaluation.now import FaceScan
-from recon.fitting.landmark_model import rotation_matrix
+from recon.fitting.rotation import rotation_matrix
 
 ELSEWHERE = Alignment(rotation_matrix(np.array([0.5, 0.9, -0.3])), np.array([100.0, 20.0, -50.0]))
 

@@ -11,7 +11,7 @@ from flame_tools.types import FaceParams, Track
 from recon.evaluation.expression import expression_errors
 from recon.evaluation.lips import lip_errors
 from recon.evaluation.performances import common_times, of_track, read_performance
-from recon.fitting.landmark_model import rotation_matrix
+from recon.fitting.rotation import rotation_matrix
 from recon.synthetic.expressions import EXPRESSIONS, posed
 
 FIELDS = ("expression", "jaw", "eyes", "eyelids")

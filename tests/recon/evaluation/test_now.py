@@ -9,7 +9,7 @@ from flame_tools.errors import InputError, ShapeError
 from flame_tools.surface.alignment import Alignment
 from recon.evaluation.now import FaceMesh, FaceScan, face_ball, scan_to_mesh
 from recon.evaluation.summary import Pool, cumulative, summarised
-from recon.fitting.landmark_model import rotation_matrix
+from recon.fitting.rotation import rotation_matrix
 from tests.recon.evaluation.conftest import ELSEWHERE
 
 GRID = np.stack(np.meshgrid(np.arange(-60, 61, 4.0), np.arange(-70, 71, 4.0)), -1).reshape(-1, 2)

@@ -24,7 +24,7 @@ from recon.film.motion import joined
 from recon.film.person import follow, meet
 from recon.film.rows import StoredParts, people_in
 from recon.film.track import track_film
-from recon.fitting.landmark_model import Layout
+from recon.fitting.layout import Layout
 from recon.fitting.observation import FitOptions
 from recon.learned.regressed import base_of
 from recon.learned.temporal import bundled_temporal

@@ -9,10 +9,10 @@ from readers.faces import read_faces
 from recon.fitting.arrow import solve_shared
 from recon.fitting.evaluate import cross_score, errors
 from recon.fitting.fit import fit, fit_many, starting_pose
-from recon.fitting.landmark_model import rotation_matrix
 from recon.fitting.least_squares import Problem
 from recon.fitting.observation import FitOptions, Observation, View
 from recon.fitting.priors import DISTANCE_M
+from recon.fitting.rotation import rotation_matrix
 from render.camera import project
 from render.image import read_image
 from tests.recon.conftest import shared

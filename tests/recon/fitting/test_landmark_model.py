@@ -6,8 +6,9 @@ from hypothesis import strategies as st
 
 from flame_tools.errors import ShapeError
 from flame_tools.types import HeadArrays
-from recon.fitting.landmark_model import LandmarkModel, rotation_derivatives, rotation_matrix
+from recon.fitting.landmark_model import LandmarkModel
 from recon.fitting.priors import bounds
+from recon.fitting.rotation import rotation_derivatives, rotation_matrix
 from recon.pipeline import params_of
 
 

@@ -9,10 +9,11 @@ import recon.film.person
 from recon.film.person import follow, meet
 from recon.fitting.arrow import solve
 from recon.fitting.face_numba import solve_face
-from recon.fitting.landmark_model import LandmarkModel, rotation_matrix
+from recon.fitting.landmark_model import LandmarkModel
 from recon.fitting.least_squares import Problem
 from recon.fitting.observation import USUAL, View
 from recon.fitting.residuals import expected, landmark_problem, plainly, targets_of
+from recon.fitting.rotation import rotation_matrix
 
 from .test_fit import photographed
 from .test_landmark_model import some_unknowns

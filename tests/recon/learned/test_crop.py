@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from readers.sampling import Square
-from recon.fitting.landmark_model import rotation_matrix
+from recon.fitting.rotation import rotation_matrix
 from recon.learned.crop import CropCamera
 
 angles = st.floats(-1.2, 1.2)

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from flame_tools.errors import ShapeError
-from recon.fitting.landmark_model import rotation_matrix
+from recon.fitting.rotation import rotation_matrix
 from recon.synthetic.comparison import Comparison
 from recon.synthetic.expressions import EXPRESSIONS, posed
 from recon.synthetic.measures import coverage, displacement_correlation, gain

@@ -13,7 +13,7 @@ from recon.synthetic.expressions import EXPRESSIONS, KINDS, Expression, posed
 from recon.synthetic.people import BROWS_ABOVE, BROWS_BELOW, EYES_APART_M, look_of_person, random_person
 from recon.synthetic.pictures import picture_of, true_of
 from recon.synthetic.scenes import VIEW_YAWS_DEG, random_scene, random_views
-from render.materials import look_of
+from render.kept_looks import look_of
 from tests.shared_data import shared_file
 
 NOSE_TIP, RIGHT_EAR, LEFT_EAR, CHIN, FOREHEAD = 1, 234, 454, 152, 10
