@@ -43,12 +43,12 @@ sys.path.insert(0, str(ROOT))
 from flame_tools.blas import one_blas_thread  # noqa: E402
 from flame_tools.load import load_head  # noqa: E402
 from flame_tools.types import Camera  # noqa: E402
-from readers.faces import LEFT_EYE, RIGHT_EYE, read_faces  # noqa: E402
+from readers.face_parts import BROWS, LEFT_EYE, LIPS, OVAL, RIGHT_EYE, WINGS  # noqa: E402  # noqa: E402
+from readers.faces import read_faces  # noqa: E402
 from readers.teeth import teeth_together  # noqa: E402
 from recon.fitting.fit import fit, fit_many  # noqa: E402
 from recon.fitting.observation import Observation  # noqa: E402
 from recon.fitting.photometric import refine  # noqa: E402
-from recon.fitting.priors import BROWS, LIPS, OVAL, WINGS  # noqa: E402
 from recon.learned.regressed import base_of, sharpened  # noqa: E402
 from recon.learned.regressor import Regressor, load_regressor  # noqa: E402
 from recon.pipeline import landmark_model  # noqa: E402

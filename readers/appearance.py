@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from readers.landmarks import LEFT_EYE, RIGHT_EYE
+from readers.face_parts import LEFT_EYE, RIGHT_EYE
 from readers.sampling import Square, sample_square
 
 PIXELS, CELLS, DIRECTIONS = 48, 6, 8

@@ -16,8 +16,6 @@ import numpy as np
 from readers.detection import Detection, detect
 from readers.landmarks import (
     CROP_SCALE,
-    LEFT_EYE,
-    RIGHT_EYE,
     VIEWS,
     landmarks_in,
     look,
@@ -26,7 +24,7 @@ from readers.landmarks import (
 )
 from readers.sampling import Square
 
-__all__ = ["LEFT_EYE", "RIGHT_EYE", "Detection", "FaceReading", "detect", "read_faces"]
+__all__ = ["Detection", "FaceReading", "detect", "read_faces"]
 
 UNSTEADY = 0.02  # landmarks that wander more than this share of the face do not sit on it
 MIN_PRESENCE = 0.5  # of the landmark network's own face score

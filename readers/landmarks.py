@@ -12,19 +12,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from flame_tools.threads import default_threads, run_tasks
+from readers.face_parts import LEFT_EYE, LEFT_EYE_CORNERS, RIGHT_EYE, RIGHT_EYE_CORNERS
 from readers.networks import network
 from readers.sampling import Square, sample_square
 
 CROP_SCALE = 1.5  # crop side over the face's longer side (MediaPipe's published graph)
 EYE_CROP_SCALE = 2.3  # the same for an eye, over the distance between its corners
-
-RIGHT_EYE_CORNERS, LEFT_EYE_CORNERS = (33, 133), (263, 362)  # outer, inner
-# Eye contours: lower lid from the outer to the inner corner, then upper lid likewise without the corners.
-RIGHT_EYE = (33, 7, 163, 144, 145, 153, 154, 155, 133, 246, 161, 160, 159, 158, 157, 173)
-LEFT_EYE = (263, 249, 390, 373, 374, 380, 381, 382, 362, 466, 388, 387, 386, 385, 384, 398)
-
-# Facing points of the inner lips, upper then lower, the middle first.
-LIP_PAIRS = ((13, 14), (82, 87), (312, 317), (81, 178), (311, 402), (80, 88), (310, 318))
 
 # The crops whose landmarks are averaged, by number: (turn in radians, scale). Their spread tells how sure they are.
 VIEWS = {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from readers.landmarks import LIP_PAIRS
+from readers.face_parts import LIP_PAIRS
 from readers.sampling import bilinear
 from render.materials import srgb_to_linear
 

@@ -1,6 +1,8 @@
 """Imports point one way: assets <- flame_tools <- render <- readers, learning <- recon | animate <- emberface."""
 
 import ast
+import graphlib
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -34,6 +36,27 @@ def sources(layer: str) -> list[Path]:
     return sorted((ROOT / layer).rglob("*.py")) if (ROOT / layer).is_dir() else sorted(ROOT.glob(f"{layer}*.py"))
 
 
+def run_in(node: ast.AST) -> Iterator[ast.AST]:
+    """All below a node but what only a type checker reads."""
+    for child in ast.iter_child_nodes(node):
+        if not (isinstance(child, ast.If) and ast.unparse(child.test) == "TYPE_CHECKING"):
+            yield child
+            yield from run_in(child)
+
+
+def needed(path: Path, modules: set[str]) -> set[str]:
+    """Which of `modules` a file imports when it runs, at its top or inside functions."""
+    names = set()
+    for node in run_in(ast.parse(path.read_text(), str(path))):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path} imports {node.module} without its whole name"
+            wholes = {f"{node.module}.{alias.name}" for alias in node.names}
+            names |= wholes if wholes <= modules else {node.module} | wholes
+    return names & modules
+
+
 @pytest.mark.parametrize("layer", MAY_IMPORT)
 def test_a_layer_imports_only_what_lies_below(layer):
     files = sources(layer)
@@ -42,6 +65,14 @@ def test_a_layer_imports_only_what_lies_below(layer):
         str(f.relative_to(ROOT)): sorted(extra) for f in files if (extra := imported(f) - MAY_IMPORT[layer] - {layer})
     }
     assert not wrong
+
+
+def test_no_module_imports_itself_by_way_of_others():
+    files = {".".join(f.relative_to(ROOT).with_suffix("").parts): f for layer in MAY_IMPORT for f in sources(layer)}
+    files = {name.removesuffix(".__init__"): file for name, file in files.items()}
+    graph = {name: needed(file, set(files)) for name, file in files.items()}
+    graph["emberface"].remove("emberface_cli")  # `main`, where the command begins: the only way up
+    graphlib.TopologicalSorter(graph).prepare()  # CycleError names the way round
 
 
 def test_the_parser_sees_imports_inside_functions(tmp_path):

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from readers.faces import LEFT_EYE, RIGHT_EYE
-from recon.fitting.priors import BROWS, LIPS, OVAL
+from readers.face_parts import BROWS, LEFT_EYE, LIPS, OVAL, RIGHT_EYE
 
 _LOOKED_AT = np.array([*OVAL[::2], *BROWS[::3], *LIPS[::4], *RIGHT_EYE[::4], *LEFT_EYE[::4], 1, 4, 168])
 MOST_CANDIDATES = 2000

@@ -8,7 +8,7 @@ import numpy as np
 
 from flame_tools.surface.eyeball import IRIS_RADIUS_M
 from flame_tools.types import HeadArrays
-from readers.landmarks import LIP_PAIRS
+from readers.face_parts import LID_PAIRS, LIP_PAIRS, OVAL
 from recon.fitting.landmark_model import LandmarkModel
 from recon.fitting.least_squares import Problem
 from recon.fitting.observation import USUAL, FitOptions, Observation
@@ -19,8 +19,6 @@ from recon.fitting.priors import (
     FOCAL_OVER_LONG_SIDE,
     GAZE_APART_SD,
     IRIS_SD,
-    LID_PAIRS,
-    OVAL,
     bounds,
     landmark_trust,
     prior,

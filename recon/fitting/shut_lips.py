@@ -14,7 +14,7 @@ from flame_tools.head import Head
 from flame_tools.lips import Lips, gaps_mm
 from flame_tools.smooth import smooth_step
 from flame_tools.types import FaceParams, HeadArrays
-from readers.landmarks import LIP_PAIRS
+from readers.face_parts import LIP_PAIRS
 from recon.fitting.priors import JAW_OPEN_SD
 
 WIDER = (0.014, 0.026)  # of the distance between the eyes: how much farther apart than on the head at rest points are

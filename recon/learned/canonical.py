@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn.functional import embedding_bag, grid_sample
 
 from flame_tools.types import HeadArrays
-from recon.fitting.priors import OVAL
+from readers.face_parts import OVAL
 from recon.learned.crop import TIGHT
 
 REACH = 1.12  # how far beyond the face's outline the picture goes, of the way from its middle

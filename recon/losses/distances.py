@@ -10,8 +10,7 @@ import torch
 from torch import Tensor
 
 from flame_tools.errors import ShapeError
-from readers.landmarks import LIP_PAIRS
-from recon.fitting.priors import LID_PAIRS
+from readers.face_parts import LID_PAIRS, LIP_PAIRS
 from recon.losses.weighted import lengths, weighted_mean
 
 Pairs = tuple[tuple[int, int], ...]

@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn.functional import avg_pool2d, grid_sample
 
 from flame_tools.errors import ShapeError
-from readers.landmarks import LEFT_EYE_CORNERS, RIGHT_EYE_CORNERS
+from readers.face_parts import LEFT_EYE_CORNERS, RIGHT_EYE_CORNERS
 from readers.stage import View
 from recon.losses.landmarks import MOUTH
 

@@ -8,8 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from flame_tools.types import Track
-from readers.landmarks import LEFT_EYE, RIGHT_EYE
-from recon.fitting.priors import BROWS, LIPS, OVAL, WINGS
+from readers.face_parts import BROWS, LEFT_EYE, LIPS, OVAL, RIGHT_EYE, WINGS
 from recon.report.curves import GROUPS, Curve
 from recon.report.fitted import Fitted
 from recon.report.spectrum import Power, Welch

@@ -14,11 +14,10 @@ import numpy as np
 
 from flame_tools.blas import one_blas_thread
 from flame_tools.smooth import smooth_step
-from readers.faces import LEFT_EYE, RIGHT_EYE
-from readers.landmarks import LIP_PAIRS
+from readers.face_parts import BROWS, LEFT_EYE, LID_PAIRS, LIP_PAIRS, RIGHT_EYE
 from recon.fitting.arrow import solve
 from recon.fitting.least_squares import Problem
-from recon.fitting.priors import BROWS, LID_PAIRS, bounds, landmark_trust, prior
+from recon.fitting.priors import bounds, landmark_trust, prior
 from recon.scan.points import OrientedPoints
 from recon.scan.skin import ScanModel
 

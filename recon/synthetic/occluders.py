@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from recon.fitting.priors import OVAL
+from readers.face_parts import OVAL
 
 HAIR, GLASSES, BLOB = 0.6, 0.15, 0.15  # chances
 _EYES = ((33, 133, 159, 145), (362, 263, 386, 374))

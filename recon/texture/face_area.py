@@ -9,7 +9,7 @@ import numpy as np
 from flame_tools.kept import kept_with_head
 from flame_tools.smooth import smooth_step
 from flame_tools.types import HeadArrays
-from recon.fitting.priors import BROWS, LIPS, OVAL
+from readers.face_parts import BROWS, LIPS, OVAL
 from recon.texture.surface import vertex_normals
 from recon.texture.uv_map import UvMap, uv_map
 from render.kept_looks import look_of

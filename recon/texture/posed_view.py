@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from flame_tools.errors import ShapeError
 from flame_tools.types import Camera, HeadArrays
-from recon.fitting.observation import Observation
 from recon.texture.face_area import Face, lids_spread
 from recon.texture.skin_mask import skin_tone
 from recon.texture.surface import vertex_normals
 from render.camera import FAR_M, NEAR_M, project, to_clip
 from render.materials import linear_to_srgb, srgb_to_linear
+
+if TYPE_CHECKING:
+    from recon.fitting.observation import Observation
 
 HIGHLIGHT = 0.5  # linear light that a well exposed picture reaches somewhere
 SOME = 11  # one texel of so many tells how bright a face is

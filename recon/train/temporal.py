@@ -14,8 +14,7 @@ from flame_tools.head import Head
 from learning import processes
 from learning.config import filled
 from learning.run import Progress, Run, RunConfig, finished, go_on
-from readers.landmarks import LIP_PAIRS
-from recon.fitting.priors import LID_PAIRS
+from readers.face_parts import LID_PAIRS, LIP_PAIRS
 from recon.learned.regressed import base_of, told_rows
 from recon.learned.regressor import Regressor, Scale, marks_of
 from recon.learned.temporal import (

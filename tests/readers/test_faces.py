@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from readers.faces import LEFT_EYE, RIGHT_EYE, _each_once, read_faces
+from readers.face_parts import LEFT_EYE, RIGHT_EYE
+from readers.faces import _each_once, read_faces
 
 # Points that a mirror exchanges: eye corners, mouth corners, sides of the face; and three on the midline.
 PAIRS = np.array([(33, 263), (133, 362), (61, 291), (234, 454), (159, 386), (145, 374)])

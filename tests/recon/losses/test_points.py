@@ -10,7 +10,7 @@ import torch
 from flame_tools.errors import InputError, ShapeError
 from flame_tools.rotations import matrix_from_axis_angle
 from flame_tools.types import Embedding
-from readers.landmarks import LEFT_EYE, RIGHT_EYE
+from readers.face_parts import LEFT_EYE, RIGHT_EYE
 from recon.losses.distances import (
     CORNERS_68,
     CORNERS_468,

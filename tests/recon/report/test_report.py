@@ -9,8 +9,8 @@ import torch
 from flame_tools.errors import InputError
 from flame_tools.rotations import axis_angle_from_matrix, matrix_from_axis_angle
 from flame_tools.types import Camera, Curves, FaceParams, Track
+from readers.face_parts import LIPS
 from readers.readings import Readings, write_part
-from recon.fitting.priors import LIPS
 from recon.report.curves import curves_of, thinned, yaw_pitch_roll
 from recon.report.figures import part_masks, powers_of, ranges, residuals_of
 from recon.report.fitted import FittedTrack
