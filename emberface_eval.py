@@ -12,7 +12,7 @@ import numpy as np
 import typer
 
 import emberface
-from emberface_options import Json, OwnHead, json_text, say_figures
+from emberface_options import OWN_PHONES, Json, OwnHead, json_text, say_figures
 from flame_tools.errors import InputError
 
 app = typer.Typer(help="Measure a track.", no_args_is_help=True, rich_markup_mode=None)
@@ -24,6 +24,7 @@ JudgeFile = Annotated[
 Neutral = Annotated[
     Path | None, typer.Option("--neutral", help="Where the truth is vertices: the same person at rest, .npy or a mesh.")
 ]
+_PHONES_FROM = {"align": "text", "hear": "recognised"}
 Judge = Annotated[bool, typer.Option("--judge", help="Let the lip judge read both mouths, too.")]
 
 
@@ -57,7 +58,10 @@ def lips(
     performance = emberface.load(track)
     model = load_head(head) if head else head_of(performance)
     phones = _phones_of_textgrid(textgrid) if textgrid else _phones_of_text(performance, text)
-    say_figures(lip_quality(performance, model, phones), json)
+    figures = lip_quality(performance, model, phones) | {"phones_from": "given" if textgrid else "text"}
+    say_figures(figures, json)
+    if figures["own_phones"] and not json:
+        print(OWN_PHONES)
 
 
 def _lips_against(picture, head_of_file, judge: bool, judge_file: Path | None) -> dict:
@@ -196,7 +200,8 @@ def performance_quality(track, head) -> dict:
     The lips are held against the phones that moved them: the figures say how faithfully the face follows what was
     heard, not whether it was heard right. `eval lips --textgrid` holds them against the truth.
     """
-    return lip_quality(track, head) | {"phones": track.provenance["phones"]}
+    said = track.provenance["phones"]
+    return lip_quality(track, head) | {"phones_from": _PHONES_FROM[said["method"]], "phones": said}
 
 
 def takes_quality(tracks, head, outputs: list[list[Path]]) -> dict:

@@ -243,6 +243,9 @@ def size_of(text: str) -> tuple[int, int]:
 # --- saying -------------------------------------------------------------------------------------------------------
 
 
+OWN_PHONES = "lips: against the phones that moved them: how well the face follows them, not whether they are right"
+
+
 def json_text(content: dict) -> str:
     return json_module.dumps(content, indent=2, ensure_ascii=False)
 
@@ -259,6 +262,7 @@ def say(report: dict, as_json: bool) -> None:
     print(f"{report['seconds']['total']:.1f} s" + "".join(f", {f}" for f in figures))
     if phones := report["quality"].get("phones"):
         print("phones: " + ", ".join(f"{k} {v}" for k, v in phones.items() if v not in ([], None)))
+        print(OWN_PHONES)
 
 
 def _flat(quality: dict) -> list[tuple[str, float | int]]:

@@ -57,6 +57,7 @@ class LipReport:
     loudness_opening_r: float | None
     onset_misalignment_ms: float | None
     segments_used: float  # share of the spoken segments that had a trusted time; below 0.9 trust nothing above
+    own_phones: bool  # the phones are those that moved this face: the figures say how it follows them, not what is true
     counts: dict[str, int]
 
 
@@ -89,7 +90,22 @@ def lip_report(track: Track, head: Head, phones: Intervals | Phones | None = Non
     gaps, widths = lips.gaps_mm(track.params), lips.widths_mm(track.params)
     times, bite = np.asarray(track.time_s), bite_of(lips.person)
     bites = None if bite is None else bite.distances_mm(track.params)
-    return _figures(track, segments, used, times, gaps, widths, bites, _rest_gaps(track, lips), truth)
+    rest = _rest_gaps(track, lips)
+    return _figures(track, segments, used, times, gaps, widths, bites, rest, truth, _same(tier, own))
+
+
+def _same(tier: Intervals, own: Intervals | None) -> bool:
+    """Whether both have the same spoken phones at the same times, but for rounding in a file."""
+    if own is None:
+        return False
+    (names, times), (own_names, own_times) = _spoken(tier), _spoken(own)
+    return names == own_names and np.allclose(times, own_times, rtol=0, atol=0.002)
+
+
+def _spoken(tier: Intervals) -> tuple[list[str], np.ndarray]:
+    names = list(map(plain, tier.names))
+    kept = [i for i, name in enumerate(names) if name != SILENCE]
+    return [names[i] for i in kept], np.stack([tier.start_s, tier.end_s])[:, kept]
 
 
 def _segments(tier: Intervals, trusted: np.ndarray) -> tuple[list[_Segment], float]:
@@ -122,7 +138,7 @@ def _rest_gaps(track: Track, lips: Lips) -> np.ndarray:
     return lips.gaps_of_weights_mm(layer(mixtures))[which.reshape(-1)]
 
 
-def _figures(track, segments, used, times, gaps, widths, bites, rest, truth) -> LipReport:
+def _figures(track, segments, used, times, gaps, widths, bites, rest, truth, own_phones) -> LipReport:
     closed = (np.abs(gaps) <= CLOSED_MM).all(1)
     opening = gaps.mean(1)
 
@@ -165,6 +181,7 @@ def _figures(track, segments, used, times, gaps, widths, bites, rest, truth) -> 
         loudness_opening_r=_loudness_r(track, times, opening, speech),
         onset_misalignment_ms=_misalignment(labial, times, opening) if truth else None,
         segments_used=float(used),
+        own_phones=own_phones,
         counts={
             "bilabial": len(labial),
             "labiodental": len(dental),

@@ -528,6 +528,7 @@ def test_odd_but_good_sounds_speak(rate, channels, subtype, capsys, tmp_path):
     report = json.loads(capsys.readouterr().out)
     assert report["quality"]["bilabial_closure"] >= 0.8
     assert {p.name for p in (tmp_path / "out").iterdir()} == {"voice.face.npz", "voice.csv", "voice.report.json"}
+    assert report["quality"]["own_phones"] is True and report["quality"]["phones_from"] == "text"
     again = ["eval", "lips", str(tmp_path / "out" / "voice.face.npz"), "--text", text, "--json"]
     assert emberface_cli.run(again) == 0
     assert json.loads(capsys.readouterr().out)["bilabial_closure"] == pytest.approx(
@@ -552,7 +553,15 @@ def test_lips_are_measured_against_a_textgrid(capsys, tmp_path):
     late = Intervals(late.names, late.start_s + 1, late.end_s + 1)
     write_textgrid({"phones": late}, tmp_path / "late.TextGrid", end_s=float(track.time_s[-1]) + 2)
     assert emberface_cli.run([*arguments, str(tmp_path / "late.TextGrid")]) == 0
-    assert json.loads(capsys.readouterr().out)["bilabial_closure"] < 0.8
+    measured = json.loads(capsys.readouterr().out)
+    assert measured["bilabial_closure"] < 0.8
+    assert measured["own_phones"] is False and measured["phones_from"] == "given"
+    # the face's own phones: whoever reads it is told that these moved it
+    aloud = [argument for argument in arguments if argument != "--json"]
+    assert emberface_cli.run([*aloud, str(tmp_path / "a.TextGrid")]) == 0
+    assert emberface_options.OWN_PHONES in capsys.readouterr().out
+    assert emberface_cli.run([*aloud, str(tmp_path / "late.TextGrid")]) == 0
+    assert emberface_options.OWN_PHONES not in capsys.readouterr().out
     (tmp_path / "empty.TextGrid").write_text("nothing")
     refused(capsys, tmp_path, *arguments, tmp_path / "empty.TextGrid")
 

@@ -114,3 +114,14 @@ def test_nothing_to_measure(head):
     assert report.bilabial_closure is None and report.silence_rest is None and report.rounded_spread_auc is None
     with pytest.raises(InputError, match="holds no phones"):
         lip_report(track_of(head, spoken), head)
+
+
+def test_it_says_when_phones_are_those_that_moved_the_face(head):
+    track = track_of(head, spoken)
+    late = dataclasses.replace(PHONES, start_s=PHONES.start_s + 0.05, end_s=PHONES.end_s + 0.05)
+    assert not lip_report(track, head, PHONES).own_phones
+    track = track.replace(intervals={"phones": PHONES})
+    assert lip_report(track, head).own_phones
+    rounded = dataclasses.replace(PHONES, start_s=PHONES.start_s + 0.0004)
+    assert lip_report(track, head, rounded).own_phones, "a file that was rounded holds the same phones"
+    assert not lip_report(track, head, late).own_phones
