@@ -11,11 +11,12 @@ import numpy as np
 from flame_tools.errors import InputError
 from flame_tools.head import Head
 from flame_tools.posing import person, posed_frames
-from flame_tools.surface.alignment import align
+from flame_tools.surface.alignment import Alignment, align
 from flame_tools.types import HeadArrays, Track
-from recon.evaluation.now import FaceMesh, FaceScan
+from recon.evaluation.now import FaceMesh, FaceScan, face_ball
 from recon.evaluation.picked import LEFT_OUTER, RIGHT_OUTER, SEVEN_OF_468, read_seven
 from recon.scan.file import checked, read_scan
+from recon.scan.inside import inside
 from recon.scan.landmarks import find_landmarks
 from recon.scan.placing import UNITS, unit_of
 from recon.scan.skin import ScanModel, numbered_landmarks
@@ -31,6 +32,7 @@ class ReadScan:
     face: FaceScan
     unit: str
     landmarks: str  # "given" or "found"
+    inside: int  # vertices left out because nothing outside sees them: a modelled mouth, teeth, eyes' backs
 
 
 def read_face_scan(
@@ -58,7 +60,7 @@ def read_face_scan(
         size = found.to_head.scale
     else:
         marks = read_seven(landmarks)
-        size = align(marks, own_marks(head.v_template.astype(np.float64), head), kind="similarity").scale
+        size = _to_head(marks, head).scale
     if unit is None:
         unit = unit_of(size)[0]
         if unit == "unknown":
@@ -68,9 +70,15 @@ def read_face_scan(
             )
     millimetres = 1000 * UNITS[unit]
     _check_size(marks * millimetres, f"{path} in {unit}", "give its unit")
-    return ReadScan(
-        FaceScan(scan.vertices * millimetres, marks * millimetres), unit, "found" if landmarks is None else "given"
-    )
+    place = _to_head(marks, head)
+    unseen = inside(place(scan.vertices), scan.faces, *face_ball(place(marks)))
+    face = FaceScan(scan.vertices[~unseen] * millimetres, marks * millimetres)
+    return ReadScan(face, unit, "found" if landmarks is None else "given", int(unseen.sum()))
+
+
+def _to_head(marks: np.ndarray, head: HeadArrays) -> Alignment:
+    """From a scan with these seven landmarks [7, 3] to where the head at rest has them, in metres."""
+    return align(marks, own_marks(head.v_template.astype(np.float64), head), kind="similarity")
 
 
 def mesh_of_track(

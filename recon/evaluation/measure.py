@@ -88,6 +88,7 @@ def measure_scan(picture: Picture, head_of_file: HeadOf, options: ScanOptions = 
             figures |= {f"{name}_mm": float(region.nearest.mean())}
             figures |= {f"{name}_nonrigid_mm": float(region.corresponding.mean())}
     facts = {"unit": scan.unit, "landmarks": scan.landmarks, "scale": errors.to_scan.scale}
+    facts |= {"inside_left_out": scan.inside}
     if options.curve:
         facts |= {"curve_mm": list(CURVE_MM), "curve_share": [round(x, 5) for x in cumulative(errors.distances)]}
     return Measured(figures, errors.distances), facts

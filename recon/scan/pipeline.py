@@ -17,6 +17,7 @@ from flame_tools.surface.nearest import Surface
 from flame_tools.types import Appearance, FaceParams, Track
 from recon.scan.file import Scan, checked, numbered_vertices, read_scan, scan_files
 from recon.scan.fit import Evidence, ScanFit, Target, fit_parameters
+from recon.scan.inside import inside
 from recon.scan.landmarks import find_landmarks
 from recon.scan.offsets import free_offsets
 from recon.scan.placing import align_robustly, place_in, root_joints, unit_of
@@ -189,6 +190,8 @@ class _Brought:
 
 
 def _bring(scan: Scan, skin: ScanModel) -> _Brought:
+    from scipy.spatial import cKDTree
+
     reference = skin.rest_marks
     found = find_landmarks(scan, reference)
     unit, per_unit = unit_of(found.to_head.scale)
@@ -197,11 +200,15 @@ def _bring(scan: Scan, skin: ScanModel) -> _Brought:
     place = align_robustly(marks[seen], reference[seen], found.trust[seen], width=0.004, kind="rigid")
     upright = _around_head(dataclasses.replace(scan, vertices=place(scan.vertices * per_unit)))
     points = oriented_points(upright, step=STEP_M)
+    unseen = inside(upright.vertices, upright.faces, np.nanmean(reference, 0))
+    if unseen.any():
+        points = points.only(~unseen[cKDTree(upright.vertices).query(points.samples)[1]])
     to_head = np.eye(4)
     to_head[:3, :3], to_head[:3, 3] = per_unit * place.linear, place.translation
     facts = {
         "points": len(scan.vertices),
         "triangles": len(scan.faces),
+        "inside_left_out": int(unseen.sum()),
         "unit": unit,
         "metres_per_unit": per_unit,
         "views_read": found.views,

@@ -21,6 +21,11 @@ class OrientedPoints:
     rim: np.ndarray  # [N] bool: at a hole or at the scan's end
     signed: bool
 
+    def only(self, wanted: np.ndarray) -> OrientedPoints:
+        """Those of the points that are `wanted` [N]."""
+        parts = (self.points, self.samples, self.normals, self.rim)
+        return OrientedPoints(*(part[wanted] for part in parts), self.signed)
+
 
 def reach_of(points: np.ndarray, *, neighbours: int) -> np.ndarray:
     """[N] distance from each point to the last of its nearest others."""
