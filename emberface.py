@@ -516,6 +516,8 @@ def _thinned(track: Track, every: int) -> Track:
 def load(path: PathLike, *, head: str | Head | None = None, fps: Fraction | float | None = None) -> Track:
     """Read a NAME.face.npz, or a performance that another program left, on `head` (the default one where None).
 
+    A NAME.face.npz is on the head that it was made on: any other `head` is refused (see `transfer`).
+
     These are a Live Link Face CSV, a GLB or FBX whose shapes have ARKit's names, and the parameters of DECA, EMOCA,
     SMIRK, SPECTRE, EMOTE and smplx on a FLAME head. `fps` reads it at a rate of its own.
     """
@@ -523,7 +525,7 @@ def load(path: PathLike, *, head: str | Head | None = None, fps: Fraction | floa
     from flame_tools.resample import at_rate
     from flame_tools.track_file import load_track
 
-    if str(path).endswith(".face.npz"):
+    if str(path).endswith(".face.npz") and head is None:
         track = load_track(path)
         return track if fps is None else at_rate(track, fps, str(path))
     return read_track(path, _head(head or "default"), fps=fps)

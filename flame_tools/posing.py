@@ -17,18 +17,24 @@ def person(track: Track, head: Head) -> Head:
 
     Raises ShapeError where the track was made on another head.
     """
+    check_made_on(track, head)
+    offsets = None if track.appearance is None else track.appearance.vertex_offsets
+    return head.bake(track.params.shape.to(head.v_template), None if offsets is None else torch.as_tensor(offsets))
+
+
+def check_made_on(track: Track, head: Head) -> None:
+    """Raise ShapeError where the track was made on another head, or on another version of it."""
     if track.head_id != head.arrays.id:
         raise ShapeError(
             f"the track was made on head {track.head_id!r}, not {head.arrays.id!r}; load that head or transfer it"
         )
-    found = track.params.expression.shape[-1]
-    if found != head.expression_size:
-        raise ShapeError(
-            f"the track has {found} expression components, head {head.arrays.id!r} has {head.expression_size}; "
-            "it was made on another version of the head: make the track again, or load that version"
-        )
-    offsets = None if track.appearance is None else track.appearance.vertex_offsets
-    return head.bake(track.params.shape.to(head.v_template), None if offsets is None else torch.as_tensor(offsets))
+    for name, size in (("shape", head.shape_size), ("expression", head.expression_size)):
+        found = getattr(track.params, name).shape[-1]
+        if found != size:
+            raise ShapeError(
+                f"the track has {found} {name} components, head {head.arrays.id!r} has {size}; "
+                "it was made on another version of the head: make the track again, or load that version"
+            )
 
 
 def posed_frames(track: Track, head: Head, *, chunk: int = 32) -> Iterator[np.ndarray]:

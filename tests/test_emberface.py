@@ -1,11 +1,13 @@
 """The front door: what means nothing, or is of another kind, is refused before anything is made."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
 
 import emberface
-from flame_tools import load_head
+from flame_tools import Head, load_head, save_track
 from flame_tools.errors import FaceError, InputError
 from flame_tools.posing import still
 
@@ -75,3 +77,22 @@ def test_arguments_of_other_kinds(track, tmp_path):
 def test_sizes_that_no_picture_has(track, size, tmp_path):
     with pytest.raises(InputError, match="wanted two whole numbers from 16 to 4096"):
         emberface.render(track, tmp_path / "a.png", size=size)
+
+
+def test_a_track_is_loaded_on_its_own_head_alone(head, track, tmp_path):
+    save_track(track, tmp_path / "a.face.npz")
+    same = emberface.load(tmp_path / "a.face.npz", head=head)
+    assert same.head_id == head.arrays.id
+    torch.testing.assert_close(same.params.expression, track.params.expression)
+    assert len(emberface.load(tmp_path / "a.face.npz", head="default", fps=30)) == 1
+    other = dataclasses.replace(head.arrays, id="other")
+    with pytest.raises(FaceError, match=r"a track of head 'default', not 'other'.*emberface\.transfer"):
+        emberface.load(tmp_path / "a.face.npz", head=Head(other))
+    fewer = dataclasses.replace(
+        head.arrays, shapedirs=head.arrays.shapedirs[..., :-1], shape_names=head.arrays.shape_names[:-1],
+        eyelid_shapedirs=head.arrays.eyelid_shapedirs[..., :-1],
+    )  # fmt: skip
+    with pytest.raises(FaceError, match=r"shape components.*another version"):
+        emberface.load(tmp_path / "a.face.npz", head=Head(fewer))
+    with pytest.raises(InputError, match="no head and no file is called 'nobody'"):
+        emberface.load(tmp_path / "a.face.npz", head="nobody")

@@ -13,6 +13,7 @@ from flame_tools.imports.fbx import read_fbx
 from flame_tools.imports.flame_params import looks_like_flame_params, read_flame_params
 from flame_tools.imports.gltf import read_glb
 from flame_tools.imports.livelink import looks_like_csv, read_csv
+from flame_tools.posing import check_made_on
 from flame_tools.resample import at_rate
 from flame_tools.sampling import rational
 from flame_tools.track_file import load_track
@@ -95,4 +96,5 @@ def _of_ours(path: Path, head: Head, fps: float | tuple[int, int] | None) -> Tra
             f"{path} is a track of head {track.head_id!r}, not {head.arrays.id!r}; load that head, or carry it over "
             "with emberface.transfer"
         )
+    check_made_on(track, head)
     return track if fps is None else at_rate(track, rational(fps), str(path))
