@@ -513,22 +513,45 @@ def _thinned(track: Track, every: int) -> Track:
     return at_frames(track, np.arange(0, len(track), every)).replace(fps=rate.as_integer_ratio())
 
 
-def load(path: PathLike, *, head: str | Head | None = None, fps: Fraction | float | None = None) -> Track:
-    """Read a NAME.face.npz, or a performance that another program left, on `head` (the default one where None).
+def load(
+    path: PathLike,
+    *,
+    head: str | Head | None = None,  # the default one where None, or that of `like`
+    fps: Fraction | float | None = None,
+    like: Track | None = None,
+    audio: PathLike | None = None,
+) -> Track:
+    """Read a NAME.face.npz, or a performance that another program left, on `head`.
 
     A NAME.face.npz is on the head that it was made on: any other `head` is refused (see `transfer`).
 
     These are a Live Link Face CSV, a GLB or FBX whose shapes have ARKit's names, and the parameters of DECA, EMOCA,
     SMIRK, SPECTRE, EMOTE and smplx on a FLAME head. `fps` reads it at a rate of its own.
+
+    `like` is the track that the file was made from and then edited: what it has no place for (sound, phones and words,
+    the person's shape and look, camera) is put back, in step; see flame_tools.imports.edited.put_back. `audio` sets or
+    replaces the sound alone, from time 0 on.
     """
     from flame_tools.imports import read_track
     from flame_tools.resample import at_rate
     from flame_tools.track_file import load_track
 
-    if str(path).endswith(".face.npz") and head is None:
+    if like is not None:
+        from flame_tools.imports.edited import read_edited
+
+        _check_track(like, "like")
+        track = read_edited(path, _head(head, like), like, fps=fps)
+    elif str(path).endswith(".face.npz") and head is None:
         track = load_track(path)
-        return track if fps is None else at_rate(track, fps, str(path))
-    return read_track(path, _head(head or "default"), fps=fps)
+        track = track if fps is None else at_rate(track, fps, str(path))
+    else:
+        track = read_track(path, _head(head or "default"), fps=fps)
+    if audio is None:
+        return track
+    from animate.audio_file import read_audio
+    from flame_tools.imports.in_step import with_sound
+
+    return with_sound(track, *read_audio(audio), source=str(audio))
 
 
 def kind_of(path: PathLike) -> str:

@@ -456,6 +456,11 @@ def convert(
     names: Names = None,
     tolerance: Tolerance = None,
     inbetweens: Inbetweens = 0,
+    made_from: Annotated[
+        Path | None,
+        typer.Option("--from", help="The NAME.face.npz that an edited file was made from: what it lacks is put back."),
+    ] = None,
+    audio: Annotated[Path | None, typer.Option("--audio", help="A recording: set or replace the sound.")] = None,
     head: OwnHead = None,
     size: Size = "720x720",
     json: Json = False,
@@ -463,7 +468,10 @@ def convert(
     """A track to other files, to other heads, at other rates; -o may be given several times."""
     rate = None if fps is None else frame_rate_of(fps)
     options = export_options(unit, up, shapes, names, tolerance, inbetweens)
-    _convert("convert", track, out, head, size_of(size), json, to, lod, fps=rate, frame=frame, options=options)
+    _convert(
+        "convert", track, out, head, size_of(size), json, to, lod, fps=rate, frame=frame, options=options,
+        made_from=made_from, audio=audio,
+    )  # fmt: skip
 
 
 @app.command()
@@ -541,7 +549,10 @@ def _convert(
     fps: Fraction | None = None,
     frame: int | None = None,
     options: Options | None = None,  # of emberface.export
+    made_from: Path | None = None,
+    audio: Path | None = None,
 ) -> None:
+    from flame_tools.imports.edited import remarks
     from flame_tools.load import head_of, load_head
 
     for place in places:
@@ -550,21 +561,27 @@ def _convert(
         emberface.options_for(place, options)
     drawn = dict(drawn or {})
     compare = drawn.get("compare")
-    check_there(source, compare)
+    reads = [path for path in (source, compare, made_from, audio) if path is not None]
+    check_there(*reads)
     asked = {name: value for name, value in (("to", to), ("lod", lod), ("frame", frame)) if value is not None}
     asked |= {name: str(value) if name == "compare" else value for name, value in drawn.items() if name != "names"}
     asked |= {} if fps is None else {"fps": str(fps)}
     asked |= {} if options is None else {name: getattr(options, name) for name in sorted(options.asked())}
+    asked |= {name: str(path) for name, path in (("from", made_from), ("audio", audio)) if path is not None}
     inputs = {"track": str(source), "head": head or "its own"} | asked
-    with Run(command, inputs, reads=[source, compare] if compare else [source], show=not as_json) as job:
+    with Run(command, inputs, reads=reads, show=not as_json) as job:
         job.prepare(*places)
         job.prepare(report_beside(places[0]))
         with job.step("load"):
-            track = emberface.load(source, head=head, fps=fps)
+            like = None if made_from is None else emberface.load(made_from)
+            track = emberface.load(source, head=head, fps=fps, like=like, audio=audio)
             if lost := _not_read(track, source):
                 job.warn(
-                    f"no {' and no '.join(lost)} is read of {source}; the NAME.face.npz it was made from keeps all"
+                    f"no {' and no '.join(lost)} is read of {source}; emberface convert --from the NAME.face.npz that "
+                    "it was made from puts all back"
                 )
+            for said in remarks(track, str(source)) if like is not None else ():
+                job.warn(said)
             if compare:
                 drawn["compare"] = emberface.load(compare)
             model = load_head(head) if head else head_of(track)
@@ -586,7 +603,8 @@ def _convert(
 
 def _not_read(track: Track, source: Path) -> list[str]:
     """What a file that another program may have written holds, or had once, and its reader leaves out."""
-    return [] if source.name.endswith(".face.npz") else track.provenance.get("not_read", [])
+    lost = [] if source.name.endswith(".face.npz") else track.provenance.get("not_read", [])
+    return [name for name in lost if not (name == "sound" and track.audio is not None)]
 
 
 def _one_frame(track: Track, frame: int, source: Path) -> Track:

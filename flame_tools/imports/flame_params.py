@@ -46,6 +46,16 @@ _ASIDE = {
     "original_code",
 }  # fmt: skip
 _SIZES = {"pose": 6, "root": 3, "jaw": 3, "neck": 3, "left_eye": 3, "right_eye": 3, "lids": 2, "translation": 3}
+_SAID_BY = {  # what any of these says
+    "shape": {"shape"},
+    "expression": {"expression"},
+    "global_rotation": {"root"},
+    "jaw": {"jaw"},
+    "neck": {"neck"},
+    "eyes": {"left_eye", "right_eye"},
+    "eyelids": {"lids"},
+    "translation": {"translation"},
+}
 _FOLDER = ("exp.npy", "shape.npy")
 
 
@@ -100,7 +110,13 @@ def read_flame_params(
         params=params.map(lambda tensor: tensor.to(head.v_template)),
         time_s=times,
         fps=None if rate is None or ("times" in rows and own is None) else (rate.numerator, rate.denominator),
-        provenance={"made_by": "emberface read_flame_params", "file": path.name, "aside": list(found.aside), **told},
+        provenance={
+            "made_by": "emberface read_flame_params",
+            "file": path.name,
+            "aside": list(found.aside),
+            "untold": [field for field, keys in _SAID_BY.items() if not keys & set(rows)],
+            **told,
+        },
     )
     again = given is not None and count > 1 and track.fps != (given.numerator, given.denominator)
     return at_rate(track, given, str(path)) if again else track

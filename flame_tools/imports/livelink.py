@@ -18,10 +18,12 @@ import torch
 
 from flame_tools.arkit import ARKIT_NAMES, INDEX, to_params
 from flame_tools.characters.names import arkit_spelling
+from flame_tools.characters.owners import LEFT_EYE, NECK, RIGHT_EYE
 from flame_tools.errors import FormatError, InputError
 from flame_tools.export.livelink import ANGLES, SIGNS
 from flame_tools.head import Head
 from flame_tools.imports.timecode import read_clock
+from flame_tools.imports.untold import untold_by_names
 from flame_tools.resample import at_rate
 from flame_tools.rotations import axis_angle_from_matrix, matrix_from_yaw_pitch_roll
 from flame_tools.sampling import MAX_FRAMES, even_rate, on_grid, rational
@@ -47,7 +49,8 @@ def read_csv(
     Rows of one timecode are one frame, the last of them. Frames that the recording lacks stay lacking, and the Track
     then has no `fps`, unless `fps` is given. An eye whose angles are 0 throughout turns by its eyeLook weights.
     `provenance` tells the first timecode, its rate and whether that is assumed (60, where a clip ends before a second
-    does), and columns that were missing or not understood.
+    does), columns that were missing or not understood, parameters that it does not tell ("untold"), and the joint that
+    has the turn of root and neck together ("whole_turn").
     Raises FormatError where the file is no such CSV, naming the line; InputError for options that do not fit it.
     """
     if turns not in ("neck", "root"):
@@ -67,7 +70,11 @@ def read_csv(
     if rate is not None:
         seconds = on_grid(0.0, len(seconds), rate)
     params = params_told(weights[kept], angles[kept], head, turns)
-    told |= {"timecode": codes[0], "timecode_fps": str(clock.rate), "rate_assumed": clock.assumed}
+    told |= {"timecode": codes[0], "timecode_s": round(float(clock.seconds[0]), 6)}
+    told |= {"timecode_fps": str(clock.rate), "rate_assumed": clock.assumed}
+    told["untold"] = untold_by_names(head.arrays, missing=told["missing"], turned=_turned(told["missing"]))
+    if NECK in _turned(told["missing"]):
+        told["whole_turn"] = turns
     track = Track(
         head_id=head.arrays.id,
         params=params,
@@ -175,6 +182,12 @@ def _columns(header: list[str], path: Path) -> tuple[int, dict[int, int], dict]:
     if not any(place < len(ARKIT_NAMES) for place in targets.values()):
         raise FormatError(f"{path} has none of ARKit's 52 columns, such as JawOpen; is it another program's?")
     return plain.index(_TIME), targets, {"missing": missing, "ignored": ignored}
+
+
+def _turned(missing: list[str]) -> list[int]:
+    """The joints that a table's angles can turn."""
+    joints = {"Head": NECK, "LeftEye": LEFT_EYE, "RightEye": RIGHT_EYE}
+    return [joint for what, joint in joints.items() if any(a.startswith(what) and a not in missing for a in ANGLES)]
 
 
 def _check(values: np.ndarray, line: int, path: Path) -> None:

@@ -13,6 +13,7 @@ from flame_tools.characters.names import SIDED, arkit_spelling, joint_named
 from flame_tools.errors import FormatError, ShapeError
 from flame_tools.head import Head
 from flame_tools.imports.played import Joint, Played
+from flame_tools.imports.untold import untold_by_names
 from flame_tools.rotations import matrix_from_axis_angle
 from flame_tools.sampling import axis_angle_of
 from flame_tools.track_check import check_track
@@ -33,7 +34,7 @@ def track_of(played: Played, head: Head, path: Path) -> Track:
 
     A file that `write_glb` or `write_fbx` made of this head, also one that went through another program, gives every
     parameter back, identity included where its vertices are the head's, and a GLB its texture. What such a file held
-    and does not give back is listed in `provenance` ("not_read"). Any other is read by ARKit's names and the
+    and does not give back is listed in `provenance` ("not_read", "untold"). Any other is read by ARKit's names and the
     names of bones, with the head's mean identity: jaw and eyes follow their weights, and bones of theirs where they
     have none; bones called neck and head turn the neck.
     Raises FormatError where the file has neither.
@@ -86,6 +87,7 @@ def _as_it_was(played: Played, head: Head) -> tuple[FaceParams, Appearance | Non
     lids = [_beyond_too(played, name) if name in played.weights else np.zeros(count) for name in LID_OWNED]
     turn = {name: axis_angle_of(played.joints[name].turns) for name in JOINTS}
     shape, offsets, told = _identity(played, head)
+    told["untold"] = ["shape"] * (told["identity"] == "mean") + ["eyelids"] * (not set(LID_OWNED) & set(played.weights))
     expression = torch.from_numpy(expression)
     # A file binds a joint once; where joints follow expression the shift undoes it: see _translations in export/rig.py
     shift = torch.from_numpy(played.joints["root"].shift)
@@ -166,10 +168,14 @@ def _by_names(played: Played, head: Head) -> tuple[FaceParams, None, dict]:
             turned[joint] = axis_angle_of(_chained([bone.turns for bone in bones])).to(head.v_template)
     params = params.replace(neck=turned.get(NECK, params.neck), jaw=turned.get(JAW, params.jaw))
     eyes = [turned.get(joint, params.eyes[:, i]) for i, joint in enumerate((LEFT_EYE, RIGHT_EYE))]
+    missing = [name for name in ARKIT_NAMES if name not in found]
     told = {
-        "missing": [name for name in ARKIT_NAMES if name not in found],
+        "missing": missing,
         "ignored": ignored,
         "by_bone": [JOINTS[joint] for joint in sorted(turned)],
+        "untold": untold_by_names(
+            head.arrays, missing=missing, turned=[joint for joint, bones in joints.items() if bones]
+        ),
     }
     return params.replace(eyes=torch.stack(eyes, 1)), None, told
 

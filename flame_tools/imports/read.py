@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 from flame_tools.archive import member_names
@@ -54,13 +55,17 @@ def read_track(
     What a file is shows in its first bytes; the ending decides only where these do not tell. Raises FormatError where
     it is none of these or broken, InputError and ShapeError where it does not fit the head.
     """
-    path = Path(path)
+    return reader_of(Path(path))(path, head, fps=fps)
+
+
+def reader_of(path: Path) -> Callable[..., Track]:
+    """The reader (path, head, *, fps) of what is at `path`. Raises FormatError where none reads it."""
     if path.is_dir() and not looks_like_flame_params(path):
         raise FormatError(f"{path} is a folder without EMOCA's exp.npy and shape.npy; name a file in it")
     if not path.exists():
         raise FormatError(f"{path} is not there; check the name")
     if not path.is_dir() and "header.npy" in member_names(path):
-        return _of_ours(path, head, fps)
+        return _of_ours
     kind = _kind(path)
     reader = READERS.get(kind)
     if reader is None:
@@ -69,7 +74,7 @@ def read_track(
                 raise FormatError(f"{path} cannot be read: {way_out}")
         known = ", ".join(ending for ending in READERS if ending)
         raise FormatError(f"{path} is no performance that can be read; wanted {known}")
-    return reader(path, head, fps=fps)
+    return reader
 
 
 def _kind(path: Path) -> str:
@@ -89,7 +94,7 @@ def _kind(path: Path) -> str:
     return ending or "none"
 
 
-def _of_ours(path: Path, head: Head, fps: float | tuple[int, int] | None) -> Track:
+def _of_ours(path: Path, head: Head, *, fps: float | tuple[int, int] | None = None) -> Track:
     track = load_track(path)
     if track.head_id != head.arrays.id:
         raise FormatError(
