@@ -9,8 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from flame_tools.arkit import ARKIT_NAMES, LID_OWNED, says_names
-from flame_tools.characters.owners import JAW, LEFT_EYE, NECK, RIGHT_EYE
-from flame_tools.types import HeadArrays
+from flame_tools.types import JAW, LEFT_EYE, NECK, RIGHT_EYE, HeadArrays
 
 _JAW = {"jawOpen", "jawLeft", "jawRight"}
 _LOOKS = {name for name in ARKIT_NAMES if name.startswith("eyeLook")}
