@@ -81,24 +81,6 @@ def animate(
     return made if track is None else track
 
 
-def performance(
-    speech: Speech,
-    prosody: Prosody,
-    phones: Phones,
-    source: np.ndarray | EmotionTrack | FromVoice,
-    *,
-    head: Head,
-    shape: torch.Tensor,
-    fps: Fraction,
-    seed: int = 0,
-    learnt: tuple[Performer, Hearing] | None = None,
-) -> Track:
-    """The first of `performances`."""
-    return next(
-        performances(speech, prosody, phones, source, head=head, shape=shape, fps=fps, seed=seed, learnt=learnt)
-    )
-
-
 def performances(
     speech: Speech,
     prosody: Prosody,

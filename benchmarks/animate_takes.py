@@ -41,7 +41,7 @@ from animate.model import Conditions
 from animate.motion import face_of, rows_of
 from animate.network_file import load_flow, load_keys
 from animate.phones import Phones
-from animate.pipeline import performance
+from animate.pipeline import performances
 from animate.speech import RATE, measure, prepare
 from animate.style import STYLE
 from benchmarks.animate_lips import pooled
@@ -70,7 +70,7 @@ def performed(spoken: Utterance, head: Head, felt: np.ndarray, seed: int) -> Tra
     tier = spoken.said
     truth = Phones(tier, tier, "align", np.zeros(len(tier), bool), (), (), 1.0, True)
     shape = torch.zeros(head.shape_size)
-    return performance(speech, prosody, truth, felt, head=head, shape=shape, fps=Fraction(FPS), seed=seed)
+    return next(performances(speech, prosody, truth, felt, head=head, shape=shape, fps=Fraction(FPS), seed=seed))
 
 
 class Errors:

@@ -74,7 +74,7 @@ def track_of(mode: str, sound: Path, text: str, emotion: str, head, options) -> 
     from animate.emotion import parse
     from animate.hearing import hear
     from animate.phones import phones_heard
-    from animate.pipeline import performance
+    from animate.pipeline import performances
 
     speech, prosody, aligned = heard_by(text, sound)
     felt = parse(None if emotion == "neutral" else emotion)
@@ -84,10 +84,10 @@ def track_of(mode: str, sound: Path, text: str, emotion: str, head, options) -> 
         hearing = hear(speech.analysis, options.ear)
         phones = phones_heard(hearing, prosody)
         learnt = (options.performer, hearing) if mode == "learned" else None
-        track = performance(speech, prosody, phones, felt, **asked, learnt=learnt)
+        track = next(performances(speech, prosody, phones, felt, **asked, learnt=learnt))
     else:
         phones = by_loop(sound) if mode == "loop" else aligned
-        track = performance(speech, prosody, phones, felt, **asked)
+        track = next(performances(speech, prosody, phones, felt, **asked))
     if mode == "still":
         params = track.params
         still = params.replace(expression=torch.zeros_like(params.expression), jaw=torch.zeros_like(params.jaw))

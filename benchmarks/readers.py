@@ -31,7 +31,7 @@ from animate.losses.lipread import LipReading
 from animate.manner import Manner
 from animate.perform import enliven, speak
 from animate.phones import phones_heard
-from animate.pipeline import performance
+from animate.pipeline import performances
 from animate.read_metrics import intensity_rank, leakage, reading_accuracy
 from animate.speech import RATE, measure, prepare
 from animate.train.performances import phones_at
@@ -69,7 +69,7 @@ def acted(clip, emotion: str, head, performer=None) -> Track:
     if performer is not None:
         speech, hearing = heard(spoken)
         how = {"head": head, "shape": shape, "fps": Fraction(FPS), "seed": 1, "learnt": (performer, hearing)}
-        track = performance(speech, prosody, phones_heard(hearing, prosody), parse(emotion), **how)
+        track = next(performances(speech, prosody, phones_heard(hearing, prosody), parse(emotion), **how))
         return Track(head.arrays.id, track.params.frame(part), times)
     said = Intervals(tuple(PHONES[i] for i in spoken.phones), spoken.start_s, spoken.end_s)
     everything = np.arange(0, spoken.duration_s, 1 / FPS)

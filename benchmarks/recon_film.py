@@ -32,15 +32,16 @@ sys.path.insert(0, str(ROOT))
 
 from flame_tools.blas import one_blas_thread  # noqa: E402
 from flame_tools.load import load_head  # noqa: E402
-from readers.film import read_film  # noqa: E402
+from flame_tools.types import Track  # noqa: E402
+from readers.film import FRAMES_A_PART, read_film  # noqa: E402
 from readers.readings import Readings  # noqa: E402
 from recon.film.fits import observation_of  # noqa: E402
 from recon.film.glance import met_at_a_glance  # noqa: E402
-from recon.film.keyframes import choose_keyframes  # noqa: E402
+from recon.film.keyframes import candidates, farthest_apart  # noqa: E402
 from recon.film.motion import joined  # noqa: E402
 from recon.film.person import fit_frame, follow, meet  # noqa: E402
 from recon.film.rows import people_in  # noqa: E402
-from recon.film.track import KEYFRAMES, track_person  # noqa: E402
+from recon.film.track import KEYFRAMES, tracked  # noqa: E402
 from recon.fitting.observation import FitOptions, Observation, View  # noqa: E402
 from recon.learned.regressed import NetworkCorrector, base_of  # noqa: E402
 from recon.learned.temporal import Temporal, TemporalConfig  # noqa: E402
@@ -65,7 +66,7 @@ def main() -> None:
         name = path.name.split(".")[0].removeprefix("head-pose-face-detection-")
         footage = open_footage(path)
         rows = _read(footage, correct)
-        track = track_person(rows, footage, head)
+        track = _tracked(rows, footage, head)
         quality = track.provenance["quality"]
         figures |= {f"nme_468_{name}": quality["nme_468"], f"coverage_{name}": quality["coverage"]}
         figures[f"jitter_{name}"] = _jitter(rows, track, footage, head)
@@ -84,10 +85,18 @@ def _read(footage, correct: NetworkCorrector) -> Readings:
     return rows.of(int(np.bincount(rows.id).argmax()))
 
 
+def _tracked(rows: Readings, footage, head, base=None) -> Track:
+    parts = [rows.take(slice(a, a + FRAMES_A_PART)) for a in range(0, len(rows), FRAMES_A_PART)]
+    (person,) = people_in(parts, parts)
+    known = {"view": View(footage.size), "causal": False, "base": base, "progress": lambda share: None}
+    with tempfile.TemporaryDirectory() as folder:
+        return tracked(person, Path(folder), footage, footage.sound(), head, **known)
+
+
 @one_blas_thread()
 def _regressed(name: str, rows: Readings, footage, head, correct: NetworkCorrector) -> dict[str, float]:
     """The Track by regress beside what single frames tell."""
-    track = track_person(rows, footage, head, base=correct.net)
+    track = _tracked(rows, footage, head, base=correct.net)
     view, sizes = View(footage.size), TemporalConfig(head.arrays.id, head.shape_size, head.expression_size + 8)
     (person,), idle = people_in([rows], [rows]), Temporal(sizes).eval()  # which changes nothing
     model, times = landmark_model(head.arrays), footage.times_s
@@ -114,10 +123,10 @@ def _speed(path: Path, head, correct: NetworkCorrector) -> dict[str, float]:
         wall, processor = time.perf_counter(), time.process_time()
         rows = _read(footage, correct)
         read = time.perf_counter()
-        track_person(rows, footage, head)
+        _tracked(rows, footage, head)
         end = time.perf_counter()
         used = time.process_time() - processor
-        track_person(rows, footage, head, base=correct.net)
+        _tracked(rows, footage, head, base=correct.net)
         regressed = time.perf_counter()
     return {
         "regress_ms": 1000 * (regressed - end) / footage.count,
@@ -133,7 +142,8 @@ def _jitter(rows: Readings, track, footage, head) -> float:
     """Acceleration above 3 Hz of the Track's landmarks over that of the single fits'."""
     view = View(footage.size)
     seen = [observation_of(rows, i, view) for i in range(len(rows))]
-    chosen = choose_keyframes(rows.landmarks, rows.trust, KEYFRAMES)
+    chosen = candidates(rows.trust, KEYFRAMES)
+    chosen = chosen[farthest_apart(rows.landmarks[chosen], KEYFRAMES)]
     person = meet(head.arrays, landmark_model(head.arrays), [seen[i] for i in chosen])
     fits = follow(head.arrays, person, seen, len(seen))
     singles = np.stack([person.model.points(f.unknowns)[:468].ravel() for f in fits])
@@ -148,7 +158,7 @@ def _made(head, model) -> dict:
         times, truths, person, fits = _performed(head, model, fps)
         raw, variance = np.stack([f.unknowns for f in fits]), np.stack([f.variance for f in fits])
         error, lay = np.array([f.error for f in fits]), person.layout
-        motion = joined(times, raw, variance, np.ones(len(fits)), error, head.arrays, lay)
+        motion = joined(times, [(raw, variance)], np.ones(len(fits)), error, head.arrays, lay)
         curves[fps] = times, motion.unknowns[:, [lay.rotation.start + 1, lay.jaw.start]]
         true = truths[:, [model.layout.rotation.start + 1, model.layout.jaw.start]]
         if fps == 60:

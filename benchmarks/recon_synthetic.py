@@ -40,6 +40,7 @@ import numpy as np
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
+from benchmarks.recon_comparison import Comparison  # noqa: E402
 from flame_tools.blas import one_blas_thread  # noqa: E402
 from flame_tools.load import load_head  # noqa: E402
 from flame_tools.types import Camera  # noqa: E402
@@ -52,7 +53,6 @@ from recon.fitting.photometric import refine  # noqa: E402
 from recon.learned.regressed import base_of, sharpened  # noqa: E402
 from recon.learned.regressor import Regressor, load_regressor  # noqa: E402
 from recon.pipeline import landmark_model  # noqa: E402
-from recon.synthetic.comparison import Comparison  # noqa: E402
 from recon.synthetic.expressions import EXPRESSIONS  # noqa: E402
 from recon.synthetic.measures import coverage, displacement_correlation, gain  # noqa: E402
 from recon.synthetic.people import Person, look_of_person, random_person  # noqa: E402

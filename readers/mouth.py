@@ -15,7 +15,6 @@ from assets.locate import asset_path
 from flame_tools.weights import load_network, save_network
 from readers.look import Look, checked_pictures, standardised
 
-FPS = 30
 _KIND, _VERSION = "emberface-mouth-reader", 1
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Callable
 from typing import BinaryIO
 
@@ -63,11 +62,3 @@ def fill(array: np.ndarray, stream: BinaryIO) -> None:
         if not count:
             raise FormatError(f"an array of {len(view)} bytes ends after {done}; the file was cut short")
         done += count
-
-
-def size_of(stream: BinaryIO) -> int:
-    """How many bytes a file that can be sought has."""
-    here = stream.tell()
-    end = stream.seek(0, os.SEEK_END)
-    stream.seek(here)
-    return end

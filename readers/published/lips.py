@@ -14,7 +14,6 @@ from torch import Tensor, nn
 from flame_tools.errors import InputError, ShapeError
 from readers.published.conformer import POSITIONS, Conformer
 
-FPS = 25
 SIZE = 88  # pixels a side of a mouth
 _MEAN, _SD = 0.421, 0.165  # of grey levels in [0, 1], as published
 FEATURES = 512  # of the ResNet

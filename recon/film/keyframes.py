@@ -22,12 +22,6 @@ def candidates(trust: np.ndarray, count: int) -> np.ndarray:
     return rows[:: -(-len(rows) // MOST_CANDIDATES)]
 
 
-def choose_keyframes(landmarks: np.ndarray, trust: np.ndarray, count: int) -> np.ndarray:
-    """Rows [n] of landmarks [R, 468, 2], at most `count`, in their order; trust [R] in [0, 1]."""
-    rows = candidates(trust, count)
-    return rows[farthest_apart(landmarks[rows], count)]
-
-
 def farthest_apart(landmarks: np.ndarray, count: int) -> np.ndarray:
     """Rows [n] of landmarks [R, 468, 2], at most `count`, in their order.
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from flame_tools.types import HeadArrays
-from recon.film.smoothing import STRETCH, Smoothed, State, acceleration_density, follow_on, smooth_stretches
+from recon.film.smoothing import Smoothed, State, acceleration_density, follow_on, smooth_stretches
 from recon.fitting.layout import Layout
 from recon.fitting.priors import bounds
 
@@ -46,8 +46,9 @@ class Motion:
 
 def joined(
     times: np.ndarray,  # [T] seconds
-    unknowns: np.ndarray,  # [T, K], NaN where a frame has no fit
-    variance: np.ndarray,  # [T, K] of each frame alone; 0 where a bound holds
+    # of each stretch of frames [n, K]: unknowns, NaN where a frame has no fit, and their variance in each frame alone,
+    # 0 where a bound holds; loaded as often as they are asked for
+    stretches: Sequence[tuple[np.ndarray, np.ndarray]],
     trust: np.ndarray,  # [T] in [0, 1]
     error: np.ndarray,  # [T] of FrameFit
     head: HeadArrays,
@@ -61,23 +62,6 @@ def joined(
     Landmarks err alike from frame to frame, so the standard deviations stay those of single frames, and grow where
     frames are bridged.
     """
-    cut = [slice(a, a + STRETCH) for a in range(0, len(times), STRETCH)]
-    stretches = [(unknowns[part], variance[part]) for part in cut]
-    return joined_stretches(times, stretches, trust, error, head, lay, cutoffs=cutoffs, causal=causal)
-
-
-def joined_stretches(
-    times: np.ndarray,
-    stretches: Sequence[tuple[np.ndarray, np.ndarray]],  # unknowns and variance [n, K], one after the other
-    trust: np.ndarray,
-    error: np.ndarray,
-    head: HeadArrays,
-    lay: Layout,
-    *,
-    cutoffs: Cutoffs = Cutoffs(),
-    causal: bool = False,
-) -> Motion:
-    """The same of fits that are loaded stretch by stretch, as often as they are asked for."""
     bridged = (trust < LEAST_TRUST) | ~(error <= WORST_ERROR)
     spans, last, turns, looked_at, focal = [], None, [], [], []
     every = -(-max(int((~bridged).sum()), 1) // _MOST_LOOKED_AT)

@@ -14,7 +14,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-STRETCH = 256  # frames whose states are in memory together
 COAST_S = 0.15  # in which a causal filter's motion falls to 1 / e where nothing is seen: people stop, lines do not
 
 
@@ -44,29 +43,17 @@ def acceleration_density(variance: np.ndarray, step_s: float, cutoff_hz: np.ndar
     return variance * step_s * (2 * np.pi * np.asarray(cutoff_hz)) ** 4
 
 
-def smooth(
-    times: np.ndarray,  # [T] seconds, increasing
-    values: np.ndarray,  # [T, P]
-    variance: np.ndarray,  # [T, P]; infinite where a frame says nothing
-    density: np.ndarray,  # [P] of acceleration_density
-) -> Smoothed:
-    """All frames know all others (Rauch, Tung and Striebel 1965). NaN values are taken for missing."""
-    spans = [slice(a, min(a + STRETCH, len(times))) for a in range(0, len(times), STRETCH)]
-    mean, spread = np.empty(np.shape(values)), np.empty(np.shape(values))
-    for i, found in smooth_stretches(times, spans, lambda i: (values[spans[i]], variance[spans[i]]), density):
-        mean[spans[i]], spread[spans[i]] = found.mean, found.variance
-    return Smoothed(mean, spread)
-
-
 def smooth_stretches(
     times: np.ndarray,  # [T] seconds, increasing
     spans: Sequence[slice],  # of the frames, one after the other
-    load: Callable[[int], tuple[np.ndarray, np.ndarray]],  # number of a span -> its values, variance [n, P]
-    density: np.ndarray,  # [P]
+    # number of a span -> its values [n, P], NaN where missing, and variance [n, P], infinite where a frame says nothing
+    load: Callable[[int], tuple[np.ndarray, np.ndarray]],
+    density: np.ndarray,  # [P] of acceleration_density
 ) -> Iterator[tuple[int, Smoothed]]:
-    """What `smooth` gives, to the same bits, span by span from the last to the first; one is in memory at a time.
+    """All frames know all others (Rauch, Tung and Striebel 1965), whatever the spans.
 
-    A first pass keeps the filter's state at the start of each span; each is filtered again on the way back.
+    Spans are given from the last to the first, and one is in memory at a time: a first pass keeps the filter's state
+    at the start of each, which is filtered again on the way back.
     """
     before: list[State | None] = [None]
     for i, span in enumerate(spans):

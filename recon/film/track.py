@@ -16,7 +16,7 @@ from flame_tools.blas import one_blas_thread
 from flame_tools.errors import InputError
 from flame_tools.head import Head
 from flame_tools.types import Curves, Track
-from readers.film import FRAMES_A_PART, Corrector, read_film
+from readers.film import Corrector, read_film
 from readers.readings import Readings
 from recon.detail.pressed import without_pressed_folds
 from recon.film.corrector import corrector_for
@@ -24,7 +24,7 @@ from recon.film.fits import FramesOfFits, fit_rows, observation_of
 from recon.film.frame_params import params_of_rows
 from recon.film.glance import met_at_a_glance
 from recon.film.met import Met, met_by_fit
-from recon.film.motion import Motion, joined_stretches
+from recon.film.motion import Motion, joined
 from recon.film.rows import Rows, StoredParts, people_in
 from recon.fitting.evaluate import IBUG_68
 from recon.fitting.focal import focal_from_film
@@ -84,7 +84,7 @@ def track_film(
         )
         share, sound = 0.5 / len(people), footage.sound()
         return [
-            _tracked(rows, folder, footage, sound, head, view=view, causal=causal, base=correct.net if glance else None,
+            tracked(rows, folder, footage, sound, head, view=view, causal=causal, base=correct.net if glance else None,
                      progress=lambda s, i=i: progress(0.5 + share * (i + s)))
             for i, rows in enumerate(people)
         ]  # fmt: skip
@@ -128,28 +128,8 @@ def _is_usable(rows: Rows) -> bool:
     return (rows.trust >= 0.3).sum() >= FEWEST_FRAMES and np.median(rows.height) >= SMALLEST_FACE_PX
 
 
-def track_person(
-    rows: Readings,
-    footage: Footage,
-    head: Head,
-    *,
-    focal_px: float | None = None,
-    causal: bool = False,
-    weak: bool = False,
-    base: Regressor | None = None,  # which read them, where its faces are to be taken as it tells them
-    progress: Callable[[float], None] = lambda share: None,
-) -> Track:
-    """One person's Track from what was read of them."""
-    parts = [rows.take(slice(a, a + FRAMES_A_PART)) for a in range(0, len(rows), FRAMES_A_PART)]
-    (person,), view = people_in(parts, parts), View(footage.size, focal_px, weak=weak)
-    with kept_parts(None) as folder:
-        return _tracked(
-            person, folder, footage, footage.sound(), head, view=view, causal=causal, base=base, progress=progress
-        )
-
-
 @one_blas_thread()
-def _tracked(
+def tracked(
     rows: Rows,
     folder: Path,  # where fits are kept
     footage: Footage,
@@ -161,6 +141,7 @@ def _tracked(
     base: Regressor | None = None,  # which tells the faces; they are fitted where None
     progress: Callable[[float], None],
 ) -> Track:
+    """One person's Track from what was read of them."""
     model = landmark_model(head.arrays)
     if base is None:
         met = met_by_fit(rows, view, head.arrays, model, KEYFRAMES)
@@ -175,7 +156,7 @@ def _tracked(
     trust[place], error[place] = rows.trust, fit_error
     times = np.asarray(footage.times_s[first : first + count])
     fits = FramesOfFits(rows, folder, person.layout.size)
-    motion = joined_stretches(times, fits, trust, error, head.arrays, person.layout, cutoffs=met.cutoffs, causal=causal)
+    motion = joined(times, fits, trust, error, head.arrays, person.layout, cutoffs=met.cutoffs, causal=causal)
     shut = np.zeros(count)
     shut[place] = rows.trust * np.concatenate([_shut_in(part, head) for _, part in rows.by_part()])
     good = ~motion.bridged

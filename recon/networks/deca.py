@@ -20,7 +20,6 @@ SIZES = {"shape": 100, "albedo": 50, "expression": 50, "pose": 6, "camera": 3, "
 OUTPUTS = sum(SIZES.values())  # 236
 DETAIL = 128
 CONDITION = 3 + SIZES["expression"]  # jaw, expression
-MAP_SIZE = 256  # texels a side
 MAX_HEIGHT_M = 0.01
 _START = 8  # texels a side that the decoder begins with
 _WIDTHS = (128, 128, 64, 64, 32, 16)

@@ -16,7 +16,6 @@ from render.look import Look
 from render.materials import linear_to_srgb, srgb_to_linear
 from render.preview import draw_rgba
 
-PANELS = ("source", "head", "landmarks")
 CLAY = (214, 222, 232)  # of a head without errors on it
 TINT = (112, 168, 226)  # of a head over a picture: no skin is blue
 OPACITY, BRIDGED_OPACITY = 0.55, 0.25
@@ -85,7 +84,7 @@ def tinted(head: Head) -> Look:
 
 
 def panels(image: np.ndarray, shown: Sequence[Shown], look: Look, where: Cut) -> np.ndarray:
-    """PANELS side by side: uint8 [h, len(PANELS) w, 3]."""
+    """The picture, the head over it, and the landmarks, side by side: uint8 [h, 3 w, 3]."""
     source = where.image(image)
     over = source
     for face in shown:

@@ -25,7 +25,7 @@ _BLOCK = 3 << 18  # a multiple of three bytes is base64 without padding
 
 @dataclass(frozen=True)
 class Still:
-    """Pictures of recon.report.overlay.PANELS side by side, as WebP."""
+    """Pictures as recon.report.overlay.panels draws them, as WebP."""
 
     pictures: tuple[bytes, ...]
 

@@ -8,7 +8,6 @@ from readers.face_parts import OVAL
 
 HAIR, GLASSES, BLOB = 0.6, 0.15, 0.15  # chances
 _EYES = ((33, 133, 159, 145), (362, 263, 386, 374))
-_MIDDLE = OVAL.index(10), OVAL.index(152)  # top of the forehead, tip of the chin
 
 
 def covered(image: np.ndarray, landmarks: np.ndarray, rng: np.random.Generator) -> np.ndarray:

@@ -20,7 +20,6 @@ GROUPS: tuple[tuple[float, int, tuple[str, ...]], ...] = (
 NEUTRAL, ONE_SIDED = 0.1, 0.3  # shares of faces at rest, and of motions of one side more than the other
 TONGUE, TONGUE_JAW = 0.07, (0.08, 0.5)  # share of tongues that are out, and how far the jaw makes way for them
 AGAINST_TONGUE = ("mouthClose", "mouthPressLeft", "mouthPressRight", "mouthRollLower", "mouthRollUpper")
-GAZE = ("eyeLookIn", "eyeLookOut", "eyeLookUp", "eyeLookDown")
 
 
 def random_weights(rng: np.random.Generator, *, tongue: float = TONGUE) -> np.ndarray:

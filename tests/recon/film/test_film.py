@@ -18,7 +18,7 @@ from readers.film import read_film
 from readers.readings import Readings, part_files, read_parts
 from recon.film.fits import FORMAT, VERSION, fits_path, read_fits
 from recon.film.glance import Glances
-from recon.film.keyframes import choose_keyframes
+from recon.film.keyframes import candidates, farthest_apart
 from recon.film.live import known_from
 from recon.film.motion import joined
 from recon.film.person import follow, meet
@@ -267,7 +267,7 @@ def test_jitter_is_less_than_half_and_peaks_stay(nodding, head, model):
     lay = person.layout
     raw, variance = np.stack([f.unknowns for f in fits]), np.stack([f.variance for f in fits])
     error, trust = np.array([f.error for f in fits]), np.ones(len(fits))
-    motion = joined(times, raw, variance, trust, error, head.arrays, lay)
+    motion = joined(times, [(raw, variance)], trust, error, head.arrays, lay)
     assert not motion.bridged.any()
     marks = {name: np.stack([person.model.points(x)[:468].ravel() for x in xs])
              for name, xs in (("raw", raw), ("joined", motion.unknowns))}  # fmt: skip
@@ -276,7 +276,7 @@ def test_jitter_is_less_than_half_and_peaks_stay(nodding, head, model):
         true = truths[:, getattr(model.layout, "rotation" if part is lay.rotation else "jaw")][:, column]
         found = motion.unknowns[:, part][:, column]
         assert np.ptp(found) == pytest.approx(np.ptp(true), rel=0.08)
-    causal = joined(times, raw, variance, trust, error, head.arrays, lay, causal=True)
+    causal = joined(times, [(raw, variance)], trust, error, head.arrays, lay, causal=True)
     np.testing.assert_allclose(causal.unknowns[-1], motion.unknowns[-1], atol=1e-9)
     assert np.abs(causal.unknowns[20] - motion.unknowns[20]).max() > 1e-4  # it does not know what comes
 
@@ -288,8 +288,8 @@ def test_frames_that_cannot_be_trusted_do_not_pull(nodding, head):
     wild, trust = raw.copy(), np.ones(len(raw))
     wild[25:37, turns] += 1.0
     trust[25:37] = 0.1
-    lost = joined(times, wild, variance, trust, error, head.arrays, person.layout)
-    kept = joined(times, raw, variance, np.ones(len(raw)), error, head.arrays, person.layout)
+    lost = joined(times, [(wild, variance)], trust, error, head.arrays, person.layout)
+    kept = joined(times, [(raw, variance)], np.ones(len(raw)), error, head.arrays, person.layout)
     assert lost.bridged.sum() == 12
     assert np.abs(lost.unknowns - kept.unknowns)[:, turns].max() < 0.12  # of the 0.8 that it turns
     assert (lost.sd[31, turns] > 1.2 * lost.sd[10, turns]).all()
@@ -301,8 +301,9 @@ def test_keyframes_differ_most():
     kinds = base + rng.normal(size=(4, 468, 2)) * 8  # four faces, each many times, anywhere and of any size
     rows = np.concatenate([np.repeat(kinds[k][None], 25, 0) for k in range(4)])
     rows = rows * rng.uniform(0.5, 2, (100, 1, 1)) + rng.normal(size=(100, 1, 2)) * 300
-    chosen = choose_keyframes(rows, np.ones(100), 4)
+    chosen = farthest_apart(rows, 4)
     assert sorted(chosen // 25) == [0, 1, 2, 3]
     trust = np.ones(100)
     trust[50:75] = 0.1
-    assert 2 not in choose_keyframes(rows, trust, 3) // 25
+    trusted = candidates(trust, 3)
+    assert 2 not in trusted[farthest_apart(rows[trusted], 3)] // 25

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import torch
 
+from benchmarks.recon_comparison import Comparison
 from flame_tools.errors import ShapeError
 from recon.fitting.rotation import rotation_matrix
-from recon.synthetic.comparison import Comparison
 from recon.synthetic.expressions import EXPRESSIONS, posed
 from recon.synthetic.measures import coverage, displacement_correlation, gain
 from recon.synthetic.pictures import true_of
