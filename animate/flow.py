@@ -22,13 +22,13 @@ import torch
 from torch import Tensor, nn
 
 from animate.emotion import EMOTIONS
-from animate.encoder.blocks import Block, FeedForward
+from animate.encoder.blocks import Block, FeedForward, check_heads
 from animate.encoder.windowed import Delay
 from animate.model import Conditions
 from animate.motion import Scale
 from animate.prior import Prior, stacked
 from animate.style import STYLE, StyleEncoder
-from flame_tools.errors import InputError, ShapeError
+from flame_tools.errors import ShapeError
 
 _TIMES = 32  # frequencies that tell a flow time
 
@@ -61,8 +61,7 @@ class FlowConfig:
     """Latents that they look ahead, a block; their convolutions look one to either side."""
 
     def __post_init__(self):
-        if self.width % self.heads:
-            raise InputError(f"width {self.width} is for {self.heads} heads; wanted a width that the heads divide")
+        check_heads(self.width, self.heads)
 
 
 @dataclass(frozen=True)

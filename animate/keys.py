@@ -24,7 +24,7 @@ import torch
 from torch import Tensor, nn
 
 from animate.emotion import EMOTIONS
-from animate.encoder.blocks import Block, FeedForward
+from animate.encoder.blocks import Block, FeedForward, check_heads
 from animate.encoder.corpus import PHONES
 from animate.model import Conditions
 from animate.moments import Spacing, moments, said_at, without_gaps
@@ -62,8 +62,7 @@ class KeysConfig:
     """How near and how far keys may be."""
 
     def __post_init__(self):
-        if self.width % self.heads:
-            raise InputError(f"width {self.width} is for {self.heads} heads; wanted a width that the heads divide")
+        check_heads(self.width, self.heads)
 
 
 @dataclass(frozen=True)

@@ -15,11 +15,11 @@ import torch
 from torch import Tensor, nn
 
 from animate.emotion import EMOTIONS
-from animate.encoder.blocks import Block
+from animate.encoder.blocks import Block, check_heads
 from animate.motion import Scale
 from animate.prior import Prior, stacked
 from animate.style import STYLE, StyleEncoder
-from flame_tools.errors import InputError, ShapeError
+from flame_tools.errors import ShapeError
 
 
 @dataclass(frozen=True)
@@ -48,8 +48,7 @@ class ModelConfig:
     """Frames that the first block looks ahead when the delay must be short; the others then look at the past alone."""
 
     def __post_init__(self):
-        if self.width % self.heads:
-            raise InputError(f"width {self.width} is for {self.heads} heads; wanted a width that the heads divide")
+        check_heads(self.width, self.heads)
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from animate.bottleneck import BOTTLENECKS
-from animate.encoder.blocks import Convolution, FeedForward, WindowedAttention
+from animate.encoder.blocks import Convolution, FeedForward, WindowedAttention, check_heads
 from animate.encoder.windowed import Delay
 from animate.motion import Scale
 from flame_tools.errors import InputError, ShapeError
@@ -46,8 +46,7 @@ class PriorConfig:
     def __post_init__(self):
         if self.bottleneck not in BOTTLENECKS:
             raise InputError(f"bottleneck is {self.bottleneck!r}, wanted one of: {', '.join(BOTTLENECKS)}")
-        if self.width % self.heads:
-            raise InputError(f"width {self.width} is for {self.heads} heads; wanted a width that the heads divide")
+        check_heads(self.width, self.heads)
 
 
 @dataclass(frozen=True)

@@ -224,6 +224,11 @@ def finished(run: Run, net: nn.Module, save: Callable[[nn.Module, Path], None], 
         save(net, path)
 
 
+def moved(batch, device: str):
+    """A dataclass of tensors on another device."""
+    return batch if device == "cpu" else type(batch)(*(value.to(device) for value in vars(batch).values()))
+
+
 def _mean(values: list[Tensor]) -> float:
     """Of one loss over steps and processes."""
     return sum(processes.mean(torch.stack(values)).tolist()) / len(values)

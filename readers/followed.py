@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from flame_tools.smooth import falling
 from readers.appearance import LENGTH, VIEWS_KEPT, distance, view_of
 from readers.landmarks import Look, roi_of_landmarks, share_outside
 from readers.sampling import Square
@@ -103,13 +104,9 @@ def change_of_shape(now: np.ndarray, before: np.ndarray) -> float:
     return float(np.sqrt((np.abs(off) ** 2).mean()) / max(size_of(now), 1e-12))
 
 
-def _between(value: float, full: float, none: float) -> float:
-    return float(np.clip((none - value) / (none - full), 0, 1))
-
-
 def trust_in_look(apart: float | None) -> float:
     """In [0, 1], from how little a face looks like itself: the network reads covered faces without a doubt."""
-    return 1.0 if apart is None else _between(apart, SAME_LOOK, OTHER_LOOK)
+    return 1.0 if apart is None else falling(apart, SAME_LOOK, OTHER_LOOK)
 
 
 def trust_in(look: Look, followed: Followed | None, time_s: float, width: int, height: int) -> float:
@@ -117,14 +114,14 @@ def trust_in(look: Look, followed: Followed | None, time_s: float, width: int, h
     size = size_of(look.landmarks)
     if look.score < MIN_PRESENCE or size < 8:
         return 0.0
-    trust = _between(-look.score, -SURE_PRESENCE, -MIN_PRESENCE)
-    trust *= _between(float(look.spread.mean()) / size, STEADY, UNSTEADY)
-    trust *= _between(share_outside(look.landmarks[:, :2], width, height), INSIDE, OUTSIDE)
+    trust = falling(-look.score, -SURE_PRESENCE, -MIN_PRESENCE)
+    trust *= falling(float(look.spread.mean()) / size, STEADY, UNSTEADY)
+    trust *= falling(share_outside(look.landmarks[:, :2], width, height), INSIDE, OUTSIDE)
     if followed is not None:
         growth = size / max(size_of(followed.landmarks), 1e-12)
         if not 1 / GROWTH < growth < GROWTH and time_s - followed.seen_s <= _LONGEST_STEP_S:
             return 0.0
         age = time_s - followed.trusted_s
         slack = 1 + 5 * max(0.0, age - 0.1)  # a face has time to change
-        trust *= _between(change_of_shape(look.landmarks, followed.trusted), LIKE * slack, UNLIKE * slack)
+        trust *= falling(change_of_shape(look.landmarks, followed.trusted), LIKE * slack, UNLIKE * slack)
     return trust

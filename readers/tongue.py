@@ -21,6 +21,7 @@ from flame_tools.errors import ShapeError
 from flame_tools.smooth import smooth_step
 from flame_tools.weights import load_network, save_network
 from readers.landmarks import roi_of_landmarks
+from readers.layers import conv3
 from readers.sampling import Square, sample_square
 from readers.teeth import teeth_together
 
@@ -59,7 +60,7 @@ class TongueReader(nn.Module):
         super().__init__()
         self.config = config
         a, b, c = config.channels
-        self.layers = nn.Sequential(_conv(12, a), _conv(a, b, 2), _conv(b, b), _conv(b, c, 2), _conv(c, c))
+        self.layers = nn.Sequential(conv3(12, a), conv3(a, b, 2), conv3(b, b), conv3(b, c, 2), conv3(c, c))
         self.whole = nn.Sequential(
             nn.Flatten(), nn.Dropout(0.2), nn.Linear(c * (config.size // 8) ** 2, config.width, bias=False),
             nn.BatchNorm1d(config.width), nn.ReLU(),
@@ -78,10 +79,6 @@ def _standardised(pictures: Tensor) -> Tensor:
     """Without the light and the contrast of each picture."""
     mean = pictures.mean((1, 2, 3), keepdim=True)
     return (pictures - mean) / (pictures.std((1, 2, 3), keepdim=True) + 0.02)
-
-
-def _conv(before: int, after: int, stride: int = 1) -> nn.Sequential:
-    return nn.Sequential(nn.Conv2d(before, after, 3, stride, 1, bias=False), nn.BatchNorm2d(after), nn.ReLU())
 
 
 def tongue_out(image: np.ndarray, landmarks: np.ndarray, together: float) -> float:

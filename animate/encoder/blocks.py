@@ -11,8 +11,15 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from animate.encoder.windowed import Delay, Window, whole
+from flame_tools.errors import InputError
 
 _TILE = 64  # queries handled together
+
+
+def check_heads(width: int, heads: int) -> None:
+    """Raises InputError where features of `width` cannot be shared among attention heads."""
+    if width % heads:
+        raise InputError(f"width {width} is for {heads} heads; wanted a width that the heads divide")
 
 
 class WindowedAttention(nn.Module):

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from flame_tools.smooth import falling
 from readers.faces import FaceReading
 from recon.pipeline import MOST_OUTSIDE, MOST_UNSTEADY
 
@@ -35,10 +36,10 @@ def quality_of(reading: FaceReading, blurred: float, error: float) -> Quality:
     """Of a face that was read, whose crop is so `blurred` and whose fit errs by `error`."""
     return Quality(
         reading.score,
-        _ramp(reading.unsteadiness, STEADY, MOST_UNSTEADY),
-        _ramp(reading.outside, 0.0, MOST_OUTSIDE),
-        _ramp(blurred, SHARP, MOST_BLUR),
-        _ramp(error, GOOD_ERROR, MOST_ERROR),
+        falling(reading.unsteadiness, STEADY, MOST_UNSTEADY),
+        falling(reading.outside, 0.0, MOST_OUTSIDE),
+        falling(blurred, SHARP, MOST_BLUR),
+        falling(error, GOOD_ERROR, MOST_ERROR),
     )
 
 
@@ -58,7 +59,3 @@ def blur(picture: np.ndarray) -> float:
         lost = float(np.maximum(steps - softer, 0).sum())
         left.append((total - lost) / total if total > 0 else 1.0)
     return max(left)
-
-
-def _ramp(value: float, full: float, none: float) -> float:
-    return float(np.clip((none - value) / (none - full), 0, 1))

@@ -18,6 +18,7 @@ from torch.nn.functional import interpolate
 from assets.locate import asset_path
 from flame_tools.errors import ShapeError
 from flame_tools.weights import load_network, save_network
+from readers.layers import conv3
 from recon.detail.shown import CHANNELS
 
 UNIT_MM = 0.1  # what an output of 1 is
@@ -50,10 +51,10 @@ class DetailNetwork(nn.Module):
         super().__init__()
         self.config = config
         first = config.channels[0]
-        self.enter = nn.Sequential(nn.PixelUnshuffle(2), _conv(4 * CHANNELS, first), _conv(first, first))
-        self.down = nn.ModuleList(nn.Sequential(_conv(a, b, 2), _conv(b, b)) for a, b in pairwise(config.channels))
-        self.up = nn.ModuleList(_conv(a + b, a) for a, b in pairwise(config.channels))
-        self.leave = nn.Sequential(_conv(first, first), nn.Conv2d(first, 12, 3, padding=1), nn.PixelShuffle(2))
+        self.enter = nn.Sequential(nn.PixelUnshuffle(2), conv3(4 * CHANNELS, first), conv3(first, first))
+        self.down = nn.ModuleList(nn.Sequential(conv3(a, b, 2), conv3(b, b)) for a, b in pairwise(config.channels))
+        self.up = nn.ModuleList(conv3(a + b, a) for a, b in pairwise(config.channels))
+        self.leave = nn.Sequential(conv3(first, first), nn.Conv2d(first, 12, 3, padding=1), nn.PixelShuffle(2))
         with torch.no_grad():
             self.leave[1].weight.mul_(0.1)
             self.leave[1].bias.zero_()
@@ -70,10 +71,6 @@ class DetailNetwork(nn.Module):
             x = up(torch.cat([side, interpolate(x, side.shape[2:], mode="bilinear", align_corners=False)], 1))
         shown, logvar, rest = self.leave(x).unbind(1)
         return Heights(UNIT_MM * shown, logvar - 4, UNIT_MM * rest)
-
-
-def _conv(before: int, after: int, stride: int = 1) -> nn.Sequential:
-    return nn.Sequential(nn.Conv2d(before, after, 3, stride, 1, bias=False), nn.BatchNorm2d(after), nn.ReLU())
 
 
 def save_detail(network: DetailNetwork, path: Path) -> None:

@@ -22,6 +22,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval, fuse_linear_bn_eval
 from flame_tools.errors import ShapeError
 from flame_tools.types import HeadArrays
 from flame_tools.weights import load_network, save_network
+from readers.layers import conv3
 from recon.fitting.layout import Layout
 from recon.fitting.priors import prior
 from recon.learned.canonical import Canonical
@@ -105,10 +106,10 @@ class Regressor(nn.Module):
         a, b, c, d = config.channels
         side = -(-config.size // 16)
         self.canonical = Canonical(config.size)
-        self.first = nn.Sequential(nn.PixelUnshuffle(2), _conv(24, a))
-        self.quarter = nn.Sequential(_conv(a, b, 2), _Block(b))
-        self.eighth = nn.Sequential(_conv(b, c, 2), _Block(c), _Block(c))
-        self.sixteenth = nn.Sequential(_conv(c, d, 2), _Block(d))
+        self.first = nn.Sequential(nn.PixelUnshuffle(2), conv3(24, a))
+        self.quarter = nn.Sequential(conv3(a, b, 2), _Block(b))
+        self.eighth = nn.Sequential(conv3(b, c, 2), _Block(c), _Block(c))
+        self.sixteenth = nn.Sequential(conv3(c, d, 2), _Block(d))
         self.told = nn.Sequential(
             nn.Linear(3 * MARKS + 9, config.width, bias=False), nn.BatchNorm1d(config.width), nn.ReLU(),
             nn.Linear(config.width, config.width, bias=False), nn.BatchNorm1d(config.width), nn.ReLU(),
@@ -186,7 +187,7 @@ class _Back(nn.Module):
 
     def __init__(self, before: int, after: int):
         super().__init__()
-        self.narrow, self.block = _conv(before, after), _Block(after)
+        self.narrow, self.block = conv3(before, after), _Block(after)
 
     def forward(self, x: Tensor, skip: Tensor) -> Tensor:
         return self.block(skip + interpolate(self.narrow(x), size=skip.shape[-2:], mode="nearest"))
@@ -197,16 +198,12 @@ def _bounded(logvar: Tensor) -> Tensor:
     return -12 + 15 * torch.sigmoid((logvar + 4.5) / 3.75)
 
 
-def _conv(before: int, after: int, stride: int = 1) -> nn.Sequential:
-    return nn.Sequential(nn.Conv2d(before, after, 3, stride, 1, bias=False), nn.BatchNorm2d(after), nn.ReLU())
-
-
 class _Block(nn.Module):
     """Two convolutions beside a short cut (He et al. 2016)."""
 
     def __init__(self, channels: int):
         super().__init__()
-        self.first = _conv(channels, channels)
+        self.first = conv3(channels, channels)
         self.second = nn.Sequential(nn.Conv2d(channels, channels, 3, 1, 1, bias=False), nn.BatchNorm2d(channels))
 
     def forward(self, x: Tensor) -> Tensor:

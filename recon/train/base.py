@@ -16,7 +16,7 @@ from flame_tools.rotations import axis_angle_from_matrix
 from flame_tools.types import FaceParams
 from learning import processes
 from learning.config import filled
-from learning.run import Progress, Run, RunConfig, finished, go_on
+from learning.run import Progress, Run, RunConfig, finished, go_on, moved
 from recon.fitting.face_vector import face_of_vector
 from recon.learned.regressor import (
     OTHERS,
@@ -249,7 +249,7 @@ def train_base(
         if mirror is not None:
             which = torch.rand(len(batch.face), generator=chance, device=device) < config.mirrored
             batch = mirrored(batch, which.cpu(), mirror)
-        batch = _to(batch, device)
+        batch = moved(batch, device)
         told = shaken(batch.told, config, chance)
         with run.autocast():
             return losses(net(batch.picture, told), batch, told, face, config)
@@ -257,7 +257,7 @@ def train_base(
     def validate(run: Run) -> dict:
         kept = averaged(run, config, head).to(device)
         with torch.no_grad():
-            return measured(kept, _to(source.held_out(), device), face)
+            return measured(kept, moved(source.held_out(), device), face)
 
     run = Run(net, config.run)
     go_on(run, step, folder, validate=validate, validate_every=500, progress=progress)
@@ -290,7 +290,3 @@ def measured(net: Regressor, batch: Batch, face: LandmarkFace) -> dict[str, floa
         "read": float((_lengths(batch.told[:, :468, :2] - batch.true).mean(1) / size).mean()),
         "coverage68": float(within.float().mean()),
     }  # fmt: skip
-
-
-def _to(batch: Batch, device: str) -> Batch:
-    return batch if device == "cpu" else Batch(*(value.to(device) for value in vars(batch).values()))

@@ -16,7 +16,7 @@ from torch import Tensor
 from flame_tools.head import Head
 from learning import processes
 from learning.config import filled
-from learning.run import Progress, Run, RunConfig, finished, go_on
+from learning.run import Progress, Run, RunConfig, finished, go_on, moved
 from recon.detail.network import DetailConfig, DetailNetwork, Heights, save_detail
 from recon.detail.sheet import sheet_of
 from recon.detail.shown import channels
@@ -148,7 +148,7 @@ def train_detail(
     held_out: list[Folded] = []
 
     def step(run: Run) -> dict[str, Tensor]:
-        batch = _to(source.batch(config.batch, run.step, processes.part_of(config.batch)), device)
+        batch = moved(source.batch(config.batch, run.step, processes.part_of(config.batch)), device)
         with run.autocast():
             found = net(batch.told)
         return losses(found, batch, slopes, config)
@@ -195,7 +195,3 @@ def measured(net: DetailNetwork, faces: list[Folded], head: Head) -> dict[str, f
 
 def _degrees(tangents: Tensor) -> float:
     return float(torch.rad2deg(torch.atan(tangents)).mean())
-
-
-def _to(batch: Batch, device: str) -> Batch:
-    return batch if device == "cpu" else Batch(*(value.to(device) for value in vars(batch).values()))

@@ -4,7 +4,6 @@ import base64
 import hashlib
 import io
 import json
-from html.parser import HTMLParser
 
 import av
 import numpy as np
@@ -21,6 +20,7 @@ from recon.report.overlay import BRIDGED_EDGE, Cut, blended, cut_of, dots
 from recon.report.page import own_script
 from render.preview import overlay
 from render.video import write_video
+from tests.html_page import Read
 
 HOSTILE = "</script><script>alert(1)</script>{{facts}}\"&'"
 FRAMES, FPS = 7, 12
@@ -58,32 +58,8 @@ def portrait_film(astronaut, solved, tmp_path_factory):
     return file, repeated(solved, FRAMES, curves=curves, fps=(FPS, 1), audio=tone, audio_rate=16000)
 
 
-class Read(HTMLParser):
-    """Elements of a page: (tag, attributes, text)."""
-
-    def __init__(self, page):
-        super().__init__()
-        self.elements, self.inside = [], False
-        self.feed(page)
-        self.close()
-
-    def handle_starttag(self, tag, attributes):
-        self.elements.append([tag, dict(attributes), ""])
-        self.inside = True
-
-    def handle_endtag(self, _):
-        self.inside = False
-
-    def handle_data(self, data):
-        if self.inside:
-            self.elements[-1][2] += data
-
-    def script(self, name):
-        (found,) = (text for _, a, text in self.elements if a.get("id") == name)
-        return found
-
-    def blob(self, name):
-        return base64.b64decode(self.script(name), validate=True)
+def bytes_in(read, name):
+    return base64.b64decode(read.script(name), validate=True)
 
 
 @pytest.fixture(scope="module")
@@ -127,7 +103,7 @@ def test_what_is_put_in_stays_text_and_nothing_is_fetched(written):
 def test_the_film_inside_shows_source_head_and_landmarks(written):
     _, _, read = written
     shown = json.loads(read.script("facts"))["shown"]
-    with av.open(io.BytesIO(read.blob("film"))) as file:
+    with av.open(io.BytesIO(bytes_in(read, "film"))) as file:
         assert file.streams.audio and file.streams.video[0].average_rate == FPS
         frames = [frame.to_ndarray(format="rgb24").astype(int) for frame in file.decode(video=0)]
     width, height = shown["panel"]
@@ -155,7 +131,7 @@ def test_the_same_track_gives_the_same_bytes_and_a_large_film_lies_beside(
     assert facts.pop("shown")["beside"] == "a b.html.mp4" and before.pop("shown")["beside"] is None
     assert facts == before and all(read.script(f"map0-{k}") == inside.script(f"map0-{k}") for k in range(3))
     assert not [1 for _, a, _ in read.elements if a.get("id") == "film"]
-    assert (tmp_path / "a b.html.mp4").read_bytes() == inside.blob("film")
+    assert (tmp_path / "a b.html.mp4").read_bytes() == bytes_in(inside, "film")
 
 
 def test_pictures_have_an_overlay_each(person, astronaut, head, tmp_path):
@@ -170,7 +146,7 @@ def test_pictures_have_an_overlay_each(person, astronaut, head, tmp_path):
     assert first == pytest.approx(person.provenance["quality"]["nme_468_fitted"], abs=1e-4)
     assert second == pytest.approx(first, rel=0.1)  # the same face, read in another crop
     read = Read((tmp_path / "two.html").read_text("utf-8"))
-    sizes = [Image.open(io.BytesIO(read.blob(f"picture{k}"))).size for k in range(2)]
+    sizes = [Image.open(io.BytesIO(bytes_in(read, f"picture{k}"))).size for k in range(2)]
     assert all(w % 3 == 0 and 600 < h <= 720 for w, h in sizes)
 
 

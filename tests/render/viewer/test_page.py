@@ -6,8 +6,6 @@ import io
 import json
 import re
 import struct
-import zlib
-from html.parser import HTMLParser
 
 import numpy as np
 import pytest
@@ -22,6 +20,7 @@ from render.viewer import viewer_page, write_viewer
 from render.viewer.page import SCRIPTS, own_script
 from render.viewer.poses import EMOTION_UNITS, emotion_poses
 from tests.flame_tools.conftest import random_arrays
+from tests.html_page import Read
 
 HOSTILE = "</script><script>alert(1)</script><!-- \"&'{{facts}}"
 MIB = 1 << 20
@@ -46,43 +45,6 @@ def talk(head, frames=12, rate=16000, **more):
         "licences": (f"made up {HOSTILE}",),
     } | more
     return Track(head.arrays.id, params, np.arange(frames) / 30, **given)
-
-
-class Read(HTMLParser):
-    """Elements of a page: (tag, attributes, text)."""
-
-    def __init__(self, page):
-        super().__init__()
-        self.elements, self.inside = [], False
-        self.feed(page)
-        self.close()
-
-    def handle_starttag(self, tag, attributes):
-        self.elements.append([tag, dict(attributes), ""])
-        self.inside = True
-
-    def handle_endtag(self, _):
-        self.inside = False
-
-    def handle_data(self, data):
-        if self.inside:
-            self.elements[-1][2] += data
-
-    def of(self, tag):
-        return [element for element in self.elements if element[0] == tag]
-
-    def script(self, name):
-        (found,) = (text for _, attributes, text in self.of("script") if attributes.get("id") == name)
-        return found
-
-    @property
-    def facts(self):
-        return json.loads(self.script("facts"))
-
-    def blob(self, name):
-        data = base64.b64decode(self.script(name), validate=True)
-        (coding,) = (a["data-coding"] for _, a, _ in self.of("script") if a.get("id") == name)
-        return zlib.decompress(data) if coding == "deflate" else data
 
 
 @pytest.fixture(scope="module")
