@@ -245,7 +245,7 @@ def animate_(
             write_all(job, tracks[-1], model, mine)
         with job.step("measure"):
             job.quality = performance_quality(tracks[0], model)
-            for doubt in doubts_of(tracks[0], emotion_heard=heard):
+            for doubt in doubts_of(tracks[0], emotion_heard=heard, head=model.arrays):
                 job.warn(doubt)
             if takes > 1:
                 job.quality |= takes_quality(tracks, model, each)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from animate.agreement import FITS
 from animate.visemes import SILENCE
-from flame_tools.types import Track
+from flame_tools.types import HeadArrays, Track
 
 # Mean probability of the phones heard. Speech (LibriSpeech, ARCTIC, acted emotions, Mandarin, out of breath): 0.56 to
 # 0.79 in 18 recordings; a tone 0.23, white and pink noise 0.
@@ -12,8 +12,11 @@ UNSURE = 0.4
 FELT = 0.1  # intensity that some emotion should reach at least once to be seen
 
 
-def doubts_of(track: Track, *, emotion_heard: bool = False) -> list[str]:
-    """Sentences about a fresh performance, none where all is well. `emotion_heard`: what is felt came of the voice."""
+def doubts_of(track: Track, *, emotion_heard: bool = False, head: HeadArrays | None = None) -> list[str]:
+    """Sentences about a fresh performance, none where all is well. `emotion_heard`: what is felt came of the voice.
+
+    With its `head` what that lacks is told, too.
+    """
     said, doubts = track.provenance["phones"], []
     sure = said["agreement"]
     if said["fits"] is False:
@@ -30,5 +33,15 @@ def doubts_of(track: Track, *, emotion_heard: bool = False) -> list[str]:
     if emotion_heard and track.curves["emotion"].values[:, 1:].max() < FELT:
         doubts.append(
             "almost no emotion is heard in the voice, and the face stays neutral: name one, such as --emotion anger:0.7"
+        )
+    if head is not None and not len(head.eyelid_vertices):
+        doubts.append(
+            f"head {head.id!r} has no lids, so that blinks close its eyes only as far as its expressions can; "
+            + (
+                "FLAME gets them from l_eyelid.npy and r_eyelid.npy: "
+                if head.joints_follow_expression
+                else "with them: "
+            )
+            + "emberface head add FILES, and then --head NAME"
         )
     return doubts

@@ -40,6 +40,7 @@ _TO_ARKIT = {
 }
 _TONGUE = {"tongue_up": "tongueUp", "tongue_back": "tongueBack", "tongue_teeth": "tongueBetweenTeeth"}
 TONGUE = tuple(_TONGUE.values())
+_LEAST_LOOK_RAD = 0.01  # of eyes that their head does not turn
 _PARTING = ("funnel", "upper", "lower", "spread")  # what would hold lips apart while they close
 
 
@@ -106,7 +107,7 @@ def enliven(
     pace = _over(times, life.blinks * bearing.blinks)
     blinks = plan_blinks(duration_s, ends, pace=pace, seed=seed) if life.blinks else ()
     # A lowered gaze has lowered the lids already: they meet a quarter sooner at the lowest.
-    lowered = np.clip(look[:, 0] / head.arrays.look_rad[1], 0.0, 1.0)
+    lowered = np.clip(look[:, 0] / _looks_down(head), 0.0, 1.0)
     flash = life.brows * brows(times, accents, seed=seed)
     weights = _upper_face(spoken.weights, lids(blinks, times), lowered, flash)
 
@@ -121,6 +122,13 @@ def enliven(
 def _over(times: np.ndarray, values: np.ndarray) -> Callable[[float], float]:
     """Values [T] as a function of time."""
     return lambda at: float(np.interp(at, times, values))
+
+
+def _looks_down(head: Head) -> float:
+    """Radians that eyeLookDown turns the eyes by at weight 1, by the head's names or by the map solved for it."""
+    weights = torch.zeros(len(ARKIT_NAMES))
+    weights[[INDEX["eyeLookDownLeft"], INDEX["eyeLookDownRight"]]] = 1.0
+    return max(float(to_params(weights, head).eyes[:, 0].mean()), _LEAST_LOOK_RAD)
 
 
 def params_of(spoken: Spoken, head: Head, shape: torch.Tensor) -> FaceParams:

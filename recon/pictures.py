@@ -22,6 +22,7 @@ from recon.learned.regressor import Regressor
 from recon.pipeline import check_image, landmark_model, network_for, observe, params_of, reader_of, shut_in, trouble
 from recon.texture.appearance import fuse_appearance
 from recon.texture.posed_view import PosedView
+from recon.texture.uv_map import check_uv
 
 MOST_PICTURES = 64
 
@@ -51,6 +52,7 @@ def reconstruct_many(
     net = network_for(head.arrays.id)
     numbered = enumerate(zip(images, views, strict=True), 1)
     seen = [_observe(image, view, head, net, i) for i, (image, view) in numbered]
+    check_uv(head.arrays)
     model = landmark_model(head.arrays)
     fits = fit_many(head.arrays, model, seen, one_moment=one_moment)
     left_out = cross_errors(head.arrays, model, seen, one_moment=one_moment, start=fits)

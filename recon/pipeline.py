@@ -24,6 +24,7 @@ from recon.fitting.shut_lips import lips_met, seen_shut
 from recon.learned.regressed import base_of, regressed, sharpened
 from recon.learned.regressor import Regressor
 from recon.texture.appearance import PosedView, fuse_appearance
+from recon.texture.uv_map import check_uv
 
 METHODS = ("auto", "solve", "regress")
 SMALLEST_FACE_PX = 40
@@ -62,6 +63,7 @@ def reconstruct(
     usable = faces_in(image, all_faces=all_faces)
     tracks = []
     with one_blas_thread():
+        check_uv(head.arrays)
         model = landmark_model(head.arrays)
         for reading in usable:
             seen = observe(image, reading, view, head.arrays, net)

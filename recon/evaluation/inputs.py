@@ -123,7 +123,8 @@ def own_marks(vertices: np.ndarray, arrays: HeadArrays) -> np.ndarray:
     rows = [np.flatnonzero(numbers == number)[0] for number in SEVEN_OF_468 if number in numbers]
     if len(rows) < 7:
         raise InputError(
-            f"head {arrays.id!r} has {len(rows)} of the seven landmarks; convert it with its landmark files"
+            f"head {arrays.id!r} has {len(rows)} of the seven landmarks; emberface head add FILES, its landmark "
+            "files among them, and then --head NAME"
         )
     return np.einsum("lk,lkc->lc", places.barycentrics[rows], vertices[arrays.faces[places.faces[rows]]])
 

@@ -43,7 +43,9 @@ def lip_errors(found: Performance, truth: Performance, arrays: HeadArrays) -> Li
     """
     pairs = np.asarray(arrays.inner_lip_pairs, int).reshape(-1, 2)
     if not len(pairs):
-        raise InputError(f"head {arrays.id!r} has no inner_lip_pairs; convert it with its landmark files")
+        raise InputError(
+            f"head {arrays.id!r} has no inner_lip_pairs; emberface head add FILES, its landmark files among them"
+        )
     times, true_times = common_times(found, truth)
     face, marks = face_vertices(arrays), _lip_marks(arrays)
     ours, theirs = _Mouth(found, pairs), _Mouth(truth, pairs)

@@ -36,6 +36,7 @@ from recon.pipeline import SMALLEST_FACE_PX, check_focal, landmark_model
 from recon.texture.appearance import fuse_appearance
 from recon.texture.frames import choose_texture_frames, held_still, key_frame
 from recon.texture.posed_view import PosedView
+from recon.texture.uv_map import check_uv
 from render.camera import at_frame
 from render.footage import Footage, Sound, frames_at, open_footage
 
@@ -142,6 +143,7 @@ def tracked(
     progress: Callable[[float], None],
 ) -> Track:
     """One person's Track from what was read of them."""
+    check_uv(head.arrays)
     model = landmark_model(head.arrays)
     if base is None:
         met = met_by_fit(rows, view, head.arrays, model, KEYFRAMES)

@@ -35,7 +35,8 @@ class LandmarkModel:
         if missing:
             raise ShapeError(
                 f"head {head.id!r} has no landmarks {', '.join(missing)}; it has {sorted(head.landmarks)}: "
-                "embed them first, or fit with another head"
+                "emberface head add FILES carries them over from the default head (to FLAME by its "
+                "landmark_embedding.npy), and then --head NAME; or fit with another head"
             )
         embeddings: list[Embedding] = [head.landmarks[name] for name in names]
         ends = np.cumsum([len(e.faces) for e in embeddings]).tolist()
@@ -52,7 +53,7 @@ class LandmarkModel:
         def averaged(values: np.ndarray) -> np.ndarray:
             """Values [V, 3, ...] at vertices -> [4, 3, L, ...] at landmarks."""
             tail = values.shape[2:]
-            flat = values[corners].astype(np.float64).reshape(*corners.shape, 3, -1)
+            flat = values[corners].astype(np.float64).reshape(*corners.shape, 3, math.prod(tail))
             found = np.zeros((4, 3, len(corners), flat.shape[-1]))
             for s in np.flatnonzero(sets.any((0, 1))):  # few landmarks turn with the eyes
                 np.einsum("lk,lkcf->clf", sets[..., s], flat, out=found[s])
@@ -70,8 +71,8 @@ class LandmarkModel:
         self.lid_marks = np.flatnonzero(np.isin(corners, head.eyelid_vertices).any(1))  # [n] landmarks on lids
         corners, sets = corners[self.lid_marks], sets[self.lid_marks]
         lids = np.zeros((len(head.v_template), 3, 4 + 4 * self.layout.shape.stop), np.float32)
-        along = np.concatenate([head.eyelid_dirs, head.eyelid_shapedirs.reshape(len(head.eyelid_dirs), 3, -1)], 2)
-        lids[head.eyelid_vertices] = along
+        along = head.eyelid_shapedirs.reshape(len(head.eyelid_dirs), 3, 4 * self.layout.shape.stop)
+        lids[head.eyelid_vertices] = np.concatenate([head.eyelid_dirs, along], 2)
         lids = averaged(lids)
         # Only the jaw turns what bases and lids move, eyes do not: sets without a motion are left out.
         self.bent = [j for j in range(3) if self.basis[1 + j].any() or lids[1 + j].any()]
@@ -79,7 +80,7 @@ class LandmarkModel:
         self.basis = np.ascontiguousarray(self.basis[self.sets])  # [B, 3, L, S + E]
         lids = lids[self.sets]
         self.lid_dirs = np.ascontiguousarray(lids[..., :4])  # [B, 3, n, 4]
-        self.lid_shapedirs = lids[..., 4:].reshape(*lids.shape[:3], 4, -1)  # [B, 3, n, 4, S]
+        self.lid_shapedirs = lids[..., 4:].reshape(*lids.shape[:3], 4, self.layout.shape.stop)  # [B, 3, n, 4, S]
 
     def of_person(self, shape: np.ndarray) -> LandmarkModel:
         """The same landmarks on one person, shape [S]: a third of the work, since its layout has no identity."""

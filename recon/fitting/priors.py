@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from flame_tools.errors import ShapeError
 from flame_tools.types import HeadArrays
 from readers.face_parts import BROWS, LEFT_EYE, LIPS, OVAL, RIGHT_EYE, WINGS
 from recon.fitting.layout import Layout
@@ -52,8 +53,15 @@ def prior(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Mean and standard deviation [K] of every unknown; pose and camera are free here.
 
+    Raises ShapeError for a head whose jaw has no reach: a FLAME file that was not registered.
+
     `together` in [0, 1] says how surely the teeth are together, `tongue` how far the tongue is out.
     """
+    if not head.jaw_open_rad > 0:
+        raise ShapeError(
+            f"head {head.id!r} does not say how far its jaw opens; emberface head add FILES finds out, and then "
+            "--head NAME"
+        )
     jaw_open_sd = JAW_OPEN_SD ** (1 - together) * JAW_TOGETHER_SD**together
     mean, sd = np.zeros(layout.size), np.full(layout.size, np.inf)
     sd[layout.shape] = 1

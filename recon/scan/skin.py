@@ -86,5 +86,6 @@ def numbered_landmarks(arrays: HeadArrays) -> tuple[np.ndarray, Embedding]:
             return np.asarray(numbers)[inner], Embedding(found.faces[inner], found.barycentrics[inner])
     raise ShapeError(
         f"head {arrays.id!r} has no landmarks that a face can be found by; wanted 468, 105 or 68, "
-        f"it has {sorted(arrays.landmarks) or 'none'}: convert it with its landmark files"
+        f"it has {sorted(arrays.landmarks) or 'none'}: emberface head add FILES, its landmark files among them, and "
+        "then --head NAME"
     )

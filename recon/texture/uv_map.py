@@ -65,6 +65,15 @@ class UvMap:
         return full[self.mirror]
 
 
+def check_uv(head: HeadArrays) -> None:
+    """Raise ShapeError for a head without texture coordinates: what a picture shows of a face has nowhere to go."""
+    if not len(head.uv):
+        raise ShapeError(
+            f"head {head.id!r} has no texture coordinates, and pictures are fitted with a texture; emberface head add "
+            "FILES with those that bring them (FLAME's head_template.obj), and then --head NAME"
+        )
+
+
 @kept_with_head
 def uv_map(head: HeadArrays, size: int, materials: tuple[str, ...] = ("skin", "lips")) -> UvMap:
     """The texels of some materials (of all on a head that has none of these). Kept with the head."""

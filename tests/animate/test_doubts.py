@@ -1,3 +1,4 @@
+import dataclasses
 import re
 from types import SimpleNamespace
 
@@ -41,3 +42,13 @@ def test_an_emotion_that_is_not_heard():
     (doubt,) = doubts_of(made(None, 0.6, felt=0.05), emotion_heard=True)
     assert "--emotion anger:0.7" in doubt
     assert doubts_of(made(None, 0.6, felt=0.3), emotion_heard=True) == []
+
+
+def test_a_head_without_lids(head):
+    track = made(True, 0.7)
+    assert doubts_of(track, head=head.arrays) == []
+    none = np.zeros(0, np.int32)
+    (doubt,) = doubts_of(
+        track, head=dataclasses.replace(head.arrays, eyelid_vertices=none, joints_follow_expression=True)
+    )
+    assert re.search("no lids.*l_eyelid.npy.*emberface head add", doubt)

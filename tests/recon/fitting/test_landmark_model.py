@@ -1,15 +1,19 @@
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from flame_tools import Head
 from flame_tools.errors import ShapeError
 from flame_tools.types import HeadArrays
 from recon.fitting.landmark_model import LandmarkModel
-from recon.fitting.priors import bounds
+from recon.fitting.priors import bounds, prior
 from recon.fitting.rotation import rotation_derivatives, rotation_matrix
 from recon.pipeline import params_of
+from recon.texture.uv_map import check_uv
 
 
 class Found:
@@ -57,3 +61,34 @@ def test_a_head_without_the_landmarks_says_so(head):
     fields = {name: getattr(head.arrays, name) for name in HeadArrays.__dataclass_fields__} | {"landmarks": {}}
     with pytest.raises(ShapeError, match="468, iris"):
         LandmarkModel(HeadArrays(**fields))
+
+
+def without_lids(arrays: HeadArrays, **changes) -> HeadArrays:
+    size = len(arrays.shape_names)
+    lids = {"eyelid_vertices": np.zeros(0, np.int32), "eyelid_dirs": np.zeros((0, 3, 4), np.float32)}
+    lids |= {"eyelid_shapedirs": np.zeros((0, 3, 4, size), np.float32)}
+    return dataclasses.replace(arrays, **lids, **changes)
+
+
+def test_a_head_without_lids_has_landmarks_too(head):
+    bare = Head(without_lids(head.arrays))
+    model = LandmarkModel(bare.arrays)
+    x = some_unknowns(bare, model, 0)
+    vertices = bare.vertices(params_of(Found(model.layout), x, unknown=0.0, dtype=torch.float32))
+    wanted = torch.cat([bare.landmarks(vertices, "468"), bare.landmarks(vertices, "iris")], 1)[0]
+    np.testing.assert_allclose(model.points(x), wanted, atol=3e-6)
+    assert not model.points_and_jacobian(x)[1][..., model.layout.eyelids].any()
+
+
+def test_heads_that_were_not_registered_are_told_how(head):
+    """As FLAME's own files are: no dense landmarks, no reach of the jaw, no texture coordinates."""
+    bare = without_lids(
+        head.arrays, landmarks={"68": head.arrays.landmarks["68"]}, jaw_open_rad=0.0, uv=np.zeros((0, 2))
+    )
+    with pytest.raises(ShapeError, match=r"no landmarks 468, iris.*emberface head add"):
+        LandmarkModel(bare)
+    model = LandmarkModel(bare, ("68",))
+    with pytest.raises(ShapeError, match=r"how far its jaw opens.*emberface head add"):
+        prior(bare, model.layout)
+    with pytest.raises(ShapeError, match=r"no texture coordinates.*emberface head add"):
+        check_uv(bare)
