@@ -30,6 +30,7 @@ from flame_tools.types import Appearance, Track
 if TYPE_CHECKING:
     from animate.emotion_source import Emotion
     from animate.life import Life
+    from animate.phones_given import Given
     from animate.takes import Sampling
     from flame_tools.export import Options
     from flame_tools.head import Head
@@ -73,6 +74,7 @@ FORMATS = {
     ".stl": "the same for printers, in mm",
     ".height.png": "the folds of a face as heights in 16 bits, of tracks made with --detail",
     ".emotion.csv": "the emotion over time, to edit and to give back to animate",
+    ".TextGrid": "words and phones with their times for Praat, to correct and to give back to animate",
     ".wav": "the voice",
     ".mp4": "a film with sound",
     ".html": "a page to play it, turn it and move its sliders, that needs no network",
@@ -242,6 +244,7 @@ def animate(
     rate: int | None = None,  # Hz; needed for samples
     *,
     text: str | None = None,
+    phones: Given | None = None,  # with their times: a TextGrid or a NAME.face.npz, or tiers as track.intervals
     emotion: Emotion = None,  # "happy:0.8", {"happy": 0.5, "surprise": 0.3}, "voice", a read_emotion_csv(FILE)
     identity: Track | None = None,
     head: str | Head = "default",
@@ -255,7 +258,8 @@ def animate(
 ) -> Track | Iterator[Track]:
     """Speech to a performance, on the identity and with the texture of another Track where one is given.
 
-    Where no `model` is given, rules move the face by a `text`, and a bundled network ("motion") does without one.
+    Where no `model` is given, rules move the face by a `text` or by `phones` with their times, and a bundled network
+    ("motion") does without either. Phones are ARPAbet or IPA; what is called "words" beside them is kept.
 
     With `takes` an iterator of Tracks, each made as it is asked for: the rules' takes by seeds seed, seed + 1, ..., a
     flow's drawn from what it has learnt.
@@ -286,13 +290,14 @@ def animate(
         shape = identity.params.shape
     if sampling is not None and model in (None, "rules"):
         raise InputError("guidance and sampling are of a flow, and none was given; the model may be 'flow' or a file")
-    if model is None and text is None:
+    if model is None and text is None and phones is None:
         model = "motion"
     made = perform(
         samples,
         rate,
         head=head,
         text=text,
+        phones=phones,
         emotion=emotion,
         shape=shape,
         fps=fps,
@@ -378,6 +383,10 @@ def export(
         from animate.emotion_track import write_emotion_csv
 
         write_emotion_csv(track, path)
+    elif kind == ".TextGrid":
+        from animate.textgrid import write_said
+
+        write_said(track, path)
     else:
         from flame_tools.export import WRITERS
 
@@ -562,8 +571,8 @@ def kind_of(path: PathLike) -> str:
             return double
     if names_folder(path):
         return ""
-    if path.suffix.lower() in FORMATS:
-        return path.suffix.lower()
+    if (kind := {ending.lower(): ending for ending in FORMATS}.get(path.suffix.lower())) is not None:
+        return kind
     if path.suffix.lower() == ".obj":
         raise InputError(f"{path}: a track leaves as a folder with one OBJ a frame; give a name without .obj")
     raise InputError(

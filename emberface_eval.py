@@ -45,6 +45,8 @@ def lips(
     json: Json = False,
 ) -> None:
     """Do the lips close, open, round and rest when the sound says so? Or, with --against, as the true ones do?"""
+    from animate.phones_given import phones_tier
+    from animate.textgrid import read_textgrid
     from flame_tools.load import head_of, load_head
 
     if (textgrid is not None) + bool(text) + (against is not None) != 1:
@@ -57,7 +59,7 @@ def lips(
         return
     performance = emberface.load(track)
     model = load_head(head) if head else head_of(performance)
-    phones = _phones_of_textgrid(textgrid) if textgrid else _phones_of_text(performance, text)
+    phones = phones_tier(read_textgrid(textgrid), str(textgrid)) if textgrid else _phones_of_text(performance, text)
     figures = lip_quality(performance, model, phones) | {"phones_from": "given" if textgrid else "text"}
     say_figures(figures, json)
     if figures["own_phones"] and not json:
@@ -165,16 +167,6 @@ def leakage(
         felt, phones = read(path)
         each[str(path)] = _plain(read_metrics.leakage(calm, felt, neutral_phones=calm_phones, other_phones=phones))
     say_figures(_plain(figures) | (each if not json else {"others": each}), json)
-
-
-def _phones_of_textgrid(path: Path):
-    from animate.textgrid import read_textgrid
-
-    tiers = read_textgrid(path)
-    for name in ("phones", "phone", "phonemes", "MAU"):
-        if name in tiers:
-            return tiers[name]
-    raise InputError(f"{path} has no tier called phones; it has {', '.join(tiers) or 'none'}")
 
 
 def _phones_of_text(track, text: str):

@@ -104,7 +104,7 @@ class Format(StrEnum):
     emotion, curves, curve_table = "emotion.csv", "curves.csv", "curves.json"
     vrm, visemes = "vrm.json", "visemes.json"
     usd, usda, usdc, usdz, abc, vmd = "usd", "usda", "usdc", "usdz", "abc", "vmd"
-    visemes_srt, words_srt = "visemes.srt", "words.srt"
+    visemes_srt, words_srt, textgrid = "visemes.srt", "words.srt", "TextGrid"
     smplx_npz, smplx_pkl, emote_npz, emote_pkl = "smplx.npz", "smplx.pkl", "emote.npz", "emote.pkl"
 
 

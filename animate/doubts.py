@@ -19,7 +19,12 @@ def doubts_of(track: Track, *, emotion_heard: bool = False, head: HeadArrays | N
     """
     said, doubts = track.provenance["phones"], []
     sure = said["agreement"]
-    if said["fits"] is False:
+    if said["fits"] is False and said["method"] == "given":
+        doubts.append(
+            f"the phones given do not seem to be what is said: what is heard agrees with them by {sure or 0:.2f}, with "
+            f"true ones by {FITS} to 0.9 in English; the lips follow what was given: check that it is this recording's"
+        )
+    elif said["fits"] is False:
         doubts.append(
             f"the text does not seem to be what is said: what is heard agrees with it by {sure or 0:.2f}, with true "
             f"texts by {FITS} to 0.9; the lips follow the text, not the voice: leave --text out, or give the words of "

@@ -38,12 +38,12 @@ class Phones:
 
     phones: Intervals  # ARPAbet without stress, SIL between; no gaps, from 0 to the recording's end
     words: Intervals
-    method: str  # "align" or "hear"
+    method: str  # "align", "hear", or "given" (animate.phones_given)
     fallback: np.ndarray  # [n] bool per phone: found by a lower step than asked for
     oov: tuple[str, ...]  # words given a pronunciation by rules
     left_out: tuple[str, ...]  # words of the text that have no English letters
     agreement: float | None  # in [0, 1], how well what is heard confirms the words, or how sure it is without any
-    fits: bool | None  # the text is what is said; None where no text was given
+    fits: bool | None  # the text, or the phones given, are what is said; None where none were given
 
     @property
     def fallback_share(self) -> float:

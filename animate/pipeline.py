@@ -19,6 +19,7 @@ from animate.life import USUAL, Life, life_of
 from animate.manner import manner_of_chance
 from animate.perform import Spoken, enliven, speak
 from animate.phones import Phones, find_phones, phones_heard
+from animate.phones_given import Given, held_against, phones_given
 from animate.speech import Prosody, Speech, at_times, measure, prepare
 from animate.textgrid import intervals
 from flame_tools.errors import InputError
@@ -29,9 +30,9 @@ from flame_tools.sampling import rational
 from flame_tools.types import Curves, Intervals, Track
 
 # The encoder hears a vowel begin some 30 ms before the aligner does.
-_EARLY_S = {"hear": 0.02, "align": EARLY_S}
+_EARLY_S = {"hear": 0.02, "align": EARLY_S, "given": EARLY_S}
 # Of who found the phones: emberface-speech is our own.
-_LICENCES = {"hear": (), "align": ("CMU Sphinx en-us models: BSD-2-Clause",)}
+_LICENCES = {"hear": (), "given": (), "align": ("CMU Sphinx en-us models: BSD-2-Clause",)}
 
 
 def animate(
@@ -40,6 +41,7 @@ def animate(
     *,
     head: Head,
     text: str | None = None,
+    phones: Given | None = None,  # a TextGrid or a NAME.face.npz, or its tiers by name; None: they are found
     emotion: Emotion = None,  # "happy:0.8", {...}, [8], [T, 8], an EmotionTrack, or "voice" to hear it
     shape: torch.Tensor | None = None,  # [S] identity, the head's mean where None
     fps: Fraction | int = Fraction(30),
@@ -63,17 +65,22 @@ def animate(
         raise InputError(f"text is a {type(text).__name__}, wanted the spoken words as a string, or None")
     if text is not None:
         spoken_words(text)
+    if text is not None and phones is not None:
+        raise InputError("the phones that are given say what is said, and when; leave out the text")
     source, life = source_of(emotion), life_of(life)
     speech = prepare(audio, rate)
+    given = None if phones is None else phones_given(phones, speech.duration_s)
     prosody = measure(speech)
     hearing = hear(speech.analysis) if text is None or performer is not None else None
-    if text is None:
-        phones = phones_heard(hearing, prosody)
+    if given is not None:
+        said = held_against(given, hearing, prosody)
+    elif text is None:
+        said = phones_heard(hearing, prosody)
     else:
-        phones = find_phones(speech, prosody, text=text, progress=lambda share: progress(0.9 * share))
+        said = find_phones(speech, prosody, text=text, progress=lambda share: progress(0.9 * share))
     learnt = None if performer is None else (performer, hearing)
     made = performances(
-        speech, prosody, phones, source, head=head, shape=shape, fps=fps, seed=seed, takes=count, learnt=learnt,
+        speech, prosody, said, source, head=head, shape=shape, fps=fps, seed=seed, takes=count, learnt=learnt,
         life=life,
     )  # fmt: skip
     track = next(made) if takes is None else None

@@ -8,11 +8,13 @@ from pathlib import Path
 import numpy as np
 
 from flame_tools.archive import written_whole
-from flame_tools.errors import FormatError
-from flame_tools.types import Intervals
+from flame_tools.errors import FormatError, InputError
+from flame_tools.types import Intervals, Track
 
 # A quoted string (a doubled quote inside stands for one) or a number; everything else in the long form is a caption.
 _TOKEN = re.compile(r'"((?:[^"]|"")*)"|(?<![\w.])(-?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?)(?![\w.\]])')
+
+_SMALLEST_S = 5e-7  # what six decimals tell apart
 
 
 def intervals(rows) -> Intervals:
@@ -73,6 +75,21 @@ def _tiers(tokens) -> dict[str, Intervals]:
     return tiers
 
 
+def write_said(track: Track, path) -> None:
+    """Write a track's words and phones, on its own clock, as long as its sound. Raises InputError without phones."""
+    tiers = {name: track.intervals[name] for name in ("words", "phones") if len(track.intervals.get(name, ()))}
+    if "phones" not in tiers:
+        raise InputError(f"the track has no phones to write to {path}; animate speech to get some")
+    ends = [float(tier.end_s[-1]) for tier in tiers.values()]
+    sound = 0.0 if track.audio is None else track.audio_start_s + len(track.audio) / track.audio_rate
+    write_textgrid({name: _from_zero(tier) for name, tier in tiers.items()}, path, end_s=max(*ends, sound))
+
+
+def _from_zero(tier: Intervals) -> Intervals:
+    rows = zip(tier.names, tier.start_s, tier.end_s, strict=True)
+    return intervals((name, max(start, 0.0), end) for name, start, end in rows if end > 0)
+
+
 def write_textgrid(tiers: dict[str, Intervals], path, *, end_s: float) -> None:
     """Write tiers in Praat's long form; gaps become empty intervals, as Praat wants them."""
     lines = ['File type = "ooTextFile"', 'Object class = "TextGrid"', "", "xmin = 0", f"xmax = {end_s:.6f}"]
@@ -99,10 +116,10 @@ def _quoted(text: str) -> str:
 def _without_gaps(tier: Intervals, end_s: float) -> list[tuple[str, float, float]]:
     rows, at = [], 0.0
     for name, start, end in zip(tier.names, tier.start_s, tier.end_s, strict=True):
-        if start > at + 1e-9:
+        if start > at + _SMALLEST_S:
             rows.append(("", at, float(start)))
         rows.append((name, float(start), float(end)))
         at = float(end)
-    if end_s > at + 1e-9:
+    if end_s > at + _SMALLEST_S:
         rows.append(("", at, end_s))
     return rows

@@ -71,7 +71,7 @@ def test_convert_writes_all_and_a_report(capsys, track_file, tmp_path):
 
 
 def test_convert_names_every_kind_of_file(capsys, track_file, tmp_path):
-    of_speech = {".wav", ".emotion.csv", ".visemes.json", ".visemes.srt", ".words.srt"}
+    of_speech = {".wav", ".emotion.csv", ".TextGrid", ".visemes.json", ".visemes.srt", ".words.srt"}
     of_flame = {".smplx.npz", ".smplx.pkl", ".emote.npz", ".emote.pkl"}
     of_photos = {".height.png"}
     kinds = [k for k in emberface.FORMATS if k not in {"", ".abc", *of_photos, *of_speech, *of_flame, *emberface.DRAWN}]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 import functools
+import math
 from typing import TYPE_CHECKING
 
 import numpy as np
