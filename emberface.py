@@ -29,6 +29,7 @@ from flame_tools.types import Appearance, Track
 
 if TYPE_CHECKING:
     from animate.emotion_source import Emotion
+    from animate.learned import Performer
     from animate.life import Life
     from animate.phones_given import Given
     from animate.takes import Sampling
@@ -251,7 +252,7 @@ def animate(
     fps: Fraction | int = 30,
     seed: int = 0,
     takes: int | None = None,  # how many ways to say it; None: one, and it is the result
-    model: PathLike | None = None,  # "rules", "motion", "flow", "keys", or a file of `emberface train`; None: see below
+    model: PathLike | Performer | None = None,  # "rules", "motion", "flow", "keys", a file of `train`; None: see below
     sampling: Sampling | None = None,  # how a flow is followed, as Sampling(guidance=Guidance(emotion=1.5))
     life: str | Mapping[str, float] | Life | None = None,  # amounts, as "head:0.5,gaze:1,brows:1,blinks:0"
     progress: Callable[[float], None] = lambda share: None,
@@ -259,13 +260,14 @@ def animate(
     """Speech to a performance, on the identity and with the texture of another Track where one is given.
 
     Where no `model` is given, rules move the face by a `text` or by `phones` with their times, and a bundled network
-    ("motion") does without either. Phones are ARPAbet or IPA; what is called "words" beside them is kept.
+    ("motion") does without either. Phones are ARPAbet or IPA; what is called "words" beside them is kept. For many
+    recordings, animate.learned.load_performer("motion") loads a network once.
 
     With `takes` an iterator of Tracks, each made as it is asked for: the rules' takes by seeds seed, seed + 1, ..., a
     flow's drawn from what it has learnt.
     """
     from animate.audio_file import read_audio
-    from animate.learned import load_performer
+    from animate.learned import Performer, load_performer
     from animate.pipeline import animate as perform
 
     if isinstance(audio, np.ndarray):
@@ -276,7 +278,7 @@ def animate(
         samples, rate = read_audio(audio)
     else:
         raise InputError(f"audio is {type(audio).__name__}; wanted a file, or samples [N] or [channels, N] as an array")
-    if not (model is None or isinstance(model, (str, os.PathLike))):
+    if not (model is None or isinstance(model, (str, os.PathLike, Performer))):
         raise InputError(f"model is {type(model).__name__}; wanted rules, motion, flow, keys, or a file")
     head = _head(head)
     shape = None
@@ -292,6 +294,10 @@ def animate(
         raise InputError("guidance and sampling are of a flow, and none was given; the model may be 'flow' or a file")
     if model is None and text is None and phones is None:
         model = "motion"
+    if isinstance(model, Performer):
+        performer = model if sampling is None else dataclasses.replace(model, sampling=sampling)
+    else:
+        performer = None if model in (None, "rules") else load_performer(model, sampling=sampling)
     made = perform(
         samples,
         rate,
@@ -303,7 +309,7 @@ def animate(
         fps=fps,
         seed=seed,
         takes=takes,
-        performer=None if model in (None, "rules") else load_performer(model, sampling=sampling),
+        performer=performer,
         life=life,
         progress=progress,
     )

@@ -6,7 +6,6 @@ Exit codes: 0 all outputs stand, 2 something was refused (one line on stderr say
 from __future__ import annotations
 
 import contextlib
-import itertools
 import logging
 import sys
 import tempfile
@@ -23,7 +22,7 @@ import emberface_eval
 import emberface_heads
 import emberface_train
 from assets.locate import asset_path
-from emberface_eval import performance_quality, recon_quality, takes_quality
+from emberface_eval import performance_quality, recon_quality
 from emberface_inputs import check_pictures, check_there
 from emberface_options import (
     Backend,
@@ -42,23 +41,23 @@ from emberface_options import (
     Out,
     OwnHead,
     Perspective,
+    Phones,
     Registered,
     Seed,
     Shapes,
     Size,
     Takes,
     Text,
+    Texts,
     Tolerance,
     Unit,
     Up,
     View,
-    emotion_of,
     export_options,
     frame_rate_of,
+    not_read,
     numbered,
-    of_take,
     places_of,
-    refuse_early,
     report_beside,
     sampling_of,
     say,
@@ -170,9 +169,11 @@ def demo(out: Out = Path("demo"), seed: Seed = 0, json: Json = False) -> None:
 
 @app.command("animate")
 def animate_(
-    speech: Annotated[Path, typer.Argument(help="A recording: WAV, FLAC, OGG, MP3, M4A.")],
+    speech: Annotated[list[Path], typer.Argument(help="A recording, or several: WAV, FLAC, OGG, MP3, M4A.")],
     out: Out,
     text: Text = None,
+    texts: Texts = None,
+    phones: Phones = None,
     emotion: Emotion = None,
     emotion_track: EmotionFile = None,
     emotion_model: EmotionModel = None,
@@ -188,68 +189,30 @@ def animate_(
     takes: Takes = 1,
     json: Json = False,
 ) -> None:
-    """Speech to a performance, or to several."""
+    """Speech to a performance, or to several; each recording to one of its name."""
     from animate.letters import spoken_words
+    from animate.life import life_of
+    from emberface_animate import Asked, animate_all, recordings_of
 
-    check_there(speech, identity)
+    check_there(identity)
+    recordings = recordings_of(speech, out, format, text=text, texts=texts, phones=phones)
     if text is not None:
         spoken_words(text)
-    from animate.audio_file import read_audio
-    from animate.doubts import doubts_of
-    from animate.emotion_source import FromVoice, source_of
-    from animate.learned import network_path
-    from animate.life import life_of
-    from flame_tools.load import load_head
-
-    amounts = life_of(life)
-    places, report = places_of(out, speech.stem, format)
-    each = [[of_take(place, number) for place in places] for number in range(1, takes + 1)]
-    rate_of_frames = frame_rate_of(fps)
-    sampling = sampling_of(audio_guidance, emotion_guidance)
-    inputs = {"speech": str(speech), "text": text, "emotion": emotion, "identity": identity and str(identity)}
-    inputs |= {"emotion_track": emotion_track and str(emotion_track), "emotion_model": emotion_model}
-    inputs |= {"model": learnt, "guidance": sampling and vars(sampling.guidance), "life": vars(amounts), "takes": takes}
-    network = None if learnt in (None, "rules") else network_path(learnt)
-    reads = [speech, *filter(None, [identity, emotion_track, network])]
-    with Run("animate", inputs | {"head": head, "fps": fps, "seed": seed}, reads=reads, show=not json) as job:
-        job.prepare(*itertools.chain(*each), report)
-        with job.step("load"):
-            felt = emotion_of(emotion, emotion_track, emotion_model)
-            heard = isinstance(source_of(felt), FromVoice)
-            model = load_head(head)
-            refuse_early(places, model.arrays, text)
-            person = emberface.load(identity) if identity else None
-            if person is not None and "texture" in _not_read(person, identity):
-                job.warn(f"no texture is read of {identity}; the NAME.face.npz it was made from keeps it")
-            samples, rate = read_audio(speech)
-        with job.step("animate", "listening to the voice"):
-            made = emberface.animate(
-                samples,
-                rate,
-                text=text,
-                emotion=felt,
-                identity=person,
-                head=model,
-                fps=rate_of_frames,
-                seed=seed,
-                takes=takes,
-                model=learnt,
-                sampling=sampling,
-                life=amounts,
-                progress=job.share,
-            )
-        tracks = []  # parameters alone: what is made of them is written take by take
-        for number, mine in enumerate(each, 1):
-            with job.step("animate", f"take {number} of {takes}"):
-                tracks.append(next(made))
-            write_all(job, tracks[-1], model, mine)
-        with job.step("measure"):
-            job.quality = performance_quality(tracks[0], model)
-            for doubt in doubts_of(tracks[0], emotion_heard=heard, head=model.arrays):
-                job.warn(doubt)
-            if takes > 1:
-                job.quality |= takes_quality(tracks, model, each)
-        say(job.finish(report), json)
+    asked = Asked(
+        emotion=emotion,
+        emotion_track=emotion_track,
+        emotion_model=emotion_model,
+        identity=identity,
+        model=learnt,
+        sampling=sampling_of(audio_guidance, emotion_guidance),
+        life=life_of(life),
+        head=head,
+        fps=fps,
+        rate=frame_rate_of(fps),
+        seed=seed,
+        takes=takes,
+    )
+    animate_all(recordings, asked, as_json=json)
 
 
 @app.command("recon")
@@ -575,7 +538,7 @@ def _convert(
         with job.step("load"):
             like = None if made_from is None else emberface.load(made_from)
             track = emberface.load(source, head=head, fps=fps, like=like, audio=audio)
-            if lost := _not_read(track, source):
+            if lost := not_read(track, source):
                 job.warn(
                     f"no {' and no '.join(lost)} is read of {source}; emberface convert --from the NAME.face.npz that "
                     "it was made from puts all back"
@@ -599,12 +562,6 @@ def _convert(
                 track, model = at_detail(track, model, lod)
         write_all(job, track, model, places, size, drawn, options)
         say(job.finish(report_beside(places[0])), as_json)
-
-
-def _not_read(track: Track, source: Path) -> list[str]:
-    """What a file that another program may have written holds, or had once, and its reader leaves out."""
-    lost = [] if source.name.endswith(".face.npz") else track.provenance.get("not_read", [])
-    return [name for name in lost if not (name == "sound" and track.audio is not None)]
 
 
 def _one_frame(track: Track, frame: int, source: Path) -> Track:

@@ -15,7 +15,7 @@ from flame_tools.errors import InputError
 from flame_tools.sampling import rational
 
 if TYPE_CHECKING:
-    from flame_tools.types import HeadArrays
+    from flame_tools.types import HeadArrays, Track
 
 Out = Annotated[Path, typer.Option("-o", "--out", help="Where to write.")]
 Json = Annotated[bool, typer.Option("--json", help="Print the report as JSON on stdout.")]
@@ -33,6 +33,17 @@ Model = Annotated[
     ),
 ]
 Text = Annotated[str | None, typer.Option("--text", help="What is said; the lips become exact.")]
+Texts = Annotated[
+    Path | None, typer.Option("--texts", help="A folder with what is said: NAME.txt for each recording NAME.")
+]
+Phones = Annotated[
+    Path | None,
+    typer.Option(
+        "--phones",
+        help="Phones with their times: a TextGrid (Praat, MFA; ARPAbet or IPA) or a NAME.face.npz, or a folder with "
+        "NAME.TextGrid for each recording.",
+    ),
+]
 Emotion = Annotated[
     str | None,
     typer.Option(
@@ -137,18 +148,24 @@ def report_beside(place: Path) -> Path:
     return place.with_name(f"{name}.report.json")
 
 
-def refuse_early(places: list[Path], head: HeadArrays, text: str | None) -> None:
-    """Refuse places that no performance of `text` on `head` can be written to, before it is made."""
+def refuse_early(places: list[Path], head: HeadArrays, *, words: bool) -> None:
+    """Refuse places that no performance on `head`, its words known or not, can be written to, before it is made."""
     from flame_tools.flame_only import flame_only
 
     for place in places:
         kind = emberface.kind_of(place)
         if kind in (".ply", ".stl"):
             raise InputError(f"{place} can hold one frame, and a performance has many; emberface convert --frame later")
-        if kind == ".words.srt" and text is None:
+        if kind == ".words.srt" and not words:
             raise InputError(f"{place} holds words, and none are known; say them with --text")
         if kind.startswith((".smplx", ".emote")):
             flame_only(head, f"{place} can hold FLAME's parameters only")
+
+
+def not_read(track: Track, source: Path) -> list[str]:
+    """What a file that another program may have written holds, or had once, and the track read of it has not."""
+    lost = [] if source.name.endswith(".face.npz") else track.provenance.get("not_read", [])
+    return [name for name in lost if not (name == "sound" and track.audio is not None)]
 
 
 def numbered(place: Path, number: int) -> Path:
