@@ -130,6 +130,15 @@ def test_a_text_beside_phones_is_refused(head, voice):
         animate(voice[0], voice[1], head=head, text=voice[2], phones={"phones": intervals(ROWS)})
 
 
+def test_a_grid_is_as_long_as_its_sound(spoken, tmp_path):
+    few = spoken.replace(intervals={"phones": intervals([("M", -0.1, 0.2), ("AY", 0.2, 0.5)])})
+    emberface.export(few, tmp_path / "few.TextGrid")
+    tiers = read_textgrid(tmp_path / "few.TextGrid")
+    assert list(tiers) == ["phones"] and tiers["phones"].names == ("M", "AY", "")
+    np.testing.assert_allclose(tiers["phones"].start_s, [0, 0.2, 0.5])
+    assert tiers["phones"].end_s[-1] == pytest.approx(len(spoken.audio) / spoken.audio_rate)
+
+
 def test_a_track_without_phones_has_nothing_for_praat(spoken, tmp_path):
     with pytest.raises(InputError, match="has no phones to write to"):
         emberface.export(spoken.replace(intervals={}), tmp_path / "a.TextGrid")
