@@ -193,7 +193,7 @@ def performance_quality(track, head) -> dict:
     heard, not whether it was heard right. `eval lips --textgrid` holds them against the truth.
     """
     said = track.provenance["phones"]
-    return lip_quality(track, head) | {"phones_from": _PHONES_FROM[said["method"]], "phones": said}
+    return lip_quality(track, head) | {"phones_from": _PHONES_FROM.get(said["method"], said["method"]), "phones": said}
 
 
 def takes_quality(tracks, head, outputs: list[list[Path]]) -> dict:

@@ -23,7 +23,9 @@ def test_eyes_and_lids_of_a_head_that_states_no_angles(head):
     made = []
     for model in (head, Head(bare)):
         with np.errstate(all="raise"):
-            params, _ = enliven(silent, prosody, times, 2.0, head=model, shape=torch.zeros(head.shape_size), seed=1)
+            params, _ = enliven(
+                silent, prosody, times, 2.0, np.zeros(8), head=model, shape=torch.zeros(head.shape_size), seed=1
+            )
         made.append(params)
     torch.testing.assert_close(made[1].eyes, made[0].eyes)
     assert made[0].eyelids.max() > 0.5
