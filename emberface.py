@@ -430,7 +430,7 @@ def render(
     progress: Callable[[Iterable, int], Iterable] = lambda frames, count: frames,
     compare: Track | None = None,
     compare_head: str | Head | None = None,  # the other track's own where None
-    **options,  # of render.film.film: view, passes, wireframe, names
+    **options,  # of render.film.film: view, passes, wireframe, backend, names; of a page: names, title
 ) -> None:
     """Draw a track: an .mp4 of every frame with its sound, a .webp or .gif without, or a .png of the first one.
 

@@ -25,13 +25,14 @@ from assets.locate import asset_path
 from emberface_eval import performance_quality, recon_quality
 from emberface_inputs import check_pictures, check_there
 from emberface_options import (
+    AudioGuidance,
     Backend,
     Emotion,
     EmotionFile,
+    EmotionGuidance,
     EmotionModel,
     Formats,
     Fps,
-    Guided,
     HeadName,
     Inbetweens,
     Json,
@@ -179,8 +180,8 @@ def animate_(
     emotion_model: EmotionModel = None,
     identity: Annotated[Path | None, typer.Option("--identity", help="Whose face: a NAME.face.npz.")] = None,
     learnt: Model = None,
-    audio_guidance: Annotated[Guided, typer.Option(help="How strongly a flow heeds the voice; 1: as learnt.")] = None,
-    emotion_guidance: Annotated[Guided, typer.Option(help="The same of the emotion.")] = None,
+    audio_guidance: AudioGuidance = None,
+    emotion_guidance: EmotionGuidance = None,
     life: Life = None,
     head: HeadName = "default",
     format: Formats = "glb,csv,mp4",

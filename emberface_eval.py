@@ -1,4 +1,4 @@
-"""`emberface eval`: how good a track is, by the names the design gives the figures."""
+"""`emberface eval`: how good a track is; docs/metrics.md and docs/evaluate_recon.md say what the figures are."""
 
 from __future__ import annotations
 
@@ -180,7 +180,7 @@ def _phones_of_text(track, text: str):
 
 
 def lip_quality(track, head, phones=None) -> dict:
-    """The design's animate figures, by name."""
+    """The lip figures of a performance, held against phones: its own where none are given."""
     from animate.metrics import lip_report
 
     return _plain(lip_report(track, head, phones if phones is not None else track.intervals["phones"]))
@@ -212,7 +212,7 @@ def takes_quality(tracks, head, outputs: list[list[Path]]) -> dict:
 
 
 def recon_quality(track) -> dict:
-    """The design's recon figures, and where the size of the face comes from."""
+    """The figures that a reconstruction carries, and where the size of the face comes from."""
     known = {"metric_scale": track.provenance["metric_scale"]} if "metric_scale" in track.provenance else {}
     return _plain(track.provenance.get("quality", {}) | known)
 

@@ -23,7 +23,6 @@ HeadName = Annotated[str, typer.Option("--head", help="'default', a head that wa
 OwnHead = Annotated[str | None, typer.Option("--head", help="A head's name or file, where it is not the track's own.")]
 Seed = Annotated[int, typer.Option("--seed", min=0, help="Blinks, gaze, brows and head motion follow it.")]
 Takes = Annotated[int, typer.Option("--takes", min=1, help="Ways to say it: NAME, NAME-take2, ... by seed.")]
-Guided = float | None
 Model = Annotated[
     str | None,
     typer.Option(
@@ -32,6 +31,10 @@ Model = Annotated[
         "`train`. By default rules where there is a text, else motion.",
     ),
 ]
+AudioGuidance = Annotated[
+    float | None, typer.Option("--audio-guidance", help="How strongly a flow heeds the voice; 1: as learnt.")
+]
+EmotionGuidance = Annotated[float | None, typer.Option("--emotion-guidance", help="The same of the emotion.")]
 Text = Annotated[str | None, typer.Option("--text", help="What is said; the lips become exact.")]
 Texts = Annotated[
     Path | None, typer.Option("--texts", help="A folder with what is said: NAME.txt for each recording NAME.")

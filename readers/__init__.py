@@ -1,1 +1,1 @@
-"""Networks that look and listen: faces in images."""
+"""Networks that look: faces in pictures and films, what lips say and faces feel."""

@@ -166,7 +166,7 @@ class _Brought:
     facts: dict
 
     def quality(self, head: Head, skin: ScanModel, vertices: np.ndarray, fit: ScanFit) -> dict:
-        """The design's names: how far the scan's points on the face are from the head, and how much was seen."""
+        """Figures by name: how far the scan's points on the face are from the head, and how much was seen."""
         face = np.zeros(len(vertices), bool)
         face[head.arrays.regions.get("face", np.arange(len(vertices)))] = True
         surface = Surface(vertices[skin.vertices], skin.faces)
