@@ -12,6 +12,8 @@ SHADED = (0.6, 1.1)  # logarithm of light below that of skin: lids, and a rim of
 PALER = (0.35, 0.7)  # how much less red over blue, in logarithms, the white of an eye has
 HUE_FREE = 0.1  # how far hues of skin are apart, in logarithms
 BEARDED, OF_BEARD = (0.35, 0.6), (0.25, 0.5)  # logarithm of skin's light over a chin's: of its median, of one texel
+FLANKED = (0.65, 0.8)  # the same of the darkest quarter of either half of the jaw
+LIT = (-0.1, 0.05)  # below: a chin with more light than most skin
 COLUMNS, ROWS, EXTENT_M = 40, 32, 0.08  # cells of the forehead: to either side of the middle, and up from the brows
 
 
@@ -46,14 +48,21 @@ def skin_like(colours: np.ndarray, seen: np.ndarray, tone: np.ndarray, face: Fac
 
 
 def beard(colours: np.ndarray, seen: np.ndarray, tone: np.ndarray, face: Face) -> np.ndarray:
-    """[T] in [0, 1]: where colours [T, 3] in even light show a dark beard. All 0 if most of the chin is no darker."""
+    """[T] in [0, 1]: where colours [T, 3] in even light show a dark beard.
+
+    All 0 if neither most of the chin is darker nor a good part of either half of the jaw: a chin may have gone grey,
+    and shade darkens one half, or both under a chin that is well lit.
+    """
     chin = np.flatnonzero(face.chin * seen > 0.3)
     if len(chin) < 50:
         return np.zeros(len(colours), np.float32)
-    light = np.log(tone.mean() + 0.01)
-    usual = light - np.log(np.median(colours[chin].mean(1)) + 0.01)
-    darker = light - np.log(colours.mean(1) + 0.01)
-    return (smooth_step(usual, *BEARDED) * face.jaw * smooth_step(darker, *OF_BEARD) * (seen > 0)).astype(np.float32)
+    darker = np.log(tone.mean() + 0.01) - np.log(colours.mean(1) + 0.01)
+    inside = face.jaw * (1 - face.rim) * seen > 0.3  # a collar is at the rim
+    halves = [np.flatnonzero(inside & (side * face.rest[:, 0] > 0)) for side in (-1, 1)]
+    flanks = min(np.percentile(darker[half], 75) if len(half) >= 50 else 0.0 for half in halves)
+    usual = np.median(darker[chin])
+    grown = max(smooth_step(usual, *BEARDED), smooth_step(flanks, *FLANKED) * smooth_step(usual, *LIT))
+    return (grown * face.jaw * smooth_step(darker, *OF_BEARD) * (seen > 0)).astype(np.float32)
 
 
 def lids_clear(colours: np.ndarray, tone: np.ndarray, face: Face) -> np.ndarray:

@@ -142,3 +142,16 @@ def test_a_beard_is_kept_to_the_rim_and_a_dark_collar_is_not(face):
     colours[(face.chin > 0.3) & (face.jaw > 0.5)] = 0.06
     assert beard(colours, seen, tone, face)[rim].min() > 0.9 and skin_like(colours, seen, tone, face)[rim].min() > 0.9
     assert not beard(colours, seen, tone, face)[face.forehead > 0].any()
+
+
+def test_a_beard_with_a_grey_chin_is_kept_and_shade_is_not(face):
+    tone = np.array([0.5, 0.3, 0.2], np.float32)
+    skin, seen = np.tile(tone, (len(face.cell), 1)), np.ones(len(face.cell), np.float32)
+    chin = face.chin > 0.3
+    flanks = (face.jaw > 0.5) & ~chin
+    bearded = np.where(flanks[:, None], 0.06, np.where(chin[:, None], 0.9, 1.0) * skin).astype(np.float32)
+    assert beard(bearded, seen, tone, face)[flanks & (face.jaw > 0.95)].min() > 0.9
+    half = np.where((face.rest[:, 0] > 0)[:, None], bearded, skin)
+    assert not beard(half, seen, tone, face).any(), "one half is in shade"
+    lit = np.where(chin[:, None], 1.5 * bearded, bearded)
+    assert not beard(lit, seen, tone, face).any(), "the chin is lit from above, the jaw is in shade"
