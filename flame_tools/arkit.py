@@ -33,7 +33,7 @@ __all__ = [
 
 
 def to_params(weights: Tensor | np.ndarray, head: Head) -> FaceParams:
-    """ARKit weights [..., 52] in [0, 1] to FaceParams with neutral identity, head pose and place.
+    """ARKit weights [..., 52] in [0, 1] to FaceParams in the head's type, with neutral identity, head pose and place.
 
     Raises ShapeError where `weights` has another length or holds what is no number, or the head has no names, no map
     and no landmarks to solve by.
@@ -43,6 +43,7 @@ def to_params(weights: Tensor | np.ndarray, head: Head) -> FaceParams:
         raise ShapeError(f"ARKit weights are {list(weights.shape)}, wanted [..., {len(ARKIT_NAMES)}]")
     if not weights.isfinite().all():
         raise ShapeError("ARKit weights hold NaN or infinity; wanted numbers from 0 to 1")
+    weights = weights.to(head.v_template)  # numpy's are float64 unless told otherwise
     if says_names(head.arrays):
         return params_by_name(weights, head)
     from flame_tools.transfer.names import params_by_map  # scipy and correspondence: half a second

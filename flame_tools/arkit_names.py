@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from flame_tools.head import Head
-from flame_tools.types import FaceParams, HeadArrays, broadcast_leading
+from flame_tools.types import FaceParams, HeadArrays
 
 # The order of Apple's ARFaceAnchor.BlendShapeLocation as ARKit streams commonly list it.
 ARKIT_NAMES = (
@@ -81,9 +81,7 @@ def params_by_name(weights: Tensor, head: Head) -> FaceParams:
 def weights_by_name(params: FaceParams, head: Head) -> Tensor:
     """Parameters of a head that says the names to ARKit weights [..., 52], those that nothing bounds."""
     source, target = _expression_columns(head.arrays.expression_names)
-    leading = broadcast_leading(
-        params.expression.shape[:-1], params.jaw.shape[:-1], params.eyes.shape[:-2], params.eyelids.shape[:-1]
-    )
+    leading = params.leading_of("expression", "jaw", "eyes", "eyelids")
     weights = params.expression.new_zeros(*leading, len(ARKIT_NAMES))
     weights[..., source] = params.expression[..., target].expand(*leading, -1)
 

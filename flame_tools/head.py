@@ -56,6 +56,11 @@ class Head(nn.Module):
         super().__init__()
         if backend not in ("auto", "torch"):
             raise InputError(f"there is no backend {backend!r} of a head; choose auto or torch")
+        if dtype in HALF:
+            raise InputError(
+                f"a head cannot be kept in {dtype}, in which a vertex is off by half a millimetre; choose float32 or "
+                "float64, and give parameters in the half precision that you like"
+            )
         self.arrays = arrays
         self.convention = convention_named(convention)
         self.backend = backend
@@ -156,11 +161,11 @@ class Head(nn.Module):
             turns(params, leading),
             rows(params.translation, leading),
             torch.zeros_like(lids) if late else lids,
-            self._full(self.v_template),
-            self._full(self.joint_template),
-            self._full(self.directions),
-            self._full(self.joint_directions),
-            self._full(self.joint_weights),
+            self.v_template,
+            self.joint_template,
+            self.directions,
+            self.joint_directions,
+            self.joint_weights,
             self.eyelid_vertices,
             backend=self.backend,
         )
@@ -185,10 +190,10 @@ class Head(nn.Module):
         if self.baked_shape is None:
             linear = torch.cat([rows(params.shape, leading), linear], -1)
         with torch.autocast(linear.device.type, enabled=False):
-            directions = self._full(self.joint_directions)
+            directions = self.joint_directions
             moved = (linear[:, : len(directions)] @ directions).unflatten(-1, (-1, 3))
             local = matrix_from_axis_angle(turns(params, leading))
-            world, placed = joint_transforms(local, self._full(self.joint_template) + moved, PARENTS)
+            world, placed = joint_transforms(local, self.joint_template + moved, PARENTS)
         placed = placed + rows(params.translation, leading).unsqueeze(-2)
         return placed.reshape(*leading, 5, 3), world.reshape(*leading, 5, 3, 3)
 
@@ -248,6 +253,15 @@ class Head(nn.Module):
         small._buffers = {k: v for k, v in small._buffers.items() if not k.startswith(("landmark_", "inner_lip"))}
         return small
 
+    def _apply(self, change, recurse=True):
+        """What `.to`, `.half()`, `.cuda()` do: but a head goes to no half precision, which is worth millimetres."""
+
+        def kept(value: Tensor) -> Tensor:
+            changed = change(value)
+            return value.to(changed.device) if changed.dtype in HALF else changed
+
+        return super()._apply(kept, recurse)
+
     def _with(self, **buffers: Tensor) -> Head:
         changed = copy.copy(self)
         changed._buffers = {**self._buffers, **buffers}
@@ -259,16 +273,12 @@ class Head(nn.Module):
         if not len(self.eyelid_vertices):
             return feature.new_zeros(feature.shape[0], 0, 3)
         with torch.autocast(feature.device.type, enabled=False):
-            lids = feature @ self._full(self.eyelid_basis)
+            lids = feature @ self.eyelid_basis
             if self.baked_shape is None:
                 shape = rows(params.shape, leading)
-                travel = (shape @ self._full(self.eyelid_shape_basis).flatten(1)).unflatten(-1, (4, -1))
+                travel = (shape @ self.eyelid_shape_basis.flatten(1)).unflatten(-1, (4, -1))
                 lids = lids + (feature.unsqueeze(-2) @ travel).squeeze(-2)
         return lids.unflatten(-1, (-1, 3))
-
-    def _full(self, part: Tensor) -> Tensor:
-        """A part of the head in the precision that is computed in: float32 for a head kept in half of it."""
-        return part.float() if part.dtype in HALF else part
 
     # --- places -----------------------------------------------------------------------------------------------------
 

@@ -22,7 +22,6 @@ def checked(
     head_id: str,
 ) -> FaceParams:
     """`params` in the precision that is computed in, after a look at their sizes and types."""
-    work = torch.float32 if own in HALF else own
     changed = {}
     for name, tail in sizes.items():
         value = getattr(params, name)
@@ -30,11 +29,10 @@ def checked(
             wanted = ", ".join(map(str, tail))
             raise ShapeError(f"{name} is {list(value.shape)} but head {head_id!r} wants [..., {wanted}]")
         if value.dtype in HALF:
-            changed[name] = value.to(work)
-        elif value.dtype != work:
+            changed[name] = value.to(own)
+        elif value.dtype != own:
             raise ShapeError(
-                f"{name} is {value.dtype} but head {head_id!r} is {own}; "
-                f"use params.to({work}) or head.to({value.dtype})"
+                f"{name} is {value.dtype} but head {head_id!r} is {own}; use params.to({own}) or head.to({value.dtype})"
             )
     return params.replace(**changed) if changed else params
 

@@ -30,7 +30,12 @@ def broadcast_leading(*shapes: torch.Size) -> torch.Size:
     """The shape that `shapes` broadcast to. numpy's rule: torch.broadcast_shapes loads sympy, half a second."""
     if torch.compiler.is_compiling():  # sizes may be symbols
         return torch.broadcast_shapes(*shapes)
-    return torch.Size(np.broadcast_shapes(*map(tuple, shapes)))
+    try:
+        return torch.Size(np.broadcast_shapes(*map(tuple, shapes)))
+    except ValueError:
+        raise ShapeError(
+            f"leading dimensions {[list(s) for s in shapes]} do not fit; wanted equal ones, or 1"
+        ) from None
 
 
 @dataclass(frozen=True)
@@ -146,11 +151,18 @@ class FaceParams:
 
     @property
     def leading(self) -> torch.Size:
-        """The broadcast leading dimensions."""
+        """The broadcast leading dimensions. Raises ShapeError where fields have others that do not fit together."""
+        return self.leading_of(*(f.name for f in dataclasses.fields(self)))
+
+    def leading_of(self, *names: str) -> torch.Size:
+        """The same of some fields alone."""
         tails = {"eyes": 2}
-        return broadcast_leading(
-            *(getattr(self, f.name).shape[: -tails.get(f.name, 1)] for f in dataclasses.fields(self))
-        )
+        own = {name: getattr(self, name).shape[: -tails.get(name, 1)] for name in names}
+        try:
+            return broadcast_leading(*own.values())
+        except ShapeError:
+            told = ", ".join(f"{name} {list(shape)}" for name, shape in own.items() if len(shape))
+            raise ShapeError(f"leading dimensions do not fit together: {told}; wanted equal ones, 1 or none") from None
 
     def frame(self, index) -> FaceParams:
         """Index the first leading dimension of every field that has one (a shared shape [S] stays as it is)."""

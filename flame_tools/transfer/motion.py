@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from flame_tools.head import Head
-from flame_tools.types import FaceParams, HeadArrays, broadcast_leading
+from flame_tools.types import FaceParams, HeadArrays
 
 OTHERS = 11  # columns that are not expression
 JAW_SD = (0.25, 0.08, 0.02)  # radians: opening, sideways, roll; what talking jaws do
@@ -29,9 +29,7 @@ def columns(arrays: HeadArrays) -> dict[str, slice]:
 
 def motion_of(params: FaceParams) -> np.ndarray:
     """The motion [..., E + 11] of parameters, float64."""
-    leading = broadcast_leading(
-        params.expression.shape[:-1], params.jaw.shape[:-1], params.eyes.shape[:-2], params.eyelids.shape[:-1]
-    )
+    leading = params.leading_of("expression", "jaw", "eyes", "eyelids")
     parts = (params.expression, params.jaw, params.eyes.flatten(-2), params.eyelids)
     return torch.cat([part.detach().cpu().double().expand(*leading, -1) for part in parts], -1).numpy()
 

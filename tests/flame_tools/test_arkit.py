@@ -56,6 +56,15 @@ def test_arrays_are_taken_as_tensors_are():
     assert torch.equal(of_array.expression, of_tensor.expression) and torch.equal(of_array.eyes, of_tensor.eyes)
 
 
+@pytest.mark.parametrize("kind", [np.float64, np.float32, int])
+def test_a_head_takes_what_came_of_any_array(kind):
+    head = Head(random_arrays())
+    weights = np.zeros((3, 52), kind)
+    weights[:, INDEX["jawOpen"]] = 1
+    assert head.vertices(arkit.to_params(weights, head)).dtype == torch.float32
+    assert arkit.to_params(weights, HEAD).jaw.dtype == torch.float64
+
+
 def test_wrong_count_and_heads_without_names_are_refused():
     with pytest.raises(ShapeError, match="51"):
         arkit.to_params(torch.zeros(51), HEAD)

@@ -201,6 +201,12 @@ def test_half_precision_comes_and_goes_and_is_computed_in_single(kind):
     low = Head(ARRAYS).to(kind)
     assert low.vertices(params).dtype == kind
     torch.testing.assert_close(low.vertices(params), posed.vertices, rtol=0.02, atol=0.01)
+    torch.testing.assert_close(low.vertices(params), posed.vertices, rtol=0, atol=0)  # its tables stay as they were
+    inside = torch.nn.Sequential(torch.nn.Linear(2, 2), Head(ARRAYS)).to(kind)
+    assert inside[0].weight.dtype == kind and inside[1].v_template.dtype == torch.float32
+    assert Head(ARRAYS).double().to(kind).v_template.dtype == torch.float64
+    with pytest.raises(InputError, match="half a millimetre"):
+        Head(ARRAYS, dtype=kind)
 
 
 def test_autocast_does_not_blur_a_face():

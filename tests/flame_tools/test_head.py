@@ -6,6 +6,7 @@ import torch
 from scipy.spatial.transform import Rotation
 
 from flame_tools import FaceParams, Head, ShapeError
+from flame_tools.transfer.motion import motion_of
 
 
 @pytest.fixture(scope="module")
@@ -63,6 +64,15 @@ def test_leading_dimensions_broadcast(head):
         **{f.name: getattr(mixed, f.name)[1, 2] for f in dataclasses.fields(mixed) if f.name not in ("shape", "neck")}
     )
     torch.testing.assert_close(found[1, 2], head.vertices(single), rtol=0, atol=1e-12)
+
+
+def test_leading_dimensions_that_do_not_fit_are_named(head):
+    params = random_params(head, 4).replace(jaw=random_params(head, 3).jaw, shape=random_params(head).shape)
+    for call in (head, head.vertices, head.skeleton, lambda p: p.leading):
+        with pytest.raises(ShapeError, match=r"expression \[4\].*jaw \[3\].*eyes \[4\].*wanted equal"):
+            call(params)
+    with pytest.raises(ShapeError, match=r"jaw \[3\]"):
+        motion_of(params)
 
 
 def test_an_empty_batch_gives_an_empty_result(head):
