@@ -62,6 +62,11 @@ def prepare(audio: np.ndarray, rate: int) -> Speech:
         ) from None
     if audio.ndim not in (1, 2) or 0 in audio.shape[:-1] or rate < 4000 or rate > 768000:
         raise InputError(f"audio is {list(audio.shape)} at {rate} Hz, wanted [N] or [C, N] at 4 to 768 kHz")
+    if audio.ndim == 2 and audio.shape[0] > audio.shape[1]:
+        raise InputError(
+            f"audio is {list(audio.shape)}, which reads as {audio.shape[0]} channels of {audio.shape[1]} samples; "
+            "wanted [channels, samples]: give audio.T"
+        )
     if audio.dtype.kind in "iu":
         audio = _from_integers(audio)
     elif audio.dtype.kind != "f":

@@ -128,6 +128,8 @@ def read_files(
     models: list[Path] = []
     parts: list[Path] = []
     for path in map(Path, paths):
+        if not path.exists():
+            raise InputError(f"there is no file {path}; check the name")
         if path.is_dir() and not is_ict(path):
             inside = [file for file in sorted([*path.glob("*"), *path.glob("*/*")]) if file.is_file()]
             parts += [file for file in inside if file.name in PARTS]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 
@@ -85,7 +85,7 @@ def film(
     *,
     size: tuple[int, int] = (720, 720),  # of one panel
     view: str = "portrait",  # of VIEWS
-    passes: tuple[str, ...] = ("shaded",),  # "shaded" or any of PASSES, side by side
+    passes: str | Sequence[str] = ("shaded",),  # "shaded" or any of PASSES, side by side
     wireframe: bool = False,  # over the shaded pass
     other: Track | None = None,  # beside it at the same times; of one head and pass, with the distances in millimetres
     other_head: Head | None = None,  # of the other track, where it is another one
@@ -103,7 +103,8 @@ def film(
         raise InputError(f"size {size!r} is no picture's; wanted two whole numbers from {SIDES[0]} to {SIDES[1]}")
     if view not in VIEWS:
         raise InputError(f"there is no view {view!r}; there are: {', '.join(VIEWS)}")
-    unknown = [name for name in passes if name != "shaded" and name not in PASSES]
+    passes = (passes,) if isinstance(passes, str) else tuple(passes)
+    unknown = [str(name) for name in passes if name != "shaded" and name not in PASSES]
     if unknown or not passes:
         raise InputError(f"there is no pass {', '.join(unknown) or 'to draw'}; there are: shaded, {', '.join(PASSES)}")
     if backend not in ("numba", "gl") or (backend == "gl" and wireframe):

@@ -37,7 +37,16 @@ def simplify(arrays: HeadArrays, *, triangles: int | None = None, ratio: float |
     """A head of about `triangles`, or of a share `ratio` of them; its id ends in .lod1."""
     if (triangles is None) == (ratio is None):
         raise InputError("simplify wants either triangles=2000 or ratio=0.25")
-    return levels(arrays, [ratio if triangles is None else triangles / len(arrays.faces)])[0]
+    count = len(arrays.faces)
+    if triangles is not None:
+        whole = isinstance(triangles, (int, np.integer)) and not isinstance(triangles, bool)
+        if not whole or not LEAST_TRIANGLES <= triangles <= count:
+            raise InputError(
+                f"triangles is {triangles!r}, wanted a whole number, {LEAST_TRIANGLES} or more, up to the {count} that "
+                f"head {arrays.id!r} has"
+            )
+        ratio = triangles / count
+    return levels(arrays, [ratio])[0]
 
 
 def levels(arrays: HeadArrays, ratios: Sequence[float] = (0.5, 0.25, 0.1)) -> list[HeadArrays]:
@@ -46,10 +55,17 @@ def levels(arrays: HeadArrays, ratios: Sequence[float] = (0.5, 0.25, 0.1)) -> li
     Their ids are `ID.lod1`, `ID.lod2`, ... The inner lips and the lids' margins stay whole, so that there is a
     least number of triangles: `provenance["lod"]` says what was reached and how far the surface moved.
     """
-    shares = [float(ratio) for ratio in ratios]
     count = len(arrays.faces)
-    if not shares or any(not LEAST_TRIANGLES / count <= ratio <= 1.0 for ratio in shares) or shares[0] != max(shares):
-        raise InputError(f"levels of {count} triangles cannot have shares {shares}; wanted {LEAST_TRIANGLES} or more")
+    try:
+        shares = [float(ratio) for ratio in ratios]
+    except (TypeError, ValueError):
+        raise InputError(f"ratios are {ratios!r}, wanted shares of the triangles, as (0.5, 0.25, 0.1)") from None
+    least = LEAST_TRIANGLES / count
+    if not shares or any(not least <= share <= 1.0 for share in shares):
+        raise InputError(
+            f"levels have shares {shares}; wanted {least:.2g} to 1, which is {LEAST_TRIANGLES} or more of the {count} "
+            f"triangles of head {arrays.id!r}"
+        )
     if any(b >= a for a, b in itertools.pairwise(shares)):
         raise InputError(f"levels have shares {shares}; wanted falling ones, as 0.5, 0.25, 0.1")
     poses = telling_poses(arrays)

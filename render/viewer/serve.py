@@ -63,8 +63,8 @@ def serve(track: Track, head: Head, *, port: int = 0, **options) -> Served:
 
 def serve_page(page: str, *, port: int = 0) -> Served:
     """Open a page that is made already."""
-    if not 0 <= port <= 65535:
-        raise InputError(f"port {port} does not exist; wanted 1 to 65535, or 0 for a free one")
+    if not isinstance(port, int) or not 0 <= port <= 65535:
+        raise InputError(f"port {port!r} does not exist; wanted 1 to 65535, or 0 for a free one")
     try:
         server = _Server((HOST, port), _Answer)
     except OSError as error:

@@ -21,6 +21,7 @@ def voiced(f0, seconds=1.0, rate=RATE, level=0.3):
         (np.zeros(16000), "silent"),
         (np.full(16000, 0.25), "silent"),  # direct current is no sound
         (np.full(500, 0.5), "lasts 0.031 s"),
+        (np.zeros((16000, 2)), "16000 channels of 2 samples.*give audio.T"),
         (np.r_[np.ones(8000), np.nan, np.ones(8000)], "1 samples that are NaN"),
         (np.array(["a"] * 9999), "type"),
         (np.zeros((2, 3, 4)), "wanted .N. or .C, N."),

@@ -110,6 +110,8 @@ def test_one_model_is_wanted(flame_folder, tmp_path):
         for name in "ab":
             save_head(random_arrays(), tmp_path / f"{name}.npz")
         read_files([tmp_path])
+    with pytest.raises(InputError, match=r"there is no file .*missing\.pkl"):
+        read_files([tmp_path / "missing.pkl"])
     with pytest.raises(InputError, match="found none in"):
         read_files([flame_folder / "FLAME_masks.pkl", flame_folder / "l_eyelid.npy"])
     (tmp_path / "empty").mkdir()

@@ -116,11 +116,18 @@ def test_heads_of_other_meshes_are_compared_without_distances(head, talk):
     assert row.shape[1] == GAP + 2 * 104
 
 
+def test_one_pass_is_named_alone(head, talk):
+    named, listed = (next(iter(film(talk, head, size=(64, 64), passes=p))) for p in ("normals", ("normals",)))
+    np.testing.assert_array_equal(named, listed)
+
+
 def test_what_is_unknown_is_named(head, talk):
     with pytest.raises(InputError, match="no view 'above'; there are: portrait"):
         film(talk, head, view="above")
     with pytest.raises(InputError, match="no pass shadow; there are: shaded, albedo"):
         film(talk, head, passes=("shaded", "shadow"))
+    with pytest.raises(InputError, match="no pass shadow; there are"):
+        film(talk, head, passes="shadow")
     with pytest.raises(InputError, match="gl without a wireframe"):
         film(talk, head, backend="gl", wireframe=True)
 

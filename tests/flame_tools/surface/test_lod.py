@@ -2,6 +2,7 @@
 
 import dataclasses
 import itertools
+import re
 
 import numpy as np
 import pygltflib
@@ -222,3 +223,21 @@ def test_a_seam_collapses_along_itself():
     assert np.array_equal(left.uv_faces % 1000, left.faces)
     columns = left.faces // 9
     assert (columns[chart.all(1)] >= 4).all() and (columns[~chart.any(1)] <= 4).all()
+
+
+@pytest.mark.parametrize("triangles", [0, -5, 10**9, "many", 2.5, True, float("nan")])
+def test_what_is_no_number_of_triangles(full, triangles):
+    with pytest.raises(InputError, match=rf"triangles is {re.escape(repr(triangles))}, wanted a whole number"):
+        simplify(full.arrays, triangles=triangles)
+
+
+@pytest.mark.parametrize("ratios", [0.5, "0.5", ("half",), None])
+def test_what_is_no_list_of_shares(full, ratios):
+    with pytest.raises(InputError, match=r"ratios are .* wanted shares"):
+        levels(full.arrays, ratios)
+
+
+@pytest.mark.parametrize("ratios", [(0,), (-1,), (5,), (), (float("nan"),)])
+def test_shares_that_no_level_has(full, ratios):
+    with pytest.raises(InputError, match=r"wanted 0.014 to 1"):
+        levels(full.arrays, ratios)
