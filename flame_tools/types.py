@@ -196,7 +196,7 @@ class Camera:
 
     focal: np.ndarray  # [..., 2] pixels; orthographic: pixels per metre
     centre: np.ndarray  # [..., 2] pixels
-    size: tuple[int, int]  # width, height
+    size: tuple[int, int]  # width, height; photos of several sizes: see render.camera.camera_of
     orthographic: bool = False
     world_to_camera: np.ndarray = field(default_factory=lambda: np.diag([1.0, -1.0, -1.0, 1.0]))  # [..., 4, 4]
 

@@ -6,13 +6,14 @@ OpenGL's: y up, a point is in front of the near plane where z >= -w; w is a pers
 
 from __future__ import annotations
 
+import dataclasses
 from numbers import Integral
 
 import numpy as np
 import torch
 
 from flame_tools.errors import ShapeError
-from flame_tools.types import Camera
+from flame_tools.types import Camera, Track
 
 NEAR_M = 0.01
 FAR_M = 100.0
@@ -155,6 +156,18 @@ def at_frame(camera: Camera, index: int) -> Camera:
     return Camera(
         pick(camera.focal, 1), pick(camera.centre, 1), camera.size, camera.orthographic, pick(camera.world_to_camera, 2)
     )
+
+
+def camera_of(track: Track, frame: int) -> Camera:
+    """The camera of one of a track's frames, with the size of its own picture.
+
+    A track of several photos is made by one camera for all, whose `size` is that of the photo which the texture is
+    from; what each photo's was stands in `provenance["pictures"]`.
+    """
+    camera, pictures = at_frame(track.camera, frame), track.provenance.get("pictures", ())
+    if len(pictures) != len(track) or "size" not in pictures[frame]:
+        return camera
+    return dataclasses.replace(camera, size=tuple(pictures[frame]["size"]))
 
 
 def cut(

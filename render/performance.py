@@ -8,7 +8,7 @@ from flame_tools.errors import InputError
 from flame_tools.head import Head
 from flame_tools.posing import at_frames, posed_frames
 from flame_tools.types import Camera, Track
-from render.camera import at_frame
+from render.camera import camera_of
 from render.film import film, slopes_worn
 from render.preview import draw, draw_rgba, overlay, side_by_side
 
@@ -26,7 +26,7 @@ def comparison(
     """The photo, the fitted head through the same camera, and the head laid over the photo, cut to the head."""
     if track.camera is None:
         raise InputError("the track has no camera to compare it with a photo; reconstruct it from one")
-    camera = at_frame(track.camera, frame)
+    camera = camera_of(track, frame)
     if (photo.shape[1], photo.shape[0]) != tuple(camera.size):
         raise InputError(
             f"the photo is {photo.shape[1]}x{photo.shape[0]}, the track's camera {camera.size[0]}x{camera.size[1]}; "

@@ -12,7 +12,7 @@ from flame_tools.posing import at_frames, posed_frames
 from flame_tools.types import Appearance, Track
 from recon.detail.photo import detail_of, network_of
 from recon.texture.posed_view import PosedView
-from render.camera import at_frame
+from render.camera import camera_of
 
 
 def with_detail(track: Track, head: Head, image: np.ndarray, *, frame: int = 0) -> Track:
@@ -25,7 +25,7 @@ def with_detail(track: Track, head: Head, image: np.ndarray, *, frame: int = 0) 
     if track.camera is None:
         raise InputError("the track has no camera to look through for folds; reconstruct it from a photo")
     (vertices,) = posed_frames(at_frames(track, [frame]), head)
-    view = PosedView(image, vertices.astype(np.float64), at_frame(track.camera, frame), None)
+    view = PosedView(image, vertices.astype(np.float64), camera_of(track, frame), None)
     found = detail_of(view, head, track.params.frame(frame))
     appearance = dataclasses.replace(
         track.appearance or Appearance(), detail=found.shown if len(track) == 1 else found.rest, detail_rest=found.rest

@@ -4,9 +4,12 @@ import torch
 
 import emberface
 from flame_tools.errors import InputError
+from flame_tools.posing import at_frames
 from flame_tools.track_check import check_track
 from recon.fitting.observation import View
 from recon.pictures import reconstruct_many
+from render.camera import camera_of
+from render.performance import comparison
 
 
 @pytest.fixture(scope="module")
@@ -26,6 +29,17 @@ def test_one_identity_and_a_frame_for_each(several, head, person):
     assert apart < 0.6  # it is the person that one picture gives
     best = track.provenance["texture_from"]
     assert track.camera.size == (images[best].shape[1], images[best].shape[0])
+
+
+def test_each_photo_is_seen_by_a_camera_of_its_own_size(several, head):
+    images, track = several
+    assert len({image.shape for image in images}) > 1
+    for frame, image in enumerate(images):
+        camera = camera_of(track, frame)
+        assert camera.size == image.shape[1::-1]
+        np.testing.assert_array_equal(camera.focal, track.camera.focal[frame])
+        assert comparison(image, track, head, frame=frame, height=120).shape[0] == 120
+    assert camera_of(at_frames(track, [1]), 0).size == track.camera.size, "one of three photos: which is not known"
 
 
 def test_of_one_moment_they_share_the_expression(several, head):
