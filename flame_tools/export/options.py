@@ -86,7 +86,10 @@ def read_names(path: str | os.PathLike) -> dict[str, str]:
             raise InputError('it holds no JSON object; wanted {"jawOpen": "Jaw_Open", ...}')
         _check_names(names)
     except (OSError, ValueError, RecursionError) as error:  # an InputError is a ValueError
-        raise InputError(f"cannot read names of shapes from {path}: {error}") from error
+        why = getattr(error, "strerror", None) or error
+        raise InputError(
+            f'cannot read names of shapes from {path}: {why}; wanted a JSON file such as {{"jawOpen": "Jaw_Open"}}'
+        ) from error
     return names
 
 

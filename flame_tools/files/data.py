@@ -34,7 +34,14 @@ def read_data(path: str | os.PathLike, *, only: tuple[str, ...] | None = None) -
                 raise FormatError(f"{path} holds {error}") from None
     if start[:4] == b"PK\x03\x04":
         return _read_zip(path, only)
+    if path.suffix.lower() in (".npz", ".npy") and not is_pickle(start):
+        raise FormatError(f"{path} does not begin as numpy's files do; it is empty, damaged or of another kind")
     return read_pickle(path, only=only)
+
+
+def is_pickle(start: bytes) -> bool:
+    """Whether a file may be a pickle by its first bytes: of a protocol since 2, or of a dict, tuple or list before."""
+    return start[:1] in (b"\x80", b"(", b"}", b"]", b"c")
 
 
 def _read_zip(path: Path, only: tuple[str, ...] | None) -> object:

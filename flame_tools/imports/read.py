@@ -9,6 +9,7 @@ from pathlib import Path
 from flame_tools.archive import member_names
 from flame_tools.characters.fbx_nodes import MAGIC
 from flame_tools.errors import FormatError
+from flame_tools.files.data import is_pickle
 from flame_tools.head import Head
 from flame_tools.imports.fbx import read_fbx
 from flame_tools.imports.flame_params import looks_like_flame_params, read_flame_params
@@ -89,6 +90,8 @@ def _kind(path: Path) -> str:
     for first, kind in ((b"glTF", ".glb"), (MAGIC, ".fbx"), (b"PK\x03\x04", ".npz"), (b"\x93NUMPY", ".npy")):
         if start.startswith(first):
             return kind
+    if ending in (".npz", ".npy") and not is_pickle(start):  # which are found under these names, too
+        raise FormatError(f"{path} does not begin as numpy's files do; it is empty, damaged or of another kind")
     if ending not in READERS and looks_like_csv(path):
         return ".csv"
     return ending or "none"

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from flame_tools import FormatError, Head, save_track
+from flame_tools import FormatError, Head, load_head, save_track
 from flame_tools.export import write_csv, write_fbx, write_glb
 from flame_tools.export.flame_params import write_flame_params
 from flame_tools.imports import READERS, read_track
@@ -69,3 +69,12 @@ def test_what_is_no_performance(head, arrays, tmp_path):
     with pytest.raises(FormatError, match=r"head 'random'.*emberface\.transfer"):
         read_track(tmp_path / "x.face.npz", head)
     assert set(WRITERS) < set(READERS) and np.all([ending == ending.lower() for ending in READERS])
+
+
+@pytest.mark.parametrize("content", [b"", b"no zip at all"])
+def test_an_npz_that_is_none_is_not_taken_for_parameters(content, head, tmp_path):
+    (tmp_path / "x.npz").write_bytes(content)
+    with pytest.raises(FormatError, match=r"x.npz does not begin as numpy's files do"):
+        read_track(tmp_path / "x.npz", head)
+    with pytest.raises(FormatError, match=r"x.npz does not begin as numpy's files do"):
+        load_head(tmp_path / "x.npz")
