@@ -11,6 +11,7 @@ from recon.texture.bare import bare_albedo
 from recon.texture.face_area import Face, face_of
 from recon.texture.fill import push_pull
 from recon.texture.fusion import Fused, fuse
+from recon.texture.lips import with_even_lips
 from recon.texture.posed_view import PosedView, encode
 from recon.texture.skin_mask import beard, held_in_hue
 from recon.texture.uv_map import UvMap, uv_map
@@ -56,7 +57,7 @@ def _completed(fused: Fused, face: Face, area: np.ndarray, hairy: np.ndarray) ->
     mixed = (mixed * photo[:, None] + fused.tone * beyond[:, None]) / np.maximum(weight, 1e-6)[:, None]
     mixed *= _levelled(mixed, weight * face.plain * (1 - hairy), fused.tone, atlas)
     filled = push_pull(atlas.image(mixed), atlas.image(np.where(weight < 0.05, 0, weight)))
-    return filled.reshape(-1, 3)[atlas.texels]
+    return with_even_lips(filled.reshape(-1, 3)[atlas.texels], known, fused.tone, face)
 
 
 def _levelled(colours: np.ndarray, weights: np.ndarray, tone: np.ndarray, atlas: UvMap) -> np.ndarray:

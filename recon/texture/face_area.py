@@ -32,6 +32,7 @@ class Face:
     area: np.ndarray  # [T] 1 within the face's outline, falling to 0 across it
     plain: np.ndarray  # [T] 1 on cheeks, nose and chin
     off_lip_edges: np.ndarray  # [T] 0 where a photo shows teeth or the dark between the lips
+    lips: np.ndarray  # [T] 1 on the red of the lips
     lids: np.ndarray  # [T] 1 on the skin that lids move
     rim: np.ndarray  # [T] how near the outline of the face
     forehead: np.ndarray  # [T] how far above the brows
@@ -74,7 +75,7 @@ def face_of(head: HeadArrays, size: int) -> Face:
     light = np.maximum(1 - HOLLOW * (1 - look_of(head).occlusion), DARKEST)
     light /= np.average(light, weights=plain * area)  # cheeks have all the light there is
     jaw, chin = _beard(head)
-    fields = (plain, off_lip_edges(head), _lids(head), rim, forehead, jaw, chin * (1 - rim), light)
+    fields = (plain, off_lip_edges(head), _lips(head), _lids(head), rim, forehead, jaw, chin * (1 - rim), light)
     fields = (atlas.spread(field) for field in fields)
     grid = min(size, GRID)
     row, column = np.divmod(atlas.texels, size)
@@ -110,6 +111,13 @@ def _beard(head: HeadArrays) -> tuple[np.ndarray, np.ndarray]:
     red = (height > low) & (height < high) & (np.abs(head.v_template[:, 0]) < np.abs(lips[:, 0]).max())
     grows = 1 - smooth_step(height, high + BEARD_M[0], high + BEARD_M[1])
     return grows * smooth_step(np.where(red, 0, reds), 0.0, 0.004), smooth_step(low - height, 0.006, 0.01)
+
+
+def _lips(head: HeadArrays) -> np.ndarray:
+    """[V] 1 on the red of the lips, where the head says what that is."""
+    lips = np.zeros(len(head.v_template))
+    lips[np.asarray(head.regions.get("lips", ()), np.int64)] = 1
+    return lips
 
 
 def _lids(head: HeadArrays) -> np.ndarray:
