@@ -8,12 +8,13 @@ import pytest
 from animate.doubts import doubts_of
 
 
-def made(fits, agreement, names=("SIL", "AH"), felt=0.0):
+def made(fits, agreement, names=("SIL", "AH"), felt=0.0, method=None):
     """What a performance says of itself."""
     values = np.zeros((3, 8))
     values[1, 6] = felt
+    method = method or ("hear" if fits is None else "align")
     return SimpleNamespace(
-        provenance={"phones": {"fits": fits, "agreement": agreement}},
+        provenance={"phones": {"method": method, "fits": fits, "agreement": agreement}},
         intervals={"phones": SimpleNamespace(names=names)},
         curves={"emotion": SimpleNamespace(values=values)},
     )
@@ -29,6 +30,7 @@ def test_nothing_is_doubtful(track):
     [
         (made(False, 0.232), "by 0.23.*leave --text out"),
         (made(False, None), "by 0.00.*leave --text out"),
+        (made(False, 0.2, method="given"), "by 0.20.*the lips follow what was given"),
         (made(None, 0.0, names=("SIL",)), "hardly any speech is heard"),
         (made(None, 0.23), "hardly any speech is heard"),
     ],
