@@ -45,7 +45,7 @@ def test_lips_that_nobody_saw_or_that_have_no_colour_of_their_own_are_left_alone
 
 
 def test_a_moustache_over_the_lips_stays_and_their_shine_goes(face, stretched):
-    colours, middle = stretched
+    colours, _ = stretched
     seen = np.ones(len(colours), np.float32)
     hair = (face.lips > 0.95) & (face.rest[:, 0] > 0.015)
     shiny = (face.lips > 0.95) & (np.abs(face.rest[:, 0]) < 0.002)
