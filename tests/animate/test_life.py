@@ -31,7 +31,7 @@ def test_what_is_refused(spec, match):
 
 def test_amounts_reach_the_face_and_leave_the_mouth():
     usual, still, half = (
-        emberface.animate(swelling(), RATE, text="la la", life=life)
+        emberface.animate(swelling(), RATE, model="rules", life=life)
         for life in (None, "head:0,gaze:0,brows:0,blinks:0", "head:0.5")
     )
     assert usual.params.neck.abs().max() > 0 and not still.params.neck.any() and not still.params.eyes.any()
