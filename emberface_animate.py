@@ -7,21 +7,96 @@ import sys
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
 
 import emberface
 from emberface_eval import performance_quality, takes_quality
 from emberface_inputs import check_there
-from emberface_options import emotion_of, json_text, not_read, of_take, places_of, refuse_early, say
+from emberface_options import (
+    AudioGuidance,
+    Emotion,
+    EmotionFile,
+    EmotionGuidance,
+    EmotionModel,
+    Formats,
+    Fps,
+    HeadName,
+    Json,
+    Life,
+    Model,
+    Out,
+    Phones,
+    Seed,
+    Takes,
+    Text,
+    Texts,
+    emotion_of,
+    frame_rate_of,
+    json_text,
+    not_read,
+    of_take,
+    places_of,
+    refuse_early,
+    sampling_of,
+    say,
+)
 from emberface_run import Run, write_all
 from flame_tools.errors import FaceError, FormatError, InputError
 
 if TYPE_CHECKING:
     from animate.learned import Performer
-    from animate.life import Life
+    from animate.life import Life as LifeAmounts
     from animate.takes import Sampling
     from flame_tools import Track
     from flame_tools.head import Head
+
+
+def animate(
+    speech: Annotated[list[Path], typer.Argument(help="A recording, or several: WAV, FLAC, OGG, MP3, M4A.")],
+    out: Out,
+    text: Text = None,
+    texts: Texts = None,
+    phones: Phones = None,
+    emotion: Emotion = None,
+    emotion_track: EmotionFile = None,
+    emotion_model: EmotionModel = None,
+    identity: Annotated[Path | None, typer.Option("--identity", help="Whose face: a NAME.face.npz.")] = None,
+    learnt: Model = None,
+    audio_guidance: AudioGuidance = None,
+    emotion_guidance: EmotionGuidance = None,
+    life: Life = None,
+    head: HeadName = "default",
+    format: Formats = "glb,csv,mp4",
+    fps: Fps = "30",
+    seed: Seed = 0,
+    takes: Takes = 1,
+    json: Json = False,
+) -> None:
+    """Speech to a performance, or to several; each recording to one of its name."""
+    from animate.letters import spoken_words
+    from animate.life import life_of
+
+    check_there(identity)
+    recordings = recordings_of(speech, out, format, text=text, texts=texts, phones=phones)
+    if text is not None:
+        spoken_words(text)
+    asked = Asked(
+        emotion=emotion,
+        emotion_track=emotion_track,
+        emotion_model=emotion_model,
+        identity=identity,
+        model=learnt,
+        sampling=sampling_of(audio_guidance, emotion_guidance),
+        life=life_of(life),
+        head=head,
+        fps=fps,
+        rate=frame_rate_of(fps),
+        seed=seed,
+        takes=takes,
+    )
+    animate_all(recordings, asked, as_json=json)
 
 
 @dataclass(frozen=True)
@@ -54,7 +129,7 @@ class Asked:
     identity: Path | None
     model: str | None
     sampling: Sampling | None
-    life: Life
+    life: LifeAmounts
     head: str
     fps: str
     rate: Fraction

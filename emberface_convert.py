@@ -1,0 +1,185 @@
+"""`emberface convert` and `emberface render`: a track to other files, to other heads, to pictures and films."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+import emberface
+from emberface_inputs import check_there
+from emberface_options import (
+    Backend,
+    Inbetweens,
+    Json,
+    Names,
+    Out,
+    OwnHead,
+    Shapes,
+    Size,
+    Tolerance,
+    Unit,
+    Up,
+    View,
+    export_options,
+    frame_rate_of,
+    not_read,
+    report_beside,
+    say,
+    size_of,
+)
+from emberface_run import Run, write_all
+from flame_tools.errors import InputError
+
+if TYPE_CHECKING:
+    from flame_tools import Track
+    from flame_tools.export import Options
+
+
+def render(
+    track: Annotated[Path, typer.Argument(help="A NAME.face.npz, or what convert reads.")],
+    out: Out,
+    view: Annotated[
+        View, typer.Option("--view", help="From where; turntable: all round; sheet: three sides beside each other.")
+    ] = View.portrait,
+    passes: Annotated[
+        str, typer.Option("--passes", help="Any of shaded, albedo, normals, depth, uv, mask, with commas.")
+    ] = "shaded",
+    wireframe: Annotated[bool, typer.Option("--wireframe", help="Draw the mesh over the shaded picture.")] = False,
+    compare: Annotated[
+        Path | None, typer.Option("--compare", help="Another track beside it; on one head, the distances too.")
+    ] = None,
+    backend: Annotated[
+        Backend, typer.Option("--backend", help="gl: draw by OpenGL; needs pip install 'emberface[gl]'.")
+    ] = Backend.numba,
+    head: OwnHead = None,
+    size: Size = "720x720",
+    json: Json = False,
+) -> None:
+    """Draw a track: .mp4 with sound, .webp or .gif without, .png, or a page to play it: .html."""
+    if emberface.kind_of(out) not in emberface.DRAWN:
+        raise InputError(f"cannot draw to {out}; wanted a name that ends in {', '.join(emberface.DRAWN)}")
+    options = {
+        "view": view.value,
+        "passes": tuple(name.strip() for name in passes.split(",") if name.strip()),
+        "wireframe": wireframe,
+        "backend": backend.value,
+    }
+    if compare is not None:
+        names = tuple(path.name.removesuffix(".face.npz") for path in (track, compare))
+        options |= {"compare": compare, "names": names}
+    _convert("render", track, [out], head, size_of(size), json, drawn=options)
+
+
+def convert(
+    track: Annotated[
+        Path, typer.Argument(help="A NAME.face.npz, a Live Link Face CSV, an animated GLB or FBX, FLAME parameters.")
+    ],
+    out: Annotated[
+        list[Path], typer.Option("-o", "--out", help="NAME.glb, .fbx, .usdz, .csv, .wav, .mp4, ..., a folder for OBJ.")
+    ],
+    to: Annotated[
+        str | None, typer.Option("--to", help="Move the performance to this head first: a name, or a head's file.")
+    ] = None,
+    lod: Annotated[
+        float | None, typer.Option("--lod", min=0.05, max=1.0, help="Share of the triangles, as 0.25 for a game.")
+    ] = None,
+    fps: Annotated[str | None, typer.Option("--fps", help="Read the track at another rate, 10 to 120.")] = None,
+    frame: Annotated[int | None, typer.Option("--frame", min=0, help="Only this one, counted from 0.")] = None,
+    unit: Unit = None,
+    up: Up = None,
+    shapes: Shapes = None,
+    names: Names = None,
+    tolerance: Tolerance = None,
+    inbetweens: Inbetweens = 0,
+    made_from: Annotated[
+        Path | None,
+        typer.Option("--from", help="The NAME.face.npz that an edited file was made from: what it lacks is put back."),
+    ] = None,
+    audio: Annotated[Path | None, typer.Option("--audio", help="A recording: set or replace the sound.")] = None,
+    head: OwnHead = None,
+    size: Size = "720x720",
+    json: Json = False,
+) -> None:
+    """A track to other files, to other heads, at other rates; -o may be given several times."""
+    rate = None if fps is None else frame_rate_of(fps)
+    options = export_options(unit, up, shapes, names, tolerance, inbetweens)
+    _convert(
+        "convert", track, out, head, size_of(size), json, to, lod, fps=rate, frame=frame, options=options,
+        made_from=made_from, audio=audio,
+    )  # fmt: skip
+
+
+def _convert(
+    command: str,
+    source: Path,
+    places: list[Path],
+    head: str | None,
+    size: tuple[int, int],
+    as_json: bool,
+    to: str | None = None,
+    lod: float | None = None,
+    drawn: dict | None = None,  # options of emberface.render
+    fps: Fraction | None = None,
+    frame: int | None = None,
+    options: Options | None = None,  # of emberface.export
+    made_from: Path | None = None,
+    audio: Path | None = None,
+) -> None:
+    from flame_tools.imports.edited import remarks
+    from flame_tools.load import head_of, load_head
+
+    for place in places:
+        if emberface.kind_of(place) == ".face.npz" and lod is not None:
+            raise InputError(f"{place} holds parameters and no triangles; --lod is for meshes, such as NAME.glb")
+        emberface.options_for(place, options)
+    drawn = dict(drawn or {})
+    compare = drawn.get("compare")
+    reads = [path for path in (source, compare, made_from, audio) if path is not None]
+    check_there(*reads)
+    asked = {name: value for name, value in (("to", to), ("lod", lod), ("frame", frame)) if value is not None}
+    asked |= {name: str(value) if name == "compare" else value for name, value in drawn.items() if name != "names"}
+    asked |= {} if fps is None else {"fps": str(fps)}
+    asked |= {} if options is None else {name: getattr(options, name) for name in sorted(options.asked())}
+    asked |= {name: str(path) for name, path in (("from", made_from), ("audio", audio)) if path is not None}
+    inputs = {"track": str(source), "head": head or "its own"} | asked
+    with Run(command, inputs, reads=reads, show=not as_json) as job:
+        job.prepare(*places)
+        job.prepare(report_beside(places[0]))
+        with job.step("load"):
+            like = None if made_from is None else emberface.load(made_from)
+            track = emberface.load(source, head=head, fps=fps, like=like, audio=audio)
+            if lost := not_read(track, source):
+                job.warn(
+                    f"no {' and no '.join(lost)} is read of {source}; emberface convert --from the NAME.face.npz that "
+                    "it was made from puts all back"
+                )
+            for said in remarks(track, str(source)) if like is not None else ():
+                job.warn(said)
+            if compare:
+                drawn["compare"] = emberface.load(compare)
+            model = load_head(head) if head else head_of(track)
+        if to:
+            with job.step("transfer", "moving the performance to the other head"):
+                target = load_head(to)
+                track, model = emberface.transfer(track, target, head=model), target
+                job.quality = {"residual_mm": track.provenance["transfer"]["residual_mm"]}
+        if frame is not None:
+            track = _one_frame(track, frame, source)
+        if lod is not None:
+            from flame_tools.surface.lod import at_detail
+
+            with job.step("lod", "leaving out triangles"):
+                track, model = at_detail(track, model, lod)
+        write_all(job, track, model, places, size, drawn, options)
+        say(job.finish(report_beside(places[0])), as_json)
+
+
+def _one_frame(track: Track, frame: int, source: Path) -> Track:
+    from flame_tools.posing import at_frames
+
+    if frame >= len(track):
+        raise InputError(f"{source} has no frame {frame}; it has {len(track)}, counted from 0")
+    return at_frames(track, [frame])
