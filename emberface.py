@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from emberface_formats import DOUBLE_ENDINGS, DRAWN, FORMATS, kind_of, names_folder, options_for  # noqa: F401
 from flame_tools.errors import FaceError, InputError
 from flame_tools.types import Appearance, Track
 
@@ -43,47 +44,6 @@ __all__ = [
 ]  # fmt: skip
 
 PathLike = str | os.PathLike
-DOUBLE_ENDINGS = (
-    ".face.npz", ".emotion.csv", ".curves.csv", ".curves.json", ".vrm.json", ".visemes.json", ".visemes.srt",
-    ".words.srt", ".smplx.npz", ".smplx.pkl", ".emote.npz", ".emote.pkl", ".height.png",
-)  # fmt: skip
-DRAWN = (".mp4", ".png", ".webp", ".gif", ".html")
-FORMATS = {
-    ".face.npz": "the track itself, to come back to",
-    ".glb": "glTF: mesh, 52 named shapes, skin, animation",
-    ".fbx": "the same for Maya, Unreal and Unity",
-    ".usdz": "the same as USD, with texture and sound inside",
-    ".usdc": "the same, with both beside it",
-    ".usda": "the same as text",
-    ".usd": "the same as .usdc",
-    ".csv": "Live Link Face: the 52 weights, head and eye angles",
-    ".curves.csv": "a curve table for Unreal, the same columns as rows",
-    ".curves.json": "the same as JSON",
-    ".vrm.json": "expressions for VRM and Unity avatars",
-    ".vmd": "morphs and turns for MikuMikuDance",
-    ".visemes.json": "what is said, as visemes with times",
-    ".visemes.srt": "the same as subtitles",
-    ".words.srt": "the words as subtitles",
-    ".smplx.npz": "FLAME's parameters as smplx names them, of tracks on FLAME heads",
-    ".smplx.pkl": "the same as a pickle",
-    ".emote.npz": "the same as EMOTE names them",
-    ".emote.pkl": "the same as a pickle",
-    ".mdd": "a vertex cache: every vertex of every frame",
-    ".pc2": "the same for 3ds Max",
-    ".abc": "the same as Alembic, through Blender or bpy where it is installed",
-    ".ply": "the mesh of a single frame",
-    ".stl": "the same for printers, in mm",
-    ".height.png": "the folds of a face as heights in 16 bits, of tracks made with --detail",
-    ".emotion.csv": "the emotion over time, to edit and to give back to animate",
-    ".TextGrid": "words and phones with their times for Praat, to correct and to give back to animate",
-    ".wav": "the voice",
-    ".mp4": "a film with sound",
-    ".html": "a page to play it, turn it and move its sliders, that needs no network",
-    ".png": "a picture of the first frame",
-    ".webp": "a loop without sound, for pages",
-    ".gif": "the same in 256 colours",
-    "": "a folder with one OBJ a frame",
-}
 
 NO_CHOICE = {  # of `recon`: what means nothing for a kind of source
     "one photo": ("one-moment", "causal", "parts"),
@@ -181,9 +141,11 @@ def recon(
             tracks = read_film_by(image, model, network, all_faces=all_faces, parts=parts, progress=progress)
         return tracks if all_faces else tracks[0]
     if several:
-        return _recon_many(
-            image, _head(head), focal_px=focal_px, weak=weak, one_moment=one_moment, photometric=photometric
-        )
+        from recon.pictures import read_pictures, reconstruct_many
+
+        model = _head(head)
+        pixels, views = read_pictures(image, focal_px=focal_px, weak=weak)
+        return reconstruct_many(pixels, model, views=views, one_moment=one_moment, photometric=photometric)
     if not one:
         from recon.film.track import track_film
 
@@ -202,25 +164,6 @@ def recon(
         pixels, _head(head), all_faces=all_faces, focal_px=focal_px, method=method, weak=weak, photometric=photometric
     )
     return tracks if all_faces else tracks[0]
-
-
-def _recon_many(
-    images: Sequence[PathLike | np.ndarray], head: Head, *, focal_px: float | None, weak: bool, **known: bool
-) -> Track:
-    from recon.fitting.focal import focal_from_exif
-    from recon.fitting.observation import View
-    from recon.pictures import reconstruct_many
-    from recon.pipeline import check_image
-    from render.image import read_image
-
-    pixels, views = [], []
-    for image in images:
-        is_file = isinstance(image, (str, os.PathLike))
-        pixels.append(read_image(image) if is_file else image)
-        check_image(pixels[-1], focal_px)
-        focal = focal_from_exif(image) if focal_px is None and is_file and not weak else focal_px
-        views.append(View((pixels[-1].shape[1], pixels[-1].shape[0]), focal, weak=weak))
-    return reconstruct_many(pixels, head, views=views, **known)
 
 
 def fit(
@@ -399,28 +342,6 @@ def export(
         WRITERS[kind](track, _head(head, track), path, **asked)
 
 
-def options_for(path: PathLike, options: Options | None) -> dict:
-    """`options` for the writer of the kind of file that `path` names, or nothing where none was given.
-
-    Raises InputError where that kind does not take one of them.
-    """
-    if options is None:
-        return {}
-    from flame_tools.export import TAKES, Options
-
-    if not isinstance(options, Options):
-        raise InputError(f"options are {type(options).__name__}; wanted flame_tools.export.Options(...)")
-    kind = kind_of(path)
-    strange = options.asked() - TAKES.get(kind, set())
-    if strange:
-        takers = [k or "a folder" for k, takes in TAKES.items() if strange <= takes]
-        raise InputError(
-            f"{path}: this format has no choice of {', '.join(sorted(strange))}; "
-            + (f"these have: {', '.join(takers)}" if takers else "no format has all of these")
-        )
-    return {"options": options} if kind in TAKES else {}
-
-
 def render(
     track: Track,
     path: PathLike,
@@ -439,7 +360,7 @@ def render(
     "albedo", "normals", "depth", "uv", "mask". `compare` is shown beside the track, frame by frame.
     """
     from flame_tools.licences import licences_of
-    from render.film import at_even_times, film, frame_rate, still_picture
+    from render.drawn import write_drawn
 
     _check_track(track)
     if compare is not None:
@@ -459,33 +380,7 @@ def render(
         options |= {"other": compare, "other_head": second}
         licences = [*licences, *licences_of(compare, second.arrays)]
     credits = "; ".join(dict.fromkeys(licences))
-    if kind == ".png":
-        from render.image import write_png
-
-        write_png(path, still_picture(track, head, size=size, **options), copyright=credits)
-        return
-    track = at_even_times(track)
-    if kind == ".gif" and len(track) > 1:  # a GIF's times are hundredths of a second: more than 25 a second stumble
-        every = -(-frame_rate(track) // 25)
-        track = track if every == 1 else _thinned(track, int(every))
-    reel = film(track, head, size=size, **options)
-    pictures = progress(reel, len(reel))
-    if kind == ".mp4":
-        from render.video import write_video
-
-        write_video(
-            path,
-            pictures,
-            reel.fps,
-            audio=track.audio,
-            audio_rate=track.audio_rate,
-            audio_start_s=track.audio_start_s - float(track.time_s[0]),
-            copyright=credits,
-        )
-    else:
-        from render.animation import write_animation
-
-        write_animation(path, pictures, reel.fps)
+    write_drawn(track, head, path, size=size, progress=progress, credits=credits, **options)
 
 
 def view(
@@ -517,15 +412,6 @@ def _page_options(compare: Track | None, compare_head: str | Head | None, option
     second = None if compare is None or compare_head is None else _head(compare_head)
     rest = {name: value for name, value in options.items() if name not in usual}
     return {"compare": compare, "compare_head": second, "emotions": emotions, **rest}
-
-
-def _thinned(track: Track, every: int) -> Track:
-    """Every so many frames of a track, at the rate that is left."""
-    from flame_tools.posing import at_frames
-    from render.film import frame_rate
-
-    rate = frame_rate(track) / every
-    return at_frames(track, np.arange(0, len(track), every)).replace(fps=rate.as_integer_ratio())
 
 
 def load(
@@ -567,29 +453,6 @@ def load(
     from flame_tools.imports.in_step import with_sound
 
     return with_sound(track, *read_audio(audio), source=str(audio))
-
-
-def kind_of(path: PathLike) -> str:
-    """The entry of FORMATS that a file's name asks for."""
-    path = Path(path)
-    for double in DOUBLE_ENDINGS:
-        if path.name.endswith(double):
-            return double
-    if names_folder(path):
-        return ""
-    if (kind := {ending.lower(): ending for ending in FORMATS}.get(path.suffix.lower())) is not None:
-        return kind
-    if path.suffix.lower() == ".obj":
-        raise InputError(f"{path}: a track leaves as a folder with one OBJ a frame; give a name without .obj")
-    raise InputError(
-        f"{path}: no writer for {path.suffix!r}; there are: {', '.join(k for k in FORMATS if k)}; and NAME_obj for a "
-        "folder with one OBJ a frame"
-    )
-
-
-def names_folder(path: PathLike) -> bool:
-    """Whether a name asks for a folder of OBJ files: one without an ending, or NAME_obj."""
-    return Path(path).suffix == "" or Path(path).name.endswith("_obj")
 
 
 def _head(head: str | Head | None, track: Track | None = None) -> Head:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 import emberface
+from emberface_formats import DRAWN, kind_of, options_for
 from emberface_inputs import check_there
 from emberface_options import (
     Backend,
@@ -59,8 +60,8 @@ def render(
     json: Json = False,
 ) -> None:
     """Draw a track: .mp4 with sound, .webp or .gif without, .png, or a page to play it: .html."""
-    if emberface.kind_of(out) not in emberface.DRAWN:
-        raise InputError(f"cannot draw to {out}; wanted a name that ends in {', '.join(emberface.DRAWN)}")
+    if kind_of(out) not in DRAWN:
+        raise InputError(f"cannot draw to {out}; wanted a name that ends in {', '.join(DRAWN)}")
     options = {
         "view": view.value,
         "passes": tuple(name.strip() for name in passes.split(",") if name.strip()),
@@ -132,9 +133,9 @@ def _convert(
     from flame_tools.load import head_of, load_head
 
     for place in places:
-        if emberface.kind_of(place) == ".face.npz" and lod is not None:
+        if kind_of(place) == ".face.npz" and lod is not None:
             raise InputError(f"{place} holds parameters and no triangles; --lod is for meshes, such as NAME.glb")
-        emberface.options_for(place, options)
+        options_for(place, options)
     drawn = dict(drawn or {})
     compare = drawn.get("compare")
     reads = [path for path in (source, compare, made_from, audio) if path is not None]

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-import emberface
+from emberface_formats import DOUBLE_ENDINGS, kind_of
 from flame_tools.errors import InputError
 from flame_tools.sampling import rational
 
@@ -134,7 +134,7 @@ def places_of(out: Path, name: str, formats: str) -> tuple[list[Path], Path]:
     An ending that is a number, as in `take1.2`, is part of a folder's name.
     """
     if out.suffix[1:2].isalpha() and not out.is_dir():
-        emberface.kind_of(out)
+        kind_of(out)
         return [out], report_beside(out)
     wanted = [f.strip() for f in formats.split(",") if f.strip()]
     for f in wanted:
@@ -146,7 +146,7 @@ def places_of(out: Path, name: str, formats: str) -> tuple[list[Path], Path]:
 
 def report_beside(place: Path) -> Path:
     name = place.stem
-    for ending in emberface.DOUBLE_ENDINGS:
+    for ending in DOUBLE_ENDINGS:
         name = place.name.removesuffix(ending) if place.name.endswith(ending) else name
     return place.with_name(f"{name}.report.json")
 
@@ -156,7 +156,7 @@ def refuse_early(places: list[Path], head: HeadArrays, *, words: bool) -> None:
     from flame_tools.flame_only import flame_only
 
     for place in places:
-        kind = emberface.kind_of(place)
+        kind = kind_of(place)
         if kind in (".ply", ".stl"):
             raise InputError(f"{place} can hold one frame, and a performance has many; emberface convert --frame later")
         if kind == ".words.srt" and not words:
@@ -181,7 +181,7 @@ def of_take(place: Path, number: int) -> Path:
 
 
 def _marked(place: Path, mark: str) -> Path:
-    for ending in (*emberface.DOUBLE_ENDINGS, "_obj", place.suffix):
+    for ending in (*DOUBLE_ENDINGS, "_obj", place.suffix):
         if ending and place.name.endswith(ending):
             return place.with_name(f"{place.name.removesuffix(ending)}{mark}{ending}")
     return place.with_name(f"{place.name}{mark}")

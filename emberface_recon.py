@@ -12,6 +12,7 @@ import typer
 
 import emberface
 from emberface_eval import recon_quality
+from emberface_formats import kind_of
 from emberface_inputs import check_pictures, check_there
 from emberface_options import Formats, HeadName, Json, Out, Perspective, Registered, numbered, places_of, say
 from emberface_run import Run, write_all, write_picture
@@ -94,7 +95,7 @@ def recon(
             tracks = found if all else [found]
         for i, track in enumerate(tracks, 1):
             mine = places if len(tracks) == 1 else [numbered(place, i) for place in places]
-            drawn = [p for p in mine if emberface.kind_of(p) == ".png"]
+            drawn = [p for p in mine if kind_of(p) == ".png"]
             write_all(job, track, model, [p for p in mine if p not in drawn])
             for place in drawn:
                 with job.step("png", "comparing with the photo"):

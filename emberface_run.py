@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import emberface
+from emberface_formats import DRAWN, kind_of, names_folder
 from flame_tools.errors import FaceError, OutputError, cannot_write
 from flame_tools.export.folder import refuse_strangers
 from flame_tools.licences import licences_of
@@ -119,7 +120,7 @@ class Run:
                 if place.exists() and place.samefile(source):
                     raise OutputError(f"{place} is read by this command and would be replaced; choose another name")
             self._stage(place.parent)
-            folder = emberface.names_folder(place)
+            folder = names_folder(place)
             if place.is_dir() and not folder:
                 raise OutputError(f"{place} is a folder, and a file should go there; choose another name")
             if place.exists() and not place.is_dir() and folder:
@@ -234,10 +235,10 @@ def write_all(
     if "compare" in drawn:
         job.licences |= set(drawn["compare"].licences)
     for place in places:
-        kind = emberface.kind_of(place)
+        kind = kind_of(place)
         with job.step(kind.removeprefix(".") or "obj", f"writing {place.name}"):
             staged = job.output(place)
-            if kind in emberface.DRAWN:
+            if kind in DRAWN:
                 emberface.render(track, staged, head=head, size=size, progress=job.progress, **drawn)
             else:
                 emberface.export(track, staged, head=head, options=options)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 
 import numpy as np
@@ -15,6 +16,7 @@ from readers.faces import read_faces
 from recon.detail.pressed import without_pressed_folds
 from recon.fitting.evaluate import IBUG_68, cross_errors, errors
 from recon.fitting.fit import fit_many
+from recon.fitting.focal import focal_from_exif
 from recon.fitting.observation import Observation, View
 from recon.fitting.photometric import refine
 from recon.fitting.shut_lips import lips_met
@@ -23,8 +25,26 @@ from recon.pipeline import check_image, landmark_model, network_for, observe, pa
 from recon.texture.appearance import fuse_appearance
 from recon.texture.posed_view import PosedView
 from recon.texture.uv_map import check_uv
+from render.image import read_image
 
 MOST_PICTURES = 64
+
+
+def read_pictures(
+    sources: Sequence[str | os.PathLike | np.ndarray],  # files, or uint8 [H, W, 3] sRGB
+    *,
+    focal_px: float | None = None,  # of every camera; None: as a file's EXIF data says
+    weak: bool = False,  # cameras of weak perspective
+) -> tuple[list[np.ndarray], list[View]]:
+    """The pixels of each picture, and what is known of its camera."""
+    pictures, views = [], []
+    for source in sources:
+        is_file = isinstance(source, (str, os.PathLike))
+        pictures.append(read_image(source) if is_file else source)
+        check_image(pictures[-1], focal_px)
+        focal = focal_from_exif(source) if focal_px is None and is_file and not weak else focal_px
+        views.append(View((pictures[-1].shape[1], pictures[-1].shape[0]), focal, weak=weak))
+    return pictures, views
 
 
 @one_blas_thread()
