@@ -27,7 +27,7 @@ from animate.learned import Performer, load_performer
 from animate.live_sound import PIECE_S, Levelled
 from animate.model import Conditions, SpeechToMotion, Stream
 from animate.motion import face_of
-from animate.perform import Spoken, params_of
+from animate.perform import Spoken, blinked, params_of
 from animate.speech import HOP_S, RATE, Prosody
 from animate.style import STYLE
 from animate.visemes import BILABIAL, LABIODENTAL, SILENCE
@@ -127,10 +127,12 @@ class LiveFace:
                 weights[some] = seal(weights[some], closing, self._lips)
             weights = bitten(weights, biting, shut, self._bite)
             lids, look, turn = self._life.at(at, count)
-            weights[:, _LIDS] = np.maximum(self._rest[_LIDS], lids[:, None])
-            params = params_of(Spoken(np.clip(weights, 0, 1), np.zeros((count, 3))), self.head, self._shape)
+            look = look - 0.9 * turn[:, :2]  # eyes stay where they look while the head moves
+            weights[:, _LIDS] = self._rest[_LIDS]
+            weights = blinked(weights, lids, look, self.head)
+            params = params_of(Spoken(weights, np.zeros((count, 3))), self.head, self._shape)
             both = np.zeros((count, 2, 3), np.float32)
-            both[..., :2] = (look - 0.9 * turn[:, :2])[:, None]  # eyes stay where they look while the head moves
+            both[..., :2] = look[:, None]
             params = params.replace(neck=torch.as_tensor(turn, dtype=torch.float32), eyes=torch.from_numpy(both))
         self._done += count
         return Track(self.head.arrays.id, params, times, fps=(self.fps, 1))

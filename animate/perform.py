@@ -106,10 +106,8 @@ def enliven(
     ends = np.array([start for start, _ in quiet])
     pace = _over(times, life.blinks * bearing.blinks)
     blinks = plan_blinks(duration_s, ends, pace=pace, seed=seed) if life.blinks else ()
-    # A lowered gaze has lowered the lids already: they meet a quarter sooner at the lowest.
-    lowered = np.clip(look[:, 0] / _looks_down(head), 0.0, 1.0)
     flash = life.brows * brows(times, accents, seed=seed)
-    weights = _upper_face(spoken.weights, lids(blinks, times), lowered, flash)
+    weights = blinked(_flashed(spoken.weights, flash), lids(blinks, times), look, head)
 
     eyes = np.zeros((len(times), 2, 3))
     eyes[..., :2] = np.clip(look, -0.35, 0.35)[:, None]
@@ -158,22 +156,32 @@ def _mouth(paths: np.ndarray, lean: float) -> np.ndarray:
     return np.clip(weights, 0.0, 1.0)
 
 
-def _upper_face(weights: np.ndarray, shut: np.ndarray, lowered: np.ndarray, flash: np.ndarray) -> np.ndarray:
-    """Weights [T, 52] with blinks (lid closure [T], under lids that gaze has lowered [T]) and brow flashes [T].
+def blinked(weights: np.ndarray, shut: np.ndarray, look: np.ndarray, head: Head) -> np.ndarray:
+    """Weights [T, 52] with lids closed by `shut` [T] in [0, 1] over eyes that look `look` [T, 2] radians down and left.
+
+    A lowered gaze has lowered the lids already: they meet a quarter sooner at the lowest. Wide lids yield to a blink,
+    or it would not shut.
+    """
+    out = weights.copy()
+    lowered = np.clip(look[:, 0] / _looks_down(head), 0.0, 1.0)
+    for side in ("Left", "Right"):
+        blink = INDEX[f"eyeBlink{side}"]
+        out[:, blink] = np.maximum(out[:, blink], shut * (1 - 0.25 * lowered))
+        out[:, INDEX[f"eyeWide{side}"]] *= 1 - shut
+        out[:, INDEX[f"eyeSquint{side}"]] *= 1 - 0.5 * shut
+    return np.clip(out, 0.0, 1.0)
+
+
+def _flashed(weights: np.ndarray, flash: np.ndarray) -> np.ndarray:
+    """Weights [T, 52] with brow flashes [T].
 
     Brows that a feeling draws down do not flash up, and those that it has raised rise by what is left.
     """
     out = weights.copy()
     drawn_down = 0.5 * (out[:, INDEX["browDownLeft"]] + out[:, INDEX["browDownRight"]])
     flash = np.clip(flash * (1 - drawn_down), 0.0, 1.0)
-    for side in ("Left", "Right"):
-        blink = INDEX[f"eyeBlink{side}"]
-        out[:, blink] = np.maximum(out[:, blink], shut * (1 - 0.25 * lowered))
-        # Wide lids yield to a blink, or it would not shut.
-        out[:, INDEX[f"eyeWide{side}"]] *= 1 - shut
-        out[:, INDEX[f"eyeSquint{side}"]] *= 1 - 0.5 * shut
-        out[:, INDEX[f"browOuterUp{side}"]] += 0.34 * flash * (1 - out[:, INDEX[f"browOuterUp{side}"]])
-    out[:, INDEX["browInnerUp"]] += 0.40 * flash * (1 - out[:, INDEX["browInnerUp"]])
+    for name, height in (("browOuterUpLeft", 0.34), ("browOuterUpRight", 0.34), ("browInnerUp", 0.40)):
+        out[:, INDEX[name]] += height * flash * (1 - out[:, INDEX[name]])
     return np.clip(out, 0.0, 1.0)
 
 

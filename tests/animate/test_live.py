@@ -257,3 +257,13 @@ def test_a_microphone_is_heard_until_it_is_stopped(monkeypatch):
         if len(heard) == 5 * 1280:
             stop.set()
     np.testing.assert_array_equal(heard, np.repeat(np.arange(5.0), 1280))
+
+
+@pytest.mark.parametrize("emotion", ["surprise", "fear", "anger"])
+def test_wide_eyes_shut_in_a_blink(emotion, performer, voice):
+    samples, rate = voice
+    tracks = list(performed(cut(samples, 0.08, rate), LiveFace(rate, performer=performer, emotion=emotion)))
+    weights = weights_of(tracks, performer)
+    blink, wide = weights[:, INDEX["eyeBlinkLeft"]], weights[:, INDEX["eyeWideLeft"]]
+    assert blink.max() > 0.8 and wide[blink < 0.01].min() > 0.2
+    assert wide[blink.argmax()] < 0.05
