@@ -56,7 +56,7 @@ class Bearing:
 
     posture: np.ndarray  # [T, 3] radians: down, to the subject's left, tilt
     moves: np.ndarray  # [T] factor on nods, sway and drift
-    lowered: np.ndarray  # [T] radians by which eyes rest below the camera
+    look: np.ndarray  # [T, 2] radians down and to the subject's left of the camera, where eyes rest
     away: np.ndarray  # [T] factor on how often they look away
     blinks: np.ndarray  # [T] factor on how often they blink
 
@@ -70,7 +70,7 @@ def bearing_of(feelings: np.ndarray, times: np.ndarray, *, seed: int | tuple[int
     return Bearing(
         np.radians(np.stack([down, left * turn, leaning * tilt], 1)),
         moves=np.maximum(1 + moves, 0.2),
-        lowered=np.radians(lowered),
+        look=np.radians(np.stack([lowered, np.zeros(len(times))], 1)),
         away=np.maximum(1 + away, 0.1),
         blinks=np.maximum(1 + blinks, 0.1),
     )

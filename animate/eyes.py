@@ -78,18 +78,16 @@ def gaze(
     pauses_s: list[tuple[float, float]],
     *,
     away: Callable[[float], float] = lambda at: 1.0,
-    lowered: Callable[[float], float] = lambda at: 0.0,
     seed: int | tuple[int, ...] = 0,
 ) -> np.ndarray:
     """Where the eyes look [T, 2]: radians down and to the subject's left of the camera.
 
-    Mostly at the camera with tiny shifts; looks away now and then, more often in pauses. At a time in seconds `away` is
-    a factor on how often, and `lowered` how many radians below the camera the eyes rest.
+    Mostly at the camera with tiny shifts; looks away now and then, more often in pauses. `away` is a factor on how
+    often at a time in seconds.
     """
     random = generator(seed, "gaze")
     duration = float(times[-1]) if len(times) else 0.0
     at, here, moves = random.uniform(0.2, 0.8), np.zeros(2), []
-    rest = np.array([lowered(0.0), 0.0])
     while at < duration:
         pausing = any(a - 0.2 <= at <= b for a, b in pauses_s)
         gone = np.hypot(*here) > np.radians(2.5)
@@ -100,10 +98,9 @@ def gaze(
             there = np.radians(random.normal(0.0, [0.35, 0.7]))
             stay = float(np.clip(random.lognormal(0.1, 0.6), 0.45, 4.0))
         there = np.clip(there, -np.radians(9), np.radians(9))
-        rests = np.array([lowered(at), 0.0])
-        moves.append((at, here + rest, there + rests))
-        here, rest, at = there, rests, at + stay
-    out = np.tile([lowered(0.0), 0.0], (len(times), 1))
+        moves.append((at, here, there))
+        here, at = there, at + stay
+    out = np.zeros((len(times), 2))
     for start, before, after in moves:
         size = np.degrees(np.hypot(*(after - before)))
         u = np.clip((times - start) / (0.021 + 0.0022 * size), 0, 1)[:, None]

@@ -205,13 +205,13 @@ class _Life:
     def _plan(self, number: int) -> _Minute:
         own, times = (self.seed, number), np.arange(self._frames) / self.fps
         bearing = bearing_of(self.feelings, times, seed=(self.seed,))  # one posture in every minute
-        pace, away, lowered = (x[0] for x in (bearing.blinks, bearing.away, bearing.lowered))
+        pace, away = bearing.blinks[0], bearing.away[0]
         blinks = eyes.plan_blinks(_MINUTE_S - 0.5, np.zeros(0), pace=lambda at: pace, seed=own)
         frames = round(_MINUTE_S / HOP_S)
         talking = Prosody(np.zeros(frames), np.full(frames, np.nan), np.zeros(frames), -60.0)
         turn = headmotion.neck(times, talking, Accents(np.zeros(0), np.zeros(0)), seed=own)
         smooth = smooth_step(np.minimum(times, _MINUTE_S - times) / _EDGE_S)
-        look = eyes.gaze(times, [], away=lambda at: away, lowered=lambda at: lowered, seed=own)
+        look = eyes.gaze(times, [], away=lambda at: away, seed=own) + bearing.look
         return _Minute(
             eyes.lids(blinks, times), look, bearing.posture + bearing.moves[:, None] * turn * smooth[:, None]
         )

@@ -99,9 +99,7 @@ def enliven(
     accents = find_accents(prosody)
     bearing = bearing_of(feelings, times, seed=seed)
     turn = life.head * (bearing.posture + bearing.moves[:, None] * headmotion.neck(times, prosody, accents, seed=seed))
-    look = life.gaze * gaze(
-        times, quiet, away=_over(times, bearing.away), lowered=_over(times, bearing.lowered), seed=seed
-    )
+    look = life.gaze * (gaze(times, quiet, away=_over(times, bearing.away), seed=seed) + bearing.look)
     look -= 0.9 * turn[:, :2]  # eyes hold their target while the head moves under them, all but a tenth
     ends = np.array([start for start, _ in quiet])
     pace = _over(times, life.blinks * bearing.blinks)

@@ -11,7 +11,7 @@ TIMES = np.arange(0, 10, 1 / 30)
 
 def test_nothing_felt_changes_nothing():
     found = bearing_of(np.zeros(8), TIMES)
-    assert not found.posture.any() and not found.lowered.any()
+    assert not found.posture.any() and not found.look.any()
     for factor in (found.moves, found.away, found.blinks):
         np.testing.assert_array_equal(factor, 1.0)
 
@@ -23,6 +23,7 @@ def test_a_feeling_in_full_is_carried_as_the_table_says(emotion):
     assert degrees[0] == pytest.approx(carriage.down_deg)
     assert np.abs(degrees[1:]) == pytest.approx([carriage.turn_deg, carriage.tilt_deg])
     assert found.moves[0] == pytest.approx(carriage.moves) and found.blinks[0] == pytest.approx(carriage.blinks)
+    assert np.degrees(found.look[0]) == pytest.approx([carriage.gaze_down_deg, 0.0])
     half = bearing_of(parse(f"{emotion}:0.5"), TIMES)
     np.testing.assert_allclose(half.posture, 0.5 * found.posture)
 

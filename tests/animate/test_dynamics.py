@@ -4,6 +4,7 @@ from animate.dynamics import course, lived
 from animate.emphasis import find_accents
 from animate.speech import RATE, measure, prepare
 from tests.animate.test_eyes import swelling
+from tests.animate.test_speech import voiced
 
 TIMES = np.arange(0, 8, 1 / 60)
 
@@ -19,8 +20,17 @@ def test_emotion_peaks_with_the_voice_and_sinks_in_pauses():
     at = [np.abs(TIMES - time).argmin() for time in find_accents(prosody).time_s[:2]]
     assert factor[at].min() > factor[(TIMES > 1.9) & (TIMES < 2.2)].max() + 0.05
     assert factor[-1] < 0.62, "a long pause rests"
-    assert factor[-1] < factor[TIMES < 3.5].min(), "no pause sinks it while somebody speaks"
+    speaking = (TIMES > 0.7) & (TIMES < 3.5)
+    assert factor[-1] < factor[speaking].min() - 0.05, "no pause sinks it while somebody speaks"
+    assert factor[0] < factor[speaking].min() - 0.05, "no onset"
     assert np.abs(np.diff(factor)).max() * 60 < 2.0, "an onset of less than a fifth of a second"
+
+
+def test_emotion_swells_with_loud_phrases():
+    loud = voiced(120, 3.0)
+    factor = course(measure(prepare(np.concatenate([0.15 * loud, loud]).astype(np.float32), RATE)), TIMES)
+    soft, strong = factor[(TIMES > 1.0) & (TIMES < 2.0)], factor[(TIMES > 4.5) & (TIMES < 5.5)]
+    assert strong.mean() > soft.mean() + 0.08
 
 
 def test_it_is_there_before_the_voice():
