@@ -15,6 +15,7 @@ import emberface
 from emberface_eval import performance_quality, takes_quality
 from emberface_inputs import check_there
 from emberface_options import (
+    Amounts,
     AudioGuidance,
     Emotion,
     EmotionFile,
@@ -24,7 +25,6 @@ from emberface_options import (
     Fps,
     HeadName,
     Json,
-    Life,
     Model,
     Out,
     Phones,
@@ -47,7 +47,7 @@ from flame_tools.errors import FaceError, FormatError, InputError
 
 if TYPE_CHECKING:
     from animate.learned import Performer
-    from animate.life import Life as LifeAmounts
+    from animate.life import Life
     from animate.takes import Sampling
     from flame_tools import Track
     from flame_tools.head import Head
@@ -66,7 +66,7 @@ def animate(
     learnt: Model = None,
     audio_guidance: AudioGuidance = None,
     emotion_guidance: EmotionGuidance = None,
-    life: Life = None,
+    life: Amounts = None,
     head: HeadName = "default",
     format: Formats = "glb,csv,mp4",
     fps: Fps = "30",
@@ -129,7 +129,7 @@ class Asked:
     identity: Path | None
     model: str | None
     sampling: Sampling | None
-    life: LifeAmounts
+    life: Life
     head: str
     fps: str
     rate: Fraction

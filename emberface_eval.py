@@ -24,7 +24,7 @@ JudgeFile = Annotated[
 Neutral = Annotated[
     Path | None, typer.Option("--neutral", help="Where the truth is vertices: the same person at rest, .npy or a mesh.")
 ]
-_PHONES_FROM = {"align": "text", "hear": "recognised"}
+_PHONES_FROM = {"align": "text", "hear": "recognised", "given": "given"}
 Judge = Annotated[bool, typer.Option("--judge", help="Let the lip judge read both mouths, too.")]
 
 
@@ -193,7 +193,7 @@ def performance_quality(track, head) -> dict:
     heard, not whether it was heard right. `eval lips --textgrid` holds them against the truth.
     """
     said = track.provenance["phones"]
-    return lip_quality(track, head) | {"phones_from": _PHONES_FROM.get(said["method"], said["method"]), "phones": said}
+    return lip_quality(track, head) | {"phones_from": _PHONES_FROM[said["method"]], "phones": said}
 
 
 def takes_quality(tracks, head, outputs: list[list[Path]]) -> dict:

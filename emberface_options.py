@@ -63,7 +63,7 @@ EmotionModel = Annotated[
     str | None,
     typer.Option("--emotion-model", help="Who hears the voice: a transformers audio classifier's folder or name."),
 ]
-Life = Annotated[
+Amounts = Annotated[
     str | None,
     typer.Option(
         "--life",
