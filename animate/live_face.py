@@ -24,10 +24,11 @@ from animate.encoder.model import FRAME_S, Listener
 from animate.hearing import bundled
 from animate.labiodental import bite_of, bitten
 from animate.learned import Performer, load_performer
+from animate.lids import Lids, blinked
 from animate.live_sound import PIECE_S, Levelled
 from animate.model import Conditions, SpeechToMotion, Stream
 from animate.motion import face_of
-from animate.perform import Spoken, blinked, params_of
+from animate.perform import Spoken, params_of
 from animate.speech import HOP_S, RATE, Prosody
 from animate.style import STYLE
 from animate.visemes import BILABIAL, LABIODENTAL, SILENCE
@@ -76,6 +77,7 @@ class LiveFace:
         self._shape = torch.zeros(self.head.shape_size)
         self._lips = Lips(self.head, self._shape)
         self._bite = bite_of(self._lips.person)
+        self._lids = Lids(self.head)
         self._levelled, self._listener = Levelled(rate), Listener(bundled())
         self._stream = Stream(network, network.live)
         felt = torch.as_tensor(self.feelings, dtype=torch.float32)
@@ -126,10 +128,10 @@ class LiveFace:
                 closing = np.maximum(closed_by(weights[some], self._lips), shut[some])
                 weights[some] = seal(weights[some], closing, self._lips)
             weights = bitten(weights, biting, shut, self._bite)
-            lids, look, turn = self._life.at(at, count)
+            shut_lids, look, turn = self._life.at(at, count)
             look = look - 0.9 * turn[:, :2]  # eyes stay where they look while the head moves
             weights[:, _LIDS] = self._rest[_LIDS]
-            weights = blinked(weights, lids, look, self.head)
+            weights = blinked(weights, shut_lids, look, self._lids)
             params = params_of(Spoken(weights, np.zeros((count, 3))), self.head, self._shape)
             both = np.zeros((count, 2, 3), np.float32)
             both[..., :2] = look[:, None]

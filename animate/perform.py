@@ -16,6 +16,7 @@ from animate.emotion import during_speech, layer
 from animate.emphasis import find_accents
 from animate.eyes import Blink, brows, gaze, lids, plan_blinks
 from animate.labiodental import bite_of, bitten, holds
+from animate.lids import Lids, blinked
 from animate.life import USUAL, Life
 from animate.manner import Manner
 from animate.speech import Prosody, pauses
@@ -40,7 +41,6 @@ _TO_ARKIT = {
 }
 _TONGUE = {"tongue_up": "tongueUp", "tongue_back": "tongueBack", "tongue_teeth": "tongueBetweenTeeth"}
 TONGUE = tuple(_TONGUE.values())
-_LEAST_LOOK_RAD = 0.01  # of eyes that their head does not turn
 _PARTING = ("funnel", "upper", "lower", "spread")  # what would hold lips apart while they close
 
 
@@ -105,7 +105,7 @@ def enliven(
     pace = _over(times, life.blinks * bearing.blinks)
     blinks = plan_blinks(duration_s, ends, pace=pace, seed=seed) if life.blinks else ()
     flash = life.brows * brows(times, accents, seed=seed)
-    weights = blinked(_flashed(spoken.weights, flash), lids(blinks, times), look, head)
+    weights = blinked(_flashed(spoken.weights, flash), lids(blinks, times), look, Lids(head))
 
     eyes = np.zeros((len(times), 2, 3))
     eyes[..., :2] = np.clip(look, -0.35, 0.35)[:, None]
@@ -118,13 +118,6 @@ def enliven(
 def _over(times: np.ndarray, values: np.ndarray) -> Callable[[float], float]:
     """Values [T] as a function of time."""
     return lambda at: float(np.interp(at, times, values))
-
-
-def _looks_down(head: Head) -> float:
-    """Radians that eyeLookDown turns the eyes by at weight 1, by the head's names or by the map solved for it."""
-    weights = torch.zeros(len(ARKIT_NAMES))
-    weights[[INDEX["eyeLookDownLeft"], INDEX["eyeLookDownRight"]]] = 1.0
-    return max(float(to_params(weights, head).eyes[:, 0].mean()), _LEAST_LOOK_RAD)
 
 
 def params_of(spoken: Spoken, head: Head, shape: torch.Tensor) -> FaceParams:
@@ -152,22 +145,6 @@ def _mouth(paths: np.ndarray, lean: float) -> np.ndarray:
             for column, side in zip(_columns(name), (1 + lean, 1 - lean), strict=False):
                 weights[:, column] += share * paths[:, _CHANNEL[channel]] * (side if name.endswith("*") else 1.0)
     return np.clip(weights, 0.0, 1.0)
-
-
-def blinked(weights: np.ndarray, shut: np.ndarray, look: np.ndarray, head: Head) -> np.ndarray:
-    """Weights [T, 52] with lids closed by `shut` [T] in [0, 1] over eyes that look `look` [T, 2] radians down and left.
-
-    A lowered gaze has lowered the lids already: they meet a quarter sooner at the lowest. Wide lids yield to a blink,
-    or it would not shut.
-    """
-    out = weights.copy()
-    lowered = np.clip(look[:, 0] / _looks_down(head), 0.0, 1.0)
-    for side in ("Left", "Right"):
-        blink = INDEX[f"eyeBlink{side}"]
-        out[:, blink] = np.maximum(out[:, blink], shut * (1 - 0.25 * lowered))
-        out[:, INDEX[f"eyeWide{side}"]] *= 1 - shut
-        out[:, INDEX[f"eyeSquint{side}"]] *= 1 - 0.5 * shut
-    return np.clip(out, 0.0, 1.0)
 
 
 def _flashed(weights: np.ndarray, flash: np.ndarray) -> np.ndarray:
