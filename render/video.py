@@ -27,17 +27,19 @@ def write_video(
     audio: np.ndarray | None = None,  # [N] or [C, N] float in [-1, 1]
     audio_rate: int = 0,  # samples a second
     *,
+    times_s: np.ndarray | None = None,  # [T] rising, when each frame is shown; None: one every 1 / fps
     audio_start_s: float = 0.0,  # when audio's first sample sounds, counted from the first frame
     quality: int = 18,  # x264's constant rate factor: 0 lossless, 51 worst
     copyright: str = "",  # what the file says of its licences
 ) -> int:  # number of frames written
     """Write frames and sound. An odd width or height is padded by one pixel (the encoder halves colour).
 
-    Frame i is shown from i / fps; a sound of the decoded file is where it was in `audio` (the encoder's delay is
+    Frame i is shown from i / fps, or from times_s[i] - times_s[0] (to 1 / 90000 s); `fps` is then their
+    mean rate. A sound of the decoded file is where it was in `audio` (the encoder's delay is
     taken out by the file's edit list). Sound longer than the pictures goes on under the last frame.
     """
     path = Path(path)
-    rate = frame_rate_of(fps)
+    clock = _Even(frame_rate_of(fps)) if times_s is None else _Told(frame_rate_of(fps), times_s)
     if path.suffix.lower() not in _FORMATS:
         raise OutputError(
             f"{path.name} is no video name that can be written; wanted it to end in {', '.join(_FORMATS)}"
@@ -59,16 +61,16 @@ def write_video(
         ):
             if copyright:
                 file.metadata["copyright"] = copyright
-            return _write(av, file, first, frames, rate, sound, audio_rate, quality)
+            return _write(av, file, first, frames, clock, sound, audio_rate, quality)
     except av.FFmpegError as error:
         raise cannot_write(path, error) from error
 
 
-def _write(av, file, first, frames, rate, sound, audio_rate, quality):
+def _write(av, file, first, frames, clock, sound, audio_rate, quality):
     height, width = first.shape[:2]
-    picture = file.add_stream("libx264", rate=rate, options={"crf": str(quality), "preset": "fast"})
+    picture = file.add_stream("libx264", rate=clock.rate, options={"crf": str(quality), "preset": "fast"})
     picture.width, picture.height, picture.pix_fmt = width + width % 2, height + height % 2, "yuv420p"
-    picture.time_base = picture.codec_context.time_base = 1 / rate
+    picture.time_base = picture.codec_context.time_base = clock.tick
     # say which matrix the colours went through, or players guess by the size
     context = picture.codec_context
     context.colorspace, context.color_primaries, context.color_trc, context.color_range = 1, 1, 1, 1
@@ -81,11 +83,11 @@ def _write(av, file, first, frames, rate, sound, audio_rate, quality):
         padded = np.pad(image, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
         frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(padded), format="rgb24")
         frame = frame.reformat(format="yuv420p", dst_colorspace="ITU709", dst_color_range="MPEG")
-        frame.pts, frame.time_base = count, 1 / rate
+        frame.pts, frame.time_base = clock.begins(count), clock.tick
         file.mux(picture.encode(frame))
         count += 1
         if voice is not None:
-            voice.write_until(float(count / rate))
+            voice.write_until(float(clock.ends(count - 1) * clock.tick))
         image = next(frames, None)
         if image is not None:
             image = checked_frame(image, first.shape, count)
@@ -93,6 +95,45 @@ def _write(av, file, first, frames, rate, sound, audio_rate, quality):
     if voice is not None:
         voice.finish()
     return count
+
+
+class _Even:
+    """Frames that are shown one every 1 / rate."""
+
+    def __init__(self, rate: Fraction):
+        self.rate, self.tick = rate, 1 / rate
+
+    def begins(self, number: int) -> int:
+        """When a frame is shown, in ticks."""
+        return number
+
+    def ends(self, number: int) -> int:
+        return number + 1
+
+
+class _Told:
+    """Frames that are shown when they were told to be."""
+
+    tick = Fraction(1, 90_000)
+
+    def __init__(self, rate: Fraction, times_s: np.ndarray):
+        times = np.asarray(times_s, dtype=np.float64)
+        if times.ndim != 1 or not np.isfinite(times).all() or not len(times):
+            raise ShapeError(f"times_s is {list(times.shape)} or not finite, wanted [T] seconds")
+        self.rate = rate
+        ends = [*(times - times[0]), 2 * times[-1] - times[-2] - times[0] if len(times) > 1 else 1 / float(rate)]
+        self._ticks = np.rint(np.array(ends) / float(self.tick)).astype(np.int64)
+        if (np.diff(self._ticks) < 1).any():
+            raise ShapeError("times_s does not rise by 1/90000 s or more from each frame to the next")
+
+    def begins(self, number: int) -> int:
+        """When a frame is shown, in ticks. Raises InputError beyond the frames that were told of."""
+        if number >= len(self._ticks) - 1:
+            raise InputError(f"there are more frames than the {len(self._ticks) - 1} of times_s")
+        return int(self._ticks[number])
+
+    def ends(self, number: int) -> int:
+        return int(self._ticks[number + 1])
 
 
 class _Voice:

@@ -8,9 +8,10 @@ import re
 import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from fractions import Fraction
 from pathlib import Path
 from typing import BinaryIO
+
+import numpy as np
 
 from flame_tools.archive import written_whole
 from recon.report.person import Person
@@ -36,8 +37,7 @@ class Moving:
 
     file: Path  # MP4
     start: int  # number of the source's frame that is the first
-    count: int
-    fps: Fraction
+    times_s: np.ndarray  # [T] from when each frame is shown
     panel: tuple[int, int]  # width, height
 
 
@@ -90,9 +90,8 @@ def _source(name: str) -> str:
 def _facts(shown: Still | Moving, beside: Path | None) -> dict:
     if isinstance(shown, Still):
         return {"pictures": len(shown.pictures)}
-    rate = [shown.fps.numerator, shown.fps.denominator]
     return {
-        "start": shown.start, "count": shown.count, "fps": rate, "panel": list(shown.panel),
+        "start": shown.start, "times": np.round(shown.times_s, 5).tolist(), "panel": list(shown.panel),
         "beside": None if beside is None else beside.name,
     }  # fmt: skip
 

@@ -58,7 +58,23 @@ async function openFilm() {
   video.onended = () => play(false);
 }
 
-const seconds = (frame) => (frame + moment.who.first_frame - shown.start + 0.5) * shown.fps[1] / shown.fps[0];
+/** A moment in the film at which a frame of the person is shown: between its own time and the next frame's. */
+function seconds(frame) {
+  const { times } = shown, at = frame + moment.who.first_frame - shown.start;
+  return at + 1 < times.length ? (times[at] + times[at + 1]) / 2 : times[at] + 1e-3;
+}
+
+/** Number of the film's frame that is shown at a moment: the last that has begun; their count when all are over. */
+function shownAt(second, over) {
+  if (over) return shown.times.length;
+  let low = 0, high = shown.times.length;
+  while (high - low > 1) {
+    const middle = (low + high) >> 1;
+    if (shown.times[middle] <= second + 1e-4) low = middle;
+    else high = middle;
+  }
+  return low;
+}
 
 /** Show a frame of the person. */
 export function go(frame) {
@@ -81,7 +97,7 @@ export function play(on) {
 
 function follow() {
   if (!player.playing) return;
-  const at = Math.floor(player.video.currentTime * shown.fps[0] / shown.fps[1]) + shown.start - moment.who.first_frame;
+  const at = shownAt(player.video.currentTime, player.video.ended) + shown.start - moment.who.first_frame;
   moment.frame = Math.min(Math.max(at, 0), moment.who.frames - 1);
   drawPicture();
   moment.changed();

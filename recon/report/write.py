@@ -6,7 +6,6 @@ import json
 import os
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -152,22 +151,16 @@ def _film(
     where = cut_of([_hull(person.found.boxes) for person in people], source.film.size, width=FILM_PANEL[0],
                    height=FILM_PANEL[1])  # fmt: skip
     faces = [(s, _shown(person, head, source)) for s, person in zip(spans, people, strict=True)]
-    rate = source.film.fps or _mean_rate(source.film.times_s, span) or frame_rate(tracks[0])
+    times_s = source.film.times_s[span.start : span.stop]
+    rate = source.film.fps or frame_rate(tracks[0])
     drawn = film_panels(source.film.frames(span.start), span, faces, tinted(head), where)
     sound = next((t for t in tracks if t.audio is not None), None)
-    start_s = float(source.film.times_s[span.start])
     heard = {} if sound is None else {
-        "audio": sound.audio, "audio_rate": sound.audio_rate, "audio_start_s": sound.audio_start_s - start_s,
+        "audio": sound.audio, "audio_rate": sound.audio_rate, "audio_start_s": sound.audio_start_s - times_s[0],
     }  # fmt: skip
-    write_video(place, _counted(drawn, len(span), progress), rate, quality=_CRF, **heard)
-    return Moving(place, span.start, len(span), rate, where.size)
-
-
-def _mean_rate(times: np.ndarray, span: range) -> Fraction | None:
-    """Of footage without a constant rate: each of its frames is shown as long as the others."""
-    if len(span) < 2:
-        return None
-    return Fraction((len(span) - 1) / float(times[span.stop - 1] - times[span.start])).limit_denominator(1001)
+    uneven = None if source.film.fps else times_s
+    write_video(place, _counted(drawn, len(span), progress), rate, times_s=uneven, quality=_CRF, **heard)
+    return Moving(place, span.start, times_s - times_s[0], where.size)
 
 
 def _hull(boxes: np.ndarray) -> np.ndarray:

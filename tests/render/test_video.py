@@ -141,3 +141,27 @@ def test_refusals(tmp_path):
     with pytest.raises(OutputError, match=r"missing/a\.mp4"):
         write_video(tmp_path / "missing" / "a.mp4", [frame], 30)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_frames_at_uneven_times_are_shown_at_them_and_sound_stays_beside_them(tmp_path):
+    times = 3.0 + np.cumsum([0, 0.033, 0.034, 0.1, 0.02, 0.25, 0.04, 0.5])
+    lit, rate = 5, 16000
+    sound = clicks(rate, 1.2, [times[lit] - times[0]])
+    write_video(tmp_path / "a.mp4", flashes(8, {lit}), 8, sound, rate, times_s=times)
+    shown, frames, heard_rate, start, heard = read_back(tmp_path / "a.mp4")
+    np.testing.assert_allclose(shown, times - times[0], atol=1e-5)
+    assert [i for i, frame in enumerate(frames) if frame.mean() > 100] == [lit]
+    click = start + np.abs(heard[0]).argmax() / heard_rate
+    assert abs(click - shown[lit]) < 0.03
+
+
+@pytest.mark.parametrize("times", [[0.0, 0.1, 0.1], [0.0, np.nan, 0.2], [[0.0, 0.1, 0.2]], []])
+def test_times_that_do_not_rise_are_refused(tmp_path, times):
+    with pytest.raises(ShapeError, match="times_s"):
+        write_video(tmp_path / "a.mp4", flashes(3, set()), 10, times_s=np.array(times))
+
+
+def test_more_frames_than_times_are_refused_and_nothing_is_left(tmp_path):
+    with pytest.raises(InputError, match="more frames than the 2"):
+        write_video(tmp_path / "a.mp4", flashes(3, set()), 10, times_s=np.array([0.0, 0.1]))
+    assert not list(tmp_path.iterdir())

@@ -107,7 +107,7 @@ def test_the_film_inside_shows_source_head_and_landmarks(written):
         assert file.streams.audio and file.streams.video[0].average_rate == FPS
         frames = [frame.to_ndarray(format="rgb24").astype(int) for frame in file.decode(video=0)]
     width, height = shown["panel"]
-    assert len(frames) == shown["count"] == FRAMES and frames[0].shape == (height, 3 * width, 3)
+    assert len(frames) == len(shown["times"]) == FRAMES and frames[0].shape == (height, 3 * width, 3)
     source, over, marks = (frames[0][:, k * width : (k + 1) * width] for k in range(3))
     middle = np.s_[height // 3 : height // 2, width // 3 : 2 * width // 3]
     blue = (over - source)[middle][..., 2] - (over - source)[middle][..., 0]
@@ -116,6 +116,18 @@ def test_the_film_inside_shows_source_head_and_landmarks(written):
     assert marks[middle].mean() < 0.75 * source[middle].mean()
     edges = [np.abs(frames[k][:4, width : 2 * width] - BRIDGED_EDGE).mean() < 30 for k in range(FRAMES)]
     assert edges == [k in (4, 5) for k in range(FRAMES)]
+
+
+def test_a_film_of_uneven_times_is_shown_at_them(astronaut, solved, head, tmp_path):
+    times = np.array([0.0, 0.033, 0.133, 0.167, 0.5, 0.533])
+    write_video(tmp_path / "phone.mp4", [astronaut] * len(times), 12, times_s=times)
+    track = repeated(solved, len(times), time_s=times, fps=None)
+    write_report(track, head, tmp_path / "phone.mp4", tmp_path / "a.html", title="a", parts=tmp_path / "parts")
+    read = Read((tmp_path / "a.html").read_text("utf-8"))
+    with av.open(io.BytesIO(bytes_in(read, "film"))) as file:
+        shown = [frame.time for frame in file.decode(video=0)]
+    np.testing.assert_allclose(shown, times, atol=2e-4)
+    np.testing.assert_allclose(json.loads(read.script("facts"))["shown"]["times"], times, atol=2e-4)
 
 
 def test_the_same_track_gives_the_same_bytes_and_a_large_film_lies_beside(
