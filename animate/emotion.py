@@ -26,10 +26,10 @@ _ALSO = {
 ACTION_UNITS: dict[str, dict[str, float]] = {
     "1": {"browInnerUp": 1.0},
     "2": {"browOuterUp*": 0.95},
-    "4": {"browDown*": 1.0},
-    "5": {"eyeWide*": 0.90},
+    "4": {"browDown*": 1.0, "noseSneer*": 0.25},  # the corrugator draws the inner ends further in than browDown does
+    "5": {"eyeWide*": 1.0},
     "6": {"cheekSquint*": 0.95, "eyeSquint*": 0.35},
-    "7": {"eyeSquint*": 0.85},
+    "7": {"eyeSquint*": 1.0},
     "9": {"noseSneer*": 1.0, "mouthUpperUp*": 0.12},
     "10": {"mouthUpperUp*": 0.65, "mouthShrugUpper": 0.25},
     "12": {"mouthSmile*": 0.95},
@@ -37,25 +37,25 @@ ACTION_UNITS: dict[str, dict[str, float]] = {
     "15": {"mouthFrown*": 1.0},
     "16": {"mouthLowerDown*": 0.40},
     "17": {"mouthShrugLower": 0.75},
-    "20": {"mouthStretch*": 0.85},
+    "20": {"mouthStretch*": 1.0},
     "23": {"mouthPress*": 0.60, "mouthRollLower": 0.20, "mouthRollUpper": 0.18},
-    "26": {"jawOpen": 0.18},
+    "26": {"jawOpen": 0.25},
     "29": {"jawForward": 0.50},
     "43": {"eyeBlink*": 0.25},
     "L2": {"browOuterUpLeft": 0.50},
-    "R10": {"mouthUpperUpRight": 0.35, "noseSneerRight": 0.30},
-    "R12": {"mouthSmileRight": 0.95, "mouthRight": 0.22},
-    "R14": {"mouthDimpleRight": 1.0, "cheekSquintRight": 0.45},
+    "R10": {"mouthUpperUpRight": 0.10, "noseSneerRight": 0.30},
+    "R12": {"mouthSmileRight": 0.70, "mouthRight": 0.08},
+    "R14": {"mouthDimpleRight": 1.0, "cheekSquintRight": 0.40},
 }
 # Emotion -> action units and their strength at intensity 1
 PROTOTYPES: dict[str, dict[str, float]] = {
     "neutral": {},
     "happy": {"6": 0.90, "12": 0.95, "1": 0.08, "2": 0.08},
-    "sad": {"1": 1.0, "4": 0.45, "15": 1.0, "17": 0.55, "43": 0.65, "7": 0.15},
-    "surprise": {"1": 1.0, "2": 1.0, "5": 0.85, "26": 0.80},
-    "fear": {"1": 1.0, "2": 0.40, "4": 0.75, "5": 1.0, "20": 1.0, "16": 0.40, "26": 0.40},
+    "sad": {"1": 1.0, "4": 0.45, "15": 1.0, "17": 0.55, "43": 0.65, "7": 0.10},
+    "surprise": {"1": 1.0, "2": 1.0, "5": 0.90, "26": 1.0},
+    "fear": {"1": 1.0, "2": 0.65, "4": 0.40, "5": 1.0, "20": 1.0, "16": 0.60, "26": 0.60},
     "disgust": {"9": 1.0, "10": 1.0, "4": 0.15, "6": 0.30, "7": 0.15, "16": 0.30, "17": 0.45},
-    "anger": {"4": 1.0, "5": 0.55, "7": 0.80, "23": 0.85, "9": 0.30, "10": 0.20, "17": 0.30, "29": 0.40},
+    "anger": {"4": 1.0, "5": 0.60, "7": 0.80, "23": 1.0, "9": 0.30, "17": 0.50, "29": 0.40},
     "contempt": {"R12": 1.0, "R14": 1.0, "R10": 0.80, "L2": 0.60, "43": 0.50},
 }
 MOUTH = tuple(i for i, name in enumerate(ARKIT_NAMES) if name.startswith(("mouth", "jaw", "tongue", "cheekPuff")))

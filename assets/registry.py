@@ -71,7 +71,7 @@ _ALL = (
     Asset(
         name="emberface-motion",
         file="emberface_motion.npz",
-        sha256="bd464120d6c094c6313ed3b094989afdd5c675a35644a8355af53451cf50cf6a",
+        sha256="c29d273797ead9029a5a0c183d173fa10b9510fdf4440e987ac48611697bc09b",
         licence="Apache-2.0",
         source="emberface train animate tools/trainings/animate.json, on the corpus of tools/performances",
         note="Learnt from rules (animate.perform) that say the speech which emberface-speech learnt from.",
@@ -145,7 +145,7 @@ _ALL = (
     Asset(
         name="mouth_reader",
         file="mouth_reader.npz",
-        sha256="0731e681620de7b648c52243cc47a789cea72a22b478f5cd450d5d52bce3e4c7",
+        sha256="bde2da5797e7ff5e28cf4c70a86d3f61f72e2886a707d2558745d2a690f91acc",
         licence="Apache-2.0",
         source="python -m animate.train.readers mouth FOLDER",
         note="Lip reader of drawn mouths (docs/readers.md), learnt from performances of speech of LibriSpeech "
@@ -154,7 +154,7 @@ _ALL = (
     Asset(
         name="emotion_reader",
         file="emotion_reader.npz",
-        sha256="554e619a12586716fc9068e3cc897fb4e4e6b2b309e245edc7ebefc4e3edfcd8",
+        sha256="e5056a956ce804ad192852b121175c191f933ee0c14e6b7accae41c5e6079130",
         licence="Apache-2.0",
         source="python -m animate.train.readers emotion FOLDER",
         note="Emotion reader of drawn faces (docs/readers.md), learnt as mouth_reader was.",
