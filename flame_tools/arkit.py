@@ -17,6 +17,7 @@ from flame_tools.arkit_names import (
     INDEX,
     JOINT_OWNED,
     LID_OWNED,
+    has_named_shapes,
     known_to,
     params_by_name,
     says_names,
@@ -27,8 +28,8 @@ from flame_tools.head import Head
 from flame_tools.types import FaceParams
 
 __all__ = [
-    "ARKIT_NAMES", "EXPRESSION_OWNED", "INDEX", "JOINT_OWNED", "LID_OWNED", "from_params", "known_to", "says_names",
-    "to_params",
+    "ARKIT_NAMES", "EXPRESSION_OWNED", "INDEX", "JOINT_OWNED", "LID_OWNED", "from_params", "has_named_shapes",
+    "known_to", "says_names", "to_params",
 ]  # fmt: skip
 
 

@@ -40,6 +40,11 @@ def says_names(head: HeadArrays) -> bool:
     return not len(head.arkit_map) and set(EXPRESSION_OWNED) <= set(head.expression_names)
 
 
+def has_named_shapes(head: HeadArrays) -> bool:
+    """Whether any component carries one of the names, as an artist's character does; FLAME's carry none."""
+    return not set(EXPRESSION_OWNED).isdisjoint(head.expression_names)
+
+
 def known_to(head: HeadArrays) -> bool:
     """Whether the head itself understands the 52 names, by its components or by a map."""
     return len(head.arkit_map) > 0 or says_names(head)
@@ -51,14 +56,32 @@ def params_by_name(weights: Tensor, head: Head) -> FaceParams:
     leading = weights.shape[:-1]
     expression = weights.new_zeros(*leading, head.expression_size)
     expression[..., target] = weights[..., source]
+    jaw, eyes = joint_turns(weights, head.arrays)
+    eyelids = weights[..., [INDEX[name] for name in LID_OWNED]]
+    return FaceParams.neutral(head).replace(expression=expression, jaw=jaw, eyes=eyes, eyelids=eyelids)
+
+
+def weights_by_name(params: FaceParams, head: Head) -> Tensor:
+    """Parameters of a head that says the names to ARKit weights [..., 52], those that nothing bounds."""
+    source, target = _expression_columns(head.arrays.expression_names)
+    leading = params.leading_of("expression", "jaw", "eyes", "eyelids")
+    weights = params.expression.new_zeros(*leading, len(ARKIT_NAMES))
+    weights[..., source] = params.expression[..., target].expand(*leading, -1)
+    weights[..., [INDEX[name] for name in LID_OWNED]] = params.eyelids
+    for name, value in joint_weights(params, head.arrays).items():
+        weights[..., INDEX[name]] = value
+    return weights
+
+
+def joint_turns(weights: Tensor, head: HeadArrays) -> tuple[Tensor, Tensor]:
+    """Turns of the jaw [..., 3] and of the eyes [..., 2, 3], axis-angle, that ARKit weights [..., 52] stand for."""
 
     def w(name: str) -> Tensor:
         return weights[..., INDEX[name]]
 
-    a = head.arrays
-    up, down, inward, outward = (float(x) for x in a.look_rad)
+    up, down, inward, outward = (float(x) for x in head.look_rad)
     zero = torch.zeros_like(w("jawOpen"))
-    jaw = torch.stack([w("jawOpen") * a.jaw_open_rad, (w("jawLeft") - w("jawRight")) * a.jaw_side_rad, zero], -1)
+    jaw = torch.stack([w("jawOpen") * head.jaw_open_rad, (w("jawLeft") - w("jawRight")) * head.jaw_side_rad, zero], -1)
     # +y turns to the subject's left: outward for the left eye, inward for the right one.
     eyes = torch.stack(
         [
@@ -74,33 +97,30 @@ def params_by_name(weights: Tensor, head: Head) -> FaceParams:
         ],
         -2,
     )
-    eyelids = torch.stack([w("eyeBlinkLeft"), w("eyeBlinkRight")], -1)
-    return FaceParams.neutral(head).replace(expression=expression, jaw=jaw, eyes=eyes, eyelids=eyelids)
+    return jaw, eyes
 
 
-def weights_by_name(params: FaceParams, head: Head) -> Tensor:
-    """Parameters of a head that says the names to ARKit weights [..., 52], those that nothing bounds."""
-    source, target = _expression_columns(head.arrays.expression_names)
-    leading = params.leading_of("expression", "jaw", "eyes", "eyelids")
-    weights = params.expression.new_zeros(*leading, len(ARKIT_NAMES))
-    weights[..., source] = params.expression[..., target].expand(*leading, -1)
+def joint_weights(params: FaceParams, head: HeadArrays) -> dict[str, Tensor]:
+    """The weights [...] of JOINT_OWNED that turns of jaw and eyes stand for; 0 where the head knows no such turn."""
 
-    def put(name: str, value: Tensor) -> None:
-        weights[..., INDEX[name]] = value
+    def share(turn: Tensor, full: float) -> Tensor:
+        return turn.clamp_min(0) / full if full > 0 else torch.zeros_like(turn)
 
-    a = head.arrays
-    up, down, inward, outward = (float(x) for x in a.look_rad)
-    put("jawOpen", params.jaw[..., 0].clamp_min(0) / a.jaw_open_rad)
-    put("jawLeft", params.jaw[..., 1].clamp_min(0) / a.jaw_side_rad)
-    put("jawRight", (-params.jaw[..., 1]).clamp_min(0) / a.jaw_side_rad)
+    up, down, inward, outward = (float(x) for x in head.look_rad)
+    found = {
+        "jawOpen": share(params.jaw[..., 0], head.jaw_open_rad),
+        "jawLeft": share(params.jaw[..., 1], head.jaw_side_rad),
+        "jawRight": share(-params.jaw[..., 1], head.jaw_side_rad),
+    }
     for i, (side, sign) in enumerate((("Left", 1.0), ("Right", -1.0))):
         pitch, yaw = params.eyes[..., i, 0], sign * params.eyes[..., i, 1]
-        put(f"eyeLookDown{side}", pitch.clamp_min(0) / down)
-        put(f"eyeLookUp{side}", (-pitch).clamp_min(0) / up)
-        put(f"eyeLookOut{side}", yaw.clamp_min(0) / outward)
-        put(f"eyeLookIn{side}", (-yaw).clamp_min(0) / inward)
-        put(f"eyeBlink{side}", params.eyelids[..., i])
-    return weights
+        found |= {
+            f"eyeLookDown{side}": share(pitch, down),
+            f"eyeLookUp{side}": share(-pitch, up),
+            f"eyeLookOut{side}": share(yaw, outward),
+            f"eyeLookIn{side}": share(-yaw, inward),
+        }
+    return found
 
 
 @functools.lru_cache(maxsize=16)

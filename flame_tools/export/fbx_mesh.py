@@ -164,6 +164,8 @@ def add_shapes(
 
     A channel's shapes lie between 0 and 100 in the order of its FullWeights, the target itself last.
     """
+    if not rig.target_names:
+        return []
     deformer = objects.add("Deformer", "head", "Deformer", "BlendShape", [Node("Version", [_SHAPE_VERSION])])
     objects.link(deformer, geometry)
     _, turn_of = base_and_turns(faces, rig.base)

@@ -202,25 +202,19 @@ def _mesh(rig: Rig, pieces: list[Piece], head: Head, buffer: _Buffer, still: boo
             attributes[f"JOINTS_{i}"] = buffer.add(bones, target=_ARRAY_BUFFER)
             attributes[f"WEIGHTS_{i}"] = buffer.add(shares, target=_ARRAY_BUFFER)
         indices = piece.triangles.astype("<u2" if len(v) < 65535 else "<u4").reshape(-1)
-        primitives.append(
-            {
-                "attributes": attributes,
-                "indices": buffer.add(indices, target=_ELEMENT_BUFFER),
-                "material": m,
-                "targets": [
-                    {"POSITION": sparse.add(shape, moved, v), "NORMAL": sparse.add(turn, swayed, v)}
-                    for shape, moved, turn, swayed in zip(rig.targets, moves, turns, sways, strict=True)
-                ],
-            }
-        )
+        primitive = {"attributes": attributes, "indices": buffer.add(indices, target=_ELEMENT_BUFFER), "material": m}
+        if rig.target_names:  # the format knows no empty list
+            primitive["targets"] = [
+                {"POSITION": sparse.add(shape, moved, v), "NORMAL": sparse.add(turn, swayed, v)}
+                for shape, moved, turn, swayed in zip(rig.targets, moves, turns, sways, strict=True)
+            ]
+        primitives.append(primitive)
     sparse.finish()
-    weights = rig.weights[0] if still else np.zeros(len(rig.target_names))
-    return {
-        "name": "head",
-        "primitives": primitives,
-        "weights": weights.tolist(),
-        "extras": {"targetNames": list(rig.target_names)},
-    }
+    mesh = {"name": "head", "primitives": primitives}
+    if rig.target_names:
+        weights = rig.weights[0] if still else np.zeros(len(rig.target_names))
+        mesh |= {"weights": weights.tolist(), "extras": {"targetNames": list(rig.target_names)}}
+    return mesh
 
 
 def _influences(weights: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
@@ -281,7 +275,7 @@ def _materials(track: Track, head: Head, pieces: list[Piece], buffer: _Buffer) -
 def _animation(rig: Rig, buffer: _Buffer, tolerance_mm: float | None) -> dict:
     times = rig.times_s.astype("<f4")
     turning, moving = joint_channels(rig)
-    owners = [(0, "weights", together(weight_channels(rig)))]
+    owners = [(0, "weights", together(weight_channels(rig)))] if rig.target_names else []
     for j, (turn, move) in enumerate(zip(turning, moving, strict=True)):
         owners.append((1 + j, "rotation", turn))
         if np.abs(rig.translations[:, j] - rig.rest_translations[j]).max() > SMALLEST_M:

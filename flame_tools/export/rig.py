@@ -2,8 +2,9 @@
 
     posed = skin(base + sum_n weight_n target_n, joints)
 
-holds exactly at every frame, so a file made from a Rig moves as our own head does. The first 52 targets carry Apple's
-names and the true ARKit weights. What these cannot say linearly is added as further targets:
+holds exactly at every frame, so a file made from a Rig moves as our own head does. The first targets carry Apple's
+names and the true ARKit weights: all 52 of the default head, those that a character has. What these cannot say linearly
+is added as further targets:
 
 - a lid slides round the eyeball on a parabola: eyeBlink* is its straight part, eyeBlink*_bulge with
   4 w (1 - w) the rest;
@@ -25,7 +26,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from flame_tools.arkit import ARKIT_NAMES, EXPRESSION_OWNED, INDEX, JOINT_OWNED, LID_OWNED, from_params, to_params
+from flame_tools.arkit_names import (
+    ARKIT_NAMES,
+    INDEX,
+    JOINT_OWNED,
+    LID_OWNED,
+    has_named_shapes,
+    joint_turns,
+    joint_weights,
+)
 from flame_tools.blendshapes import eyelid_feature, pose_feature
 from flame_tools.export.axes import OURS, Axes
 from flame_tools.head import Head
@@ -83,14 +92,14 @@ def make_rig(track: Track, head: Head) -> Rig:
         params = track.params.map(lambda tensor: tensor.to(head.v_template))
         local = _local_rotations(params)
         targets = [*_shapes(someone, params), *_correctives(someone, params, local)]
-        names, shapes, weights = zip(*targets, strict=True)
+        names, shapes, weights = zip(*targets, strict=True) if targets else ((), (), ())
         joints = someone.joint_template
         translations = _translations(someone, params, local, joints)
         return Rig(
             base=someone.v_template.numpy().copy(),
             target_names=names,
-            targets=torch.stack(shapes).numpy(),
-            weights=torch.stack(weights, -1).numpy(),
+            targets=torch.stack([*shapes]).numpy() if shapes else np.zeros((0, *someone.v_template.shape), np.float32),
+            weights=torch.stack([*weights], -1).numpy() if weights else np.zeros((len(track), 0), np.float32),
             skin_weights=someone.weights.numpy().copy(),
             joint_names=JOINTS,
             parents=PARENTS,
@@ -106,24 +115,20 @@ Target = tuple[str, Tensor, Tensor]  # name, [V, 3] metres, weight [T]
 
 
 def _shapes(someone: Head, params: FaceParams) -> list[Target]:
-    """The 52 in Apple's order, then the head's other expression components, then the bulges of the lids."""
+    """ARKit's in Apple's order, then the head's other expression components, then the bulges of the lids."""
     names = someone.arrays.expression_names
     expression = dict(zip(names, someone.expression_basis.unflatten(-1, (-1, 3)), strict=True))
     weight = dict(zip(names, params.expression.unbind(-1), strict=True))
     lids = _lid_targets(someone)
     features = eyelid_feature(params.eyelids).unbind(-1)
     found = []
-    if _has_arkit(someone):
-        arkit = from_params(params, someone)
-        turning = _joint_owned_features(someone) @ someone.pose_basis
-        for name in ARKIT_NAMES:
-            if name in LID_OWNED:
-                shape = lids[LID_OWNED.index(name)]
-            elif name in JOINT_OWNED:
-                shape = turning[INDEX[name]].unflatten(-1, (-1, 3))
-            else:
-                shape = expression.pop(name)
-            found.append((name, shape, arkit[:, INDEX[name]].clamp(0, 1)))
+    if has_named_shapes(someone.arrays):
+        turning, turned = _joint_owned(someone, params)
+        turning = (turning @ someone.pose_basis).unflatten(-1, (-1, 3))
+        own = {name: (expression.pop(name), weight[name].clamp(0, 1)) for name in ARKIT_NAMES if name in expression}
+        own |= {name: (lids[i], features[i].clamp(0, 1)) for i, name in enumerate(LID_OWNED)}
+        own |= dict(zip(JOINT_OWNED, zip(turning, turned.unbind(-1), strict=True), strict=True))
+        found += [(name, *own[name]) for name in ARKIT_NAMES if name in own]
     else:
         found += [(name, lids[i], features[i].clamp(0, 1)) for i, name in enumerate(LID_OWNED) if lids[i].any()]
     found += [(name, shape, weight[name].clamp(0, 1)) for name, shape in expression.items()]
@@ -140,8 +145,9 @@ def _shapes(someone: Head, params: FaceParams) -> list[Target]:
 def _correctives(someone: Head, params: FaceParams, local: Tensor) -> list[Target]:
     """What the pose correctives do beyond the targets of the joint-owned names, one target an entry of R - I."""
     remainder = pose_feature(local)  # [T, 36]
-    if _has_arkit(someone):
-        remainder = remainder - from_params(params, someone).clamp(0, 1) @ _joint_owned_features(someone)
+    if has_named_shapes(someone.arrays):
+        turning, turned = _joint_owned(someone, params)
+        remainder = remainder - turned @ turning
     found = []
     for c, shape in enumerate(someone.pose_basis.unflatten(-1, (-1, 3))):
         joint, row, column = JOINTS[1 + c // 9], c % 9 // 3, c % 3
@@ -161,13 +167,13 @@ def _beyond(name: str, shape: Tensor, weight: Tensor) -> list[Target]:
     return found
 
 
-def _joint_owned_features(head: Head) -> Tensor:
-    """R - I [52, 36] of each joint-owned ARKit name at weight 1; zero for the others."""
-    poses = to_params(torch.eye(len(ARKIT_NAMES)).to(head.v_template), head)
-    features = pose_feature(_local_rotations(poses))
-    owned = torch.zeros(len(ARKIT_NAMES), 1).to(features)
-    owned[[INDEX[name] for name in JOINT_OWNED]] = 1
-    return features * owned
+def _joint_owned(head: Head, params: FaceParams) -> tuple[Tensor, Tensor]:
+    """R - I [11, 36] of each of JOINT_OWNED at weight 1, and their weights [T, 11] in [0, 1]."""
+    alone = torch.eye(len(ARKIT_NAMES))[[INDEX[name] for name in JOINT_OWNED]].to(head.v_template)
+    jaw, eyes = joint_turns(alone, head.arrays)
+    turning = pose_feature(_local_rotations(FaceParams.neutral(head).replace(jaw=jaw, eyes=eyes)))
+    weights = joint_weights(params, head.arrays)
+    return turning, torch.stack([weights[name].clamp(0, 1) for name in JOINT_OWNED], -1)
 
 
 def _lid_targets(someone: Head) -> Tensor:
@@ -207,10 +213,6 @@ def _continuous(quaternions: Tensor) -> Tensor:
     dots = (quaternions[1:] * quaternions[:-1]).sum(-1, keepdim=True)
     signs = torch.where(dots < 0, -1.0, 1.0).cumprod(0)
     return torch.cat([quaternions[:1], quaternions[1:] * signs])
-
-
-def _has_arkit(head: Head) -> bool:
-    return set(EXPRESSION_OWNED) <= set(head.arrays.expression_names)
 
 
 def _matters(shape: Tensor, weight: Tensor) -> bool:

@@ -46,6 +46,8 @@ def bind_materials(mesh: UsdGeom.Mesh, arrays: HeadArrays, materials: dict[int, 
 
 def add_shapes(mesh: UsdGeom.Mesh, scope: Sdf.Path, rig: Rig, faces: np.ndarray) -> None:
     """A blend shape below `scope` for each target of the rig; the binding keeps the targets' true names."""
+    if not rig.target_names:
+        return
     stage = mesh.GetPrim().GetStage()
     UsdGeom.Scope.Define(stage, scope)
     _, turn_of = base_and_turns(faces, rig.base)

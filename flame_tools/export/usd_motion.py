@@ -67,17 +67,20 @@ def add_animation(
     """
     animation = UsdSkel.Animation.Define(skeleton.GetPrim().GetStage(), path)
     animation.CreateJointsAttr(joint_paths(rig))
-    animation.CreateBlendShapesAttr(Vt.TokenArray(list(rig.target_names)))
+    if rig.target_names:
+        animation.CreateBlendShapesAttr(Vt.TokenArray(list(rig.target_names)))
     animation.CreateScalesAttr(Vt.Vec3hArray.FromNumpy(np.ones((len(rig.joint_names), 3), np.float16)))
     kept = np.arange(len(clock.codes))
     if tolerance_mm is not None:
         turning, moving = joint_channels(rig)
-        every = [together(weight_channels(rig)), *turning, *moving]
+        shapes = [together(weight_channels(rig))] if rig.target_names else []
+        every = [*shapes, *turning, *moving]
         kept = np.unique(np.concatenate(kept_frames(rig.times_s, every, tolerance_mm / 1000)))
     codes = clock.codes[kept]
     _sample(animation.CreateTranslationsAttr(), rig.translations[kept], codes, vectors)
     _sample(animation.CreateRotationsAttr(), rig.rotations[kept], codes, _quaternions)
-    _sample(animation.CreateBlendShapeWeightsAttr(), rig.weights[kept], codes, Vt.FloatArray.FromNumpy)
+    if rig.target_names:
+        _sample(animation.CreateBlendShapeWeightsAttr(), rig.weights[kept], codes, Vt.FloatArray.FromNumpy)
     binding = UsdSkel.BindingAPI.Apply(skeleton.GetPrim())
     binding.CreateAnimationSourceRel().SetTargets([path])
 

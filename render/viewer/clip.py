@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from flame_tools.arkit import ARKIT_NAMES, INDEX, says_names, to_params
+from flame_tools.arkit import ARKIT_NAMES, INDEX, has_named_shapes, to_params
 from flame_tools.errors import InputError
 from flame_tools.export import write_glb
 from flame_tools.head import Head
@@ -106,7 +106,7 @@ def _glb(track: Track, head: Head) -> bytes:
 
 
 def _stretches(head: Head) -> FaceParams:
-    if not says_names(head.arrays):
+    if not has_named_shapes(head.arrays):
         rest = FaceParams.neutral(head, 1)
         return rest.replace(eyelids=rest.eyelids + 0.5)
     weights = torch.zeros(len(_STRETCHES), len(ARKIT_NAMES))
@@ -119,10 +119,10 @@ def _stretches(head: Head) -> FaceParams:
 
 
 def _rig_facts(head: Head) -> dict:
-    """How ARKit names turn joints; "arkit" is False where the head's targets have names of their own."""
+    """How ARKit names turn joints; "arkit" is False where all the head's targets have names of their own."""
     a = head.arrays
     return {
-        "arkit": says_names(a),
+        "arkit": has_named_shapes(a),
         "jawOpenRad": float(a.jaw_open_rad),
         "jawSideRad": float(a.jaw_side_rad),
         "lookRad": [float(x) for x in a.look_rad],

@@ -27,7 +27,7 @@ export class Face {
       if (node.isBone) this.bones[node.name] = node;
     });
     this.dress(records, skin, eye);
-    this.names = Object.keys(this.meshes[0].morphTargetDictionary);
+    this.names = Object.keys(this.meshes[0].morphTargetDictionary ?? {}); // a head may have no shapes at all
     this.index = new Map(this.names.map((name) => [name, this.meshes[0].morphTargetDictionary[name]]));
     this.readTracks(gltf.animations[0].tracks);
     this.weights = new Float32Array(this.names.length);
@@ -95,7 +95,7 @@ export class Face {
   /** Show the face at time t; `edits(name, sampled)` gives a weight of one's own, or undefined. */
   pose(t, edits) {
     const time = Math.min(Math.max(t, this.clip.start), this.clip.last);
-    this.sampled.set(this.curves.weights.curve.evaluate(time));
+    if (this.curves.weights) this.sampled.set(this.curves.weights.curve.evaluate(time));
     this.weights.set(this.sampled);
     for (const [node, curve] of Object.entries(this.curves.turns)) this.turns[node] = Array.from(curve.evaluate(time));
     for (const [node, curve] of Object.entries(this.curves.places)) this.bones[node].position.fromArray(curve.evaluate(time));
@@ -108,7 +108,7 @@ export class Face {
     }
     override(this.weights, this.turns, this.index, wanted, this.clip);
     for (const [node, turn] of Object.entries(this.turns)) this.bones[node].quaternion.fromArray(turn);
-    for (const mesh of this.meshes) mesh.morphTargetInfluences.splice(0, Infinity, ...this.weights);
+    for (const mesh of this.meshes) mesh.morphTargetInfluences?.splice(0, Infinity, ...this.weights);
     this.scene.updateMatrixWorld(true);
     this.meshes[0].skeleton.update();
     this.follow();

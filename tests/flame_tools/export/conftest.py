@@ -1,10 +1,12 @@
 """Performances that turn every joint, move every lid and every component."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
 
-from flame_tools import Appearance, FaceParams, Head, Track, load_head
+from flame_tools import Appearance, FaceParams, Head, HeadArrays, Track, load_head
 
 
 def lively_track(head: Head, frames: int = 12, seed: int = 0, **more) -> Track:
@@ -24,6 +26,23 @@ def lively_track(head: Head, frames: int = 12, seed: int = 0, **more) -> Track:
         translation=r(frames, 3, scale=0.3),
     )
     return Track(head.arrays.id, params, np.arange(frames) / 30, fps=(30, 1), licences=("CC0-1.0",), **more)
+
+
+def shapeless(arrays: HeadArrays) -> Head:
+    """The head without components, lids and pose correctives: its joints alone move it."""
+    return Head(
+        dataclasses.replace(
+            arrays,
+            expression_names=(),
+            expressiondirs=arrays.expressiondirs[..., :0],
+            expression_bounds=arrays.expression_bounds[:0],
+            expression_sd=arrays.expression_sd[:0],
+            posedirs=np.zeros_like(arrays.posedirs),
+            eyelid_vertices=arrays.eyelid_vertices[:0],
+            eyelid_dirs=arrays.eyelid_dirs[:0],
+            eyelid_shapedirs=arrays.eyelid_shapedirs[:0],
+        )
+    )
 
 
 def assert_same_bytes_or_none(write, track: Track, broken: Track, head: Head, folder, error, match=None) -> None:

@@ -96,7 +96,7 @@ class Glb:
             return values[i] * (1 - share) + values[j] * share
 
         mesh = self.json["meshes"][0]
-        weights = at(0, "weights", mesh["weights"]).astype(np.float64)
+        weights = at(0, "weights", mesh.get("weights", [])).astype(np.float64)
         nodes = self.json["nodes"]
         world = {}
 
@@ -118,7 +118,7 @@ class Glb:
         for p in mesh["primitives"]:
             a = p["attributes"]
             points = self.accessor(a["POSITION"]).astype(np.float64)
-            for w, target in zip(weights, p["targets"], strict=True):
+            for w, target in zip(weights, p.get("targets", []), strict=True):
                 points = points + w * self.accessor(target["POSITION"])
             blend = np.zeros((len(points), 4, 4))
             for s in (k[7:] for k in a if k.startswith("JOINTS_")):

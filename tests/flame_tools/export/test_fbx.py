@@ -14,7 +14,7 @@ from flame_tools.export.fbx_take import euler_degrees, ticks, time_mode
 from flame_tools.export.rig import make_rig
 from flame_tools.posing import posed_frames
 from flame_tools.types import JOINTS, PARENTS
-from tests.flame_tools.export.conftest import lively_track
+from tests.flame_tools.export.conftest import lively_track, shapeless
 from tests.flame_tools.export.fbx_player import TICKS, Fbx
 
 WORST_MM = 1e-3  # 2e-4 seen: angles and places are kept as float32
@@ -48,6 +48,14 @@ def test_a_head_whose_joints_follow_expression(arrays, tmp_path):
     fbx = written(track, head, tmp_path)
     assert worst_mm(fbx, track, head) < WORST_MM
     assert any(name != "root" and prop == "Lcl Translation" for name, prop, _ in fbx.curves())
+
+
+def test_a_head_without_any_shape(arrays, tmp_path):
+    head = shapeless(arrays)
+    track = lively_track(head)
+    fbx = written(track, head, tmp_path)
+    assert worst_mm(fbx, track, head) < WORST_MM
+    assert not fbx.of_kind("Deformer", "BlendShape")
 
 
 def test_a_head_without_uv(arrays, tmp_path):

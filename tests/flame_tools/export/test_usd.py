@@ -18,7 +18,7 @@ from flame_tools.export.surface import SMALLEST_TURN, base_and_turns
 from flame_tools.export.usd_names import prim_names
 from flame_tools.posing import posed_frames
 from flame_tools.types import JOINTS
-from tests.flame_tools.export.conftest import lively_track
+from tests.flame_tools.export.conftest import lively_track, shapeless
 from tests.flame_tools.export.usd_player import KINDS, WORST_MM, with_sound, worst_mm, written
 
 
@@ -44,6 +44,14 @@ def test_a_head_whose_joints_follow_expression(arrays, tmp_path):
     head = Head(dataclasses.replace(arrays, joints_follow_expression=True))
     track = lively_track(head)
     assert worst_mm(written(track, head, tmp_path), track, head) < WORST_MM
+
+
+def test_a_head_without_any_shape(arrays, tmp_path):
+    head = shapeless(arrays)
+    track = lively_track(head)
+    usd = written(track, head, tmp_path)
+    assert usd.complaints() == [] and not usd.of_type(UsdSkel.BlendShape)
+    assert len(usd.animation.GetJointTransformTimeSamples()) == len(track)
 
 
 def test_a_head_without_uv(arrays, tmp_path, albedo):

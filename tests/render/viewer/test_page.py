@@ -1,6 +1,7 @@
 """A page holds everything, lets nothing out, and shows text as text."""
 
 import base64
+import dataclasses
 import hashlib
 import io
 import json
@@ -166,6 +167,16 @@ def test_two_clips_go_on_equally_long(head):
 def test_silence_and_stills_need_no_sound(head):
     read = Read(viewer_page(talk(head, 1, audio=None, audio_rate=0, fps=None), head))
     assert read.facts["clips"][0]["sound"] is False and read.blob("sound0") == b""
+
+
+def test_a_character_that_lacks_a_name_has_sliders_of_the_others():
+    arrays = random_arrays()
+    names = tuple("own" if name == "tongueOut" else name for name in arrays.expression_names)
+    head = Head(dataclasses.replace(arrays, expression_names=names, arkit_map=np.zeros((52, len(names) + 11))))
+    params = FaceParams.neutral(head, 2).replace(shape=torch.zeros(head.shape_size))
+    read = Read(viewer_page(Track(head.arrays.id, params, np.arange(2) / 30), head))
+    assert read.facts["clips"][0]["arkit"] is True
+    assert b"jawOpen" in read.blob("glb0") and b"tongueOut" not in read.blob("glb0")
 
 
 def test_a_head_without_uv_lips_or_eyes_has_a_page_too():
