@@ -6,6 +6,8 @@ import dataclasses
 
 import numpy as np
 
+from flame_tools.arkit_names import has_named_shapes
+from flame_tools.errors import InputError
 from flame_tools.export.axes import OURS, Axes
 from flame_tools.export.options import Options
 from flame_tools.export.rig import Between, Rig, make_rig
@@ -17,11 +19,19 @@ def rig_for(track: Track, head: Head, options: Options) -> Rig:
     """`make_rig`, then as `options` want it.
 
     Raises ShapeError where the track does not fit together or was made on another head, and InputError where the
-    options name a shape that is not there or give two shapes one name.
+    options name a shape that is not there, leave none, or give two shapes one name.
     """
     rig = make_rig(track, head)
     rig = _with_lids_between(rig, options.inbetweens)
-    rig = _only(rig, options.kept(rig.target_names))
+    kept = options.kept(rig.target_names)
+    nameless = options.shapes == ("arkit",) and not has_named_shapes(head.arrays)
+    if options.shapes and (nameless or not kept):
+        raise InputError(
+            f"head {head.arrays.id!r} has none of the shapes {', '.join(options.shapes)}: its own are called "
+            f"{', '.join(rig.target_names[:4])}, ...; leave out the choice of shapes, or carry the track over to a "
+            "head that has them first (--to default, emberface.transfer)"
+        )
+    rig = _only(rig, kept)
     rig = _renamed(rig, options.called({name: name for name in rig.target_names}))
     return _placed(rig, options.axes())
 

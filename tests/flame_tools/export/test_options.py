@@ -98,6 +98,15 @@ def test_a_print_is_in_millimetres_and_upright_where_nobody_says_else(arrays, tm
     np.testing.assert_allclose(sizes["usual"][[0, 2, 1]], 1000 * sizes["metres"], rtol=1e-5)
 
 
+@pytest.mark.parametrize("shapes", [("arkit",), ("jawOpen",)])
+def test_shapes_that_a_head_has_not_are_no_reason_to_write_a_face_without_any(shapes, arrays, tmp_path):
+    names = tuple(f"component{i}" for i in range(len(arrays.expression_names)))
+    head = Head(dataclasses.replace(arrays, expression_names=names))
+    with pytest.raises(InputError, match=f"none of the shapes {shapes[0]}.*eyeBlinkLeft, .*component0"):
+        write_glb(lively_track(head), head, tmp_path / "x.glb", options=Options(shapes=shapes))
+    assert not list(tmp_path.iterdir())
+
+
 # --- fewer keys ---------------------------------------------------------------------------------------------------
 
 
