@@ -9,6 +9,7 @@ import numpy as np
 
 from flame_tools.archive import written_whole
 from flame_tools.errors import FormatError, InputError
+from flame_tools.file_clock import origin_s
 from flame_tools.types import Intervals, Track
 
 # A quoted string (a doubled quote inside stands for one) or a number; everything else in the long form is a caption.
@@ -76,17 +77,19 @@ def _tiers(tokens) -> dict[str, Intervals]:
 
 
 def write_said(track: Track, path) -> None:
-    """Write a track's words and phones, on its own clock, as long as its sound. Raises InputError without phones."""
+    """Write a track's words and phones, in step with its WAV and as long. Raises InputError without phones."""
     tiers = {name: track.intervals[name] for name in ("words", "phones") if len(track.intervals.get(name, ()))}
     if "phones" not in tiers:
         raise InputError(f"the track has no phones to write to {path}; animate speech to get some")
+    zero_s = origin_s(track)
     ends = [float(tier.end_s[-1]) for tier in tiers.values()]
     sound = 0.0 if track.audio is None else track.audio_start_s + len(track.audio) / track.audio_rate
-    write_textgrid({name: _from_zero(tier) for name, tier in tiers.items()}, path, end_s=max(*ends, sound))
+    tiers = {name: _from(zero_s, tier) for name, tier in tiers.items()}
+    write_textgrid(tiers, path, end_s=max(*ends, sound) - zero_s)
 
 
-def _from_zero(tier: Intervals) -> Intervals:
-    rows = zip(tier.names, tier.start_s, tier.end_s, strict=True)
+def _from(zero_s: float, tier: Intervals) -> Intervals:
+    rows = zip(tier.names, tier.start_s - zero_s, tier.end_s - zero_s, strict=True)
     return intervals((name, max(start, 0.0), end) for name, start, end in rows if end > 0)
 
 

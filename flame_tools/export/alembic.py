@@ -24,6 +24,7 @@ from flame_tools.errors import AssetError, FormatError, InputError, OutputError,
 from flame_tools.export.obj import write_obj_sequence
 from flame_tools.export.options import Options
 from flame_tools.export.pointcache import write_pc2
+from flame_tools.file_clock import file_times
 from flame_tools.head import Head
 from flame_tools.licences import licences_of
 from flame_tools.posing import at_frames
@@ -100,7 +101,7 @@ def _frames_of(track: Track, path: str | os.PathLike) -> tuple[int, tuple[int, i
             )
         return 0, (24, 1)  # a still: one sample, at time 0
     over, under = track.fps
-    start_s = float(track.time_s[0])
+    start_s = float(file_times(track)[0])
     first = round(start_s * over / under)
     if abs(first * under / over - start_s) > RATE_TOLERANCE_S:
         raise InputError(

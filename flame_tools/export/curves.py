@@ -2,7 +2,7 @@
 
 Both forms are what the engine's UCurveTable imports (CreateTableFromCSVString, CreateTableFromJSONString): one row a
 curve, one column or key a moment. Names, clipping and angles (radians) are those of the Live Link Face CSV, so that a
-MetaHuman's own ARKit mapping knows them; times are `time_s` in seconds.
+MetaHuman's own ARKit mapping knows them; times are seconds of the frames.
 """
 
 from __future__ import annotations
@@ -11,11 +11,10 @@ import json
 import os
 from collections.abc import Iterator
 
-import numpy as np
-
 from flame_tools.archive import written_whole
 from flame_tools.export.livelink import ANGLES, COLUMNS, app_rows
 from flame_tools.export.options import DEFAULT, Options
+from flame_tools.file_clock import file_times
 from flame_tools.head import Head
 from flame_tools.types import Track
 
@@ -47,7 +46,7 @@ def write_curve_json(track: Track, head: Head, path: str | os.PathLike, *, optio
 
 
 def _seconds(track: Track) -> list[str]:
-    return [f"{t:.6f}" for t in np.asarray(track.time_s, np.float64)]
+    return [f"{t:.6f}" for t in file_times(track)]
 
 
 def _curves(track: Track, head: Head, options: Options) -> Iterator[tuple[str, list[str]]]:

@@ -14,6 +14,7 @@ import torch
 
 from flame_tools.archive import written_whole
 from flame_tools.arkit import ARKIT_NAMES, INDEX, from_params
+from flame_tools.file_clock import file_times
 from flame_tools.head import Head
 from flame_tools.rotations import matrix_from_axis_angle
 from flame_tools.track_check import check_track
@@ -79,8 +80,8 @@ def timecodes(track: Track) -> list[str]:
     """HH:MM:SS:FF.fff of each frame: the frame within the second, and the thousandths of that frame."""
     rate = max(1, round(track.fps[0] / track.fps[1])) if track.fps else 60
     codes = []
-    for time_s in np.asarray(track.time_s, np.float64):
-        thousandths = round(max(time_s, 0.0) * rate * 1000)
+    for time_s in file_times(track):
+        thousandths = round(time_s * rate * 1000)
         frames, part = divmod(thousandths, 1000)
         seconds, frame = divmod(frames, rate)
         codes.append(f"{seconds // 3600:02d}:{seconds // 60 % 60:02d}:{seconds % 60:02d}:{frame:02d}.{part:03d}")

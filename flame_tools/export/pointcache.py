@@ -9,11 +9,10 @@ from __future__ import annotations
 import os
 import struct
 
-import numpy as np
-
 from flame_tools.archive import written_whole
 from flame_tools.errors import InputError
 from flame_tools.export.options import DEFAULT, Options
+from flame_tools.file_clock import file_times
 from flame_tools.head import Head
 from flame_tools.posing import posed_frames
 from flame_tools.track_check import check_track
@@ -23,14 +22,14 @@ from flame_tools.types import Track
 def write_mdd(track: Track, head: Head, path: str | os.PathLike, *, options: Options = DEFAULT) -> None:
     """Write NewTek's MDD: big-endian counts of frames and points, the times [T], then positions [T, V, 3], float32.
 
-    Times are the track's own `time_s` in seconds, so any spacing of frames is told. The layout is LightWave's
+    Times are those of the track's frames in seconds, so any spacing of frames is told. The layout is LightWave's
     MDD baker's, as Blender's "NewTek MDD format" add-on reads it.
     """
     check_track(track)
     axes = options.axes()
     with written_whole(path) as temporary, open(temporary, "wb") as file:
         file.write(struct.pack(">ii", len(track), len(head.arrays.v_template)))
-        file.write(np.asarray(track.time_s).astype(">f4").tobytes())
+        file.write(file_times(track).astype(">f4").tobytes())
         for vertices in posed_frames(track, head):
             file.write(axes.place(vertices).astype(">f4").tobytes())
 
@@ -48,7 +47,7 @@ def write_pc2(track: Track, head: Head, path: str | os.PathLike, *, options: Opt
             f"cannot write {path}: the track's frames come at no constant rate, and PC2 knows no other; "
             "write MDD, which holds their times"
         )
-    first = float(track.time_s[0]) * track.fps[0] / track.fps[1] if track.fps else 0.0
+    first = float(file_times(track)[0]) * track.fps[0] / track.fps[1] if track.fps else 0.0
     points, axes = len(head.arrays.v_template), options.axes()
     with written_whole(path) as temporary, open(temporary, "wb") as file:
         file.write(struct.pack("<12siiffi", b"POINTCACHE2\0", 1, points, first, 1.0, len(track)))

@@ -37,6 +37,7 @@ from flame_tools.arkit_names import (
 )
 from flame_tools.blendshapes import eyelid_feature, pose_feature
 from flame_tools.export.axes import OURS, Axes
+from flame_tools.file_clock import file_times
 from flame_tools.head import Head
 from flame_tools.posing import person
 from flame_tools.rotations import matrix_from_axis_angle, quaternion_from_matrix
@@ -69,7 +70,7 @@ class Rig:
     rest_joints: np.ndarray  # [J, 3] metres, where the joints are bound
     rotations: np.ndarray  # [T, J, 4] local quaternions (x, y, z, w), continuous in time
     translations: np.ndarray  # [T, J, 3] metres, of each joint in its parent's axes
-    times_s: np.ndarray  # [T] float64; files know no time below 0, so a track that starts there starts at 0
+    times_s: np.ndarray  # [T] float64, from 0 on: see file_clock.py
     lid_bulges: Mapping[str, np.ndarray] = field(default_factory=dict)  # [V, 3] of each lid's name
     between: Mapping[str, tuple[Between, ...]] = field(default_factory=dict)  # by target, weights rising
     axes: Axes = OURS
@@ -106,7 +107,7 @@ def make_rig(track: Track, head: Head) -> Rig:
             rest_joints=joints.numpy().copy(),
             rotations=_continuous(quaternion_from_matrix(local)).numpy(),
             translations=translations.numpy(),
-            times_s=np.asarray(track.time_s, np.float64) - min(track.time_s[0], 0.0),
+            times_s=file_times(track),
             lid_bulges=dict(zip(LID_OWNED, _lid_targets(someone)[2:].numpy(), strict=True)),
         )
 

@@ -9,19 +9,20 @@ import numpy as np
 
 from flame_tools.archive import written_whole
 from flame_tools.errors import InputError
+from flame_tools.file_clock import origin_s
 from flame_tools.track_check import check_track
 from flame_tools.types import Track
 
 
 def write_wav(track: Track, path: str | os.PathLike) -> None:
-    """Write the track's sound, 16 bit mono, so that its first sample falls on time 0.
+    """Write the track's sound, 16 bit mono, so that its first sample falls on second 0 of its files (file_clock.py).
 
-    Sound before time 0 is cut, a later start is filled with silence.
+    Sound before that is cut, a later start is filled with silence.
     """
     check_track(track)
     if track.audio is None:
         raise InputError(f"the track has no sound to write to {path}; animate speech to get one")
-    lead = round(track.audio_start_s * track.audio_rate)
+    lead = round((track.audio_start_s - origin_s(track)) * track.audio_rate)
     samples = np.concatenate([np.zeros(max(lead, 0), np.float32), track.audio[max(-lead, 0) :]])
     pcm = np.round(np.clip(samples, -1, 1) * 32767).astype("<i2")
     with written_whole(path) as temporary, wave.open(str(temporary), "wb") as sound:

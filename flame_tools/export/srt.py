@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from flame_tools.archive import written_whole
 from flame_tools.errors import InputError
 from flame_tools.export.visemes import visemes_of
+from flame_tools.file_clock import origin_s
 from flame_tools.head import Head
 from flame_tools.track_check import check_track
 from flame_tools.types import Track
@@ -31,7 +32,7 @@ def write_viseme_srt(track: Track, head: Head, path: str | os.PathLike) -> None:
             joined[-1] = (name, joined[-1][1], end_s)
         else:
             joined.append((name, start_s, end_s))
-    _write(joined, path)
+    _write(joined, path, origin_s(track))
 
 
 def write_word_srt(track: Track, head: Head, path: str | os.PathLike) -> None:
@@ -42,12 +43,12 @@ def write_word_srt(track: Track, head: Head, path: str | os.PathLike) -> None:
     rows = [(" ".join(name.split()), start, end) for name, start, end in rows if name.strip().lower() not in _SILENT]
     if not rows:
         raise InputError("the track has no words to show; animate speech with its text to get some")
-    _write(rows, path)
+    _write(rows, path, origin_s(track))
 
 
-def _write(rows: Iterable[tuple[str, float, float]], path: str | os.PathLike) -> None:
-    """Cues shorter than a millisecond, which SRT cannot say, are left out."""
-    cues = [(text, round(1000 * max(start, 0.0)), round(1000 * max(end, 0.0))) for text, start, end in rows]
+def _write(rows: Iterable[tuple[str, float, float]], path: str | os.PathLike, zero_s: float) -> None:
+    """`zero_s` is second 0 of the file. Cues shorter than a millisecond, which SRT cannot say, are left out."""
+    cues = [(text, *(round(1000 * max(end - zero_s, 0.0)) for end in ends)) for text, *ends in rows]
     with written_whole(path) as temporary, open(temporary, "w", encoding="utf-8", newline="\n") as file:
         for number, (text, start, end) in enumerate((cue for cue in cues if cue[2] > cue[1]), 1):
             file.write(f"{number}\n{_clock(start)} --> {_clock(end)}\n{text}\n\n")

@@ -73,7 +73,7 @@ def _stage(
     bind_skin(mesh, skeleton.GetPath(), rig)
     add_animation(skeleton, skeleton.GetPath().AppendChild("performance"), rig, clock, tolerance_mm)
     if voice is not None:
-        _add_voice(stage, _ROOT.AppendChild("voice"), voice, clock, zero_s=rig.times_s[0] - track.time_s[0])
+        _add_voice(stage, _ROOT.AppendChild("voice"), voice, clock)
     return stage
 
 
@@ -100,16 +100,16 @@ def _rest(rig: Rig, local: np.ndarray) -> np.ndarray:
     return rest
 
 
-def _add_voice(stage: Usd.Stage, path: Sdf.Path, voice: str, clock: Clock, *, zero_s: float) -> None:
-    """The sound file `voice`, whose first sample falls on the file's second `zero_s`.
+def _add_voice(stage: Usd.Stage, path: Sdf.Path, voice: str, clock: Clock) -> None:
+    """The sound file `voice`, whose first sample falls on second 0.
 
-    It starts with the stage at the earliest, and then as far into the sound as that is: programs play from the
-    stage's start, and what began before would be late or lost.
+    It starts with the stage, and then as far into the sound as that is: programs play from the stage's start, and what
+    began before would be late or lost.
     """
-    start = max(float(clock.codes[0]), zero_s * clock.fps)
+    start = float(clock.codes[0])
     sound = UsdMedia.SpatialAudio.Define(stage, path)
     sound.CreateFilePathAttr(Sdf.AssetPath(voice))
     sound.CreateAuralModeAttr(UsdMedia.Tokens.nonSpatial)  # as loud from everywhere
     sound.CreatePlaybackModeAttr(UsdMedia.Tokens.onceFromStart)
     sound.CreateStartTimeAttr(Sdf.TimeCode(start), True)
-    sound.CreateMediaOffsetAttr(start / clock.fps - zero_s, True)
+    sound.CreateMediaOffsetAttr(start / clock.fps, True)

@@ -9,10 +9,11 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 from flame_tools.archive import written_whole
 from flame_tools.errors import InputError
+from flame_tools.file_clock import origin_s
 from flame_tools.head import Head
 from flame_tools.licences import licences_of
 from flame_tools.track_check import check_track
@@ -56,11 +57,11 @@ class Viseme:
 def write_visemes(track: Track, head: Head, path: str | os.PathLike) -> None:
     """Write JSON: "visemes", a list of {viseme, index, start_s, end_s, phone} in the order of time, and licences.
 
-    Seconds on the track's own clock, six decimals. Raises InputError where the track has no phones, or names that are
-    not ARPAbet's.
+    Seconds on the clock of the track's files (file_clock.py), six decimals. Raises InputError where the track has no
+    phones, or names that are not ARPAbet's.
     """
     check_track(track)
-    rows = [json.dumps(asdict(row)) for row in visemes_of(track)]
+    rows = [json.dumps(asdict(_moved(row, -origin_s(track)))) for row in visemes_of(track)]
     top = {"head": head.arrays.id, "licences": list(licences_of(track, head.arrays)), "set": list(VISEMES)}
     lines = [f"{json.dumps(key)}: {json.dumps(value)}," for key, value in top.items()]
     with written_whole(path) as temporary, open(temporary, "w", newline="\n") as file:
@@ -79,6 +80,10 @@ def visemes_of(track: Track) -> tuple[Viseme, ...]:
         )
     rows = zip(phones.names, phones.start_s, phones.end_s, strict=True)
     return tuple(part for row in rows for part in _parts(*row))
+
+
+def _moved(row: Viseme, by_s: float) -> Viseme:
+    return replace(row, start_s=round(row.start_s + by_s, 6), end_s=round(row.end_s + by_s, 6))
 
 
 def unknown_phones(track: Track) -> tuple[str, ...]:

@@ -19,6 +19,7 @@ from flame_tools.arkit import INDEX
 from flame_tools.errors import InputError
 from flame_tools.export.livelink import arkit_weights
 from flame_tools.export.vrm import preset_weights
+from flame_tools.file_clock import file_times, origin_s
 from flame_tools.head import Head
 from flame_tools.sampling import linear, quaternions_of, slerp, turned
 from flame_tools.track_check import check_track
@@ -125,15 +126,14 @@ def bone_turns(track: Track) -> dict[str, np.ndarray]:
 
 
 def _frames(track: Track) -> tuple[range, np.ndarray]:
-    """The frames that the track covers, and where they lie on its own clock. A track before 0 s begins at 0."""
-    times = np.asarray(track.time_s, np.float64)
-    late = min(float(times[0]), 0.0)
-    first = int(np.ceil((times[0] - late) * FPS - 1e-3))
-    last = max(int(np.floor((times[-1] - late) * FPS + 1e-3)), first)
+    """The frames that the track covers, and where they lie on its own clock."""
+    times = file_times(track)
+    first = int(np.ceil(times[0] * FPS - 1e-3))
+    last = max(int(np.floor(times[-1] * FPS + 1e-3)), first)
     if last >= 2**32:
         raise InputError(f"the track ends at {times[-1]:g} s, beyond what VMD can count")
     frames = range(first, last + 1)
-    return frames, np.array([float(Fraction(n, FPS)) for n in frames]) + late
+    return frames, np.array([float(Fraction(n, FPS)) for n in frames]) + origin_s(track)
 
 
 def _keys(values: np.ndarray, rest: np.ndarray) -> list[tuple[int, np.ndarray]]:

@@ -26,6 +26,7 @@ from flame_tools.archive import written_whole
 from flame_tools.arkit import ARKIT_NAMES, INDEX
 from flame_tools.export.livelink import arkit_weights
 from flame_tools.export.visemes import unknown_phones, visemes_of
+from flame_tools.file_clock import file_times
 from flame_tools.head import Head
 from flame_tools.licences import licences_of
 from flame_tools.types import Track
@@ -56,7 +57,7 @@ def write_vrm_json(track: Track, head: Head, path: str | os.PathLike) -> None:
         f'"head": {json.dumps(head.arrays.id)}',
         f'"licences": {json.dumps(list(licences_of(track, head.arrays)))}',
         f'"fps": {json.dumps(track.fps)}',
-        f'"time_s": {_numbers(np.asarray(track.time_s), 6)}',
+        f'"time_s": {_numbers(file_times(track), 6)}',
     ]
     for group, channels in curves.items():
         rows = ",\n".join(f"  {json.dumps(name)}: {_numbers(values, 4)}" for name, values in channels.items())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from flame_tools.errors import InputError
+from flame_tools.file_clock import origin_s
 from flame_tools.types import Intervals, Track
 
 _SLIVER_S = 1e-3  # of a stretch that is no part of it: files round their times
@@ -25,8 +26,8 @@ def _frame_s(track: Track) -> float:
 def placed(edited: Track, original: Track, source: str) -> Track:
     """`edited` on the clock of `original`, both of more than one frame.
 
-    The times in its file are the original's, but for an edit that is as long: that begins where the original does, as
-    programs move all by a frame. So does a table, unless its timecode lies within the original.
+    The times in its file are those of the original's files, but for an edit that is as long: that begins where the
+    original does, as programs move all by a frame. So does a table, unless its timecode lies within the original.
     Raises InputError, naming `source`, where it cannot be an edit of this track: the same frames at another rate,
     much longer, or none of them while the original lasts.
     """
@@ -40,10 +41,12 @@ def placed(edited: Track, original: Track, source: str) -> Track:
         )
     _refuse_longer(length, lasted, f"{source} lasts {length:.1f} s, and the track that it should be an edit of")
     if (code_s := edited.provenance.get("timecode_s")) is not None:
-        counted = [code_s - original.provenance.get("timecode_s", 0.0), code_s]
+        began = original.provenance.get("timecode_s")
+        counted = [code_s + origin_s(original)] if began is None else [code_s - began, code_s]
         begins = next((at for at in counted if first - half <= at < last), first)
     else:
-        begins = first if abs(length - lasted) <= half else start
+        on_ours = start + (origin_s(original) if start >= 0 else 0.0)  # a track of ours has its own clock
+        begins = first if abs(length - lasted) <= half else on_ours
     if not (begins < last and begins + length > first):
         raise InputError(
             f"{source} lasts from {begins:.2f} to {begins + length:.2f} s, and the track that it should be an edit of "

@@ -15,6 +15,7 @@ import numpy as np
 from flame_tools.arkit import ARKIT_NAMES
 from flame_tools.errors import InputError, ShapeError
 from flame_tools.export.livelink import ANGLES, COLUMNS, weights_and_angles
+from flame_tools.file_clock import file_times
 from flame_tools.head import Head
 from flame_tools.imports.livelink import params_told
 from flame_tools.track_check import check_track
@@ -51,7 +52,7 @@ def frames_of(track: Track, head: Head) -> Frames:
         raise ShapeError(
             f"the track was made on head {track.head_id!r} and is to be read with {head.arrays.id!r}; give its own head"
         )
-    return Frames(np.asarray(track.time_s, np.float64), weights_and_angles(track, head), _rate(track))
+    return Frames(file_times(track), weights_and_angles(track, head), _rate(track))
 
 
 def _rate(track: Track) -> tuple[int, int]:

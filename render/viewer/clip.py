@@ -14,6 +14,7 @@ import torch
 from flame_tools.arkit import ARKIT_NAMES, INDEX, has_named_shapes, to_params
 from flame_tools.errors import InputError
 from flame_tools.export import write_glb
+from flame_tools.file_clock import file_times, origin_s
 from flame_tools.head import Head
 from flame_tools.licences import licences_of
 from flame_tools.posing import person
@@ -45,11 +46,6 @@ class Clip:
     facts: dict  # JSON: times in seconds, intervals, curves, licences
 
 
-def origin_s(track: Track) -> float:
-    """The time of a track that is time 0 of its file, as in rig.py."""
-    return min(float(track.time_s[0]), 0.0)
-
-
 def end_s(track: Track) -> float:
     """When a track's last frame or last sample comes, counted from its file's time 0."""
     ends = [float(track.time_s[-1])]
@@ -65,7 +61,7 @@ def clip_of(track: Track, head: Head, name: str, *, until_s: float) -> Clip:
     """
     person(track, head)  # refuses another head's track
     origin = origin_s(track)
-    times = np.asarray(track.time_s, np.float64) - origin
+    times = file_times(track)
     sound, length = _sound(track, origin, until_s)
     facts = {
         "name": name,

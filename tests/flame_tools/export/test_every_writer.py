@@ -4,6 +4,7 @@ Where a writer fails, it says so as a FaceError that names the place, and leaves
 """
 
 import contextlib
+import dataclasses
 import json
 import os
 import shutil
@@ -15,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from flame_tools import Head, InputError, OutputError, ShapeError
+from flame_tools import Head, InputError, OutputError, ShapeError, Track
 from flame_tools.posing import at_frames
 from tests.flame_tools.export.conftest import lively_track
 from tests.flame_tools.export.every_writer import BESIDE, EVERY, STILLS, fitting
@@ -77,6 +78,26 @@ def test_one_frame(ending, head, tmp_path):
     EVERY[ending](fitting(ending, head, 1), head, tmp_path / f"x{ending}")
     frames = [name for name in content(tmp_path / f"x{ending}") if name.startswith("frame_")]
     assert len(frames) == (ending in FOLDERS)
+
+
+@pytest.mark.parametrize("ending", [ending for ending in EVERY if ending != ".face.npz"])
+def test_a_track_that_begins_before_0_s_leaves_as_if_it_began_there(ending, head, tmp_path):
+    """All files of a track are in step with each other, and none loses what comes before 0 s."""
+    track = fitting(ending, head)
+    places = tmp_path / "at 0" / f"x{ending}", tmp_path / "before" / f"x{ending}"
+    for place, one in zip(places, (track, moved(track, -0.1)), strict=True):
+        place.parent.mkdir()
+        EVERY[ending](one, head, place)
+    at_0, before = ({path.name: content(path) for path in place.parent.iterdir()} for place in places)
+    assert at_0 == before
+
+
+def moved(track: Track, by_s: float) -> Track:
+    tiers = {
+        name: dataclasses.replace(tier, start_s=tier.start_s + by_s, end_s=tier.end_s + by_s)
+        for name, tier in track.intervals.items()
+    }
+    return track.replace(time_s=track.time_s + by_s, audio_start_s=track.audio_start_s + by_s, intervals=tiers)
 
 
 @pytest.mark.parametrize("ending", STILLS)

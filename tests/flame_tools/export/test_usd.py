@@ -199,7 +199,10 @@ def test_time_below_zero_moves_to_zero_and_the_sound_with_it(arrays, tmp_path):
     usd = written(track.replace(time_s=track.time_s - 0.5), head, tmp_path)
     assert usd.weight_codes == list(range(30))
     (voice,) = map(UsdMedia.SpatialAudio, usd.of_type(UsdMedia.SpatialAudio))
-    assert (voice.GetStartTimeAttr().Get(), voice.GetMediaOffsetAttr().Get()) == (15.0, 0.0)
+    assert (voice.GetStartTimeAttr().Get(), voice.GetMediaOffsetAttr().Get()) == (0.0, 0.0)
+    with wave.open(str(tmp_path / "x.usdc.wav")) as sound:
+        heard = np.frombuffer(sound.readframes(sound.getnframes()), "<i2") / 32767
+    np.testing.assert_allclose(heard, np.append(np.zeros(4000), track.audio), atol=1e-4)
 
 
 def test_a_single_frame_leaves_as_a_still(arrays, tmp_path):

@@ -81,6 +81,25 @@ def test_an_edit_that_changes_nothing_comes_back_as_it_was(ending, original, def
     assert_same_track(twice, back, atol=0)
 
 
+@pytest.mark.parametrize("ending", FORMATS)
+@pytest.mark.parametrize("part", [slice(None), slice(20, 50)])
+def test_a_track_that_begins_before_0_s_is_not_cut_short(part, ending, default_head, tmp_path):
+    """Its files begin at 0 s; an edit goes back to where it was."""
+    early = spoken(default_head, start=-0.5)
+    path = edited(early, default_head, tmp_path / f"x{ending}")
+    wanted = early.time_s[part]
+    if part != slice(None):
+        played = read_track(path, default_head)
+        cut = played.replace(params=played.params.frame(part), time_s=played.time_s[part])
+        edited(cut, default_head, path)
+    back = read_edited(path, default_head, early)
+    np.testing.assert_allclose(back.time_s, wanted, atol=1e-6)
+    begins = max(early.time_s[part][0], back.audio_start_s)
+    np.testing.assert_allclose(
+        back.audio[0], (begins - early.audio_start_s) * RATE / 1e6, atol=6e-7
+    )  # a sample is 1e-6
+
+
 def test_what_was_edited_stays_edited(original, default_head, tmp_path):
     smile = default_head.arrays.expression_names.index("mouthSmileLeft")
     changed = original.params.expression.clone()
