@@ -64,6 +64,8 @@ def read_head(path: str | os.PathLike) -> HeadArrays:
         if array.dtype.kind == "f" and not np.isfinite(array).all():
             raise FormatError(f"{Path(path)}: {name} holds NaN or infinite values")
     fields = {name: arrays[name].astype(np.int32) if name in _INTEGERS else _real(arrays[name]) for name in _ARRAYS}
+    if not fields["uv"].size:  # triangles of no UV, if the file has some, name nothing
+        fields["uv_faces"] = np.zeros((0, 3), np.int32)
     head = HeadArrays(
         **fields,
         **{name: header[name] for name in _SCALARS},

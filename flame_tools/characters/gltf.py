@@ -196,7 +196,7 @@ def _joined(name: str, pieces: list[Part], bones: int) -> Part:
         stack([p.vertices for p in pieces], 3),
         stack([p.faces + s for p, s in zip(pieces, starts, strict=True)], 3).astype(np.int64),
         stack([p.uv for p in pieces], 2),
-        stack([p.uv_faces + s for p, s in zip(pieces, uv_starts, strict=True)], 3).astype(np.int64),
+        stack([p.uv_faces + s * bool(len(p.uv)) for p, s in zip(pieces, uv_starts, strict=True)], 3).astype(np.int64),
         materials,
         stack([np.full(len(p.faces), materials.index(p.materials[0])) for p in pieces]).astype(np.int64),
         {n: stack([p.shapes.get(n, np.zeros_like(p.vertices)) for p in pieces], 3) for n in names},

@@ -130,6 +130,14 @@ def test_parts_join_a_head_that_was_converted_before(flame_folder, tmp_path):
     assert set(joined.landmarks) == set(whole.landmarks)
 
 
+def test_a_head_without_uv_is_read_again_as_it_was_kept(tmp_path):
+    """Characters and heads that were described have a row for each triangle, which names no UV."""
+    bare = dataclasses.replace(random_arrays(), uv=np.zeros((0, 2)), uv_faces=np.zeros((50, 3), np.int32))
+    save_head(bare, tmp_path / "bare.npz")
+    head = load_head(tmp_path / "bare.npz")
+    assert len(head.arrays.uv) == 0 and len(head.arrays.faces) == 50
+
+
 def test_ict_facekit_is_a_model():
     head = read_files([shared_file("heads/ict_facekit.npz")], name="ict")
     assert head.id == "ict" and len(head.v_template) > 20_000

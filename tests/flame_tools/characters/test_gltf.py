@@ -95,6 +95,18 @@ def test_strips_fans_lines_and_several_primitives(tmp_path):
     assert part.faces.tolist() == [[0, 1, 2], [4, 5, 6], [6, 5, 7], [8, 9, 10], [8, 10, 11]]
 
 
+def test_a_primitive_without_uv_beside_one_that_has_some(tmp_path):
+    glb = Glb()
+    bare = {"attributes": {"POSITION": glb.add(POINTS)}, "mode": 5}
+    drawn = {"attributes": bare["attributes"] | {"TEXCOORD_0": glb.add(POINTS[:, :2])}, "mode": 5}
+    for primitives in ([drawn, bare], [bare, drawn]):
+        document = glb.document(nodes=[{"mesh": 0}], meshes=[{"primitives": primitives}])
+        part = read(tmp_path, glb.packed(document)).parts[0]
+        assert len(part.uv) == 4 and part.uv_faces.max() < 4
+        own = slice(0, 2) if primitives[0] is drawn else slice(2, 4)
+        assert part.uv_faces[own].tolist() == [[0, 1, 2], [2, 1, 3]]
+
+
 def test_skins_and_bones(tmp_path):
     """Two bones, one turned at rest away from where it was bound: the mesh stands as the bones do."""
     glb = Glb()
