@@ -73,11 +73,11 @@ def _geometry(base: np.ndarray, normals: np.ndarray, arrays: HeadArrays, used: n
 def _add_materials(objects: Objects, model: np.int64, track: Track, head: Head, used: np.ndarray) -> None:
     """One material for each that has faces, in the order that the mesh's indices mean."""
     arrays = head.arrays
-    picture, normals = texture_png(track), normal_png(track, head)
+    picture, normals = texture_png(track, arrays), normal_png(track, head)
     textured, folded = [], []
     for m in used:
         look = look_of(arrays.materials[m], track)
-        covered = picture is not None and look.textured and len(arrays.uv) > 0
+        covered = picture is not None and look.textured
         colour = [1.0, 1.0, 1.0] if covered else linear(look.colour)
         material = objects.add(
             "Material",
@@ -103,7 +103,7 @@ def _add_materials(objects: Objects, model: np.int64, track: Track, head: Head, 
         objects.link(material, model)
         if covered:
             textured.append(material)
-        if normals is not None and look.relief and len(arrays.uv) > 0:
+        if normals is not None and look.relief:
             folded.append(material)
     for name, png, wearers, place in (
         ("albedo", picture, textured, "DiffuseColor"),

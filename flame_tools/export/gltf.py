@@ -243,7 +243,7 @@ def _skin(rig: Rig, buffer: _Buffer) -> dict:
 
 
 def _materials(track: Track, head: Head, pieces: list[Piece], buffer: _Buffer) -> dict:
-    pictures = {"albedo": texture_png(track), "normals": normal_png(track, head)}
+    pictures = {"albedo": texture_png(track, head.arrays), "normals": normal_png(track, head)}
     pictures = {name: picture for name, picture in pictures.items() if picture is not None}
     index = {name: {"index": i} for i, name in enumerate(pictures)}
     materials = []

@@ -9,7 +9,7 @@ import numpy as np
 
 from flame_tools.errors import ShapeError
 from flame_tools.srgb import decoded, encoded
-from flame_tools.types import Track
+from flame_tools.types import HeadArrays, Track
 
 
 @dataclass(frozen=True)
@@ -56,9 +56,9 @@ def linear(colour: tuple[int, int, int]) -> list[float]:
     return decoded(np.array(colour) / 255).round(6).tolist()
 
 
-def texture_png(track: Track) -> bytes | None:
-    """The track's albedo as a PNG file, None where it has none."""
-    if track.appearance is None or track.appearance.albedo is None:
+def texture_png(track: Track, head: HeadArrays) -> bytes | None:
+    """The track's albedo as a PNG file, None where it has none or the head no UV to wear it by."""
+    if track.appearance is None or track.appearance.albedo is None or not len(head.uv):
         return None
     albedo = track.appearance.albedo
     if albedo.dtype != np.uint8 or albedo.ndim != 3 or albedo.shape[2] != 3 or 0 in albedo.shape:

@@ -26,7 +26,7 @@ def write_obj_sequence(track: Track, head: Head, folder: str | os.PathLike, *, o
     The folder appears when all frames are written, or not at all.
     """
     check_track(track)
-    texture, normals, axes = texture_png(track), normal_png(track, head), options.axes()
+    texture, normals, axes = texture_png(track, head.arrays), normal_png(track, head), options.axes()
     credits = f"# head {head.arrays.id}\n" + "".join(
         f"# licence {' '.join(licence.split())}\n" for licence in licences_of(track, head.arrays)
     )
@@ -78,7 +78,8 @@ def _materials(track: Track, arrays: HeadArrays, textured: bool, relief: bool) -
         look = look_of(name, track)
         picture = textured and look.textured
         colour = [1.0, 1.0, 1.0] if picture else linear(look.colour)
-        shine = round(2 / max(look.roughness, 0.05) ** 4 - 2, 1)  # Blinn-Phong exponent of a GGX roughness
+        # Blinn-Phong exponent of a GGX roughness; MTL's go to 1000
+        shine = min(round(2 / max(look.roughness, 0.05) ** 4 - 2, 1), 1000.0)
         blocks.append(
             f"newmtl {name}\nKd {colour[0]:.6f} {colour[1]:.6f} {colour[2]:.6f}\n"
             f"Ks 0.04 0.04 0.04\nNs {shine}\nillum 2\n"

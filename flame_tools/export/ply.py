@@ -42,7 +42,7 @@ def write_ply_sequence(track: Track, head: Head, folder: str | os.PathLike, *, o
     not at all.
     """
     check_track(track)
-    texture = texture_png(track) if len(head.arrays.uv) else None
+    texture = texture_png(track, head.arrays)
     frames = _Frames(track, head, picture=None if texture is None else "head.png")
     with folder_written_whole(folder) as temporary:
         if texture is not None:

@@ -20,8 +20,11 @@ STEP_MM, ZERO = 0.0001, 32768  # of a picture of heights: mm = (value - ZERO) * 
 
 
 def normal_png(track: Track, head: Head) -> bytes | None:
-    """The relief as a PNG file of tangent-space normals, as glTF has them; None where the track has none."""
-    if track.appearance is None or track.appearance.detail is None:
+    """The relief as a PNG file of tangent-space normals, as glTF has them.
+
+    None where the track has none, or the head no UV to wear it by.
+    """
+    if track.appearance is None or track.appearance.detail is None or not len(head.arrays.uv):
         return None
     from PIL import Image
 

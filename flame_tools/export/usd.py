@@ -58,7 +58,7 @@ def _write_scene(
     """Write the layer, and the texture and the voice where the track has them. Returns what was written, in order."""
     from flame_tools.export.usd_scene import write_layer
 
-    picture = texture_png(track)
+    picture = texture_png(track, head.arrays)
     texture = None if picture is None else texture
     voice = None if track.audio is None or not len(track.audio) else voice
     plain = folder / f"layer{Path(layer).suffix.lower()}"  # OpenUSD takes fewer names than a disk does

@@ -28,7 +28,7 @@ def add_materials(
         material = UsdShade.Material.Define(stage, scope.AppendChild(prim_name))
         if prim_name != name:
             material.GetPrim().SetDisplayName(name)
-        covered = texture is not None and look.textured and len(arrays.uv) > 0
+        covered = texture is not None and look.textured
         _add_surface(stage, material, look, texture if covered else None)
         found[m] = material
     return found

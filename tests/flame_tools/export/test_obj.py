@@ -1,9 +1,11 @@
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
 import trimesh
 
-from flame_tools import Head, OutputError
+from flame_tools import Appearance, Head, OutputError
 from flame_tools.export import write_obj_sequence
 from flame_tools.normals import vertex_normals
 from flame_tools.posing import posed_frames
@@ -37,7 +39,17 @@ def test_every_frame_has_our_vertices(default_head, albedo, tmp_path):
         np.testing.assert_array_equal(read["f"][..., 0] - 1, a.faces[order])
         np.testing.assert_array_equal(read["f"][..., 1] - 1, a.uv_faces[order])
         np.testing.assert_allclose(read["vt"], a.uv, atol=6e-7)
-    assert "map_Kd head.png" in (tmp_path / "seq" / "head.mtl").read_text()
+    materials = (tmp_path / "seq" / "head.mtl").read_text()
+    assert "map_Kd head.png" in materials
+    assert max(float(line[3:]) for line in materials.splitlines() if line.startswith("Ns ")) == 1000  # MTL's largest
+
+
+def test_a_head_without_uv_wears_no_picture(arrays, tmp_path):
+    head = Head(dataclasses.replace(arrays, uv=np.zeros((0, 2)), uv_faces=np.zeros((0, 3), np.int32)))
+    painted = Appearance(albedo=np.zeros((8, 8, 3), np.uint8), detail=np.zeros((8, 8), np.float32))
+    write_obj_sequence(lively_track(head, 1, appearance=painted), head, tmp_path / "seq")
+    assert sorted(p.name for p in (tmp_path / "seq").iterdir()) == ["frame_0001.obj", "head.mtl"]
+    assert "head" not in (tmp_path / "seq" / "head.mtl").read_text().split("newmtl", 1)[1]
 
 
 def test_another_program_reads_it(default_head, albedo, tmp_path):
