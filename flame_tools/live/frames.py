@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from fractions import Fraction
 
 import numpy as np
 
@@ -18,11 +19,13 @@ from flame_tools.export.livelink import ANGLES, COLUMNS, weights_and_angles
 from flame_tools.file_clock import file_times
 from flame_tools.head import Head
 from flame_tools.imports.livelink import params_told
+from flame_tools.sampling import on_grid
 from flame_tools.track_check import check_track
 from flame_tools.types import Track
 
 CHANNELS = (*COLUMNS, *ANGLES)
 WEIGHTS = len(COLUMNS)
+_SLACK_S = 1e-5  # packets tell parts of a frame as float32
 Frame = tuple[float, np.ndarray]  # seconds, and [61] channels in the order of CHANNELS
 _TO_ARKIT = [COLUMNS.index(name[0].upper() + name[1:]) for name in ARKIT_NAMES]
 
@@ -64,7 +67,7 @@ def _rate(track: Track) -> tuple[int, int]:
 
 
 def track_of(frames: Frames, head: Head) -> Track:
-    """Frames as a performance on `head`'s mean identity. The neck turns the head.
+    """Frames as a performance on `head`'s mean identity, at their rate where none is missing. The neck turns the head.
 
     As `flame_tools.imports.livelink.params_told` has it.
     """
@@ -73,10 +76,14 @@ def track_of(frames: Frames, head: Head) -> Track:
     values = np.asarray(frames.channels, np.float64)
     if values.ndim != 2 or values.shape[1] != len(CHANNELS):
         raise ShapeError(f"channels are {list(values.shape)}, wanted [T, {len(CHANNELS)}]")
+    seconds = np.asarray(frames.time_s, np.float64) - float(frames.time_s[0])
+    even = on_grid(0.0, len(seconds), Fraction(*frames.fps))
+    whole = np.abs(seconds - even).max() <= _SLACK_S  # no frame was lost
     return Track(
         head_id=head.arrays.id,
         params=params_told(values[:, _TO_ARKIT].clip(0, 1), values[:, WEIGHTS:], head),
-        time_s=np.asarray(frames.time_s, np.float64) - float(frames.time_s[0]),
+        time_s=even if whole else seconds,
+        fps=frames.fps if whole else None,
         provenance={"made_by": "emberface live"},
         licences=(head.arrays.licence,),
     )

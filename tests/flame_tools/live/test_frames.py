@@ -45,6 +45,14 @@ def test_a_face_comes_back_as_it_went(default_head):
     assert back.head_id == track.head_id and back.licences == (default_head.arrays.licence,)
 
 
+def test_frames_at_their_rate_make_a_track_of_that_rate_and_a_lost_one_does_not(default_head):
+    ours = frames_of(lively_track(default_head, 20), default_head)
+    assert track_of(ours, default_head).fps == (30, 1)
+    kept = np.delete(np.arange(20), 7)
+    lost = track_of(Frames(ours.time_s[kept], ours.channels[kept], ours.fps), default_head)
+    assert lost.fps is None and lost.time_s[7] == pytest.approx(8 / 30)
+
+
 def test_eyes_that_are_told_by_weights_alone_look_as_they_say(default_head):
     channels = np.zeros((2, 61))
     channels[1, CHANNELS.index("EyeLookOutLeft")] = channels[1, CHANNELS.index("EyeLookInRight")] = 0.5
