@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import functools
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from flame_tools.head import Head
+from flame_tools.kept import kept_with_head
 from flame_tools.types import FaceParams, HeadArrays
 
 # The order of Apple's ARFaceAnchor.BlendShapeLocation as ARKit streams commonly list it.
@@ -29,6 +31,7 @@ ARKIT_NAMES = (
     "mouthSmileLeft", "mouthSmileRight", "mouthStretchLeft", "mouthStretchRight",
     "mouthUpperUpLeft", "mouthUpperUpRight", "noseSneerLeft", "noseSneerRight", "tongueOut",
 )  # fmt: skip
+_SAME = 1e-5  # weights and radians; files hold float32
 INDEX = {name: i for i, name in enumerate(ARKIT_NAMES)}
 JOINT_OWNED = tuple(n for n in ARKIT_NAMES if n.startswith("eyeLook") or n in ("jawOpen", "jawLeft", "jawRight"))
 LID_OWNED = ("eyeBlinkLeft", "eyeBlinkRight")
@@ -36,8 +39,9 @@ EXPRESSION_OWNED = tuple(n for n in ARKIT_NAMES if n not in JOINT_OWNED and n no
 
 
 def says_names(head: HeadArrays) -> bool:
-    """Whether the head's components carry the names, so that no map is needed."""
-    return not len(head.arkit_map) and set(EXPRESSION_OWNED) <= set(head.expression_names)
+    """Whether the head's components carry the names, and its map, if it has one, says nothing else."""
+    named = set(EXPRESSION_OWNED) <= set(head.expression_names)
+    return named and (not len(head.arkit_map) or _maps_as_names_do(head))
 
 
 def has_named_shapes(head: HeadArrays) -> bool:
@@ -71,6 +75,19 @@ def weights_by_name(params: FaceParams, head: Head) -> Tensor:
     for name, value in joint_weights(params, head.arrays).items():
         weights[..., INDEX[name]] = value
     return weights
+
+
+@kept_with_head
+def _maps_as_names_do(head: HeadArrays) -> bool:
+    """Whether the map of a head with all names, as a character has, is what `params_by_name` makes of each."""
+    weights = torch.eye(len(ARKIT_NAMES), dtype=torch.float64)
+    source, target = _expression_columns(head.expression_names)
+    expression = weights.new_zeros(len(weights), len(head.expression_names))
+    expression[:, target] = weights[:, source]
+    jaw, eyes = joint_turns(weights, head)
+    lids = weights[:, [INDEX[name] for name in LID_OWNED]]
+    table = torch.cat([expression, jaw, eyes.flatten(1), lids], 1).numpy()
+    return bool(np.abs(table - head.arkit_map).max() < _SAME)
 
 
 def joint_turns(weights: Tensor, head: HeadArrays) -> tuple[Tensor, Tensor]:

@@ -1,10 +1,13 @@
 """A small random head that exercises every term of the model."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
 from flame_tools import Embedding, HeadArrays
-from flame_tools.arkit import EXPRESSION_OWNED
+from flame_tools.arkit import ARKIT_NAMES, EXPRESSION_OWNED
+from flame_tools.characters.owners import Rigging, arkit_map
 
 
 def random_arrays(seed: int = 0, *, vertices: int = 40, shapes: int = 6) -> HeadArrays:
@@ -42,6 +45,13 @@ def random_arrays(seed: int = 0, *, vertices: int = 40, shapes: int = 6) -> Head
         id="random",
         licence="CC0-1.0",
     )
+
+
+def as_character(arrays: HeadArrays, *lacking: str) -> HeadArrays:
+    """The head as a character's file gives it: without components of the names `lacking`, and with a map."""
+    names = tuple(f"own_{name}" if name in lacking else name for name in arrays.expression_names)
+    rigging = Rigging(np.zeros((5, 3)), arrays.weights, arrays.jaw_open_rad, arrays.jaw_side_rad, arrays.look_rad)
+    return dataclasses.replace(arrays, expression_names=names, arkit_map=arkit_map(names, ARKIT_NAMES, rigging))
 
 
 @pytest.fixture(scope="session")

@@ -7,10 +7,10 @@ import torch
 
 from flame_tools import Head, OutputError
 from flame_tools.arkit import ARKIT_NAMES, JOINT_OWNED, from_params, to_params
-from flame_tools.characters.owners import Rigging, arkit_map
 from flame_tools.export import write_glb
 from flame_tools.export.corners import split_by_material
 from flame_tools.posing import posed_frames
+from tests.flame_tools.conftest import as_character
 from tests.flame_tools.export.conftest import lively_track, shapeless
 from tests.flame_tools.export.gltf_reader import Glb
 
@@ -65,18 +65,9 @@ def test_the_first_52_targets_carry_the_true_arkit_weights(arrays, tmp_path):
     np.testing.assert_array_equal(weights[:, :52], from_params(track.params, head).clamp(0, 1).numpy())
 
 
-def character(arrays, *lacking: str) -> Head:
-    """The head as a character's file gives it: without components of the names `lacking`, and with a map."""
-    names = tuple(f"own_{name}" if name in lacking else name for name in arrays.expression_names)
-    place = np.zeros((5, 3))
-    rigging = Rigging(place, arrays.weights, arrays.jaw_open_rad, arrays.jaw_side_rad, arrays.look_rad)
-    table = arkit_map(names, ARKIT_NAMES, rigging)
-    return Head(dataclasses.replace(arrays, expression_names=names, arkit_map=table))
-
-
 @pytest.mark.parametrize("lacking", [(), ("tongueOut", "browInnerUp")])
 def test_a_character_has_the_names_that_it_knows_and_moves_as_our_frames_do(lacking, arrays, tmp_path):
-    head = character(arrays, *lacking)
+    head = Head(as_character(arrays, *lacking))
     track = lively_track(head)
     write_glb(track, head, tmp_path / "x.glb")
     assert worst_mm(tmp_path / "x.glb", track, head) < 1e-3
