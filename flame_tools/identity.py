@@ -17,6 +17,7 @@ from torch import Tensor
 
 from flame_tools.errors import InputError, ShapeError
 from flame_tools.head import Head
+from flame_tools.srgb import encoded
 
 SEXES = {"female": -1.0, "male": 1.0}
 ANCESTRIES = ("african", "asian", "european")
@@ -135,7 +136,7 @@ def _complexions(shares: np.ndarray, random: np.random.Generator) -> np.ndarray:
     amount = np.clip(shares @ melanin + (shares @ spread) * random.normal(size=len(shares)), 0.0, 1.1)
     palest, darkest = np.array([0.70, 0.43, 0.32]), np.array([0.11, 0.045, 0.026])  # linear light
     light = palest * (darkest / palest) ** amount[:, None]
-    return np.rint(255 * (1.055 * light ** (1 / 2.4) - 0.055)).astype(np.uint8)
+    return np.rint(255 * encoded(light)).astype(np.uint8)
 
 
 def _age_effect(head: Head, directions: Mapping[str, np.ndarray], years: np.ndarray) -> np.ndarray:

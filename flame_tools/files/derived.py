@@ -11,6 +11,7 @@ from flame_tools.arkit import INDEX
 from flame_tools.contour_table import contour_table
 from flame_tools.surface.eyeball import IRIS_RADIUS_M, PUPIL_RADIUS_M, sphere_centre
 from flame_tools.surface.mesh_graph import edge_lengths, reach
+from flame_tools.surface.outline import within
 from flame_tools.types import Embedding, HeadArrays
 
 _EYES = ("left_eyeball", "right_eyeball")
@@ -138,7 +139,7 @@ def _with_lips(head: HeadArrays) -> HeadArrays:
     template = head.v_template.astype(np.float64)
     border = np.einsum("lk,lkc->lc", marks.barycentrics, template[head.faces[marks.faces]])[_LIP_BORDER]
     middle = template[head.faces].mean(1)
-    own = _within(middle[:, :2], border[:, :2]) & (middle[:, 2] > border[:, 2].min() - _LIP_DEPTH_M)
+    own = within(middle[:, :2], border[:, :2]) & (middle[:, 2] > border[:, 2].min() - _LIP_DEPTH_M)
     own &= head.face_material == head.materials.index("skin")
     if not own.any():
         return head
@@ -167,15 +168,6 @@ def _with_angles(head: HeadArrays) -> HeadArrays:
         jaw_side_rad=max((turn("jawLeft", jaw + 1) - turn("jawRight", jaw + 1)) / 2, _LEAST_TURN_RAD),
         look_rad=np.maximum(look, _LEAST_TURN_RAD).astype(np.float32),
     )
-
-
-def _within(points: np.ndarray, ring: np.ndarray) -> np.ndarray:
-    """Which of points [n, 2] lie inside a polygon [k, 2]: those from which a ray crosses it an odd number of times."""
-    (x, y), inside = points.T, np.zeros(len(points), bool)
-    for (x0, y0), (x1, y1) in zip(ring, np.roll(ring, -1, 0), strict=True):
-        if y0 != y1:
-            inside ^= ((y0 > y) != (y1 > y)) & (x < x0 + (y - y0) / (y1 - y0) * (x1 - x0))
-    return inside
 
 
 def _way(template: np.ndarray, faces: np.ndarray, apart: np.ndarray, stops: np.ndarray) -> np.ndarray:

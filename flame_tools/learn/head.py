@@ -18,9 +18,10 @@ from flame_tools.characters.owners import everyday_sd
 from flame_tools.errors import InputError, ShapeError
 from flame_tools.learn.components import correctives, principal
 from flame_tools.learn.joints import learn_jaw_weights, learn_regressor
-from flame_tools.learn.stabilised import onto_skull, people_together, skull_weights, vertex_areas
+from flame_tools.learn.stabilised import onto_skull, people_together, skull_weights
 from flame_tools.learn.unposing import part_turns, rigid_parts, unpose
 from flame_tools.smooth import smooth_step
+from flame_tools.surface.mesh_graph import vertex_areas
 from flame_tools.types import JAW, LEFT_EYE, RIGHT_EYE, HeadArrays
 
 NEUTRAL = "neutral"

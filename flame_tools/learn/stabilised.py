@@ -5,17 +5,11 @@ from __future__ import annotations
 import numpy as np
 
 from flame_tools.surface.alignment import align
+from flame_tools.surface.mesh_graph import vertex_areas
 from flame_tools.types import NECK, HeadArrays
 
 STILL_M = 1e-3  # what moves further than about this is soft tissue and counts less and less
 ROUNDS = 8
-
-
-def vertex_areas(vertices: np.ndarray, faces: np.ndarray) -> np.ndarray:
-    """A third of the area of the triangles round each vertex [V], square metres."""
-    a, b, c = (vertices[faces[:, i]] for i in range(3))
-    area = 0.5 * np.linalg.norm(np.cross(b - a, c - a), axis=1)
-    return np.bincount(faces.ravel(), np.repeat(area / 3.0, 3), minlength=len(vertices))
 
 
 def skull_weights(arrays: HeadArrays) -> np.ndarray:  # [V], sum 1

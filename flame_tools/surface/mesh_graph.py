@@ -29,6 +29,13 @@ def edge_lengths(vertices: np.ndarray, faces: np.ndarray) -> sp.csr_matrix:
     return graph.tocsr()
 
 
+def vertex_areas(vertices: np.ndarray, faces: np.ndarray) -> np.ndarray:
+    """A third of the area of the triangles round each vertex [V], square metres."""
+    a, b, c = (vertices[faces[:, i]] for i in range(3))
+    area = 0.5 * np.linalg.norm(np.cross(b - a, c - a), axis=1)
+    return np.bincount(faces.ravel(), np.repeat(area / 3.0, 3), minlength=len(vertices))
+
+
 def pieces(adjacency: sp.csr_matrix) -> np.ndarray:
     """The number [n] of the connected piece that each vertex belongs to."""
     from scipy.sparse.csgraph import connected_components

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from flame_tools.surface.mesh_graph import vertex_areas
 from flame_tools.types import HeadArrays
 
 FACE = ("face", "nose", "brow", "lips", "left_lids", "right_lids")  # regions
@@ -44,6 +45,4 @@ def spread(points: np.ndarray, chosen: np.ndarray, fine: np.ndarray) -> np.ndarr
 
 def areas(head: HeadArrays) -> np.ndarray:
     """A third of the area of the triangles around each vertex [V], square metres."""
-    a, b, c = np.moveaxis(head.v_template[head.faces].astype(np.float64), 1, 0)
-    area = np.linalg.norm(np.cross(b - a, c - a), axis=1) / 6
-    return np.bincount(head.faces.reshape(-1), np.repeat(area, 3), len(head.v_template))
+    return vertex_areas(np.asarray(head.v_template, np.float64), head.faces)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from flame_tools.learn.stabilised import vertex_areas
+from flame_tools.surface.mesh_graph import vertex_areas
 from tools.head.cut import Assembly, Cut, to_head_frame
 from tools.head.lips import Lips, find_lips
 from tools.head.people import Attributes, sample_people
