@@ -74,6 +74,24 @@ def test_loudness_falls_by_the_decibels_it_should():
     assert np.median(loud[20:80]) - np.median(loud[120:180]) == pytest.approx(20.0, abs=0.2)
 
 
+@pytest.mark.parametrize("noise", [0.0, 1e-3])
+def test_a_few_words_in_a_long_silence_are_as_loud_as_alone(noise):
+    words = voiced(150, 2.0)
+    silence = np.random.default_rng(0).normal(0, noise, 60 * RATE).astype(np.float32)
+    prosody = measure(prepare(np.concatenate([silence, words]), RATE))
+    assert prosody.loudness_db[6020:6180] == pytest.approx(0.0, abs=1.0)
+    assert prosody.loudness_db[:5990].max() < -40
+    assert pauses(prosody)[0] == pytest.approx((0.0, 60.0), abs=0.05)
+    assert np.isnan(prosody.f0_hz[:5990]).all()
+
+
+def test_a_clap_does_not_make_speech_silent():
+    sound = voiced(150, 4.0, level=0.05)
+    sound[RATE : RATE + 1600] += np.random.default_rng(0).normal(0, 0.5, 1600).astype(np.float32)
+    loud = measure(prepare(np.concatenate([np.zeros(8 * RATE, np.float32), sound]), RATE)).loudness_db
+    assert np.median(loud[1000:1190]) == pytest.approx(0.0, abs=3.0)
+
+
 def test_blocks_leave_no_seams(monkeypatch):
     sound = prepare(voiced(np.linspace(100, 200, 3 * RATE), 3.0), RATE)
     whole = measure(sound)
