@@ -79,7 +79,7 @@ def animate(
     from animate.life import life_of
 
     check_there(identity)
-    recordings = recordings_of(speech, out, format, text=text, texts=texts, phones=phones)
+    recordings = recordings_of(speech, out, format, text=text, texts=texts, phones=phones, takes=takes)
     if text is not None:
         spoken_words(text)
     asked = Asked(
@@ -165,14 +165,23 @@ class _Loaded:
 
 
 def recordings_of(
-    speech: list[Path], out: Path, formats: str, *, text: str | None, texts: Path | None, phones: Path | None
+    speech: list[Path],
+    out: Path,
+    formats: str,
+    *,
+    text: str | None,
+    texts: Path | None,
+    phones: Path | None,
+    takes: int = 1,
 ) -> list[Recording]:
     """The recordings of a command, each with its own text or phones. Raises InputError where they do not fit."""
     check_there(*speech, texts, phones)
-    names = [path.stem for path in speech]
-    if twice := next((name for name in names if names.count(name) > 1), None):
-        same = [str(path) for path in speech if path.stem == twice]
-        raise InputError(f"{' and '.join(same)} would both become {twice}.face.npz; rename one, or run them apart")
+    made: dict[str, Path] = {}  # name of an output: of which recording
+    for path, number in itertools.product(speech, range(1, takes + 1)):
+        name = of_take(Path(f"{path.stem}.face.npz"), number).name
+        if name in made:
+            raise InputError(f"{made[name]} and {path} would both become {name}; rename one, or run them apart")
+        made[name] = path
     if len(speech) > 1 and text is not None:
         raise InputError("--text is what one recording says; for several give --texts FOLDER, with NAME.txt for each")
     if len(speech) > 1 and phones is not None and not phones.is_dir():

@@ -140,6 +140,7 @@ def test_each_with_its_own_text_or_phones(voices, tmp_path, capsys):
         (["{one}", "{two}", "-o", "{tmp}/out", "--text", "hello"], "--text is what one recording says"),
         (["{one}", "{two}", "-o", "{tmp}/a.glb"], "a.glb is one file, and there are 2 recordings; give a folder"),
         (["{one}", "{tmp}/one.wav", "-o", "{tmp}/out"], "would both become one.face.npz"),
+        (["{one}", "{tmp}/one-take2.wav", "-o", "{tmp}/out", "--takes", "2"], "would both become one-take2.face.npz"),
         (["{one}", "{tmp}/none.wav", "-o", "{tmp}/out"], "none.wav does not exist"),
         (["{one}", "{two}", "-o", "{tmp}/out", "--phones", "{tmp}/one.TextGrid"], "is of one recording; for several"),
         (["{one}", "{two}", "-o", "{tmp}/out", "--phones", "{tmp}"], "two.TextGrid does not exist"),
@@ -152,7 +153,8 @@ def test_each_with_its_own_text_or_phones(voices, tmp_path, capsys):
     ],
 )
 def test_what_does_not_go_together(arguments, said, voices, tmp_path, capsys):
-    (tmp_path / "one.wav").write_bytes((voices / "one.wav").read_bytes())
+    for name in ("one", "one-take2"):
+        (tmp_path / f"{name}.wav").write_bytes((voices / "one.wav").read_bytes())
     write_textgrid(GRID, tmp_path / "one.TextGrid", end_s=1.5)
     names = {"one": voices / "one.wav", "two": voices / "two.wav", "tmp": tmp_path}
     assert said in refused(capsys, tmp_path, "animate", *(a.format(**names) for a in arguments))
