@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from flame_tools.errors import InputError
 from flame_tools.export.livelink import weights_and_angles
 from flame_tools.head import Head
 from flame_tools.live.ahead import ahead, announced
@@ -46,13 +47,29 @@ def live(
     come late. `to`, `subject` and `device` are those of flame_tools.live.stream; `microphone` is sounddevice's name or
     number of one. `started` is called when there is something to send. Sound itself is not sent.
 
-    Raises InputError for what is no target, no recording or no microphone, OutputError where the network cannot be
-    reached, and what load_track raises.
+    Raises InputError for what is no target, no recording or no microphone, and for what means nothing for the source,
+    OutputError where the network cannot be reached, and what load_track raises.
     """
+    from flame_tools.load import load_head
+
     target, stop = target_of(to), stop or Event()
     own = {"to": target, "subject": subject, "device": device, "stop": stop}
-    if str(source) != MICROPHONE and Path(source).suffix.lower() == ".npz":
+    heard = str(source) == MICROPHONE
+    if not heard and Path(source).suffix.lower() == ".npz":
+        if emotion is not None or seed or microphone is not None:
+            raise InputError(
+                f"{source} is a performance and goes out as it is; emotion, seed and microphone are for voices"
+            )
         return _performance(source, head, loop=loop, started=started, **own)
+    if heard and loop:
+        raise InputError("a microphone has no end to begin again after; loop is for performances and recordings")
+    if not heard and microphone is not None:
+        raise InputError(f"{source} is a recording; the microphone {microphone!r} is for the source {MICROPHONE!r}")
+    if head is not None and head.arrays.id != load_head().arrays.id:
+        raise InputError(
+            f"a voice is performed on the default head as it is heard, not on {head.arrays.id!r}; leave the head out: "
+            "what is sent, ARKit's weights, moves any character"
+        )
     voice = {"emotion": emotion, "seed": seed, "buffer_s": buffer_s, "microphone": microphone}
     return _voice(source, loop=loop, started=started, **voice, **own)
 

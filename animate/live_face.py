@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from animate import eyes, headmotion
+from animate import chance, eyes, headmotion
 from animate.bearing import bearing_of
 from animate.contact import closed_by, seal
 from animate.emotion import EMOTIONS, MOUTH, layer, parse
@@ -59,7 +59,8 @@ class LiveFace:
         emotion: str | dict | np.ndarray | None = None,
         seed: int = 0,
     ):
-        """`emotion` is one for the whole stream ("happy:0.6", [8]). Raises InputError where it is none, or changes."""
+        """`emotion` is one for the whole stream ("happy:0.6", [8]). Raises InputError where it is none, or changes, and
+        where `seed` is none."""
         self.performer = performer or load_performer("motion")
         network = self.performer.network
         if not isinstance(network, SpeechToMotion):
@@ -73,7 +74,7 @@ class LiveFace:
                 f"emotion is {list(self.feelings.shape)}, wanted one for the whole stream: happy:0.6, or [8]"
             )
         self.fps, self.head = self.performer.fps, self.performer.head
-        self._rate, self._seed = rate, seed
+        self._rate, self._seed = rate, chance.checked(seed)
         self._shape = torch.zeros(self.head.shape_size)
         self._lips = Lips(self.head, self._shape)
         self._bite = bite_of(self._lips.person)
@@ -86,7 +87,7 @@ class LiveFace:
         self._rows = _Rows(self.fps)
         self._heard = np.zeros((0, 3))  # of frames from `_first` on: P, B or M; F or V; anybody speaking
         self._first = self._done = self._samples = 0
-        self._life = _Life(self.fps, seed, self.feelings)
+        self._life = _Life(self.fps, self._seed, self.feelings)
 
     def fresh(self) -> LiveFace:
         """One that has heard nothing yet, and has nothing left to load, compile or plan before its first frames."""

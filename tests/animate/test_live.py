@@ -1,3 +1,4 @@
+import dataclasses
 import socket
 import sys
 import threading
@@ -20,6 +21,7 @@ from assets.locate import asset_path
 from flame_tools import Track, save_track
 from flame_tools.arkit import INDEX, from_params
 from flame_tools.errors import FaceError, InputError
+from flame_tools.head import Head
 from flame_tools.live import CHANNELS, frames_of, record
 from flame_tools.live.livelink import decode
 
@@ -218,6 +220,29 @@ def test_what_cannot_be_streamed_is_refused(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "sounddevice", None)
     with pytest.raises(InputError, match="pip install"):
         live("microphone", to="vmc", started=lambda: pytest.fail("nothing is heard"))
+
+
+@pytest.mark.parametrize(
+    ("source", "options", "said"),
+    [
+        ("x.face.npz", {"emotion": "happy"}, "x.face.npz is a performance and goes out as it is; emotion"),
+        ("x.face.npz", {"seed": 7}, "is a performance"),
+        ("microphone", {"loop": True}, "a microphone has no end"),
+        ("voice.wav", {"microphone": "desk"}, "voice.wav is a recording; the microphone 'desk'"),
+        ("voice.wav", {"head": "other"}, "a voice is performed on the default head as it is heard, not on 'other'"),
+        ("voice.wav", {"seed": -1}, "seed is -1"),
+    ],
+)
+def test_what_means_nothing_for_a_source_is_said(source, options, said, faces, performer, voice, tmp_path, monkeypatch):
+    import soundfile
+
+    if "head" in options:
+        options = {"head": Head(dataclasses.replace(performer.head.arrays, id="other"))}
+    monkeypatch.chdir(tmp_path)
+    save_track(faces[0], "x.face.npz")
+    soundfile.write("voice.wav", *voice)
+    with pytest.raises(InputError, match=said):
+        live(source, to="vmc", started=lambda: pytest.fail("nothing is to be sent"), **options)
 
 
 def test_a_machine_without_portaudio_says_what_it_needs(tmp_path, monkeypatch):
