@@ -60,12 +60,29 @@ def pronounce(word: str, lookup: Lookup) -> tuple[str, ...]:
     Empty where the word holds no letter that English knows.
     """
     written, word = word, _latin(word)
-    known = lookup(word)
+    known = lookup(word) or _drawn_out(word, lookup)
     if known:
         return known
     if word and not re.search(_VOWELS, word.replace("'", "")):
         return _initials(word, lookup)
     return _with_ending(word, lookup) or _compound(word, lookup) or by_rules(written)
+
+
+def in_dictionary(word: str, lookup: Lookup) -> bool:
+    """Whether the dictionary has a word, however it is written, as café."""
+    return lookup(_latin(word)) is not None
+
+
+# Sounds that no dictionary has, and that are no initials; letters that go on are written twice.
+_SOUNDS = {"brr": "B ER", "grr": "G ER", "psst": "P S T", "pst": "P S T", "pff": "P F", "pfft": "P F T", "tsk": "T S K",
+           "zz": "Z"}  # fmt: skip
+
+
+def _drawn_out(word: str, lookup: Lookup) -> tuple[str, ...] | None:
+    """A word or a sound of which somebody draws out a letter: hmmm, shhh, noooo, brrr."""
+    twice, once = (re.sub(r"(.)\1{2,}", letters, word) for letters in (r"\1\1", r"\1"))
+    known = (lookup(form) for form in (twice, once) if form != word and len(form) > 1)
+    return next(filter(None, known), None) or tuple(_SOUNDS.get(twice, "").split()) or None
 
 
 def _with_ending(word: str, lookup: Lookup) -> tuple[str, ...] | None:
@@ -144,9 +161,13 @@ _SHORT = {
     "etc": "et cetera", "jr": "junior", "sr": "senior", "&": "and", "%": "percent", "+": "plus", "=": "equals",
     "@": "at", "no.": "number",
 }  # fmt: skip
-_MONEY = {"$": "dollars", "€": "euros", "£": "pounds"}
+_MONEY = {"$": "dollar", "€": "euro", "£": "pound"}
+_LARGE = "hundred|thousand|million|billion|trillion"
 _TOKEN = re.compile(
-    r"[$€£]?[0-9]+(?:,[0-9]{3})*(?:\.[0-9]+)?(?:st|nd|rd|th)?%?|[^\W\d_]+(?:['’][^\W\d_]+)*['’]?|[&%+=@]"
+    r"No\.(?=\s*[0-9])"
+    rf"|[$€£][0-9]+(?:,[0-9]{{3}})*(?:\.[0-9]+)?(?:\s+(?i:{_LARGE})\b)?"
+    r"|[0-9]+(?:,[0-9]{3})*(?:\.[0-9]+)?(?:(?:st|nd|rd|th|['’]?s)(?![^\W\d_]))?%?"
+    r"|[^\W\d_]+(?:['’][^\W\d_]+)*(?:(?<=[sS])['’])?|[&%+=@]"
 )
 
 
@@ -172,24 +193,31 @@ def spoken_words(text: str) -> list[str]:
     return words
 
 
-def _number(token: str) -> list[str]:
-    money, token = _MONEY.get(token[0], ""), token.lstrip("$€£")
+def _number(token: str, *, years: bool = True) -> list[str]:
+    if token[0] in _MONEY:
+        amount, *large = token[1:].split()
+        words = _number(amount, years=False) + large
+        return [*words, _MONEY[token[0]] + ("" if words == ["one"] else "s")]
     percent, token = token.endswith("%"), token.rstrip("%")
-    ordinal = token[-2:] in ("st", "nd", "rd", "th")
-    whole, _, decimals = (token[:-2] if ordinal else token).replace(",", "").partition(".")
-    year = len(whole) == 4 and "," not in token and not (decimals or ordinal or money) and "1100" <= whole < "2100"
+    ordinal, several = token[-2:] in ("st", "nd", "rd", "th"), token.endswith("s")
+    whole, _, decimals = token.rstrip("stndrh'").replace(",", "").partition(".")
+    year = years and len(whole) == 4 and "," not in token and not (decimals or ordinal) and "1100" <= whole < "2100"
     if len(whole) > 15 or (len(whole) > 1 and whole[0] == "0"):
         words = [_ONES[int(digit)] for digit in whole]
     elif year and whole[2:] != "00" and whole[1:3] != "00":
         words = cardinal(int(whole[:2])) + ((["oh"] if whole[2] == "0" else []) + cardinal(int(whole[2:])))
+    elif year and several and whole[1:] != "000":
+        words = [*cardinal(int(whole[:2])), "hundred"]
     else:
         words = cardinal(int(whole))
     if decimals:
         words += ["point", *(_ONES[int(digit)] for digit in decimals)]
+    last = words[-1]
     if ordinal:
-        last = words[-1]
         words[-1] = _ORDINALS.get(last, last[:-1] + "ieth" if last.endswith("y") else last + "th")
-    return words + ([money] if money else []) + (["percent"] if percent else [])
+    elif several:
+        words[-1] = last[:-1] + "ies" if last.endswith("y") else last + ("es" if last.endswith("x") else "s")
+    return words + (["percent"] if percent else [])
 
 
 def cardinal(number: int) -> list[str]:

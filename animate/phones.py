@@ -20,7 +20,7 @@ import numpy as np
 
 from animate.agreement import FITS, agreement
 from animate.hearing import Hearing, hear
-from animate.letters import pronounce, spoken_words
+from animate.letters import in_dictionary, pronounce, spoken_words
 from animate.recognizer import SILENCE, Heard, Recognizer
 from animate.speech import HOP_S, RATE, Prosody, Speech, pauses, pieces
 from animate.textgrid import intervals
@@ -85,7 +85,7 @@ def find_phones(
     recognizer = Recognizer()
     pronunciations = {word: pronounce(word, recognizer.lookup) for word in dict.fromkeys(words)}
     left_out = tuple(word for word, phones in pronunciations.items() if not phones)
-    oov = tuple(w for w, phones in pronunciations.items() if phones and recognizer.lookup(w) is None)
+    oov = tuple(w for w, phones in pronunciations.items() if phones and not in_dictionary(w, recognizer.lookup))
     words = [word for word in words if pronunciations[word]]
     rate = sum(len(pronunciations[word]) for word in words) / speech.duration_s
     if rate > _FASTEST:
@@ -93,8 +93,9 @@ def find_phones(
             f"the text has {len(words)} words for {speech.duration_s:.1f} s of sound, {rate:.0f} phones a second where "
             f"no one speaks {_FASTEST:.0f}; give the text of this recording, or leave it out"
         )
-    for word in oov:
-        recognizer.add_word(word, pronunciations[word])
+    for word, phones in pronunciations.items():
+        if phones and recognizer.lookup(word) is None:
+            recognizer.add_word(word, phones)
     parts = _align(recognizer, speech, prosody, words, progress)
     aligned = join(parts, prosody, speech.duration_s, "align", oov, left_out)
     # What had to be heard agrees with what is heard, but not with the text.

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from animate.letters import by_rules, cardinal, pronounce, words_of
+from animate.letters import by_rules, cardinal, in_dictionary, pronounce, words_of
 from animate.recognizer import Recognizer
 from animate.visemes import VISEMES
 
@@ -88,7 +88,28 @@ def test_words_of_a_page():
     found = words_of("Mr. O'Brien paid $1,250.50 in 1984, the 21st; 2005 & 50%.")
     assert " ".join(found) == said
     assert words_of("007 — don’t!") == ["zero", "zero", "seven", "don't"]
+    assert " ".join(words_of("In the 1990s, the 1800s and the '60s")) == (
+        "in the nineteen nineties the eighteen hundreds and the sixties"
+    )
+    assert " ".join(words_of("$1, €5 million or $1984")) == (
+        "one dollar five million euros or one thousand nine hundred eighty four dollars"
+    )
+    assert " ".join(words_of("No. 5? No. The 3rd is in room 2d")) == "number five no the third is in room two d"
+    assert words_of("‘Stop’, the boys' mother said: 'Go'") == ["stop", "the", "boys'", "mother", "said", "go"]
     assert words_of("  \n") == []
+
+
+def test_a_word_of_the_dictionary_is_known_with_its_accents():
+    lookup = Recognizer().lookup
+    assert in_dictionary("café", lookup) and in_dictionary("Zoë", lookup) and not in_dictionary("blorb", lookup)
+
+
+@pytest.mark.parametrize(
+    ("word", "phones"),
+    [("Mmmmm", "M"), ("hmmm", "HH M"), ("shhhh", "SH"), ("brrr", "B ER"), ("noooo", "N OW"), ("goood", "G UH D")],
+)
+def test_letters_that_are_drawn_out_are_no_initials(word, phones):
+    assert pronounce(word, Recognizer().lookup) == tuple(phones.split())
 
 
 @given(st.integers(0, 10**15 - 1))
