@@ -61,10 +61,13 @@ class Hearing:
         spoken = ~np.isin(self.log_phones.argmax(1), quiet)
         return float(np.exp(self.log_phones[spoken].max(1)).mean()) if spoken.any() else 0.0
 
+    def frame_times(self, fps: int) -> np.ndarray:
+        """Times [T] in seconds of a performance's frames."""
+        return frame_times(round(self.duration_s * RATE), fps)
+
     def at_frames(self, fps: int) -> np.ndarray:
         """Features [T, C] float32 at the frames of a performance."""
-        times = frame_times(round(self.duration_s * RATE), fps)
-        return resampled(self.features.astype(np.float32), 0.0, FRAME_S, times)
+        return resampled(self.features.astype(np.float32), 0.0, FRAME_S, self.frame_times(fps))
 
 
 @functools.cache

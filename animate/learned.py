@@ -113,7 +113,7 @@ def speak(
 
     Takes of a flow are made as they are asked for. A network with one answer gives it every time.
     """
-    own = np.arange(len(hearing.at_frames(performer.fps))) / performer.fps
+    own = hearing.frame_times(performer.fps)
     felt = feelings if feelings.ndim == 1 else np.stack([np.interp(own, times, f) for f in feelings.T], 1)
     motions = moved(performer, hearing, phones, felt, style, seed=seed, takes=takes)
     spoken = (kept(performer, motion, phones, times, duration_s, feelings, lips=lips) for motion in motions)
@@ -168,8 +168,10 @@ def kept(
     with torch.no_grad():
         params = face_of(torch.from_numpy(motion), performer.head)
         weights = from_params(params, performer.head).numpy()
-        names = performer.head.arrays.expression_names
-        tongue = params.expression[:, [names.index(name) for name in TONGUE]].numpy()
+        names, tongue = performer.head.arrays.expression_names, np.zeros((len(motion), len(TONGUE)))
+        for column, name in enumerate(TONGUE):
+            if name in names:  # a head without them keeps its tongue still
+                tongue[:, column] = params.expression[:, names.index(name)].numpy()
     rows = np.concatenate([weights, tongue], 1).astype(np.float64)
     rows = np.clip(sample(rows, times, step_s=1 / performer.fps), 0.0, 1.0)
     weights, tongue = rows[:, : -len(TONGUE)], rows[:, -len(TONGUE) :]

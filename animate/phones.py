@@ -76,11 +76,12 @@ def find_phones(
     prosody: Prosody,
     *,
     text: str | None = None,
+    hearing: Hearing | None = None,  # what is heard in it, where that is known
     progress: Callable[[float], None] = lambda share: None,
 ) -> Phones:
     """Phones of a recording, and its words where the text is given. `progress` is told the share done, in (0, 1]."""
     if text is None:
-        return phones_heard(hear(speech.analysis, progress=progress), prosody)
+        return phones_heard(hearing or hear(speech.analysis, progress=progress), prosody)
     words = spoken_words(text)
     recognizer = Recognizer()
     pronunciations = {word: pronounce(word, recognizer.lookup) for word in dict.fromkeys(words)}
@@ -100,7 +101,7 @@ def find_phones(
     aligned = join(parts, prosody, speech.duration_s, "align", oov, left_out)
     # What had to be heard agrees with what is heard, but not with the text.
     asked = [row for row, lower in zip(rows_of(aligned.phones), aligned.fallback, strict=True) if not lower]
-    share = agreement(intervals(asked), hear(speech.analysis).phones(), prosody)
+    share = agreement(intervals(asked), (hearing or hear(speech.analysis)).phones(), prosody)
     return replace(aligned, agreement=share, fits=share is not None and share >= FITS)
 
 

@@ -18,7 +18,7 @@ from animate.letters import spoken_words
 from animate.life import USUAL, Life, life_of
 from animate.manner import manner_of_chance
 from animate.perform import Spoken, enliven, speak
-from animate.phones import Phones, find_phones, phones_heard
+from animate.phones import Phones, find_phones
 from animate.phones_given import Given, held_against, phones_given
 from animate.speech import Prosody, Speech, at_times, measure, prepare
 from animate.textgrid import intervals
@@ -71,13 +71,16 @@ def animate(
     speech = prepare(audio, rate)
     given = None if phones is None else phones_given(phones, speech.duration_s)
     prosody = measure(speech)
-    hearing = hear(speech.analysis) if text is None or performer is not None else None
+    listened = 0.9 if text is None else 0.1  # of what there is to do: aligning takes longer than hearing
+    hearing = None
+    if text is None or performer is not None:
+        hearing = hear(speech.analysis, progress=lambda share: progress(listened * share))
     if given is not None:
         said = held_against(given, hearing, prosody)
-    elif text is None:
-        said = phones_heard(hearing, prosody)
     else:
-        said = find_phones(speech, prosody, text=text, progress=lambda share: progress(0.9 * share))
+        said = find_phones(
+            speech, prosody, text=text, hearing=hearing, progress=lambda share: progress(0.1 + 0.8 * share)
+        )
     learnt = None if performer is None else (performer, hearing)
     made = performances(
         speech, prosody, said, source, head=head, shape=shape, fps=fps, seed=seed, takes=count, learnt=learnt,

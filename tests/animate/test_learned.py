@@ -1,5 +1,7 @@
 """Whatever a network moves, lips meet where they must, do not where they must not, and silence rests."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
@@ -13,9 +15,11 @@ from animate.keys import KeysConfig, KeysToMotion
 from animate.learned import Performer, kept, moved, speak
 from animate.model import Conditions, ModelConfig, SpeechToMotion
 from animate.motion import NECK
+from animate.perform import TONGUE
 from animate.prior import Prior, PriorConfig
 from animate.textgrid import intervals
 from flame_tools.arkit import ARKIT_NAMES, INDEX
+from flame_tools.head import Head
 from flame_tools.lips import Lips
 from flame_tools.transfer.motion import OTHERS
 
@@ -79,6 +83,25 @@ def test_lips_keep_their_promises(any_performer, head, emotion, fps):
     assert (np.abs(gaps - rest)[silent] < 1.5).all()
     lids = [INDEX["eyeBlinkLeft"], INDEX["eyeBlinkRight"]]
     np.testing.assert_array_equal(said.weights[:, lids], np.broadcast_to(layer(felt)[lids], (len(times), 2)))
+
+
+def test_a_head_without_tongue_shapes_keeps_its_tongue_still(head):
+    arrays = head.arrays
+    kept_ = np.array([name not in TONGUE for name in arrays.expression_names])
+    plain = Head(
+        dataclasses.replace(
+            arrays,
+            expressiondirs=arrays.expressiondirs[..., kept_],
+            expression_names=tuple(np.array(arrays.expression_names)[kept_].tolist()),
+            expression_bounds=arrays.expression_bounds[kept_],
+            expression_sd=arrays.expression_sd[kept_],
+        )
+    )
+    lips, times = Lips(plain, torch.zeros(plain.shape_size)), np.arange(90) / 30
+    performer = Performer(restless("model", plain), plain, 30)
+    (said,) = speak(performer, hearing(), SAID, times, DURATION_S, np.zeros(8), lips=lips)
+    assert said.tongue.shape == (90, len(TONGUE)) and not said.tongue.any()
+    assert said.weights[:, INDEX["jawOpen"]].max() > 0.1
 
 
 def test_takes_of_a_flow_differ_and_those_of_the_others_do_not(any_performer, head):

@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 import torch
 
+from animate.hearing import hear
+from animate.learned import load_performer
 from animate.metrics import lip_report
 from animate.pipeline import animate
 from flame_tools.arkit import INDEX, from_params
@@ -44,6 +46,24 @@ def test_the_same_again_and_another_seed(head, voice, track):
     other = animate(voice[0], voice[1], head=head, text=voice[2], seed=5)
     assert not torch.equal(other.params.neck, track.params.neck)
     assert other.intervals["phones"].names == track.intervals["phones"].names
+
+
+@pytest.mark.parametrize("said", [True, False])
+def test_a_voice_is_heard_once_and_tells_how_far_it_is(head, voice, said, monkeypatch):
+    times = []
+
+    def counted(*arguments, **options):
+        times.append(len(arguments[0]))
+        return hear(*arguments, **options)
+
+    for module in ("pipeline", "phones"):
+        monkeypatch.setattr(f"animate.{module}.hear", counted)
+    shares, performer = [], load_performer("motion")
+    samples, rate = voice[0][: 2 * voice[1]], voice[1]
+    text = "But as the riper should by time" if said else None
+    animate(samples, rate, head=head, text=text, performer=performer, progress=shares.append)
+    assert len(times) == 1
+    assert shares == sorted(shares) and 0 < shares[0] < shares[1] < shares[-1] == 1.0
 
 
 def test_another_recording_moves_otherwise_under_the_same_seed(head, voice, track):
