@@ -68,6 +68,8 @@ _KEPT_S = 0.03  # of a silence that is never given away
 _STEP = 1
 _PAUSE_S, _EDGE_S = 0.3, 0.04  # stops are silent for less, and words ring on for about the edge
 
+_SAME_S = 0.015  # a border of a word and of its phone: gaps shorter than 0.012 are closed
+
 Part = tuple[float, Heard, bool]  # start_s, what was heard there, by a fallback or not
 
 
@@ -184,12 +186,13 @@ def join(
         rows += new
         words += [(word, start + a, start + b) for word, a, b in heard.words]
     rows.sort(key=lambda row: row[1])
-    tidy = _sounding(_gapless(rows, duration_s), prosody)
-    ends = np.array([row[2] for row in tidy])
-    words = [(w, a, min(b, float(ends[-1]))) for w, a, b in words]
+    gapless = _gapless(rows, duration_s)
+    tidy = _sounding(gapless, prosody)
+    names, *edges = zip(*words, strict=True) if words else ((), (), ())
+    edges = [_moved(at, gapless, tidy, edge) for edge, at in enumerate(edges, 1)]
     return Phones(
         intervals(row[:3] for row in tidy),
-        intervals(words),
+        Intervals(tuple(names), *edges),
         method,
         np.array([r[3] for r in tidy], bool),
         oov,
@@ -245,6 +248,15 @@ def _sounding(rows, prosody: Prosody) -> list[tuple[str, float, float, bool]]:
             rows[i - 1] = (*rows[i - 1][:2], start, rows[i - 1][3])
         rows[i] = (name, start, end, fallback)
     return rows
+
+
+def _moved(words_s: tuple, before: list, after: list, edge: int) -> np.ndarray:
+    """Starts (`edge` 1) or ends (2) of words, where the phones are now that they stood at."""
+    at, old = np.array(words_s, np.float64), np.array([row[edge] for row in before])
+    right = np.clip(np.searchsorted(old, at), 1, max(len(old) - 1, 1)) if len(old) > 1 else np.zeros(len(at), int)
+    nearest = np.where(at - old[right - 1] < old[right] - at, right - 1, right)
+    new = np.array([row[edge] for row in after])[nearest]
+    return np.where(np.abs(old[nearest] - at) < _SAME_S, new, np.minimum(at, after[-1][2]))
 
 
 def _reach(prosody: Prosody, at: float, limit: float, step: int, loud_db: float) -> float:

@@ -3,7 +3,9 @@ import pytest
 
 from animate.agreement import agreement
 from animate.audio_file import read_audio
-from animate.speech import RATE, measure
+from animate.phones import join
+from animate.recognizer import Heard
+from animate.speech import RATE, Prosody, measure
 from animate.textgrid import read_textgrid
 from animate.visemes import BILABIAL, VISEMES, plain
 from flame_tools.errors import InputError
@@ -50,6 +52,17 @@ def test_alignment_against_a_textgrid(name):
     wanted = [s for n, s in zip(truth.names, truth.start_s, strict=True) if plain(n) in BILABIAL]
     off = [min(abs(s - t) for s in starts) for t in wanted]
     assert np.median(off) < 0.015 and max(off) < 0.09  # the grids themselves step by 10 ms
+
+
+def test_words_go_with_their_phones_where_a_silence_is_loud_at_its_edges():
+    loudness = np.full(100, -60.0, np.float32)
+    loudness[22:68] = -5.0
+    prosody = Prosody(loudness, np.full(100, np.nan, np.float32), np.zeros(100), -60.0)
+    phones = (("SIL", 0.0, 0.3), ("M", 0.3, 0.4), ("AY", 0.4, 0.5), ("N", 0.5, 0.6), ("SIL", 0.6, 1.0))
+    made = join([(0.0, Heard((("my", 0.3, 0.5), ("n", 0.5, 0.6)), phones), False)], prosody, 1.0, "align")
+    assert made.phones.start_s[1] == pytest.approx(0.22) and made.phones.end_s[3] == pytest.approx(0.67)
+    np.testing.assert_allclose(made.words.start_s, [0.22, 0.5], atol=1e-9)
+    np.testing.assert_allclose(made.words.end_s, [0.5, 0.67], atol=1e-9)
 
 
 def test_unknown_words_get_a_pronunciation():
