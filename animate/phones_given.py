@@ -20,6 +20,7 @@ from flame_tools.track_file import load_track
 from flame_tools.types import Intervals
 
 PHONES, WORDS = ("phones", "phone", "phonemes", "mau"), ("words", "word", "ort-mau")  # what tiers are called
+_NO_WORD = ("", "<eps>", "sil", "<sil>", "sp")
 _SAME_S = 5e-4  # two times of one border, as files round them
 _BEYOND_S = 0.1  # by which a last phone may end after its recording
 
@@ -73,7 +74,7 @@ def phones_given(given: Given, duration_s: float) -> Phones:
     phones = _gapless(tier, duration_s)
     words = tier_of(tiers, WORDS, source) or intervals(())
     _check(words, np.inf, source)
-    said = [row for row in rows_of(words) if row[0].strip() not in ("", "<eps>") and row[1] < duration_s]
+    said = [row for row in rows_of(words) if row[0].strip().lower() not in _NO_WORD and row[1] < duration_s]
     return Phones(
         phones,
         intervals((name, start, min(end, duration_s)) for name, start, end in said),
@@ -116,7 +117,7 @@ def _gapless(tier: Intervals, duration_s: float) -> Intervals:
     rows: list[tuple[str, float, float]] = []
     for name, start, end in [*rows_of(tier), (SILENCE, duration_s, duration_s)]:
         at = rows[-1][2] if rows else 0.0
-        start = start if start > at + _SAME_S else at
+        start = min(start, duration_s) if start > at + _SAME_S else at
         for part, begin, stop in ((SILENCE, at, start), (name, start, min(end, duration_s))):
             if rows and part == rows[-1][0] == SILENCE:
                 rows[-1] = (SILENCE, rows[-1][1], max(stop, rows[-1][2]))

@@ -29,7 +29,10 @@ def intervals(rows) -> Intervals:
 
 
 def read_textgrid(path) -> dict[str, Intervals]:
-    """Interval tiers by name, in seconds, empty intervals included. Point tiers are skipped."""
+    """Interval tiers by name, in seconds, empty intervals included. Point tiers are skipped.
+
+    Raises FormatError where the file is none, is damaged, or has two interval tiers of one name.
+    """
     path = Path(path)
     try:
         raw = path.read_bytes()
@@ -51,13 +54,17 @@ def read_textgrid(path) -> dict[str, Intervals]:
     body = re.sub(r'^\s*"', "", body) if body.lstrip().startswith('"') else body
     tokens = [float(m[2]) if m[2] is not None else m[1].replace('""', '"') for m in _TOKEN.finditer(body)]
     try:
-        return _tiers(tokens)
+        tiers = _tiers(tokens)
     except (IndexError, TypeError, ValueError) as error:
         raise FormatError(f"{path} ends early or has intervals out of place; export it again from Praat") from error
+    names = [name for name, _ in tiers]
+    if twice := next((name for name in names if names.count(name) > 1), None):
+        raise FormatError(f"{path} has several tiers called {twice!r}, and one of them is meant; rename the others")
+    return dict(tiers)
 
 
-def _tiers(tokens) -> dict[str, Intervals]:
-    tiers: dict[str, Intervals] = {}
+def _tiers(tokens) -> list[tuple[str, Intervals]]:
+    tiers = []
     at, count = 3, int(tokens[2])  # after xmin, xmax, number of tiers
     for _ in range(count):
         kind, name, items = tokens[at], tokens[at + 1], int(tokens[at + 4])
@@ -72,7 +79,7 @@ def _tiers(tokens) -> dict[str, Intervals]:
         names = tuple(str(row[2]) for row in rows)
         if np.any(end < start) or np.any(np.diff(start) < 0):
             raise ValueError("intervals out of order")
-        tiers[str(name)] = Intervals(names, start, end)
+        tiers.append((str(name), Intervals(names, start, end)))
     return tiers
 
 

@@ -72,6 +72,13 @@ def test_a_track_gives_its_phones(head, voice, spoken, tmp_path):
         assert found.words.names == spoken.intervals["words"].names
 
 
+def test_what_lies_beyond_the_recording_is_left_out_and_silence_is_no_word():
+    words = intervals([("sp", 0.0, 0.2), ("my", 0.2, 0.5), ("sil", 0.5, 1.0), ("<eps>", 1.0, 2.05), ("t", 2.05, 2.09)])
+    found = phones_given({"phones": intervals([("m", 0.2, 0.5), ("t", 2.05, 2.09)]), "words": words}, 2.0)
+    assert found.phones.names == ("SIL", "M", "SIL") and found.phones.end_s[-1] == 2.0
+    assert found.words.names == ("my",)
+
+
 def test_an_aligners_grid():
     path = utterance("4088-158079-0014")[1]
     truth = read_textgrid(path)["phones"]

@@ -89,6 +89,15 @@ def test_other_files_are_refused(tmp_path, content, match):
         read_textgrid(path)
 
 
+def test_two_tiers_of_one_name_are_refused(tmp_path):
+    tiers = {"phones": intervals([("M", 0.0, 1.0)]), "phones2": intervals([("P", 0.0, 1.0)])}
+    write_textgrid(tiers, tmp_path / "a.TextGrid", end_s=1.0)
+    text = (tmp_path / "a.TextGrid").read_text()
+    (tmp_path / "a.TextGrid").write_text(text.replace("phones2", "phones"))
+    with pytest.raises(FormatError, match="several tiers called 'phones'"):
+        read_textgrid(tmp_path / "a.TextGrid")
+
+
 def test_a_missing_file_is_refused(tmp_path):
     with pytest.raises(FormatError, match="cannot be read"):
         read_textgrid(tmp_path / "none.TextGrid")
