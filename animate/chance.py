@@ -14,6 +14,7 @@ import numpy as np
 from flame_tools.errors import InputError
 
 STREAMS = ("blinks", "gaze", "brows", "head", "lean", "bearing")
+_BLOCK = 1 << 20  # samples looked at together: hours of them are not copied
 _LARGEST = 2**64 - 1  # what a track's header can carry to every reader
 
 
@@ -28,8 +29,11 @@ def of_recording(seed: int, samples: np.ndarray) -> tuple[int, int]:
 
     Samples enter as 16-bit numbers: a file and the same sound in memory, float or integer, move alike.
     """
-    rounded = np.round(np.clip(samples, -1.0, 1.0) * 32767).astype("<i2")
-    return seed, int.from_bytes(hashlib.sha256(rounded.tobytes()).digest()[:8], "little")
+    digest = hashlib.sha256()
+    for at in range(0, len(samples), _BLOCK):
+        rounded = np.round(np.clip(samples[at : at + _BLOCK], -1.0, 1.0) * 32767).astype("<i2")
+        digest.update(rounded.tobytes())
+    return seed, int.from_bytes(digest.digest()[:8], "little")
 
 
 def checked(seed: object) -> int:

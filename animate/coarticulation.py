@@ -110,9 +110,11 @@ def rest_envelope(phones: Intervals, times: np.ndarray, *, release_s: float = _R
             continue
         opens, ends = start <= 1e-6, end >= last - 1e-6  # of the recording: nothing to close from, or to open for
         if end - start >= LONG_SILENCE_S or ((opens or ends) and end - start >= 0.06):
-            close = np.zeros(len(times)) if opens else 1 - _step((times - (start - 0.09)) / release_s)
-            open_ = np.zeros(len(times)) if ends else _step((times - (end - 0.03)) / 0.10)
-            envelope = np.minimum(envelope, np.maximum(close, open_))
+            first = 0 if opens else np.searchsorted(times, start - 0.09)
+            rows = slice(first, None if ends else np.searchsorted(times, end + 0.07, "right"))
+            close = 0.0 if opens else 1 - _step((times[rows] - (start - 0.09)) / release_s)
+            open_ = 0.0 if ends else _step((times[rows] - (end - 0.03)) / 0.10)
+            envelope[rows] = np.minimum(envelope[rows], np.maximum(close, open_))
     return envelope
 
 

@@ -101,11 +101,11 @@ def gaze(
         moves.append((at, here, there))
         here, at = there, at + stay
     out = np.zeros((len(times), 2))
-    for start, before, after in moves:
+    edges = np.searchsorted(times, [start for start, _, _ in moves]).tolist()
+    for (start, before, after), first, last in zip(moves, edges, [*edges, len(times)][1:], strict=True):
         size = np.degrees(np.hypot(*(after - before)))
-        u = np.clip((times - start) / (0.021 + 0.0022 * size), 0, 1)[:, None]
-        rows = times >= start
-        out[rows] = (before + (after - before) * (u * u * u * (10 - 15 * u + 6 * u * u)))[rows]
+        u = np.clip((times[first:last] - start) / (0.021 + 0.0022 * size), 0, 1)[:, None]
+        out[first:last] = before + (after - before) * (u * u * u * (10 - 15 * u + 6 * u * u))
     return out
 
 

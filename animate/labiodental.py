@@ -150,8 +150,10 @@ def holds(phones: Intervals, times: np.ndarray) -> np.ndarray:
             continue
         key = times[int(np.argmin(np.abs(times - (start + end) / 2)))]
         first, last = min(start + 0.3 * (end - start), key), max(end - 0.3 * (end - start), key)
-        way = np.minimum((times - first + _BEFORE_S) / _BEFORE_S, (last + _AFTER_S - times) / _AFTER_S)
-        out = np.maximum(out, smooth_step(way + 1e-9))
+        rows = slice(*np.searchsorted(times, [first - _BEFORE_S, last + _AFTER_S + 1e-9]))
+        t = times[rows]
+        way = np.minimum((t - first + _BEFORE_S) / _BEFORE_S, (last + _AFTER_S - t) / _AFTER_S)
+        out[rows] = np.maximum(out[rows], smooth_step(way + 1e-9))
     return out
 
 

@@ -115,9 +115,10 @@ def performances(
     felt = feelings_of(source, speech, prosody, times)
     duration_s, lips = speech.duration_s, Lips(head, shape)
     said = phones.phones, times, duration_s, felt.intensities
+    _, recording = chance.of_recording(seed, speech.samples)
 
     def own(take: int) -> tuple[int, int]:  # seed of this recording
-        return chance.of_recording(seed + take, speech.samples)
+        return seed + take, recording
 
     if learnt is None:
         early_s = _EARLY_S[phones.method]

@@ -30,6 +30,14 @@ def test_one_recording_as_whole_numbers_and_as_floats_moves_alike():
     assert chance.of_recording(0, whole) == chance.of_recording(0, real)
 
 
+def test_a_recording_is_known_by_all_of_it_in_blocks_of_any_size(monkeypatch):
+    samples = voiced(120.0, 1.0)
+    whole = chance.of_recording(3, samples)
+    monkeypatch.setattr(chance, "_BLOCK", 999)
+    assert chance.of_recording(3, samples) == whole
+    assert chance.of_recording(3, samples[:-1]) != whole
+
+
 @pytest.mark.parametrize("seed", [0, 7, np.int64(7), 2**64 - 1])
 def test_seeds_that_serve(seed):
     assert chance.checked(seed) == seed and type(chance.checked(seed)) is int
