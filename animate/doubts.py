@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from animate.agreement import FITS
 from animate.visemes import SILENCE
 from flame_tools.types import HeadArrays, Track
@@ -9,6 +11,10 @@ from flame_tools.types import HeadArrays, Track
 # Mean probability of the phones heard. Speech (LibriSpeech, ARCTIC, acted emotions, Mandarin, out of breath): 0.56 to
 # 0.79 in 18 recordings; a tone 0.23, white and pink noise 0.
 UNSURE = 0.4
+# Louder than this in a silence of a text is speech or another sound. In 45 true texts and TextGrids no silence had more
+# than 0.3 s of it.
+_LOUD_DB, _LOUD_S, _EDGE_S = -20.0, 1.0, 0.15
+_MOSTLY_HEARD = 0.5  # share of what is spoken that a text could not be laid onto
 FELT = 0.1  # intensity that some emotion should reach at least once to be seen
 
 
@@ -24,6 +30,11 @@ def doubts_of(track: Track, *, emotion_heard: bool = False, head: HeadArrays | N
             f"the phones given do not seem to be what is said: what is heard agrees with them by {sure or 0:.2f}, with "
             f"true ones by {FITS} to 0.9 in English; the lips follow what was given: check that it is this recording's"
         )
+    elif said["fits"] is False and said["fallback_share"] >= _MOSTLY_HEARD:
+        doubts.append(
+            f"the text could not be laid onto {said['fallback_share']:.0%} of what is spoken, and the lips follow what "
+            "is heard there: check that these are the words of this recording, and that no noise or music covers them"
+        )
     elif said["fits"] is False:
         doubts.append(
             f"the text does not seem to be what is said: what is heard agrees with it by {sure or 0:.2f}, with true "
@@ -34,6 +45,12 @@ def doubts_of(track: Track, *, emotion_heard: bool = False, head: HeadArrays | N
         doubts.append(
             f"hardly any speech is heard (sure by {sure or 0:.2f}, in speech by 0.55 to 0.8), so that the lips "
             "have little to follow: check that this is the recording of a voice, without noise or music"
+        )
+    elif said["fits"] and (unsaid_s := _unsaid_s(track)):
+        what = "the phones given are" if said["method"] == "given" else "the text is"
+        doubts.append(
+            f"for {unsaid_s:.1f} s the recording is loud and {what} silent, so that the mouth rests there: check that "
+            "nothing that is spoken is left out"
         )
     if emotion_heard and track.curves["emotion"].values[:, 1:].max() < FELT:
         doubts.append(
@@ -50,3 +67,15 @@ def doubts_of(track: Track, *, emotion_heard: bool = False, head: HeadArrays | N
             + "emberface head add FILES, and then --head NAME"
         )
     return doubts
+
+
+def _unsaid_s(track: Track) -> float:
+    """Seconds that sound in silences of the phones, of those in which it goes on for more than a moment."""
+    loud = track.curves["loudness_db"].values[:, 0] > _LOUD_DB
+    phones, times, found = track.intervals["phones"], np.asarray(track.time_s), 0.0
+    for name, start, end in zip(phones.names, phones.start_s, phones.end_s, strict=True):
+        if name == SILENCE and end - start > _LOUD_S:
+            first, last = np.searchsorted(times, (start + _EDGE_S, end - _EDGE_S))
+            sounding = float(loud[first:last].mean()) * (end - start - 2 * _EDGE_S) if last > first else 0.0
+            found += sounding if sounding >= _LOUD_S else 0.0
+    return found
