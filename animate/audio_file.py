@@ -7,6 +7,7 @@ half-copied voice would give half a performance without a word.
 
 from __future__ import annotations
 
+import itertools
 import os
 import struct
 from pathlib import Path
@@ -78,8 +79,7 @@ def _states_length(path: Path) -> bool:
 
 def _read_soundfile(sound, path: Path) -> np.ndarray:
     """Channels are averaged block by block: many channels of a long recording never lie in memory together."""
-    if sound.frames / max(sound.samplerate, 1) > MAX_SECONDS:
-        raise InputError(f"{path} is longer than {MAX_SECONDS / 3600:.0f} hours; cut it into parts")
+    _refuse_long(sound.frames / max(sound.samplerate, 1), path)
     blocks = [np.zeros(0, np.float32)]
     while len(block := sound.read(1 << 20, dtype="float32", always_2d=True)):
         blocks.append(block.mean(1) if block.shape[1] > 1 else block[:, 0])
@@ -90,6 +90,11 @@ def _read_soundfile(sound, path: Path) -> np.ndarray:
             "can be read; copy or export it again"
         )
     return samples
+
+
+def _refuse_long(seconds: float, path: Path) -> None:
+    if seconds > MAX_SECONDS:
+        raise InputError(f"{path} is longer than {MAX_SECONDS / 3600:.0f} hours; cut it into parts")
 
 
 def _refuse_truncated(path: Path) -> None:
@@ -131,8 +136,11 @@ def _read_av(path: Path, reason: str) -> tuple[np.ndarray, int]:
             promised = float(stream.duration * stream.time_base) if stream.duration else 0.0
             # Channels are averaged here: the resampler's own mono is 3 dB louder than that.
             planes = av.AudioResampler(format="fltp", rate=rate)
-            blocks = [out.to_ndarray().mean(0) for frame in container.decode(stream) for out in planes.resample(frame)]
-            blocks += [out.to_ndarray().mean(0) for out in planes.resample(None)]
+            blocks, count = [np.zeros(0, np.float32)], 0
+            for frame in itertools.chain(container.decode(stream), [None]):
+                blocks += [out.to_ndarray().mean(0) for out in planes.resample(frame)]
+                count += 0 if frame is None else frame.samples
+                _refuse_long(count / rate, path)
     except av.FFmpegError as error:
         if kind:
             raise FormatError(
@@ -142,7 +150,7 @@ def _read_av(path: Path, reason: str) -> tuple[np.ndarray, int]:
         raise FormatError(
             f"{path} is not a recording that can be read ({reason or error}); give WAV, FLAC, OGG, MP3 or M4A"
         ) from error
-    samples = np.concatenate([np.zeros(0, np.float32), *blocks]).astype(np.float32)
+    samples = np.concatenate(blocks).astype(np.float32)
     if kind == "MP3" and not _states_length(path):
         promised = 0.0
     slack_s = 0.25 if kind == "MP3" else 0.5  # padding of the codecs

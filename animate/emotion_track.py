@@ -44,7 +44,12 @@ def read_emotion_csv(path: str | os.PathLike) -> EmotionTrack:
         raise InputError(f"there is no file {path}; an emotion track is a CSV with the columns time_s and emotions")
     try:
         with open(path, newline="", encoding="utf-8-sig") as file:
-            rows = [row for row in csv.reader(file) if any(cell.strip() for cell in row)]
+            reader = csv.reader(file)
+            rows, lines = [], []
+            for row in reader:
+                if any(cell.strip() for cell in row):
+                    rows.append(row)
+                    lines.append(reader.line_num)
     except (UnicodeDecodeError, csv.Error) as error:
         raise FormatError(f"{path} is no CSV text ({error}); save it as UTF-8 with commas") from None
     header = [cell.strip() for cell in rows[0]] if rows else []
@@ -58,11 +63,11 @@ def read_emotion_csv(path: str | os.PathLike) -> EmotionTrack:
         raise FormatError(f"{path} names a column twice: {', '.join(header)}; name each once")
     if len(rows) < 2:
         raise FormatError(f"{path} has a header and no rows; write at least one, such as 0.0 and the intensities")
-    table = np.array([_numbers(path, line, row, len(header)) for line, row in enumerate(rows[1:], 2)])
+    table = np.array([_numbers(path, line, row, len(header)) for line, row in zip(lines[1:], rows[1:], strict=True)])
     times = table[:, header.index(TIME)]
     if not np.isfinite(times).all() or (np.diff(times) <= 0).any():
         row = int(np.argmax(np.append(False, np.diff(times) <= 0) | ~np.isfinite(times)))
-        raise FormatError(f"{path}: time_s in row {row + 2} is {times[row]:g}; times must grow from row to row")
+        raise FormatError(f"{path}: time_s in row {lines[row + 1]} is {times[row]:g}; times must grow from row to row")
     values = np.zeros((len(table), len(EMOTIONS)))
     for i, column in enumerate(columns):
         if column is not None:

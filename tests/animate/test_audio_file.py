@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import soundfile
 
+from animate import audio_file
 from animate.audio_file import read_audio
 from flame_tools.errors import FormatError, InputError
 
@@ -119,6 +120,17 @@ def test_what_is_no_sound_is_refused(tmp_path, content, error, match):
 def test_a_missing_file_is_refused(tmp_path):
     with pytest.raises(InputError, match="not a file"):
         read_audio(tmp_path / "none.wav")
+
+
+@pytest.mark.parametrize("name", ["a.wav", "a.mp3", "a.m4a"])
+def test_what_is_too_long_is_refused_before_all_of_it_is_read(tmp_path, monkeypatch, name):
+    if name == "a.m4a":
+        write_m4a(tmp_path / name, tone(44100, 2.0))
+    else:
+        soundfile.write(tmp_path / name, tone(44100, 2.0), 44100)
+    monkeypatch.setattr(audio_file, "MAX_SECONDS", 1.0)
+    with pytest.raises(InputError, match="cut it into parts"):
+        read_audio(tmp_path / name)
 
 
 def test_what_is_no_path_is_refused():

@@ -45,6 +45,7 @@ def test_a_track_by_hand(tmp_path):
         ("time_s,happy\n0,1\nnan,1\n", FormatError, "row 3 is nan"),
         ("time_s,happy\n0,1,2\n", FormatError, "3 cells in row 2"),
         ("time_s,happy\n0,much\n", FormatError, "holds 'much' in row 2"),
+        ("time_s,happy\n\n0,0\n\n1,much\n", FormatError, "holds 'much' in row 5"),  # as an editor counts
         ("time_s,happy\n0,1.5\n", InputError, "happy is 1.5, wanted 0 to 1"),
         ("time_s,happy\n0,nan\n", InputError, "NaN or infinite"),
     ],
