@@ -64,6 +64,7 @@ class Phones:
 
 
 _LOUD_DB = -22.0  # below the loud parts of the speech: louder than this is no silence
+_OVER_FLOOR_DB = 4.0  # and louder than the noise of the pauses by this
 _KEPT_S = 0.03  # of a silence that is never given away
 _STEP = 1
 _PAUSE_S, _EDGE_S = 0.3, 0.04  # stops are silent for less, and words ring on for about the edge
@@ -236,15 +237,15 @@ def _gapless(rows, duration_s: float) -> list[tuple[str, float, float, bool]]:
 
 def _sounding(rows, prosody: Prosody) -> list[tuple[str, float, float, bool]]:
     """Give back to phones what is loud at the edges of a silence: the model starts phrases late and ends them early."""
-    rows = list(rows)
+    rows, loud_db = list(rows), max(_LOUD_DB, prosody.floor_db + _OVER_FLOOR_DB)
     for i, (name, start, end, fallback) in enumerate(rows):
         if name != SILENCE:
             continue
         if i + 1 < len(rows):
-            end = _reach(prosody, end, max(start + _KEPT_S, end - 0.25), -_STEP, _LOUD_DB)
+            end = _reach(prosody, end, max(start + _KEPT_S, end - 0.25), -_STEP, loud_db)
             rows[i + 1] = (rows[i + 1][0], end, *rows[i + 1][2:])
         if i > 0:
-            start = _reach(prosody, start, min(end - _KEPT_S, start + 0.12), _STEP, _LOUD_DB + 3)
+            start = _reach(prosody, start, min(end - _KEPT_S, start + 0.12), _STEP, loud_db + 3)
             rows[i - 1] = (*rows[i - 1][:2], start, rows[i - 1][3])
         rows[i] = (name, start, end, fallback)
     return rows

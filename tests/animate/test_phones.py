@@ -65,6 +65,15 @@ def test_words_go_with_their_phones_where_a_silence_is_loud_at_its_edges():
     np.testing.assert_allclose(made.words.end_s, [0.5, 0.67], atol=1e-9)
 
 
+def test_noise_in_the_pauses_is_not_given_to_the_phones_beside_them():
+    loudness = np.full(200, -15.0, np.float32)
+    loudness[100:150] = -2.0
+    prosody = Prosody(loudness, np.full(200, np.nan, np.float32), np.zeros(200), -15.5)
+    phones = (("SIL", 0.0, 1.0), ("M", 1.0, 1.1), ("AY", 1.1, 1.5), ("SIL", 1.5, 2.0))
+    made = join([(0.0, Heard((), phones), False)], prosody, 2.0, "hear")
+    np.testing.assert_allclose(made.phones.start_s, [0.0, 1.0, 1.1, 1.5], atol=0.011)
+
+
 def test_unknown_words_get_a_pronunciation():
     sound, _, text = utterance("5652-19215-0009")
     phones, _ = found(*read_audio(sound), text)
