@@ -25,10 +25,14 @@ MOST_GAIN = 5.0
 
 @dataclass(frozen=True)
 class FromVoice:
-    """Emotion as it is heard in the voice."""
+    """Emotion as it is heard in the voice. Raises InputError for a gain that is out of range."""
 
-    gain: float = 1.0  # multiplies the intensities, which then stop at 1
+    gain: float = 1.0  # from 0 to MOST_GAIN, multiplies the intensities, which then stop at 1
     classifier: EmotionClassifier | None = None  # who listens; prosody where None
+
+    def __post_init__(self):
+        if not 0 <= self.gain <= MOST_GAIN:
+            raise InputError(f"the gain of a voice's emotion is {self.gain:g}, wanted 0 to {MOST_GAIN:g}")
 
     def hear(self, speech: Speech, prosody: Prosody) -> HeardEmotion:
         if self.classifier is None:

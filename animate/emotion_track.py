@@ -27,10 +27,21 @@ TIME = "time_s"
 
 @dataclass(frozen=True)
 class EmotionTrack:
-    """Intensities at moments."""
+    """Intensities at moments. Raises InputError where they are not as said here."""
 
     time_s: np.ndarray  # [n] seconds, increasing
     values: np.ndarray  # [n, 8] in [0, 1] in the order of EMOTIONS
+
+    def __post_init__(self):
+        times, values = np.asarray(self.time_s), np.asarray(self.values)
+        if times.ndim != 1 or not len(times) or values.shape != (len(times), len(EMOTIONS)):
+            raise InputError(
+                f"an emotion track has times {list(times.shape)} and values {list(values.shape)}, wanted [n] and "
+                f"[n, {len(EMOTIONS)}], a moment or more"
+            )
+        if not (np.isfinite(times).all() and (np.diff(times) > 0).all()):
+            raise InputError("an emotion track's times must be finite and grow from moment to moment; sort them")
+        checked(values)
 
     def at(self, times: np.ndarray) -> np.ndarray:
         """Intensities [T, 8] at times [T] in seconds."""
@@ -72,7 +83,7 @@ def read_emotion_csv(path: str | os.PathLike) -> EmotionTrack:
     for i, column in enumerate(columns):
         if column is not None:
             values[:, column] = table[:, i]
-    return EmotionTrack(times, checked(values))
+    return EmotionTrack(times, values)
 
 
 def write_emotion_csv(track: Track, path: str | os.PathLike) -> None:

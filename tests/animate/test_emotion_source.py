@@ -123,3 +123,23 @@ def test_hear_edit_feed_back(head, voice, tmp_path):
     assert apart[~np.array(late)].max() < 6e-4 and apart[late, HAPPY].min() > 0.5
     moved = (back.params.expression - heard.params.expression).abs().amax(1).numpy()
     assert moved[~np.array(late)].max() < 5e-3 and moved[late].min() > 0.3
+
+
+@pytest.mark.parametrize(
+    ("times", "values", "said"),
+    [
+        ([0.0, 1.0], np.zeros((3, 8)), r"times \[2\] and values \[3, 8\]"),
+        ([], np.zeros((0, 8)), "a moment or more"),
+        ([1.0, 0.0], np.zeros((2, 8)), "grow from moment to moment"),
+        ([0.0, np.nan], np.zeros((2, 8)), "finite"),
+        ([0.0, 1.0], np.full((2, 8), 3.0), "is 3, wanted 0 to 1"),
+    ],
+)
+def test_a_track_of_ones_own_is_looked_at(times, values, said):
+    with pytest.raises(InputError, match=said):
+        EmotionTrack(np.array(times), values)
+
+
+def test_a_gain_out_of_range_is_refused():
+    with pytest.raises(InputError, match="is -3, wanted 0 to 5"):
+        FromVoice(-3.0)
