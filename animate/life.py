@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
+from numbers import Real
 
 from flame_tools.errors import InputError
 
@@ -25,7 +26,7 @@ class Life:
 
     def __post_init__(self):
         for name, amount in vars(self).items():
-            if isinstance(amount, bool) or not isinstance(amount, int | float) or not 0 <= amount <= MOST:
+            if isinstance(amount, bool) or not isinstance(amount, Real) or not 0 <= amount <= MOST:
                 raise InputError(f"life's {name} is {amount!r}, wanted a number from 0 to {MOST:g}, such as {name}:0.5")
 
 
@@ -37,7 +38,10 @@ def life_of(spec: str | Mapping[str, float] | Life | None) -> Life:
     if spec is None or isinstance(spec, Life):
         return spec or USUAL
     if isinstance(spec, str):
-        pairs = dict(_pair(part) for part in spec.split(",") if part.strip())
+        named = [_pair(part) for part in spec.split(",") if part.strip()]
+        pairs = dict(named)
+        if len(pairs) < len(named):
+            raise InputError(f"life {spec!r} names one of them twice; write each once, as in head:0.5,blinks:0")
     elif isinstance(spec, Mapping):
         pairs = dict(spec)
     else:

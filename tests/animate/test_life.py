@@ -11,6 +11,7 @@ from tests.animate.test_eyes import swelling
 def test_words_a_dict_and_nothing():
     assert life_of(None) == Life() == life_of("") == life_of({})
     assert life_of(" Head:0.5, blinks:0") == Life(head=0.5, blinks=0.0) == life_of({"head": 0.5, "blinks": 0})
+    assert life_of({"head": np.float32(0.5), "blinks": np.int64(0)}) == Life(head=0.5, blinks=0.0)
 
 
 @pytest.mark.parametrize(
@@ -18,6 +19,7 @@ def test_words_a_dict_and_nothing():
     [
         ("hands:1", "no 'hands'; there are: head, gaze, brows, blinks"),
         ("head", "no amount after a colon"),
+        ("head:0.2,Head:2", "twice"),
         ("head:3", "wanted a number from 0 to 2"),
         ("head:nan", "wanted a number from 0 to 2"),
         ({"gaze": "much"}, "wanted a number"),
