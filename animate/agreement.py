@@ -1,4 +1,4 @@
-"""Is this what is said? Phones that words ask for, held against those that a phone loop hears without any words.
+"""Is this what is said? Phones that words ask for, held against those that are heard without any words.
 
 Both are compared 100 frames a second over everything that is spoken. A frame counts half where the phone is of the same
 class (made at the same place of the mouth) and in full where it is the same; consonants, on which the wrong words show
