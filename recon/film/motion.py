@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from flame_tools.types import HeadArrays
-from recon.film.smoothing import Smoothed, State, acceleration_density, follow_on, smooth_stretches
+from recon.film.smoothing import COAST_S, Smoothed, State, acceleration_density, follow_on, smooth_stretches
 from recon.fitting.layout import Layout
 from recon.fitting.priors import bounds
 
@@ -55,9 +55,9 @@ def joined(
     lay: Layout,
     *,
     cutoffs: Cutoffs = Cutoffs(),
-    causal: bool = False,  # no frame knows those that come after it
+    causal: bool = False,  # no frame knows those that come after it, but for frames before the first good one
 ) -> Motion:
-    """The motion through fits of single frames.
+    """The motion through fits of single frames; before the first good one and after the last it comes to rest.
 
     Landmarks err alike from frame to frame, so the standard deviations stay those of single frames, and grow where
     frames are bridged.
@@ -83,10 +83,13 @@ def joined(
     density = acceleration_density(usual, step, cutoffs.of(head, lay))
     found = (_looking_back if causal else smooth_stretches)(times, spans, weigh, density)
     low, high = bounds(head, lay)
-    mean, sd = np.empty((2, len(times), lay.size))
+    mean, sd = np.zeros((len(times), lay.size)), np.full((len(times), lay.size), np.nan)
     for i, part in found:
-        mean[spans[i]] = np.clip(part.mean, low, high)
+        mean[spans[i]] = part.mean
         sd[spans[i]] = np.sqrt(np.where(bridged[spans[i], None], usual, weigh.alone(i)) + part.variance)
+    if not causal:
+        _rest_at_ends(mean, times, ~bridged)
+    np.clip(mean, low, high, out=mean)
     if not sampled[:, lay.log_focal].any():  # one for all frames
         mean[:, lay.log_focal] = np.median(np.concatenate(focal), 0) if len(sampled) else 0.0
         sd[:, lay.log_focal] = 0
@@ -155,12 +158,37 @@ def _last_turn(values: np.ndarray, lay: Layout, last: np.ndarray | None) -> np.n
     return values[-1, lay.rotation].copy() if len(values) else last
 
 
+def _rest_at_ends(mean: np.ndarray, times: np.ndarray, good: np.ndarray) -> None:
+    """Bend the straight lines on which means [T, K] run before the first good frame and after the last, in place.
+
+    As with a causal filter the motion comes to rest within some COAST_S: who turns away at the end turns no further.
+    """
+    seen = np.flatnonzero(good)
+    if not len(seen):
+        return
+    for edge, beyond in ((seen[0], slice(0, seen[0])), (seen[-1], slice(seen[-1] + 1, None))):
+        away = np.abs(times[beyond] - times[edge])[:, None]
+        mean[beyond] = mean[edge] + (mean[beyond] - mean[edge]) * (COAST_S * -np.expm1(-away / COAST_S) / away)
+
+
 def _looking_back(times: np.ndarray, spans, load, density: np.ndarray) -> Iterator[tuple[int, Smoothed]]:
+    """By the frames before; those before the first that says anything stand where it does, nobody knows how surely."""
     state: State | None = None
+    waiting: list[tuple[int, int]] = []  # spans before that frame, and how long they are
     for i, span in enumerate(spans):
         values, variance = load(i)
-        means, variances = np.empty((2, *values.shape))
-        for n, (value, spread) in enumerate(zip(values, variance, strict=True)):
-            state = follow_on(state, float(times[span.start + n]), value, spread, density)
+        means, variances = np.full((2, *values.shape), np.nan)
+        told = np.isfinite(variance).any(1)
+        first = 0 if state is not None else int(told.argmax()) if told.any() else len(told)
+        for n in range(first, len(values)):
+            state = follow_on(state, float(times[span.start + n]), values[n], variance[n], density)
             means[n], variances[n] = state.mean[0], state.covariance[0]
+        if state is None:
+            waiting.append((i, len(values)))
+            continue
+        means[:first] = means[first : first + 1]
+        for before, count in waiting:
+            held = np.repeat(means[:1], count, 0)
+            yield before, Smoothed(held, np.full_like(held, np.nan))
+        waiting.clear()
         yield i, Smoothed(means, variances)

@@ -44,6 +44,10 @@ KEYFRAMES = 12
 FEWEST_FRAMES = 5  # in which a person has to be seen
 
 
+class _Unmet(InputError):
+    """A face that no fit comes near."""
+
+
 def track_film(
     path: str | os.PathLike,
     head: Head,
@@ -66,7 +70,8 @@ def track_film(
     poses alone. `causal` smooths without looking ahead, as a live picture would be. A `weak` camera sees the whole head
     at one depth: in the Track it is orthographic, with its pixels a metre in each frame.
 
-    Raises InputError where no face can be followed, and what open_footage raises.
+    Raises InputError where no face can be followed and fitted, and what open_footage raises. Of all faces those that
+    are never met by a fit are left out.
     """
     correct, glance = corrector_for(head.arrays.id, method), method == "regress"
     if glance and (weak or causal):
@@ -84,11 +89,20 @@ def track_film(
             footage, folder, correct, all_faces=all_faces, progress=lambda share: progress(0.5 * share)
         )
         share, sound = 0.5 / len(people), footage.sound()
-        return [
-            tracked(rows, folder, footage, sound, head, view=view, causal=causal, base=correct.net if glance else None,
-                     progress=lambda s, i=i: progress(0.5 + share * (i + s)))
-            for i, rows in enumerate(people)
-        ]  # fmt: skip
+        tracks, unmet = [], None
+        for i, rows in enumerate(people):
+            try:
+                tracks.append(
+                    tracked(
+                        rows, folder, footage, sound, head, view=view, causal=causal,
+                        base=correct.net if glance else None, progress=lambda s, i=i: progress(0.5 + share * (i + s)),
+                    )
+                )  # fmt: skip
+            except _Unmet as error:
+                unmet = error
+        if not tracks:
+            raise unmet
+        return tracks
 
 
 @contextlib.contextmanager
@@ -162,6 +176,11 @@ def tracked(
     shut = np.zeros(count)
     shut[place] = rows.trust * np.concatenate([_shut_in(part, head) for _, part in rows.by_part()])
     good = ~motion.bridged
+    if not good.any():
+        raise _Unmet(
+            f"no fit to the face in {footage.path} comes near its landmarks, in none of {count} frames; wanted a real "
+            "face, less covered and more from the front"
+        )
     quality = {
         "nme_468": float(met.errors.mean()),
         "nme_68": float(met.errors[:, list(IBUG_68)].mean()),

@@ -101,6 +101,13 @@ def test_covered_frames_are_bridged_and_marked(tracked):
     assert (track.std.translation[19] > track.std.translation[10]).all()
 
 
+def test_a_face_that_no_fit_comes_near_is_refused(tracked, film, head, tmp_path, monkeypatch):
+    shutil.copytree(tracked[1], tmp_path / "parts")
+    monkeypatch.setattr("recon.film.motion.WORST_ERROR", 0.0)
+    with pytest.raises(InputError, match="comes near its landmarks"):
+        track_film(film, head, parts=tmp_path / "parts", all_faces=True)
+
+
 def test_weak_perspective_has_a_scale_in_every_frame(tracked, film, head, tmp_path):
     """Of what was read before; the fits beside it are of another camera, and made again."""
     _, parts = tracked

@@ -1,0 +1,48 @@
+"""Fits of single frames as one motion: what happens at its ends, where nobody looks on."""
+
+import itertools
+
+import numpy as np
+import pytest
+
+from recon.film.motion import joined
+from recon.film.smoothing import COAST_S
+from recon.fitting.layout import Layout
+
+LAST, FIRST = 1.9, 1.1  # seconds
+
+
+def turning(fps: int, good, head, **options):
+    """A head 1 m away that turns by a radian from 1 to 2 s, seen well at `good` times: times, motion and yaw."""
+    times, lay = np.arange(4 * fps) / fps, Layout.of(0, head.arrays.expressiondirs.shape[2])
+    unknowns, variance = np.zeros((len(times), lay.size)), np.full((len(times), lay.size), 1e-4)
+    unknowns[:, lay.rotation.start + 1] = np.clip(times - 1, 0, 1)
+    unknowns[:, lay.translation.stop - 1] = -1
+    trust, cuts = good(times).astype(float), (0, 10, 3 * fps, 4 * fps)
+    stretches = [(unknowns[a:b], variance[a:b]) for a, b in itertools.pairwise(cuts)]
+    found = joined(times, stretches, trust, np.zeros(len(times)), head.arrays, lay, **options)
+    np.testing.assert_allclose(found.unknowns[:, lay.translation.stop - 1], -1, atol=1e-3)  # not in the camera
+    return times, found, found.unknowns[:, lay.rotation.start + 1]
+
+
+@pytest.mark.parametrize("causal", [False, True])
+@pytest.mark.parametrize("fps", [24, 60])
+def test_who_turns_away_at_the_end_comes_to_rest(fps, causal, head):
+    times, found, yaw = turning(fps, lambda t: t < LAST, head, causal=causal)
+    assert found.bridged[times >= LAST].all()
+    assert LAST - 1 < yaw[-1] < LAST - 1 + 1.3 * COAST_S
+    assert abs(yaw[-1] - yaw[-fps]) < 1e-2
+
+
+@pytest.mark.parametrize("fps", [24, 60])
+def test_who_is_seen_late_was_at_rest_before(fps, head):
+    times, found, yaw = turning(fps, lambda t: t > FIRST, head)
+    assert FIRST - 1 - 1.3 * COAST_S < yaw[0] < FIRST - 1
+    assert (found.sd[0] > found.sd[times > FIRST][5]).all()
+
+
+def test_before_the_first_good_frame_a_causal_motion_stands_where_that_is(head):
+    times, found, _ = turning(30, lambda t: t > FIRST, head, causal=True)
+    first = int(np.argmax(times > FIRST))
+    np.testing.assert_array_equal(found.unknowns[:first], np.repeat(found.unknowns[first : first + 1], first, 0))
+    assert np.isnan(found.sd[:first]).all() and np.isfinite(found.sd[first:]).all()
