@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import struct
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -16,6 +17,7 @@ FORMATS = (".obj", ".ply", ".stl", ".glb", ".gltf")
 MAX_FILE_BYTES = 2 << 30
 MAX_VERTICES = 20_000_000
 FEWEST_POINTS = 500  # fewer cannot tell a face from a chair
+_VERTEX = (b"v ", b"v\t")  # how a vertex's line of an OBJ begins
 
 
 @dataclass(frozen=True)
@@ -104,17 +106,18 @@ def scan_files(path: str | os.PathLike) -> list[Path]:
     return files
 
 
-def numbered_vertices(path: str | os.PathLike) -> np.ndarray:
+def numbered_vertices(path: str | os.PathLike, *, read: Callable[[Path], Scan] = read_scan) -> np.ndarray:
     """Vertices [V, 3] in the order in which a file lists them, by which a registered mesh is known.
 
-    Readers split the vertices of an OBJ where texture coordinates part, so these are read off its lines.
+    Readers split the vertices of an OBJ where texture coordinates part, so these are read off its lines. Any other
+    file is left to `read`.
     """
     path = Path(path)
     if path.suffix.lower() != ".obj":
-        return read_scan(path).vertices
+        return read(path).vertices
     _check_file(path)
     with open(path, "rb") as file:
-        rows = [line.split()[1:4] for line in file if line.startswith((b"v ", b"v\t"))]
+        rows = [line.split()[1:4] for line in file if line.startswith(_VERTEX)]
     try:
         vertices = np.array(rows, np.float64).reshape(-1, 3)
     except ValueError:
@@ -122,6 +125,16 @@ def numbered_vertices(path: str | os.PathLike) -> np.ndarray:
     if not np.isfinite(vertices).all():
         raise FormatError(f"{path} holds NaN or infinite values; export it again")
     return vertices
+
+
+def vertex_count(path: str | os.PathLike, *, read: Callable[[Path], Scan] = read_scan) -> int:
+    """How many vertices `numbered_vertices` would find; whatever the lines of an OBJ say of them."""
+    path = Path(path)
+    if path.suffix.lower() != ".obj":
+        return len(read(path).vertices)
+    _check_file(path)
+    with open(path, "rb") as file:
+        return sum(line.startswith(_VERTEX) for line in file)
 
 
 class _Beside:

@@ -91,7 +91,7 @@ class ScanFit:
     """Where a fit ended."""
 
     unknowns: np.ndarray  # [K]
-    sd: np.ndarray  # [K]; 0 where held
+    covariance: np.ndarray  # [K, K]; 0 where held
     match: Match
 
 
@@ -138,12 +138,12 @@ def fit_parameters(skin: ScanModel, scans: Sequence[Evidence]) -> list[ScanFit]:
             )
             solution = solve(problem, x, active=active > 0, steps=2)
             x = solution.x[0]
-    spread = np.sqrt(np.diag(solution.covariance()[0]))
+    (spread,) = solution.covariance()
     last = STAGES[-1]
     return [
         ScanFit(
             x[mine],
-            spread[mine],
+            spread[np.ix_(mine, mine)],
             one.target.match(*skin.surface(x[mine]), reach_m=last.reach_m, cosine=last.cosine),
         )
         for mine, one in zip(rows, scans, strict=True)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -15,12 +17,12 @@ from flame_tools.head import Head
 from flame_tools.surface.alignment import Alignment
 from flame_tools.surface.nearest import Surface
 from flame_tools.types import Appearance, FaceParams, Track
-from recon.scan.file import Scan, checked, numbered_vertices, read_scan, scan_files
+from recon.scan.file import Scan, checked, numbered_vertices, read_scan, scan_files, vertex_count
 from recon.scan.fit import Evidence, ScanFit, Target, fit_parameters
 from recon.scan.inside import inside
 from recon.scan.landmarks import find_landmarks
 from recon.scan.offsets import free_offsets
-from recon.scan.placing import align_robustly, place_in, root_joints, unit_of
+from recon.scan.placing import align_robustly, moved_pose, place_in, root_joints, unit_of
 from recon.scan.points import OrientedPoints, oriented_points
 from recon.scan.registered import checked_meshes, fit_registered
 from recon.scan.skin import ScanModel
@@ -53,26 +55,26 @@ def fit_files(
     With `registered` they are meshes in the head's own topology; None: they are if they have as many vertices, and if
     the head, fitted to them vertex by vertex, lies on them.
     """
-    files = scan_files(path)
-    alike = registered is not False and {len(numbered_vertices(f)) for f in files} == {len(head.v_template)}
-    if alike or registered:
-        result = fit_meshes(_numbered(path, head), head)
+    files, read = scan_files(path), functools.cache(read_scan)  # each file once, however it is fitted
+    count = len(head.v_template)
+    if registered or (registered is None and all(vertex_count(file, read=read) == count for file in files)):
+        result = fit_meshes(_numbered(files, head, read=read), head)
         if registered or result.track.provenance["quality"]["scan_median_mm"] < REGISTERED_MM:
             return result
-    return fit_scans([read_scan(file) for file in files], head, offsets=offsets)
+    return fit_scans([read(file) for file in files], head, offsets=offsets)
 
 
 def read_meshes(path: str | os.PathLike, head: Head) -> np.ndarray:
     """Meshes [T, V, 3] in the head's own topology, in metres, from a file or a folder of them."""
-    meshes = _numbered(path, head)
+    meshes = _numbered(scan_files(path), head)
     return meshes * _unit_of_meshes(meshes, head)[1]
 
 
-def _numbered(path: str | os.PathLike, head: Head) -> np.ndarray:
+def _numbered(files: Sequence[Path], head: Head, *, read: Callable[[Path], Scan] = read_scan) -> np.ndarray:
     """Meshes [T, V, 3] as their files hold them; refuses those that are not numbered as the head."""
     meshes = []
-    for file in scan_files(path):
-        meshes.append(numbered_vertices(file))
+    for file in files:
+        meshes.append(numbered_vertices(file, read=read))
         if len(meshes[-1]) != len(head.v_template):
             raise InputError(
                 f"{file} has {len(meshes[-1])} vertices, head {head.arrays.id!r} has {len(head.v_template)}: it is not "
@@ -109,7 +111,8 @@ def fit_scans(scans: Sequence[Scan], head: Head, *, offsets: bool = False) -> Sc
     with torch.no_grad():
         vertices = np.stack([someone.vertices(face).numpy() for face in faces]).astype(np.float64)
     qualities = [one.quality(head, skin, v, fit) for one, v, fit in zip(seen, vertices, fits, strict=True)]
-    placed = [place_in(f, root_joints(f, head), one.place.inverse()) for f, one in zip(faces, seen, strict=True)]
+    motions = [one.place.inverse() for one in seen]
+    placed = [place_in(face, root_joints(face, head), motion) for face, motion in zip(faces, motions, strict=True)]
     track = _track(
         head,
         _stacked(placed),
@@ -118,9 +121,9 @@ def fit_scans(scans: Sequence[Scan], head: Head, *, offsets: bool = False) -> Sc
         {
             "quality": {name: round(float(np.mean([q[name] for q in qualities])), 4) for name in qualities[0]},
             "scans": [one.facts | {"quality": quality} for one, quality in zip(seen, qualities, strict=True)],
-            "metric_scale": "the scan's unit" if seen[0].facts["unit"] != "unknown" else "an average head",
+            "metric_scale": _scale_from(seen[0].facts["unit"]),
         },
-        std=_std(fits, skin, head),
+        std=_std(fits, motions, skin, head),
     )
     upright = tuple(one.upright for one in seen)
     return ScanResult(track, upright, vertices, _distances(upright, vertices, head))
@@ -142,7 +145,8 @@ def fit_meshes(meshes: np.ndarray, head: Head) -> ScanResult:
         "coverage": 1.0,
     }
     facts = {"unit": unit, "metres_per_unit": per_unit, "registered": True}
-    track = _track(head, found.params, np.ones(len(meshes)), None, {"quality": quality, "scans": [facts] * len(meshes)})
+    about = {"quality": quality, "scans": [facts] * len(meshes), "metric_scale": _scale_from(unit)}
+    track = _track(head, found.params, np.ones(len(meshes)), None, about)
     rest, equal = head.v_template.numpy().astype(np.float64), np.ones(len(head.v_template))
     upright, vertices = [], []
     for mesh, fit in zip(meshes * per_unit, fitted, strict=True):
@@ -261,10 +265,21 @@ def _stacked(faces: list[FaceParams]) -> FaceParams:
     return FaceParams(**{name: v[0] if name == "shape" else torch.stack(v) for name, v in fields.items()})
 
 
-def _std(fits: list[ScanFit], skin: ScanModel, head: Head) -> FaceParams:
-    spread = _stacked([_params(fit.sd, skin, head) for fit in fits])
-    unknown = float("nan")
-    return spread.replace(neck=torch.full_like(spread.neck, unknown), eyes=torch.full_like(spread.eyes, unknown))
+def _std(fits: list[ScanFit], motions: list[Alignment], skin: ScanModel, head: Head) -> FaceParams:
+    """Standard deviations, the pose's in the scans' axes as the pose is; NaN of what a scan does not tell."""
+    lay, every = skin.layout, []
+    pose = np.r_[: lay.expression.stop, lay.rotation, lay.translation]
+    for fit, motion in zip(fits, motions, strict=True):
+        change = moved_pose(fit.unknowns[lay.rotation], skin.model.joint_basis[0], motion)
+        sd = np.sqrt(np.diag(fit.covariance))
+        moved = np.sqrt(np.einsum("ij,jk,ik->i", change, fit.covariance[np.ix_(pose, pose)], change))
+        sd[lay.rotation], sd[lay.translation] = moved[:3], moved[3:]
+        every.append(_params(sd, skin, head))
+    spread, unknown = _stacked(every), float("nan")
+    jaw = torch.cat([spread.jaw[:, :2], torch.full_like(spread.jaw[:, 2:], unknown)], 1)
+    return spread.replace(
+        neck=torch.full_like(spread.neck, unknown), eyes=torch.full_like(spread.eyes, unknown), jaw=jaw
+    )
 
 
 def _track(head: Head, params: FaceParams, coverage, bumps, provenance: dict, std: FaceParams | None = None) -> Track:
@@ -278,6 +293,11 @@ def _track(head: Head, params: FaceParams, coverage, bumps, provenance: dict, st
         provenance={"made_by": "recon.scan", **provenance},
         licences=(head.arrays.licence,),
     )
+
+
+def _scale_from(unit: str) -> str:
+    """What the size of a face rests on whose scan is in a unit."""
+    return "an average head" if unit == "unknown" else "the scan's unit"
 
 
 def _distances(upright: Sequence[Scan], vertices: np.ndarray, head: Head) -> tuple[np.ndarray, ...]:

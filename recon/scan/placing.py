@@ -10,6 +10,7 @@ from flame_tools.head import Head
 from flame_tools.rotations import axis_angle_from_matrix, matrix_from_axis_angle
 from flame_tools.surface.alignment import Alignment, align
 from flame_tools.types import FaceParams
+from recon.fitting.rotation import rotation_derivatives, rotation_matrix
 
 UNITS = axes.UNITS | {"in": 0.0254}  # metres; scanners know inches, too
 UNIT_TOLERANCE = 1.35  # heads of children and of giants against the average one
@@ -62,3 +63,25 @@ def place_in(params: FaceParams, root: torch.Tensor, motion: Alignment) -> FaceP
     rotation = linear @ matrix_from_axis_angle(params.global_rotation.double())
     translation = (root + params.translation.double()) @ linear.T + shift - root
     return params.replace(global_rotation=axis_angle_from_matrix(rotation).to(kind), translation=translation.to(kind))
+
+
+def moved_pose(
+    rotation: np.ndarray,  # [3] before, axis-angle
+    root: np.ndarray,  # [3, F] metres: how the root joint moves with F components of identity and expression
+    motion: Alignment,
+) -> np.ndarray:  # [6, F + 6]
+    """How rotation and translation after `place_in` change with the components, rotation and translation before."""
+    turn = rotation_of(motion)
+    after = axis_angle_from_matrix(torch.as_tensor(turn @ rotation_matrix(rotation))).numpy()
+    count = root.shape[1]
+    change = np.zeros((6, count + 6))
+    change[:3, count : count + 3] = np.linalg.solve(_spins(after), turn @ _spins(rotation))
+    change[3:, :count] = (turn - np.eye(3)) @ root
+    change[3:, count + 3 :] = turn
+    return change
+
+
+def _spins(rotation: np.ndarray) -> np.ndarray:
+    """[3, 3] the left Jacobian of SO(3): columns are the small turns that changes of a rotation vector add."""
+    crossed = rotation_derivatives(rotation) @ rotation_matrix(rotation).T
+    return np.stack([crossed[:, 2, 1], crossed[:, 0, 2], crossed[:, 1, 0]])

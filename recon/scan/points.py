@@ -71,12 +71,14 @@ def local_surfaces(
     distance, near = cKDTree(samples).query(at, min(neighbours, len(samples)))
     away = samples[near] - at[:, None]  # [n, k, 3]
     spread = away - away.mean(1, keepdims=True)
-    _, axes = np.linalg.eigh(np.einsum("nka,nkb->nab", spread, spread))  # columns: normal, then along the surface
+    _, axes = np.linalg.eigh(spread.transpose(0, 2, 1) @ spread)  # columns: normal, then along the surface
     size = np.maximum(distance[:, -1], 1e-30)
-    height, u, v = np.moveaxis(np.einsum("nka,nab->nkb", away, axes) / size[:, None, None], -1, 0)
-    terms = np.stack([np.ones_like(u), u, v, u * u, u * v, v * v], -1)  # [n, k, 6]
-    normal = np.einsum("nki,nkj->nij", terms, terms) + 1e-6 * np.eye(6)
-    found = np.linalg.solve(normal, np.einsum("nki,nk->ni", terms, height)[..., None])[..., 0]
+    height, u, v = np.moveaxis(away @ (axes / size[:, None, None]), -1, 0)
+    terms = np.empty((*u.shape, 6))  # [n, k, 6]
+    terms[..., 0], terms[..., 1], terms[..., 2] = 1, u, v
+    terms[..., 3], terms[..., 4], terms[..., 5] = u * u, u * v, v * v
+    across = terms.transpose(0, 2, 1)
+    found = np.linalg.solve(across @ terms + 1e-6 * np.eye(6), across @ height[..., None])[..., 0]
     lift = np.clip(found[:, 0], -1, 1) * size
     slope = axes[:, :, 0] - found[:, 1:2] * axes[:, :, 1] - found[:, 2:3] * axes[:, :, 2]
     return at + lift[:, None] * axes[:, :, 0], unit(slope)

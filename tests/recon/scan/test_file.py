@@ -7,7 +7,7 @@ import pytest
 import trimesh
 
 from flame_tools.errors import FormatError, InputError
-from recon.scan.file import Scan, checked, numbered_vertices, read_scan, scan_files
+from recon.scan.file import Scan, checked, numbered_vertices, read_scan, scan_files, vertex_count
 
 
 @pytest.fixture(scope="module")
@@ -144,6 +144,14 @@ def test_an_obj_keeps_its_own_numbering(tmp_path):
     vertices = numbered_vertices(tmp_path / "a.obj")
     assert vertices.shape == (600, 3)
     assert (vertices[:, 0] == np.arange(600)).all()
+    assert vertex_count(tmp_path / "a.obj") == 600
+
+
+def test_a_few_vertices_that_are_not_finite_are_left_out(ball, tmp_path):
+    ball.export(tmp_path / "a.obj")
+    (tmp_path / "a.obj").write_text((tmp_path / "a.obj").read_text() + "\nv nan nan nan\nv inf 0 0\n")
+    assert vertex_count(tmp_path / "a.obj") == len(ball.vertices) + 2
+    assert len(read_scan(tmp_path / "a.obj").vertices) == len(ball.vertices)
 
 
 def test_a_folder_of_scans_is_taken_by_name(ball, tmp_path):

@@ -12,8 +12,8 @@ from flame_tools.identity import random_identities
 from flame_tools.posing import person
 from flame_tools.surface.nearest import Surface
 from flame_tools.types import FaceParams
-from recon.scan.file import Scan
-from recon.scan.pipeline import fit_scans
+from recon.scan.file import Scan, read_scan
+from recon.scan.pipeline import fit_files, fit_scans
 from recon.scan.skin import ScanModel
 from recon.stabilise import stillness
 from tests.recon.scan.made_scans import exposed, ict_identity, scanned, turned, visible
@@ -57,6 +57,17 @@ def test_a_person_of_the_head_is_met_to_the_noise(head, scans, fitted):
         assert facts["quality"]["scan_median_mm"] < 0.3  # the noise alone, 0.25 mm in each axis, gives 0.17
         off = Surface(frame, head.arrays.faces).nearest(scan.vertices * facts["metres_per_unit"]).distance
         assert np.median(off) < 5e-4  # the fitted head lies on the scan, in the scan's axes
+
+
+def test_a_file_is_read_once_and_what_is_not_finite_left_out(head, scans, tmp_path, monkeypatch):
+    mesh = trimesh.Trimesh(scans[1].vertices, scans[1].faces, process=False)
+    (tmp_path / "a.obj").write_text(mesh.export(file_type="obj") + "\nv nan nan nan\n")
+    read = []
+    monkeypatch.setattr("recon.scan.pipeline.read_scan", lambda file: read.append(file) or read_scan(file))
+    track = fit_files(tmp_path / "a.obj", head).track
+    assert read == [tmp_path / "a.obj"]
+    assert track.provenance["quality"]["scan_median_mm"] < 0.3 and track.provenance["metric_scale"] == "the scan's unit"
+    assert torch.isnan(track.std.jaw[:, 2]).all() and (track.std.jaw[:, :2] > 0).all()
 
 
 def test_several_scans_share_their_identity_and_differ_in_the_jaw(fitted):
