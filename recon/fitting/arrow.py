@@ -8,6 +8,7 @@ and memory grow linearly with the number of problems.
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -24,11 +25,24 @@ class SharedSolution:
     """Where the solver stopped, for T problems of K unknowns."""
 
     x: np.ndarray  # [T, K]; shared unknowns are the same in every row
-    free: np.ndarray  # [T, K] bool: not held by a bound
     cost: float
     steps: int
-    hessian: np.ndarray  # [T, K, K] Gauss-Newton, of half the cost; the shared part's prior is in row 0 alone
     shared: np.ndarray  # [K] bool
+    _there: Callable[[], tuple[np.ndarray, np.ndarray]]  # `free` and `hessian`: asked for by few, and a step's work
+
+    @functools.cached_property
+    def _found(self) -> tuple[np.ndarray, np.ndarray]:
+        return self._there()
+
+    @property
+    def free(self) -> np.ndarray:
+        """[T, K] bool: not held by a bound."""
+        return self._found[0]
+
+    @property
+    def hessian(self) -> np.ndarray:
+        """[T, K, K] Gauss-Newton, of half the cost; the shared part's prior is in row 0 alone."""
+        return self._found[1]
 
     def covariance(self) -> np.ndarray:
         """[T, K, K] of each problem's unknowns, shared ones included; 0 where a bound holds."""
@@ -54,32 +68,39 @@ def solve_shared(
     tolerance: float = 1e-5,  # relative, on the cost
 ) -> SharedSolution:
     """Minimise the sum of the problems' costs; the prior and the bounds of what is shared are the first problem's."""
-    active = np.ones(len(shared), bool) if active is None else active
+    active = np.ones(len(shared), bool) if active is None else active.copy()
     problems = [problems[0], *(_without_prior(p, shared) for p in problems[1:])]
     low, high = (np.stack([getattr(p, side) for p in problems]) for side in ("low", "high"))
     low[:, shared], high[:, shared] = problems[0].low[shared], problems[0].high[shared]
     x = np.clip(start, low, high)
     x[:, shared] = x[0, shared]
-    now = _expand(problems, x)
+
+    def free_at(x: np.ndarray, now: _Arrow) -> np.ndarray:
+        return active & _free(now, x, low, high, shared)
+
+    def there() -> tuple[np.ndarray, np.ndarray]:
+        last = _expand(problems, x) if now is None else now
+        return free_at(x, last), last.hessian
+
+    now: _Arrow | None = None  # at x, once it is needed
     damping = 1e-3
     for step in range(1, steps + 1):  # noqa: B007 (reported)
-        free = active & _free(now, x, low, high, shared)
-        improved = False
+        now = _expand(problems, x) if now is None else now
+        free, least, improved = free_at(x, now), now.cost, False
         while damping < 1e8:
             trial = np.clip(x + _step(now, x, free, shared, damping, low, high), low, high)
             cost = sum(_of_each(total_cost, problems, trial))
-            if cost < now.cost:
-                improved = True
+            if cost < least:
+                least, improved = cost, True
                 damping = max(damping / 5, 1e-9)
                 break
             damping *= 4
         if not improved:
             break
-        gain, x = now.cost - cost, trial
-        now = _expand(problems, x)
-        if gain < tolerance * now.cost:
+        gain, x, now = now.cost - cost, trial, None
+        if gain < tolerance * cost:
             break
-    return SharedSolution(x, active & _free(now, x, low, high, shared), now.cost, step, now.hessian, shared)
+    return SharedSolution(x, least, step, shared, there)
 
 
 def solve(problem: Problem, start: np.ndarray, **options) -> SharedSolution:
