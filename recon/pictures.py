@@ -15,13 +15,23 @@ from flame_tools.types import Camera, FaceParams, Track
 from readers.faces import read_faces
 from recon.detail.pressed import without_pressed_folds
 from recon.fitting.evaluate import IBUG_68, cross_errors, errors
-from recon.fitting.fit import fit_many
+from recon.fitting.fit import LandmarkFit, fit_many
 from recon.fitting.focal import focal_from_exif
 from recon.fitting.observation import Observation, View
 from recon.fitting.photometric import refine
 from recon.fitting.shut_lips import lips_met
 from recon.learned.regressor import Regressor
-from recon.pipeline import check_image, landmark_model, network_for, observe, params_of, reader_of, shut_in, trouble
+from recon.pipeline import (
+    check_image,
+    landmark_model,
+    network_for,
+    observe,
+    params_of,
+    reader_of,
+    shut_in,
+    size_from,
+    trouble,
+)
 from recon.texture.appearance import fuse_appearance
 from recon.texture.posed_view import PosedView
 from recon.texture.uv_map import check_uv
@@ -121,6 +131,8 @@ def reconstruct_many(
             ],
             "iris_srgb": taken.iris.tolist(),
             "texture_from": best,
+            "metric_scale": size_from([s.view for s in seen]),
+            **_focal_of(fits, seen),
         },
         licences=(head.arrays.licence,),
     )
@@ -135,6 +147,14 @@ def _observe(image: np.ndarray, view: View, head: Head, net: Regressor | None, n
     if why is not None:
         raise InputError(f"picture {number}: {why}")
     return observe(image, readings[0], view, head.arrays, net)
+
+
+def _focal_of(fits: Sequence[LandmarkFit], seen: Sequence[Observation]) -> dict:
+    """The mean focal length as provenance has it, and whether all were known; nothing of weak perspective."""
+    if seen[0].view.weak:
+        return {}
+    mean = float(np.mean([one.focal for one in fits]))
+    return {"focal_px": {"value": round(mean, 1), "known": all(s.view.focal_px is not None for s in seen)}}
 
 
 def _together(frames: list[FaceParams]) -> FaceParams:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from numbers import Real
 
 import numpy as np
@@ -158,6 +159,13 @@ def shut_in(seen: Observation, head: Head) -> np.ndarray:
     return seen_shut(seen.landmarks[None], np.array([seen.noise is not None]), head.arrays)
 
 
+def size_from(views: Sequence[View]) -> str:
+    """What tells the size of a face that is fitted to pictures."""
+    if all(view.world_to_camera is not None for view in views):
+        return "the cameras' places"
+    return "iris of 11.7 mm" + (" and a known focal length" if all(view.focal_px for view in views) else "")
+
+
 def reader_of(seen: Observation) -> str:
     """Who says where the landmarks are."""
     return "MediaPipe" if seen.noise is None else "recon-base"
@@ -235,7 +243,7 @@ def _track(
                 "unsteadiness": round(reading.unsteadiness, 4),
             },
             "iris_srgb": taken.iris.tolist(),
-            "metric_scale": "iris of 11.7 mm" + ("" if seen.view.focal_px is None else " and a known focal length"),
+            "metric_scale": size_from([seen.view]),
             **_scale_of(camera, params, reading, seen),
         },
         licences=(head.arrays.licence,),

@@ -32,7 +32,7 @@ from recon.fitting.observation import View
 from recon.fitting.shut_lips import faded, lips_met, seen_shut
 from recon.learned.regressor import Regressor
 from recon.learned.temporal import bundled_temporal
-from recon.pipeline import SMALLEST_FACE_PX, check_focal, landmark_model
+from recon.pipeline import SMALLEST_FACE_PX, check_focal, landmark_model, size_from
 from recon.texture.appearance import fuse_appearance
 from recon.texture.frames import choose_texture_frames, held_still, key_frame
 from recon.texture.posed_view import PosedView
@@ -263,6 +263,7 @@ def _track(
             "keyframes": len(person.keyframes),  # by which who it is was fitted
             **({} if view.weak else {"focal_px": {"value": round(focal, 1), "known": view.focal_px is not None}}),
             "first_frame": first_frame,
+            "metric_scale": size_from([view]) if met.faces is None else "the identity that recon-base says",
         },
         licences=(head.arrays.licence,),
         **audio,

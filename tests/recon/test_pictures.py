@@ -8,6 +8,7 @@ from flame_tools.posing import at_frames
 from flame_tools.track_check import check_track
 from recon.fitting.observation import View
 from recon.pictures import reconstruct_many
+from recon.pipeline import size_from
 from render.camera import camera_of
 from render.performance import comparison
 
@@ -27,6 +28,7 @@ def test_one_identity_and_a_frame_for_each(several, head, person):
     assert [tuple(p["size"]) for p in track.provenance["pictures"]] == [(i.shape[1], i.shape[0]) for i in images]
     apart = (track.params.shape - person.params.shape).norm() / person.params.shape.norm()
     assert apart < 0.6  # it is the person that one picture gives
+    assert track.provenance["metric_scale"] == "iris of 11.7 mm" and not track.provenance["focal_px"]["known"]
     best = track.provenance["texture_from"]
     assert track.camera.size == (images[best].shape[1], images[best].shape[0])
 
@@ -57,6 +59,12 @@ def test_the_front_door_takes_a_list(astronaut, head, weak):
     assert len(track) == 2 and track.camera.orthographic == weak and track.camera.focal.shape == (2, 2)
     assert torch.isnan(track.std.translation[:, 2]).all() == weak
     assert track.provenance["quality"]["nme_468"] < 0.03
+
+
+def test_what_the_size_rests_on_is_told():
+    known, unknown, placed = View((9, 9), 12.0), View((9, 9)), View((9, 9), 12.0, world_to_camera=np.eye(4))
+    assert size_from([known, known]) == "iris of 11.7 mm and a known focal length"
+    assert size_from([known, unknown]) == "iris of 11.7 mm" and size_from([placed, placed]) == "the cameras' places"
 
 
 def test_kinds_of_cameras_are_not_mixed(astronaut, head):

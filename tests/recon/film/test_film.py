@@ -82,6 +82,7 @@ def test_a_film_becomes_a_track_with_its_sound(tracked, head, film):
     assert len(track) == FRAMES and track.fps == (FPS, 1) and track.head_id == head.arrays.id
     assert track.audio is not None and abs(len(track.audio) / track.audio_rate - FRAMES / FPS) < 0.1
     assert track.provenance["quality"]["nme_468_fitted"] < 0.03
+    assert track.provenance["metric_scale"] == "iris of 11.7 mm"
     assert track.appearance.albedo is not None
     (first, *_), = [list(posed_frames(track, head))]  # fmt: skip
     assert np.isfinite(first).all()
