@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 
 from flame_tools.errors import FormatError, InputError
@@ -36,7 +37,9 @@ def _check_picture(path: Path) -> None:
     from PIL import Image, UnidentifiedImageError
 
     try:
-        Image.open(path).close()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of odd EXIF entries and of size, which is checked where it is read
+            Image.open(path).close()
     except UnidentifiedImageError:
         raise FormatError(
             f"{path} is no picture and no film that can be read; wanted PNG, JPEG, WebP, TIFF or the like, or MP4, "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 
 from render.footage import Footage, PictureFolder
 from render.quicktime import focal_35mm
@@ -20,9 +21,11 @@ def focal_from_exif(path: str | os.PathLike) -> float | None:
     from PIL import Image
 
     try:
-        with Image.open(path) as picture:
-            width, height = picture.size
-            inner = picture.getexif().get_ifd(_EXIF)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # odd entries say nothing
+            with Image.open(path) as picture:
+                width, height = picture.size
+                inner = picture.getexif().get_ifd(_EXIF)
             equivalent = float(inner.get(_FOCAL_35MM, 0))
             whole = {int(inner.get(0xA002, 0)), int(inner.get(0xA003, 0))}
     except (OSError, ValueError, TypeError, SyntaxError, KeyError, ZeroDivisionError):

@@ -1,11 +1,15 @@
-"""Focal lengths of films, by what their cameras wrote down."""
+"""Focal lengths of photos and films, by what their cameras wrote down."""
+
+import io
+import warnings
 
 import av
 import numpy as np
 import pytest
 from PIL import Image
 
-from recon.fitting.focal import FULL_FRAME_DIAGONAL_MM, focal_from_film
+from emberface_inputs import check_pictures
+from recon.fitting.focal import FULL_FRAME_DIAGONAL_MM, focal_from_exif, focal_from_film
 from render.footage import open_footage
 from render.quicktime import FOCAL_35MM, focal_35mm
 from render.video import write_video
@@ -29,3 +33,16 @@ def test_films_and_folders_tell(tmp_path):
     Image.new("RGB", (64, 48)).save(tmp_path / "0001.jpg", exif=exif)
     folder = open_footage(tmp_path, fps=25)
     assert focal_from_film(folder) == pytest.approx(50.0 / FULL_FRAME_DIAGONAL_MM * 80)
+
+
+def test_broken_exif_data_says_nothing(tmp_path):
+    """Neither a focal length nor a warning."""
+    stream = io.BytesIO()
+    Image.new("RGB", (64, 48)).save(stream, "JPEG")
+    entries = b"Exif\0\0II*\0\x08\0\0\0\xff\xff" + b"\x12\x01\x03\0\xff\xff\xff\xff" * 3
+    segment = b"\xff\xe1" + (len(entries) + 2).to_bytes(2, "big") + entries
+    (tmp_path / "a.jpg").write_bytes(stream.getvalue()[:2] + segment + stream.getvalue()[2:])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert focal_from_exif(tmp_path / "a.jpg") is None
+        check_pictures([tmp_path / "a.jpg"])
