@@ -22,6 +22,7 @@ from flame_tools.files.npy import read_npy
 
 MAX_BYTES = 16 << 30  # a file that unpacks to more is refused before it is unpacked
 MAX_MEMBERS = 10_000
+PNG_LEVEL = 4  # zlib's, of pictures: a third of level 6's time for a twentieth more bytes
 
 
 @contextlib.contextmanager

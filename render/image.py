@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from flame_tools.archive import written_whole
+from flame_tools.archive import PNG_LEVEL, written_whole
 from flame_tools.errors import FormatError, InputError, ShapeError
 
 MAX_PIXELS = 120_000_000
@@ -73,7 +73,7 @@ def write_png(
     if copyright:
         words.add_itxt("Copyright", copyright)
     with written_whole(path) as temporary:
-        Image.fromarray(np.ascontiguousarray(image)).save(temporary, "PNG", compress_level=6, pnginfo=words)
+        Image.fromarray(np.ascontiguousarray(image)).save(temporary, "PNG", compress_level=PNG_LEVEL, pnginfo=words)
 
 
 def _check_size(path, size):

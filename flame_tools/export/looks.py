@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from flame_tools.archive import PNG_LEVEL
 from flame_tools.errors import ShapeError
 from flame_tools.srgb import decoded, encoded
 from flame_tools.types import HeadArrays, Track
@@ -66,5 +67,5 @@ def texture_png(track: Track, head: HeadArrays) -> bytes | None:
     from PIL import Image
 
     stream = io.BytesIO()
-    Image.fromarray(albedo).save(stream, "PNG", compress_level=6)
+    Image.fromarray(albedo).save(stream, "PNG", compress_level=PNG_LEVEL)
     return stream.getvalue()

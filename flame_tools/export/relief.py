@@ -7,7 +7,7 @@ import os
 
 import numpy as np
 
-from flame_tools.archive import written_whole
+from flame_tools.archive import PNG_LEVEL, written_whole
 from flame_tools.errors import InputError
 from flame_tools.head import Head
 from flame_tools.licences import licences_of
@@ -30,7 +30,7 @@ def normal_png(track: Track, head: Head) -> bytes | None:
 
     slopes = slopes_of(track.appearance.detail, head.arrays, person(track, head).v_template.numpy())
     stream = io.BytesIO()
-    Image.fromarray(normal_map(slopes)).save(stream, "PNG", compress_level=6)
+    Image.fromarray(normal_map(slopes)).save(stream, "PNG", compress_level=PNG_LEVEL)
     return stream.getvalue()
 
 
@@ -50,4 +50,4 @@ def write_heights(track: Track, head: Head, path: str | os.PathLike) -> None:
     words.add_itxt("Copyright", "; ".join(licences_of(track, head.arrays)))
     picture = Image.fromarray(np.clip(values, 0, 65535).astype(np.uint16))
     with written_whole(path) as temporary:
-        picture.save(temporary, "PNG", compress_level=6, pnginfo=words)
+        picture.save(temporary, "PNG", compress_level=PNG_LEVEL, pnginfo=words)

@@ -56,8 +56,10 @@ class LandmarkModel:
             tail = values.shape[2:]
             flat = values[corners].astype(np.float64).reshape(*corners.shape, 3, math.prod(tail))
             found = np.zeros((4, 3, len(corners), flat.shape[-1]))
-            for s in np.flatnonzero(sets.any((0, 1))):  # few landmarks turn with the eyes
-                np.einsum("lk,lkcf->clf", sets[..., s], flat, out=found[s])
+            np.einsum("lk,lkcf->clf", sets[..., 0], flat, out=found[0])
+            for s in range(1, 4):  # few landmarks turn with the eyes
+                turned = np.flatnonzero(sets[..., s].any(1))
+                found[s][:, turned] = np.einsum("lk,lkcf->clf", sets[turned, :, s], flat[turned])
             return found.reshape(4, 3, len(corners), *tail)
 
         self.template = averaged(head.v_template)  # [4, 3, L]

@@ -200,13 +200,12 @@ def distance(points: np.ndarray, targets: np.ndarray) -> np.ndarray:
 
 def signed_distance(points: np.ndarray, outline: np.ndarray) -> np.ndarray:
     """[n] distance of points [n, 2] to a closed polygon [m, 2], positive inside."""
-    a, b = outline, np.roll(outline, -1, axis=0)
-    edge = b - a
-    t = np.clip(((points[:, None] - a) * edge).sum(-1) / np.maximum((edge**2).sum(-1), 1e-12), 0, 1)
-    away = np.linalg.norm(points[:, None] - (a + t[..., None] * edge), axis=-1).min(1)
-    y, x = points[:, None, 1], points[:, None, 0]
-    crosses = (a[:, 1] > y) != (b[:, 1] > y)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        at = a[:, 0] + (y - a[:, 1]) / edge[:, 1] * edge[:, 0]
-    inside = (crosses & (x < at)).sum(1) % 2 == 1
-    return np.where(inside, away, -away)
+    (x, y), nearest, inside = points.T, np.full(len(points), np.inf), np.zeros(len(points), bool)
+    for (ax, ay), (bx, by) in zip(outline, np.roll(outline, -1, axis=0), strict=True):  # points stay in the cache
+        ex, ey = bx - ax, by - ay
+        px, py = x - ax, y - ay
+        t = np.clip((px * ex + py * ey) / max(ex * ex + ey * ey, 1e-12), 0, 1)
+        nearest = np.minimum(nearest, (px - t * ex) ** 2 + (py - t * ey) ** 2)
+        if ay != by:
+            inside ^= ((ay > y) != (by > y)) & (x < ax + py / ey * ex)
+    return np.where(inside, 1, -1) * np.sqrt(nearest)
