@@ -90,12 +90,13 @@ def _to_rgb(picture, matte) -> np.ndarray:
 
     if picture.mode in _WIDE_MODES:
         return _narrowed(np.asarray(picture))[..., None].repeat(3, 2)
-    picture = _to_srgb(picture)
-    if picture.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in picture.info:
-        layer = picture.convert("RGBA")
-        ground = Image.new("RGBA", layer.size, (*matte, 255))
-        picture = Image.alpha_composite(ground, layer)
-    return np.asarray(picture.convert("RGB"))
+    if picture.mode not in ("RGBA", "LA", "PA", "La", "RGBa") and "transparency" not in picture.info:
+        return np.asarray(_to_srgb(picture))
+    layer = picture.convert("RGBA")
+    colours = _to_srgb(layer.convert("L" if picture.mode in ("L", "LA") else "RGB"))  # profiles know no alpha
+    colours.putalpha(layer.getchannel("A"))
+    ground = Image.new("RGBA", layer.size, (*matte, 255))
+    return np.asarray(Image.alpha_composite(ground, colours).convert("RGB"))
 
 
 def _narrowed(values: np.ndarray) -> np.ndarray:
@@ -110,16 +111,19 @@ def _narrowed(values: np.ndarray) -> np.ndarray:
 
 
 def _to_srgb(picture):
-    """Apply an embedded ICC profile; a picture whose profile is broken or absent is taken as it is."""
+    """A picture without alpha as RGB by its ICC profile; where that is broken or absent it is taken as it is."""
     profile = picture.info.get("icc_profile")
-    if not profile or picture.mode not in ("RGB", "CMYK", "L"):
-        return picture
-    import io
+    if picture.mode == "P":
+        picture = picture.convert("RGB")
+    if profile and picture.mode in ("RGB", "CMYK", "L"):
+        import io
 
-    from PIL import ImageCms
+        from PIL import ImageCms
 
-    try:
-        source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
-        return ImageCms.profileToProfile(picture, source, ImageCms.createProfile("sRGB"), outputMode="RGB") or picture
-    except (ImageCms.PyCMSError, OSError, ValueError, TypeError):
-        return picture
+        try:
+            source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+            converted = ImageCms.profileToProfile(picture, source, ImageCms.createProfile("sRGB"), outputMode="RGB")
+        except (ImageCms.PyCMSError, OSError, ValueError, TypeError):
+            converted = None
+        picture = converted or picture
+    return picture.convert("RGB")

@@ -6,7 +6,7 @@ import zlib
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageCms
 
 from flame_tools.errors import FaceError, FormatError, InputError, OutputError, ShapeError
 from render.image import read_image, write_png
@@ -87,6 +87,19 @@ def test_alpha_is_laid_over_the_matte(tmp_path, mode):
     np.testing.assert_array_equal(read_image(tmp_path / "a.png")[..., 0], [[255, 255], [255, 0]])
     seen = read_image(tmp_path / "a.png", matte=(10, 20, 30))
     np.testing.assert_array_equal(seen[0, 1], (10, 20, 30))
+
+
+@pytest.mark.parametrize("mode", ["RGB", "RGBA", "P"])
+def test_profiles_are_followed_whatever_holds_the_colours(tmp_path, mode):
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    red, green = profile.index(b"rXYZ"), profile.index(b"gXYZ")  # tags of its table: what is called red is green
+    profile = profile[:red] + b"gXYZ" + profile[red + 4 : green] + b"rXYZ" + profile[green + 4 :]
+    image = Image.new("RGBA", (8, 8), (200, 80, 40, 255 if mode != "RGBA" else 0))
+    image.paste((200, 80, 40, 255), (0, 0, 8, 4))
+    image.convert(mode).save(tmp_path / "a.png", icc_profile=profile)
+    read = read_image(tmp_path / "a.png", matte=(10, 20, 30)).astype(int)
+    assert abs(read[:4] - (80, 200, 40)).max() <= 2
+    assert abs(read[4:] - ((10, 20, 30) if mode == "RGBA" else (80, 200, 40))).max() <= 2
 
 
 def test_what_is_no_image_is_refused_in_one_line(tmp_path):
