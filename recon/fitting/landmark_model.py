@@ -46,10 +46,12 @@ class LandmarkModel:
         }
         corners = head.faces[np.concatenate([e.faces for e in embeddings])]  # [L, 3]
         barycentrics = np.concatenate([e.barycentrics for e in embeddings]).astype(np.float64)
+        order = np.argsort(barycentrics == 0, 1, kind="stable")[:, : (barycentrics != 0).sum(1).max(initial=1)]
+        corners, barycentrics = (np.take_along_axis(a, order, 1) for a in (corners, barycentrics))  # vertices have one
         self.layout = Layout.of(head.shapedirs.shape[2], head.expressiondirs.shape[2])
-        skin = head.weights[corners][..., _MOVED].astype(np.float64)  # [L, 3, 3]
+        skin = head.weights[corners][..., _MOVED].astype(np.float64)  # [L, k, 3]
         self.share = np.einsum("lk,lkj->jl", barycentrics, skin)  # [3, L] of jaw and eyes; the rest does not turn
-        sets = np.concatenate([barycentrics[..., None], barycentrics[..., None] * skin], -1)  # [L, 3, 4]
+        sets = np.concatenate([barycentrics[..., None], barycentrics[..., None] * skin], -1)  # [L, k, 4]
 
         def averaged(values: np.ndarray) -> np.ndarray:
             """Values [V, 3, ...] at vertices -> [4, 3, L, ...] at landmarks."""

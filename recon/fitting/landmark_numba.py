@@ -60,24 +60,26 @@ INNER = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
 def pack(model) -> Terms:
     """A `LandmarkModel` as the kernels read it: terms that are 0 whatever the unknowns are left out."""
     landmarks, joints = np.nonzero(np.concatenate([np.ones_like(model.share[:1]), model.share]).T)
-    marks, lids = len(model), model.lid_shapedirs.shape
-    basis = np.zeros((4, *model.basis.shape[1:]))
-    basis[model.sets] = model.basis
-    lid_dirs, lid_shapedirs = np.zeros((4, 3, marks, 4)), np.zeros((4, *lids[1:]))
-    lid_dirs[np.ix_(model.sets, range(3), model.lid_marks)] = model.lid_dirs
-    lid_shapedirs[model.sets] = model.lid_shapedirs
-    values = np.concatenate([basis, model.poses, lid_dirs, model.template[..., None]], -1)
+    marks, size = len(model), model.basis.shape[-1]
+    row = np.full(4, -1)  # of each set in what bases and lids move
+    row[model.sets] = np.arange(len(model.sets))
     place = np.full(marks, -1)
-    place[model.lid_marks] = np.arange(lids[2])
-    place = place[landmarks]
-    bent = place >= 0
-    bent[bent] = lid_shapedirs.any((1, 3, 4))[joints[bent], place[bent]]
+    place[model.lid_marks] = np.arange(len(model.lid_marks))
+    row, place = row[joints], place[landmarks]
+    moved, on_lid = row >= 0, (row >= 0) & (place >= 0)
+    values = np.zeros((len(joints), 3, size + 32))  # basis, poses, lids, template
+    values[moved, :, :size] = model.basis[row[moved], :, landmarks[moved]]
+    values[..., size : size + 27] = model.poses[joints, :, landmarks]
+    values[on_lid, :, size + 27 : size + 31] = model.lid_dirs[row[on_lid], :, place[on_lid]]
+    values[..., -1] = model.template[joints, :, landmarks]
+    bent = on_lid.copy()
+    bent[on_lid] = model.lid_shapedirs.any((1, 3, 4))[row[on_lid], place[on_lid]]
     return Terms(
         first=np.searchsorted(landmarks, np.arange(marks + 1)).astype(np.int64),
         joint=joints.astype(np.int64) - 1,
-        values=np.ascontiguousarray(values[joints, :, landmarks]),
+        values=values,
         lid=np.where(bent, np.cumsum(bent) - 1, -1).astype(np.int64),
-        lid_shapedirs=np.ascontiguousarray(lid_shapedirs[joints[bent], :, place[bent]]),
+        lid_shapedirs=np.ascontiguousarray(model.lid_shapedirs[row[bent], :, place[bent]]),
         share=np.ascontiguousarray(model.share.T),
         joint_template=np.ascontiguousarray(model.joint_template, np.float64),
         joint_basis=np.ascontiguousarray(model.joint_basis, np.float64),
