@@ -24,7 +24,7 @@ from recon.film.fits import FramesOfFits, fit_rows, observation_of
 from recon.film.frame_params import params_of_rows
 from recon.film.glance import met_at_a_glance
 from recon.film.met import Met, met_by_fit
-from recon.film.motion import Motion, joined
+from recon.film.motion import LEAST_TRUST, Motion, joined
 from recon.film.rows import Rows, StoredParts, people_in
 from recon.fitting.evaluate import IBUG_68
 from recon.fitting.focal import focal_from_film
@@ -140,7 +140,7 @@ def followed_people(
 
 
 def _is_usable(rows: Rows) -> bool:
-    return (rows.trust >= 0.3).sum() >= FEWEST_FRAMES and np.median(rows.height) >= SMALLEST_FACE_PX
+    return (rows.trust >= LEAST_TRUST).sum() >= FEWEST_FRAMES and np.median(rows.height) >= SMALLEST_FACE_PX
 
 
 @one_blas_thread()

@@ -122,7 +122,7 @@ def _looked_at(view: PosedView, number: int, head: HeadArrays, face: Face) -> tu
     seen *= face.off_lip_edges * off_mouth(view, look.scale, head, face)
     coverage = float(seen[face.area > 0.5].mean(dtype=np.float64))
     hair = hair_colour(exposed(view.image, look.exposure), head, view.vertices, view.camera, tone) / tone
-    return _held(look, number, even, seen * np.float32(view.trust), tone, hair, face), coverage
+    return _held(look, number, even, seen, tone, hair, face), coverage
 
 
 def skin_in(look: Sampled, face: Face) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

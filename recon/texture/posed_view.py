@@ -38,7 +38,6 @@ class PosedView:
     vertices: np.ndarray  # [V, 3] metres, world
     camera: Camera  # one, of this picture
     observation: Observation | None  # what was read of it; nothing where no irises are wanted
-    trust: float = 1.0  # in [0, 1]: how much the view counts beside others
 
     def __post_init__(self):
         if self.image.dtype != np.uint8 or self.image.ndim != 3 or self.image.shape[2] != 3:
