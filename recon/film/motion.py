@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -57,7 +58,7 @@ def joined(
     cutoffs: Cutoffs = Cutoffs(),
     causal: bool = False,  # no frame knows those that come after it, but for frames before the first good one
 ) -> Motion:
-    """The motion through fits of single frames; before the first good one and after the last it comes to rest.
+    """The motion through fits of single frames; where none is good for long it comes to rest.
 
     Landmarks err alike from frame to frame, so the standard deviations stay those of single frames, and grow where
     frames are bridged.
@@ -88,7 +89,7 @@ def joined(
         mean[spans[i]] = part.mean
         sd[spans[i]] = np.sqrt(np.where(bridged[spans[i], None], usual, weigh.alone(i)) + part.variance)
     if not causal:
-        _rest_at_ends(mean, times, ~bridged)
+        _come_to_rest(mean, times, ~bridged)
     np.clip(mean, low, high, out=mean)
     if not sampled[:, lay.log_focal].any():  # one for all frames
         mean[:, lay.log_focal] = np.median(np.concatenate(focal), 0) if len(sampled) else 0.0
@@ -158,8 +159,8 @@ def _last_turn(values: np.ndarray, lay: Layout, last: np.ndarray | None) -> np.n
     return values[-1, lay.rotation].copy() if len(values) else last
 
 
-def _rest_at_ends(mean: np.ndarray, times: np.ndarray, good: np.ndarray) -> None:
-    """Bend the straight lines on which means [T, K] run before the first good frame and after the last, in place.
+def _come_to_rest(mean: np.ndarray, times: np.ndarray, good: np.ndarray) -> None:
+    """Bend means [T, K] where nothing is seen, in place: they run on in straight lines, and through gaps in cubics.
 
     As with a causal filter the motion comes to rest within some COAST_S: who turns away at the end turns no further.
     """
@@ -169,6 +170,26 @@ def _rest_at_ends(mean: np.ndarray, times: np.ndarray, good: np.ndarray) -> None
     for edge, beyond in ((seen[0], slice(0, seen[0])), (seen[-1], slice(seen[-1] + 1, None))):
         away = np.abs(times[beyond] - times[edge])[:, None]
         mean[beyond] = mean[edge] + (mean[beyond] - mean[edge]) * (COAST_S * -np.expm1(-away / COAST_S) / away)
+    for start, end in itertools.pairwise(seen):
+        if end - start > 2:
+            mean[start + 1 : end] = _through_gap(mean[start : end + 1], times[start : end + 1] - times[start])
+
+
+def _through_gap(cubic: np.ndarray, times: np.ndarray) -> np.ndarray:
+    """[n, K] between the ends of a cubic [n + 2, K] at times from 0 on: with its ends and their velocities, the curve
+    of the least acceleration for who would come to rest. In short gaps it is the cubic; in long ones a slow way across.
+    """
+    first, last, length, t = cubic[0], cubic[-1], times[-1], times[1:-1, None]
+    share = t / length
+    by_velocity = np.concatenate([t * (1 - share) ** 2, -t * share * (1 - share)], 1)  # Hermite's, [n, 2]
+    rest = cubic[1:-1] - first - (last - first) * share**2 * (3 - 2 * share)
+    v0, v1 = np.linalg.solve(by_velocity[[0, -1]], rest[[0, -1]])
+    # velocity: a exp(-t / COAST_S) + b exp((t - length) / COAST_S) + c
+    far, slowed = np.exp(-length / COAST_S), COAST_S * np.tanh(length / (2 * COAST_S))
+    c = (last - first - slowed * (v0 + v1)) / (length - 2 * slowed)
+    both, apart = (v0 + v1 - 2 * c) / (1 + far), (v0 - v1) / (1 - far)
+    a, b = (both + apart) / 2, (both - apart) / 2
+    return first + COAST_S * (a * -np.expm1(-t / COAST_S) + b * (np.exp((t - length) / COAST_S) - far)) + c * t
 
 
 def _looking_back(times: np.ndarray, spans, load, density: np.ndarray) -> Iterator[tuple[int, Smoothed]]:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-COAST_S = 0.15  # in which a causal filter's motion falls to 1 / e where nothing is seen: people stop, lines do not
+COAST_S = 0.15  # in which motion falls to 1 / e where nothing is seen: people stop, lines and cubics do not
 
 
 @dataclass(frozen=True)

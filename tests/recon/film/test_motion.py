@@ -46,3 +46,22 @@ def test_before_the_first_good_frame_a_causal_motion_stands_where_that_is(head):
     first = int(np.argmax(times > FIRST))
     np.testing.assert_array_equal(found.unknowns[:first], np.repeat(found.unknowns[first : first + 1], first, 0))
     assert np.isnan(found.sd[:first]).all() and np.isfinite(found.sd[first:]).all()
+
+
+def test_who_is_long_unseen_comes_to_rest_between(head):
+    back = 3.5
+    peaks = []
+    for fps in (24, 60):
+        times, found, yaw = turning(fps, lambda t: (t < LAST) | (t > back), head)
+        assert found.bridged[(times > LAST) & (times < back)].all()
+        assert np.abs(np.diff(yaw)).max() < 1.1 / fps  # no jump where the gap begins and ends
+        peaks.append(yaw.max())
+        assert LAST - 1 < yaw.max() < 1.07  # a cubic goes to 1.15
+    np.testing.assert_allclose(*peaks, atol=0.01)
+
+
+@pytest.mark.parametrize("fps", [24, 60])
+def test_who_is_unseen_for_a_moment_goes_on(fps, head):
+    times, _, yaw = turning(fps, lambda t: (t < 1.3) | (t > 1.7), head)
+    inside = (times > 1.25) & (times < 1.75)
+    np.testing.assert_allclose(yaw[inside], times[inside] - 1, atol=3e-3)
