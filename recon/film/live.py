@@ -29,7 +29,7 @@ from recon.film.corrector import LIVE_METHODS, corrector_for
 from recon.film.fits import observation_of
 from recon.film.frame_params import params_of_rows
 from recon.film.live_keyframes import LiveKeyframes
-from recon.film.motion import LEAST_TRUST, WORST_ERROR, Cutoffs, nearest_turn, usual_variance, weighed
+from recon.film.motion import LEAST_TRUST, WORST_ERROR, Cutoffs, deviation, nearest_turn, usual_variance, weighed
 from recon.film.person import AFRESH, FrameFit, Person, fit_frame, meet
 from recon.film.smoothing import State, acceleration_density, follow_on
 from recon.fitting.observation import Observation, View
@@ -265,7 +265,7 @@ class LiveTracker:
         person, dtype = one.person, self.head.v_template.dtype
         low, high = bounds(self.head.arrays, person.layout)
         mean = np.clip(one.state.mean[0], low, high)[None]
-        sd = np.sqrt(alone + one.state.covariance[0])[None]
+        sd = deviation(alone + one.state.covariance[0], self.head.arrays, person.layout)[None]
         params = params_of_rows(person, mean, person.shape, unknown=0.0, dtype=dtype)
         return LiveFace(
             time_s,

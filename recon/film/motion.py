@@ -11,7 +11,7 @@ import numpy as np
 from flame_tools.types import HeadArrays
 from recon.film.smoothing import COAST_S, Smoothed, State, acceleration_density, follow_on, smooth_stretches
 from recon.fitting.layout import Layout
-from recon.fitting.priors import bounds
+from recon.fitting.priors import bounds, prior
 
 LEAST_TRUST = 0.3  # frames that are trusted less are bridged
 WORST_ERROR = 0.12  # as are frames whose landmarks the fit does not meet, as a share of the distance between the eyes
@@ -61,7 +61,7 @@ def joined(
     """The motion through fits of single frames; where none is good for long it comes to rest.
 
     Landmarks err alike from frame to frame, so the standard deviations stay those of single frames, and grow where
-    frames are bridged.
+    frames are bridged, up to those of faces that nothing is known of.
     """
     bridged = (trust < LEAST_TRUST) | ~(error <= WORST_ERROR)
     spans, last, turns, looked_at, focal = [], None, [], [], []
@@ -87,7 +87,7 @@ def joined(
     mean, sd = np.zeros((len(times), lay.size)), np.full((len(times), lay.size), np.nan)
     for i, part in found:
         mean[spans[i]] = part.mean
-        sd[spans[i]] = np.sqrt(np.where(bridged[spans[i], None], usual, weigh.alone(i)) + part.variance)
+        sd[spans[i]] = deviation(np.where(bridged[spans[i], None], usual, weigh.alone(i)) + part.variance, head, lay)
     if not causal:
         _come_to_rest(mean, times, ~bridged)
     np.clip(mean, low, high, out=mean)
@@ -100,6 +100,11 @@ def joined(
 def weighed(alone: np.ndarray, trust) -> np.ndarray:
     """The variance of fits by how far they are trusted."""
     return alone / np.maximum(trust, 1e-3) ** 2
+
+
+def deviation(variance: np.ndarray, head: HeadArrays, lay: Layout) -> np.ndarray:
+    """Standard deviations [n, K]: of a face that nobody has seen for long no more is unknown than of any face."""
+    return np.minimum(np.sqrt(variance), prior(head, lay)[1])
 
 
 @dataclass(frozen=True)

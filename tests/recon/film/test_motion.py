@@ -8,6 +8,7 @@ import pytest
 from recon.film.motion import joined
 from recon.film.smoothing import COAST_S
 from recon.fitting.layout import Layout
+from recon.fitting.priors import prior
 
 LAST, FIRST = 1.9, 1.1  # seconds
 
@@ -57,6 +58,9 @@ def test_who_is_long_unseen_comes_to_rest_between(head):
         assert np.abs(np.diff(yaw)).max() < 1.1 / fps  # no jump where the gap begins and ends
         peaks.append(yaw.max())
         assert LAST - 1 < yaw.max() < 1.07  # a cubic goes to 1.15
+        lay = Layout.of(0, head.arrays.expressiondirs.shape[2])
+        assert (found.sd[fps * 5 // 2] > found.sd[fps]).all()
+        assert (found.sd <= prior(head.arrays, lay)[1]).all()
     np.testing.assert_allclose(*peaks, atol=0.01)
 
 
