@@ -2,9 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from flame_tools.types import HeadArrays, Track
+
+_BETWEEN = "; "
 
 
 def licences_of(track: Track, head: HeadArrays) -> tuple[str, ...]:
     """Each licence once, sorted. Writers put them into their files as the format allows."""
-    return tuple(sorted({head.licence, *track.licences}))
+    return tuple(sorted({licence for several in (head.licence, *track.licences) for licence in apart(several)}))
+
+
+def joined(licences: Iterable[str]) -> str:
+    """Licences as one line, as a head and some formats keep them."""
+    return _BETWEEN.join(dict.fromkeys(licences))
+
+
+def apart(line: str) -> list[str]:
+    """The licences in a line of `joined`."""
+    return line.split(_BETWEEN)

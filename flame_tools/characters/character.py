@@ -19,6 +19,7 @@ from flame_tools.characters.parts import Face, face_of
 from flame_tools.characters.regions import face_materials, face_regions, lip_pairs
 from flame_tools.characters.rigging import Angles, moving_fields, rig
 from flame_tools.errors import FormatError
+from flame_tools.licences import joined
 from flame_tools.surface.mesh_graph import mirror_of
 from flame_tools.types import JAW, LEFT_EYE, RIGHT_EYE, HeadArrays
 
@@ -47,7 +48,7 @@ def read_character(path: str | os.PathLike) -> HeadArrays:
     licences = scene.extras.get("licences")
     named = isinstance(licences, list) and licences and all(isinstance(x, str) for x in licences)
     return character_head(
-        face_of(scene, str(path)), name=path.stem, licence="; ".join(licences) if named else LICENCE, file=path.name
+        face_of(scene, str(path)), name=path.stem, licence=joined(licences) if named else LICENCE, file=path.name
     )
 
 

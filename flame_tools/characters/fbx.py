@@ -16,6 +16,7 @@ import numpy as np
 from flame_tools.characters.fbx_nodes import Node, read_nodes
 from flame_tools.characters.scene import Budget, Part, Scene, carried, finite, in_range, world_matrices
 from flame_tools.errors import FormatError
+from flame_tools.licences import apart
 
 MAX_FILE_BYTES = 1 << 30
 CENTIMETRE = 0.01  # the unit that UnitScaleFactor multiplies
@@ -79,6 +80,14 @@ class FbxDocument:
             if self.objects[child].name == name and (not kinds or self.kind(child) in kinds)
         ]
 
+    def noted(self, name: str) -> str | None:
+        """What `write_fbx` notes at the mesh's model."""
+        for node in self.objects.values():
+            said = properties_of(node).get(name) if node.name == "Model" else None
+            if said and isinstance(said[0], str) and said[0]:
+                return said[0]
+        return None
+
     # --- the scene --------------------------------------------------------------------------------------------------
 
     def scene(self) -> Scene:
@@ -106,7 +115,9 @@ class FbxDocument:
                 parts.append(self.part(mesh, self.named(number), own, materials, bone, bone_worlds, upright))
         places = np.array([(upright @ world[i])[:3, 3] for i in bones]).reshape(-1, 3)
         above = tuple(bone_above(parents[i]) for i in bones)
-        return Scene(tuple(parts), tuple(self.named(models[i]) for i in bones), above, places, {})
+        said = self.noted("licences")
+        extras = {} if said is None else {"licences": apart(said)}
+        return Scene(tuple(parts), tuple(self.named(models[i]) for i in bones), above, places, extras)
 
     def upright(self) -> np.ndarray:
         """The matrix [4, 4] from the file's axes and unit to metres, y up, +z forward."""

@@ -22,7 +22,7 @@ from flame_tools.export.options import DEFAULT, Options
 from flame_tools.export.rig import Rig
 from flame_tools.export.tailor import rig_for
 from flame_tools.head import Head
-from flame_tools.licences import licences_of
+from flame_tools.licences import joined, licences_of
 from flame_tools.types import Track
 
 _VERSION = 7400
@@ -56,7 +56,7 @@ def write_fbx(track: Track, head: Head, path: str | os.PathLike, *, options: Opt
 
 def _document(track: Track, head: Head, rig: Rig, options: Options) -> Node:
     arrays = head.arrays
-    licences = ", ".join(licences_of(track, arrays))
+    licences = joined(licences_of(track, arrays))
     still = len(track) == 1
     degrees, percents = euler_degrees(rig.rotations), 100 * rig.weights.astype(np.float64)
     objects = Objects()

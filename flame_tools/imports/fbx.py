@@ -21,6 +21,7 @@ from flame_tools.imports.fbx_curves import Curve, read_curve
 from flame_tools.imports.gltf import rotation_of
 from flame_tools.imports.performance import track_of
 from flame_tools.imports.played import Joint, Played, action, frames_of
+from flame_tools.licences import apart
 from flame_tools.sampling import rational
 from flame_tools.types import HeadArrays, Track
 
@@ -83,8 +84,8 @@ class _Animated:
             sizes=self.sizes(),
             joints=self.joints(curves, times),
             points=self.points(arrays),
-            head_id=self.noted("head"),
-            licences=() if (licences := self.noted("licences")) is None else (licences,),
+            head_id=self.file.noted("head"),
+            licences=() if (licences := self.file.noted("licences")) is None else tuple(apart(licences)),
             textured=bool(self.of_class("Texture")),
         )
 
@@ -225,12 +226,4 @@ class _Animated:
                 if len(points) == len(arrays.v_template):
                     place = self.file.upright() @ world[i]
                     return points @ place[:3, :3].T + place[:3, 3]
-        return None
-
-    def noted(self, name: str) -> str | None:
-        """What `write_fbx` notes at the mesh's model."""
-        for number in self.of_class("Model"):
-            said = properties_of(self.file.objects[number]).get(name)
-            if said and isinstance(said[0], str) and said[0]:
-                return said[0]
         return None

@@ -20,6 +20,7 @@ from flame_tools.learn.components import correctives, principal
 from flame_tools.learn.joints import learn_jaw_weights, learn_regressor
 from flame_tools.learn.stabilised import onto_skull, people_together, skull_weights
 from flame_tools.learn.unposing import part_turns, rigid_parts, unpose
+from flame_tools.licences import joined
 from flame_tools.smooth import smooth_step
 from flame_tools.surface.mesh_graph import vertex_areas
 from flame_tools.types import JAW, LEFT_EYE, RIGHT_EYE, HeadArrays
@@ -111,7 +112,7 @@ def learn_head(
         **_reach(turns, like),
         directions={},
         id=id,
-        licence="; ".join(dict.fromkeys((licence, like.licence))),
+        licence=joined((licence, like.licence)),
         joints_follow_expression=False,
         provenance={
             "made_by": "flame_tools.learn",

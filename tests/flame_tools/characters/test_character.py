@@ -9,7 +9,7 @@ from flame_tools import FaceParams, Head
 from flame_tools.arkit import ARKIT_NAMES, INDEX, to_params
 from flame_tools.characters.character import LICENCE, read_character
 from flame_tools.errors import FormatError
-from flame_tools.export import write_glb
+from flame_tools.export import write_fbx, write_glb
 from flame_tools.posing import still
 from tests.flame_tools.characters.made import mesh_fbx, mesh_glb
 
@@ -59,6 +59,14 @@ def test_our_own_export_comes_back(ours, source):
     assert_moves_alike(ours, source, atol_m=2e-5, half_m=1e-4)
     for name in ("left_eyeball", "right_eyeball", "teeth", "tongue"):
         assert len(arrays.regions[name]) == len(source.arrays.regions[name])
+
+
+@pytest.mark.parametrize("write", [write_glb, write_fbx])
+def test_a_file_says_its_licences(write, source, tmp_path):
+    track = still(source, torch.zeros(source.shape_size)).replace(licences=("CC0-1.0", "studio, internal"))
+    path = tmp_path / f"hero.{write.__name__[-3:]}"
+    write(track, source, path)
+    assert read_character(path).licence == "CC0-1.0; studio, internal"
 
 
 def test_lips_of_an_import(ours):

@@ -230,9 +230,9 @@ def test_the_licences_stand_in_the_file(arrays, tmp_path):
     head = Head(dataclasses.replace(arrays, licence="studio only"))
     fbx = written(lively_track(head, 2), head, tmp_path)
     about = fbx.root.first("FBXHeaderExtension").first("SceneInfo").first("MetaData")
-    assert about.value("Comment", str) == "licences: CC0-1.0, studio only"
+    assert about.value("Comment", str) == "licences: CC0-1.0; studio only"
     ((_, mesh),) = fbx.of_kind("Model", "Mesh").items()
-    assert fbx.settings(mesh)["licences"] == ["CC0-1.0, studio only"]
+    assert fbx.settings(mesh)["licences"] == ["CC0-1.0; studio only"]
 
 
 def test_same_track_same_bytes(arrays, tmp_path):

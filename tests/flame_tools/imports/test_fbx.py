@@ -16,6 +16,7 @@ from flame_tools.errors import FaceError
 from flame_tools.export import write_fbx
 from flame_tools.export.fbx_take import TICKS
 from flame_tools.imports import read_fbx
+from flame_tools.licences import licences_of
 from flame_tools.posing import at_frames
 from tests.flame_tools.characters.damage import damage
 from tests.flame_tools.characters.made import mesh_fbx
@@ -39,6 +40,14 @@ def test_our_own_file_gives_every_parameter_back(head, tmp_path):
     again = read_fbx(tmp_path / "x.fbx", head)
     assert_same_track(again, track, atol=ATOL)
     assert again.licences == track.licences and again.provenance["read"] == "as written"
+
+
+def test_licences_come_back_one_by_one(head, tmp_path):
+    """Joined to one, they would be a further one at each way through a file."""
+    track = lively_track(head, 2).replace(licences=("CC-BY-4.0", "studio, internal"))
+    write_fbx(track, head, tmp_path / "x.fbx")
+    again = read_fbx(tmp_path / "x.fbx", head)
+    assert licences_of(again, head.arrays) == ("CC-BY-4.0", "CC0-1.0", "studio, internal")
 
 
 def test_the_default_head_too(default_head, tmp_path):
