@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from flame_tools.archive import written_whole
 from flame_tools.export.livelink import ANGLES, COLUMNS, app_rows
 from flame_tools.export.options import DEFAULT, Options
+from flame_tools.export.rig import possible_targets
 from flame_tools.file_clock import file_times
 from flame_tools.head import Head
 from flame_tools.types import Track
@@ -52,8 +53,9 @@ def _seconds(track: Track) -> list[str]:
 def _curves(track: Track, head: Head, options: Options) -> Iterator[tuple[str, list[str]]]:
     """Each curve's name in the file and its values: the shapes that are asked for, then all angles."""
     shapes = [name[0].lower() + name[1:] for name in COLUMNS]  # by Apple's names, which are ours
-    wanted = set(options.kept(shapes))
-    names = options.called(dict(zip((*shapes, *ANGLES), (*COLUMNS, *ANGLES), strict=True)))
+    possible = possible_targets(head.arrays)
+    wanted = set(options.kept(shapes, possible))
+    names = options.called(dict(zip((*shapes, *ANGLES), (*COLUMNS, *ANGLES), strict=True)), possible)
     for (ours, name), values in zip(names.items(), app_rows(track, head).T, strict=True):
         if ours in wanted or ours in ANGLES:
             yield name, [f"{value:.6f}" for value in values]

@@ -48,20 +48,23 @@ class Options:
         """The file's axes, where `usual` are those that the format has by custom."""
         return Axes(self.unit or usual.unit, self.up or usual.up)
 
-    def kept(self, there: Sequence[str]) -> list[str]:
-        """Those of the shapes `there` that are asked for, in their order. Raises InputError for a shape of no head."""
+    def kept(self, there: Sequence[str], possible: Collection[str] = ()) -> list[str]:
+        """Those of the shapes `there` that are asked for, in their order.
+
+        Raises InputError for a shape that is neither there, nor `possible` in another performance, nor one of the 52.
+        """
         if self.shapes is None:
             return list(there)
         wanted = ARKIT_NAMES if self.shapes == ("arkit",) else self.shapes
-        _refuse_unknown(wanted, there, "keep")
+        _refuse_unknown(wanted, there, possible, "keep")
         return [name for name in there if name in set(wanted)]
 
-    def called(self, there: Mapping[str, str]) -> dict[str, str]:
+    def called(self, there: Mapping[str, str], possible: Collection[str] = ()) -> dict[str, str]:
         """What each shape is called in the file, where `there` says it for those that no option names.
 
-        Raises InputError for a shape of no head, and where two shapes would have one name.
+        Raises InputError as `kept` does, and where two shapes would have one name.
         """
-        _refuse_unknown(self.names, tuple(there), "rename")
+        _refuse_unknown(self.names, tuple(there), possible, "rename")
         names = {ours: self.names.get(ours, usual) for ours, usual in there.items()}
         _refuse_twins(names.values())
         return names
@@ -106,9 +109,9 @@ def _refuse_twins(names: Collection[str]) -> None:
         raise InputError(f"two shapes would have one name: {', '.join(twice)}; rename the one that has it already")
 
 
-def _refuse_unknown(names: Iterable[str], there: Sequence[str], what: str) -> None:
-    """The 52 are known even where a performance has no use for one of them; others are a slip."""
-    unknown = sorted(set(names) - {*there, *ARKIT_NAMES})
+def _refuse_unknown(names: Iterable[str], there: Sequence[str], possible: Collection[str], what: str) -> None:
+    """What a head can have is known even where a performance has no use for it; others are a slip."""
+    unknown = sorted(set(names) - {*there, *possible, *ARKIT_NAMES})
     if unknown:
         raise InputError(f"no shape to {what} is called {', '.join(unknown)}; there are: {', '.join(there)}")
 

@@ -19,6 +19,7 @@ Further targets are there only where a performance needs them.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -43,7 +44,7 @@ from flame_tools.posing import person
 from flame_tools.rotations import matrix_from_axis_angle, quaternion_from_matrix
 from flame_tools.skinning import joint_transforms
 from flame_tools.track_check import check_track
-from flame_tools.types import JOINTS, PARENTS, FaceParams, Track
+from flame_tools.types import JOINTS, PARENTS, FaceParams, HeadArrays, Track
 
 NEGLIGIBLE_M = 1e-7  # a target that never moves a vertex further is left out
 
@@ -110,6 +111,14 @@ def make_rig(track: Track, head: Head) -> Rig:
             times_s=file_times(track),
             lid_bulges=dict(zip(LID_OWNED, _lid_targets(someone)[2:].numpy(), strict=True)),
         )
+
+
+def possible_targets(head: HeadArrays) -> set[str]:
+    """The names of all targets that a performance on this head may need."""
+    entries = itertools.product(JOINTS[1:], range(3), range(3))
+    names = {*ARKIT_NAMES, *head.expression_names, *(f"{name}_bulge" for name in LID_OWNED)}
+    names |= {f"pose_{joint}_{row}{column}" for joint, row, column in entries}
+    return names | {f"{name}_{beyond}" for name in names for beyond in ("over", "under")}
 
 
 Target = tuple[str, Tensor, Tensor]  # name, [V, 3] metres, weight [T]

@@ -10,7 +10,7 @@ from flame_tools.arkit_names import has_named_shapes
 from flame_tools.errors import InputError
 from flame_tools.export.axes import OURS, Axes
 from flame_tools.export.options import Options
-from flame_tools.export.rig import Between, Rig, make_rig
+from flame_tools.export.rig import Between, Rig, make_rig, possible_targets
 from flame_tools.head import Head
 from flame_tools.types import Track
 
@@ -23,7 +23,8 @@ def rig_for(track: Track, head: Head, options: Options) -> Rig:
     """
     rig = make_rig(track, head)
     rig = _with_lids_between(rig, options.inbetweens)
-    kept = options.kept(rig.target_names)
+    possible = possible_targets(head.arrays)
+    kept = options.kept(rig.target_names, possible)
     nameless = options.shapes == ("arkit",) and not has_named_shapes(head.arrays)
     if options.shapes and (nameless or not kept):
         raise InputError(
@@ -32,7 +33,7 @@ def rig_for(track: Track, head: Head, options: Options) -> Rig:
             "head that has them first (--to default, emberface.transfer)"
         )
     rig = _only(rig, kept)
-    rig = _renamed(rig, options.called({name: name for name in rig.target_names}))
+    rig = _renamed(rig, options.called({name: name for name in rig.target_names}, possible))
     return _placed(rig, options.axes())
 
 

@@ -98,6 +98,19 @@ def test_a_print_is_in_millimetres_and_upright_where_nobody_says_else(arrays, tm
     np.testing.assert_allclose(sizes["usual"][[0, 2, 1]], 1000 * sizes["metres"], rtol=1e-5)
 
 
+def test_one_file_of_names_does_for_every_performance_and_format(arrays, tmp_path):
+    """A target that some performances need, and others not, may be named for all."""
+    head = Head(arrays)
+    names = {"jawOpen": "Jaw_Open", "eyeBlinkLeft_bulge": "arc", "pose_jaw_01": "corrective", "tongueOut_over": "more"}
+    still_face = at_frames(smooth_track(head, 2), [0])
+    for write, more in ((write_glb, {}), (write_fbx, {"shapes": ("arkit",)}), (write_fbx, {"inbetweens": 2}),
+                        (write_curve_csv, {}), (write_curve_json, {})):  # fmt: skip
+        write(still_face, head, tmp_path / "x", options=Options(names=names, **more))
+        assert b"Jaw_Open" in (tmp_path / "x").read_bytes()
+    with pytest.raises(InputError, match="no shape to rename is called jaw_Open; there are: "):
+        write_glb(still_face, head, tmp_path / "x", options=Options(names={"jaw_Open": "Jaw_Open"}))
+
+
 @pytest.mark.parametrize("shapes", [("arkit",), ("jawOpen",)])
 def test_shapes_that_a_head_has_not_are_no_reason_to_write_a_face_without_any(shapes, arrays, tmp_path):
     names = tuple(f"component{i}" for i in range(len(arrays.expression_names)))
