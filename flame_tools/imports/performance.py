@@ -131,8 +131,8 @@ def _identity(played: Played, head: Head) -> tuple[np.ndarray, np.ndarray | None
     rest = np.where(known[:, None], played.points - template, 0.0)
     if np.abs(rest).max(initial=0.0) > _FAR_M:
         return nobody
-    basis = head.shape_basis.detach().cpu().double().numpy().reshape(size, -1, 3) * known[:, None]
-    basis = basis.reshape(size, -1)
+    basis = head.shape_basis.detach().cpu().double().numpy().reshape(size, *rest.shape) * known[:, None]
+    basis = basis.reshape(size, rest.size)  # a character has no identity: 0 rows
     shape = np.linalg.lstsq(basis @ basis.T, basis @ rest.ravel(), rcond=1e-13)[0] if size else np.zeros(0)
     left = rest - (shape @ basis).reshape(-1, 3)
     worst = float(np.linalg.norm(left, axis=-1).max(initial=0.0))

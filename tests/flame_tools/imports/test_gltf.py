@@ -15,6 +15,7 @@ from flame_tools.imports import read_glb
 from flame_tools.posing import at_frames
 from flame_tools.rotations import axis_angle_from_matrix, matrix_from_axis_angle
 from tests.flame_tools.characters.made import Glb
+from tests.flame_tools.conftest import as_character
 from tests.flame_tools.export.conftest import lively_track
 from tests.flame_tools.flame_shaped import flame_shaped
 from tests.flame_tools.imports.conftest import FIELDS, assert_same_track, changed_glb
@@ -41,6 +42,18 @@ def test_our_own_file_gives_every_parameter_back(head, tmp_path):
     assert again.licences == track.licences and again.provenance["read"] == "as written"
     write_glb(again, head, tmp_path / "y.glb")
     assert_same_track(read_glb(tmp_path / "y.glb", head), track, atol=2 * ATOL)
+
+
+@pytest.mark.parametrize("lacking", [(), ("tongueOut",)])
+def test_a_characters_file_too_which_has_no_identity(lacking, arrays, tmp_path):
+    none = {"shapedirs": arrays.shapedirs[..., :0], "shape_names": (), "directions": {}}
+    none["eyelid_shapedirs"] = arrays.eyelid_shapedirs[..., :0]
+    head = Head(as_character(dataclasses.replace(arrays, **none), *lacking))
+    track = wild(lively_track(head))
+    write_glb(track, head, tmp_path / "x.glb")
+    again = read_glb(tmp_path / "x.glb", head)
+    assert_same_track(again, track, atol=ATOL)
+    assert again.appearance is None and again.provenance["read"] == "as written"
 
 
 def test_its_texture_comes_back_and_what_does_not_is_named(default_head, tmp_path):
