@@ -104,7 +104,7 @@ _ALL = (
     Asset(
         name="emberface-flow",
         file="emberface_flow.npz",
-        sha256="1e75e461a414f0cb449f98076b349b0e7ac836340b7fc15253b1d1293c2485af",
+        sha256="51604ed7457b8feaa1bb4d91d83b41f2855e642c700bdb0be36b4bd678ac5582",
         licence="Apache-2.0",
         source="emberface train prior, then flow, by tools/trainings/prior.json and flow.json, on the same corpus",
         note="Learnt as emberface-motion was.",
@@ -112,7 +112,7 @@ _ALL = (
     Asset(
         name="emberface-keys",
         file="emberface_keys.npz",
-        sha256="fe921690ac0a6ee079b9df6ba7a348f589d5cf2360ee692c376e01fc45d445fb",
+        sha256="8a61f67bf114dc28afaaff346b917daa22731e583aa6560c876db341af0cee91",
         licence="Apache-2.0",
         source="emberface train keys tools/trainings/keys.json, on the same corpus",
         note="Learnt as emberface-motion was.",
