@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import atexit
 import dataclasses
+import functools
 import gc
 import os
 import sys
@@ -456,15 +457,25 @@ def load(
 
 
 def _head(head: str | Head | None, track: Track | None = None) -> Head:
+    if head is None and track is not None and track.head_id == "default":
+        head = "default"
     if head is None or isinstance(head, (str, os.PathLike)):
         from flame_tools.load import head_of, load_head
 
-        return head_of(track) if head is None else load_head(head)
+        return head_of(track) if head is None else _default_head() if head == "default" else load_head(head)
     from flame_tools.head import Head
 
     if not isinstance(head, Head):
         raise InputError(f"head is {type(head).__name__}; wanted a name, a file or a flame_tools.Head")
     return head
+
+
+@functools.lru_cache(maxsize=1)
+def _default_head() -> Head:
+    """Kept, and with it all that is worked out once a head: a third of a photo's time from the second on."""
+    from flame_tools.load import load_head
+
+    return load_head()
 
 
 def _check_track(track: Track, name: str = "track") -> None:

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 import emberface
-from flame_tools import Head, load_head, save_track
+from flame_tools import Head, load, load_head, save_track
 from flame_tools.errors import FaceError, InputError
 from flame_tools.posing import still
 
@@ -96,3 +96,11 @@ def test_a_track_is_loaded_on_its_own_head_alone(head, track, tmp_path):
         emberface.load(tmp_path / "a.face.npz", head=Head(fewer))
     with pytest.raises(InputError, match="no head and no file is called 'nobody'"):
         emberface.load(tmp_path / "a.face.npz", head="nobody")
+
+
+def test_the_default_head_is_read_once(track, tmp_path, monkeypatch):
+    emberface.export(track, tmp_path / "a.ply")
+    monkeypatch.setattr(load, "read_head", None)  # cannot be called
+    emberface.export(track, tmp_path / "b.ply")
+    emberface.export(track, tmp_path / "c.ply", head="default")
+    assert (tmp_path / "b.ply").read_bytes() == (tmp_path / "a.ply").read_bytes() == (tmp_path / "c.ply").read_bytes()
