@@ -97,7 +97,8 @@ class _Problem:
         at = points.columns
         self.expression = at["expression"]
         self.turning = np.r_[at["jaw"], at["eyelids"]]
-        basis = points.expression.reshape(-1, points.expression.shape[-1]) * _MM  # [3 n, E]
+        n, _, e = points.expression.shape
+        basis = points.expression.reshape(3 * n, e) * _MM  # [3 n, E]; E may be 0
         self.basis_weighted = (basis * np.repeat(share, 3)[:, None]).T  # [E, 3 n]
         self.basis_squared = self.basis_weighted @ basis
         held = 2 / unknowns.sd**2

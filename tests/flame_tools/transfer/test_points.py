@@ -5,9 +5,11 @@ import pytest
 import torch
 
 from flame_tools import FaceParams, Head
-from flame_tools.transfer.motion import columns, motion_of, params_of
+from flame_tools.transfer.fit import Terms, Unknowns, Wanted, fit_motion
+from flame_tools.transfer.motion import OTHERS, columns, motion_of, params_of
 from flame_tools.transfer.points import FacePoints
 from tests.flame_tools.conftest import random_arrays
+from tests.flame_tools.export.conftest import shapeless
 
 ARRAYS = random_arrays()
 CHOSEN = np.array([3, 0, 17, 25, 39])
@@ -48,3 +50,17 @@ def test_neutral_is_the_template():
     motion = motion_of(FaceParams.neutral(Head(ARRAYS), 2))
     points = FacePoints(ARRAYS, np.zeros(6), CHOSEN)
     np.testing.assert_allclose(points.place(motion).points[1], ARRAYS.v_template[CHOSEN], atol=1e-7)
+
+
+def test_a_head_without_expressions_is_fitted_by_its_jaw():
+    arrays = shapeless(random_arrays()).arrays
+    points = FacePoints(arrays, np.zeros(len(arrays.shape_names)), np.arange(len(arrays.v_template)))
+    motion = np.zeros((2, OTHERS))
+    motion[:, 0] = 0.1, 0.2
+    wanted = Wanted(points.place(motion).points, *np.zeros((2, 2, 0, 3)))
+    jaw = Unknowns(np.eye(OTHERS)[:1], np.zeros(1), np.ones(1), np.ones(1))
+    found = fit_motion(
+        points, lambda rows: wanted, jaw, np.zeros_like(motion), weights=np.ones(len(arrays.v_template)),
+        pairs=np.zeros((0, 2), int), terms=Terms(0.0, 0.0, 0.0),
+    )  # fmt: skip
+    np.testing.assert_allclose(found.motion, motion, atol=1e-4)
