@@ -58,7 +58,7 @@ def kind_of(path: str | os.PathLike) -> str:
     """The entry of FORMATS that a file's name asks for."""
     path = Path(path)
     for double in DOUBLE_ENDINGS:
-        if path.name.endswith(double):
+        if path.name.lower().endswith(double):
             return double
     if names_folder(path):
         return ""

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 import emberface
+from emberface_formats import kind_of
 from flame_tools import Head, load, load_head, save_track
 from flame_tools.errors import FaceError, InputError
 from flame_tools.posing import still
@@ -104,3 +105,12 @@ def test_the_default_head_is_read_once(track, tmp_path, monkeypatch):
     emberface.export(track, tmp_path / "b.ply")
     emberface.export(track, tmp_path / "c.ply", head="default")
     assert (tmp_path / "b.ply").read_bytes() == (tmp_path / "a.ply").read_bytes() == (tmp_path / "c.ply").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [("a.GLB", ".glb"), ("A.CURVES.CSV", ".curves.csv"), ("a.Face.npz", ".face.npz"), ("a.csv", ".csv"),
+     ("a.TEXTGRID", ".TextGrid"), ("a", ""), ("a_obj", "")],
+)  # fmt: skip
+def test_names_in_capitals_ask_for_the_same_file(name, kind):
+    assert kind_of(name) == kind
