@@ -8,6 +8,7 @@ listening, all on one stretch of sound at a time: `align` (the words are known),
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -122,13 +123,27 @@ class Recognizer:
         lines = [" ".join(words[at : at + _LONG_LM + 2]) for at in range(0, len(words), _LONG_LM)]
         model = ArpaBoLM(text="\n".join(lines) + "\n", add_start=True)
         model.compute()
-        decoder = self._taught(_decoder(lm=None, fwdflat=False, maxhmmpf=3000, maxwpf=10))
         with tempfile.TemporaryDirectory() as folder:
-            path = str(Path(folder) / "text.arpa")
+            # Of the text's words alone: a model over the whole dictionary takes ten seconds to set up.
+            own, path = Path(folder) / "text.dict", str(Path(folder) / "text.arpa")
+            own.write_text("".join(f"{line}\n" for line in self._lines(words)), encoding="utf-8")
             model.write_file(path)
+            decoder = _decoder(lm=None, dict=str(own), fwdflat=False, maxhmmpf=3000, maxwpf=10)
             decoder.add_lm("text", NGramModel(decoder.config, decoder.logmath, path))
         decoder.activate_search("text")
         return decoder
+
+    def _lines(self, words: list[str]) -> Iterator[str]:
+        """A dictionary's lines of these words, in all their pronunciations: the, the(2)."""
+        for word in dict.fromkeys(words):
+            if word in self._added:
+                yield " ".join([word, *self._added[word]])
+                continue
+            number, name = 1, word
+            while phones := self.lookup(name):
+                yield " ".join([name, *phones])
+                number += 1
+                name = f"{word}({number})"
 
 
 def _decoder(**options):

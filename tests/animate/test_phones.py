@@ -4,8 +4,8 @@ import pytest
 from animate.agreement import agreement
 from animate.audio_file import read_audio
 from animate.phones import join
-from animate.recognizer import Heard
-from animate.speech import RATE, Prosody, measure
+from animate.recognizer import Heard, Recognizer
+from animate.speech import RATE, Prosody, measure, prepare
 from animate.textgrid import read_textgrid
 from animate.visemes import BILABIAL, VISEMES, plain
 from flame_tools.errors import InputError
@@ -106,6 +106,17 @@ def test_a_wrong_text_is_noticed():
     wrong = " ".join(["completely", "different", "sentences", "about", "bicycles", "and", "marmalade"] * 3)
     phones, _ = found(*read_audio(sound), wrong)
     assert phones.fallback_share > 0.5 and phones.fits is False
+
+
+def test_a_texts_own_model_knows_its_words_alone_in_all_their_pronunciations(voice):
+    samples, rate, _ = voice
+    recognizer = Recognizer()
+    recognizer.add_word("blorb", ("B", "L", "AO", "R", "B"))
+    heard = recognizer.decode_biased(prepare(samples, rate).analysis, ["but", "as", "the", "should", "blorb"])
+    assert heard is not None and {word for word, _, _ in heard.words} <= {"but", "as", "the", "should", "blorb"}
+    (decoder,) = (made for key, made in recognizer._decoders.items() if key.startswith("biased"))
+    assert decoder.lookup_word("blorb") == "B L AO R B" and decoder.lookup_word("the(2)")
+    assert decoder.lookup_word("because") is None  # the whole dictionary takes ten seconds to set up
 
 
 @pytest.mark.parametrize("text", ["", "   ", "你好，世界", "--- !!"])
