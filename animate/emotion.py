@@ -81,10 +81,13 @@ def parse(spec: str | Mapping[str, float] | np.ndarray | None) -> np.ndarray:
                 f"emotion is {list(values.shape)}, wanted [8] or [T, 8] in the order {', '.join(EMOTIONS)}"
             )
         return checked(values)
-    values = np.zeros(len(EMOTIONS))
+    named: dict[str, float] = {}
     for name, intensity in pairs:
-        values[EMOTIONS.index(emotion_named(name))] = _number(name, intensity)
-    return checked(values)
+        emotion = emotion_named(name)
+        if emotion in named:
+            raise InputError(f"emotion {spec!r} names {emotion} twice; write each once, as in happy:0.8,surprise:0.2")
+        named[emotion] = _number(name, intensity)
+    return checked(np.array([named.get(emotion, 0.0) for emotion in EMOTIONS]))
 
 
 def emotion_named(name: object) -> str:

@@ -171,10 +171,13 @@ _TOKEN = re.compile(
 )
 
 
+_NOT_SAID = re.compile(r"</?[A-Za-z][^<>]*>|\[[^\[\]]*\]")  # tags, and what is in brackets: [laughs]
+
+
 def words_of(text: str) -> list[str]:
-    """The words a reader of `text` says, in lower case; apostrophes inside words stay."""
+    """The words a reader of `text` says, in lower case; apostrophes inside words stay, tags and brackets go."""
     words: list[str] = []
-    for token in _TOKEN.findall(unicodedata.normalize("NFC", text)):
+    for token in _TOKEN.findall(_NOT_SAID.sub(" ", unicodedata.normalize("NFC", text))):
         token = token.replace("’", "'").lower()
         if token[0] in "0123456789" or token[0] in _MONEY:
             words += _number(token)

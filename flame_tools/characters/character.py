@@ -47,9 +47,9 @@ def read_character(path: str | os.PathLike) -> HeadArrays:
     scene = read(path)
     licences = scene.extras.get("licences")
     named = isinstance(licences, list) and licences and all(isinstance(x, str) for x in licences)
-    return character_head(
-        face_of(scene, str(path)), name=path.stem, licence=joined(licences) if named else LICENCE, file=path.name
-    )
+    name = path.stem if path.stem.lower() != "default" else "default_character"  # tracks of ours say "default"
+    licence = joined(licences) if named else LICENCE
+    return character_head(face_of(scene, str(path)), name=name, licence=licence, file=path.name)
 
 
 def character_head(face: Face, *, name: str, licence: str = LICENCE, file: str = "") -> HeadArrays:

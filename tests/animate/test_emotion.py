@@ -25,6 +25,8 @@ def test_specs():
         ("happy:7", "emotion happy is 7, wanted 0 to 1"),
         ("sad:-1", "emotion sad is -1, wanted 0 to 1"),
         ("sad:nan", r"wanted \[0, 1\]"),
+        ("happy:0.5,happy:0.8", "names happy twice"),
+        ({"happy": 0.5, "joy": 0.2}, "names happy twice"),
         (np.zeros(7), r"wanted \[8\] or \[T, 8\]"),
     ],
 )

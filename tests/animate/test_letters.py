@@ -96,6 +96,7 @@ def test_words_of_a_page():
     )
     assert " ".join(words_of("No. 5? No. The 3rd is in room 2d")) == "number five no the third is in room two d"
     assert words_of("‘Stop’, the boys' mother said: 'Go'") == ["stop", "the", "boys'", "mother", "said", "go"]
+    assert words_of("[laughs] <i>Well</i>, a < b<break time='1s'/> [to her] go") == ["well", "a", "b", "go"]
     assert words_of("  \n") == []
 
 
