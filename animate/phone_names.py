@@ -9,13 +9,19 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Iterable
 
+import numpy as np
+
 from animate.visemes import SILENCE, VISEMES, plain
 from flame_tools.errors import InputError
+from flame_tools.types import Intervals
 
 _ARPABET = {name: name for name in (*VISEMES, SILENCE)} | {  # and what TIMIT and MFA's ARPAbet have beside
     "AXR": "ER", "IX": "IH", "UX": "UW", "DX": "D", "NX": "N", "EL": "L", "EM": "M", "EN": "N", "ENG": "NG",
-    "WH": "W", "HV": "HH", "Q": "HH", "PAU": SILENCE, "#": SILENCE,
+    "WH": "W", "HV": "HH", "Q": "HH", "AX-H": "AH", "PAU": SILENCE, "EPI": SILENCE, "H#": SILENCE, "#": SILENCE,
 }  # fmt: skip
+_CLOSURES = {f"{stop}CL": stop for stop in "PBTDKG"}  # of stops, whose bursts TIMIT writes apart
+_ARPABET |= _CLOSURES
+_BURSTS = {*_CLOSURES.items(), ("TCL", "CH"), ("DCL", "JH")}
 # A glottal stop asks nothing of the lips, as HH. Lips of a bilabial fricative do not shut: they are nearest to F and V.
 _IPA = {
     symbol: phone
@@ -48,6 +54,19 @@ def arpabet_of(labels: Iterable[str], source: str) -> list[str]:
             'such as ə, and sil, sp or "" for silence: rename them'
         )
     return [alphabets[best][label] for label in labels]
+
+
+def whole_stops(tier: Intervals) -> Intervals:
+    """The tier with one interval a stop where TIMIT writes two, its closure and its burst: pcl and p are one p."""
+    if _CLOSURES.keys().isdisjoint(map(plain, tier.names)):
+        return tier
+    rows: list[tuple[str, float, float]] = []
+    for name, start, end in zip(tier.names, tier.start_s, tier.end_s, strict=True):
+        if rows and (plain(rows[-1][0]), plain(name)) in _BURSTS:
+            start = rows.pop()[1]
+        rows.append((name, start, end))
+    names, start_s, end_s = zip(*rows, strict=True) if rows else ((), (), ())
+    return Intervals(names, np.array(start_s, np.float64), np.array(end_s, np.float64))
 
 
 def _by_arpabet(label: str) -> str | None:

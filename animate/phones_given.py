@@ -10,7 +10,7 @@ import numpy as np
 
 from animate.agreement import FITS, agreement
 from animate.hearing import Hearing
-from animate.phone_names import arpabet_of
+from animate.phone_names import arpabet_of, whole_stops
 from animate.phones import Phones, rows_of
 from animate.speech import Prosody
 from animate.textgrid import intervals, read_textgrid
@@ -59,6 +59,7 @@ def phones_tier(tiers: Mapping[str, Intervals], source: str) -> Intervals:
     tier = tier_of(tiers, PHONES, source)
     if tier is None:
         raise InputError(f"{source} has no tier called phones; it has {', '.join(tiers) or 'none'}")
+    tier = whole_stops(tier)
     return Intervals(tuple(arpabet_of(tier.names, source)), tier.start_s, tier.end_s)
 
 

@@ -1,10 +1,12 @@
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from animate.phone_names import arpabet_of
+from animate.phone_names import arpabet_of, whole_stops
 from animate.visemes import SILENCE, VISEMES
 from flame_tools.errors import InputError
+from flame_tools.types import Intervals
 
 # Labels of MFA's English dictionaries in IPA.
 MFA = (  # noqa: SIM905
@@ -63,3 +65,15 @@ def test_any_text_is_a_phone_or_refused(labels):
     except InputError:
         return
     assert len(found) == len(labels) and set(found) <= {*VISEMES, SILENCE}
+
+
+def test_timits_closures_and_bursts_are_one_phone():
+    labels = (
+        "h#", "s", "tcl", "t", "aa", "pcl", "p", "tcl", "ch", "q", "dcl", "jh", "ax-h", "bcl", "iy", "epi", "kcl",
+        "pau", "p", "h#",
+    )  # fmt: skip
+    edges = np.arange(len(labels) + 1) / 10
+    tier = whole_stops(Intervals(labels, edges[:-1], edges[1:]))
+    assert " ".join(arpabet_of(tier.names, "a")) == "SIL S T AA P CH HH JH AH B IY SIL K SIL P SIL"
+    np.testing.assert_allclose(tier.start_s[1:], tier.end_s[:-1])
+    assert (tier.start_s[2], tier.end_s[2]) == (0.2, 0.4)
