@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from flame_tools.types import HeadArrays, Track
 
-_BETWEEN = "; "
+_BETWEEN = "; "  # in no licence of ours
 
 
 def licences_of(track: Track, head: HeadArrays) -> tuple[str, ...]:

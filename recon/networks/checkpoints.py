@@ -127,14 +127,14 @@ _SYSTEMS = (
         "smirk_encoder.",
         _as_is("smirk_encoder", "smirk_generator"),
         _smirk,
-        "SMIRK model: MIT; trained on FLAME, with MICA and EMOCA's emotion network, which are non-commercial",
+        "SMIRK model: MIT, trained on FLAME, with MICA and EMOCA's emotion network, which are non-commercial",
     ),
     _System(
         "TEASER",
         "teaser_encoder.",
         _as_is("teaser_encoder", "teaser_generator"),
         _teaser,
-        "TEASER model: no licence published; all rights reserved by its authors",
+        "TEASER model: no licence published, all rights reserved by its authors",
     ),
     _System(
         "MICA",
