@@ -10,8 +10,10 @@ from __future__ import annotations
 import numpy as np
 
 from animate.emphasis import bumps, find_accents
-from animate.speech import HOP_S, Prosody, pauses
+from animate.silences import silences
+from animate.speech import HOP_S, Prosody
 from flame_tools.smooth import smooth_step
+from flame_tools.types import Intervals
 
 _RESTING, _SOFT, _LOUD = 0.58, 0.70, 0.88  # of what is asked for: in long pauses, in soft phrases, in loud ones
 _PHRASE_S = 0.6  # deviation of what counts as one phrase
@@ -24,19 +26,19 @@ _SMOOTH_S = 0.15  # deviation
 _STEP_S = 0.02
 
 
-def lived(asked: np.ndarray, prosody: Prosody, times: np.ndarray) -> np.ndarray:
+def lived(asked: np.ndarray, prosody: Prosody, phones: Intervals, times: np.ndarray) -> np.ndarray:
     """Intensities [T, 8] at times [T] in seconds, which rise to those asked for, [8] in [0, 1]."""
-    return course(prosody, times)[:, None] * asked
+    return course(prosody, phones, times)[:, None] * asked
 
 
-def course(prosody: Prosody, times: np.ndarray) -> np.ndarray:
+def course(prosody: Prosody, phones: Intervals, times: np.ndarray) -> np.ndarray:
     """Factor [T] in [0, 1] on an emotion: 0.58 at first and in long pauses, 1 where the voice leans the most."""
     from scipy.ndimage import gaussian_filter1d
 
     grid = np.arange(round(float(times[-1]) / _STEP_S) + 2) * _STEP_S
     level = _SOFT + (_LOUD - _SOFT) * _swell(prosody, grid)
-    for start, end in pauses(prosody, shortest_s=_LONG_PAUSE_S):
-        spoken_before, spoken_after = start > 0.0, end < HOP_S * len(prosody)
+    for start, end in silences(phones, shortest_s=_LONG_PAUSE_S):
+        spoken_before, spoken_after = start > 0.0, end < phones.end_s[-1]
         rows = slice(np.searchsorted(grid, start), np.searchsorted(grid, end - _LEAD_S) if spoken_after else None)
         sunk = 1 - np.exp(-(grid[rows] - start) / _SINK_S) if spoken_before else 1.0
         level[rows] += (_RESTING - level[rows]) * sunk

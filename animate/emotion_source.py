@@ -15,7 +15,7 @@ from animate.emotion import EMOTIONS, parse
 from animate.emotion_track import EmotionTrack
 from animate.speech import Prosody, Speech
 from flame_tools.errors import InputError, ShapeError
-from flame_tools.types import Curves
+from flame_tools.types import Curves, Intervals
 
 if TYPE_CHECKING:
     from animate.emotion_classifier import EmotionClassifier
@@ -69,6 +69,7 @@ def feelings_of(
     source: np.ndarray | EmotionTrack | FromVoice,
     speech: Speech,
     prosody: Prosody,
+    phones: Intervals,  # what is said
     times: np.ndarray,  # [T] seconds
 ) -> Feelings:
     """What is felt at `times`: one emotion for the whole comes and goes with the voice, curves are as they are given.
@@ -82,7 +83,7 @@ def feelings_of(
     elif isinstance(source, EmotionTrack):
         intensities = source.at(times)
     elif source.ndim == 1:
-        intensities = lived(source, prosody, times) if source.any() else source
+        intensities = lived(source, prosody, phones, times) if source.any() else source
     else:
         intensities = source
         if len(source) != len(times):

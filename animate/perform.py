@@ -19,7 +19,8 @@ from animate.labiodental import bite_of, bitten, holds
 from animate.lids import Lids, blinked
 from animate.life import USUAL, Life
 from animate.manner import Manner
-from animate.speech import Prosody, pauses
+from animate.silences import silences
+from animate.speech import Prosody
 from animate.visemes import CHANNELS
 from flame_tools.arkit import ARKIT_NAMES, INDEX, to_params
 from flame_tools.head import Head
@@ -84,6 +85,7 @@ def speak(
 
 def enliven(
     spoken: Spoken,
+    phones: Intervals,  # what is said
     prosody: Prosody,
     times: np.ndarray,  # [T] seconds
     duration_s: float,
@@ -95,7 +97,7 @@ def enliven(
     seed: int | tuple[int, ...] = 0,
 ) -> tuple[FaceParams, tuple[Blink, ...]]:
     """Blinks, gaze, brow flashes and head motion over what is said. Returns FaceParams over [T] and the blinks."""
-    quiet = pauses(prosody)
+    quiet = silences(phones)
     accents = find_accents(prosody)
     bearing = bearing_of(feelings, times, seed=seed)
     turn = life.head * (bearing.posture + bearing.moves[:, None] * headmotion.neck(times, prosody, accents, seed=seed))

@@ -112,9 +112,9 @@ def performances(
     same however many there are.
     """
     times = np.arange(max(int(np.ceil(speech.duration_s * fps)), 1)) * (fps.denominator / fps.numerator)
-    felt = feelings_of(source, speech, prosody, times)
+    felt = feelings_of(source, speech, prosody, phones.phones, times)
     duration_s, lips = speech.duration_s, Lips(head, shape)
-    said = phones.phones, times, duration_s, felt.intensities
+    said, when = phones.phones, (times, duration_s, felt.intensities)
     _, recording = chance.of_recording(seed, speech.samples)
 
     def own(take: int) -> tuple[int, int]:  # seed of this recording
@@ -122,15 +122,13 @@ def performances(
 
     if learnt is None:
         early_s = _EARLY_S[phones.method]
-        mouths = (_by_rules(*said, prosody, lips=lips, own=own(take), early_s=early_s) for take in range(takes))
+        mouths = (_by_rules(said, *when, prosody, lips=lips, own=own(take), early_s=early_s) for take in range(takes))
     else:
         performer, hearing = learnt
-        mouths = learned.speak(performer, hearing, *said, lips=lips, seed=own(0), takes=takes)
+        mouths = learned.speak(performer, hearing, said, *when, lips=lips, seed=own(0), takes=takes)
 
     def made(take: int, spoken: Spoken) -> Track:
-        params, blinks = enliven(
-            spoken, prosody, times, duration_s, felt.intensities, head=head, shape=shape, life=life, seed=own(take)
-        )
+        params, blinks = enliven(spoken, said, prosody, *when, head=head, shape=shape, life=life, seed=own(take))
         # What gives this take again: a flow's needs its number, all others are the first of a seed of their own.
         again = {"seed": seed, "take": 1 + take} if _has_takes(learnt) else {"seed": seed + take}
         return Track(

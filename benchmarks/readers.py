@@ -73,8 +73,9 @@ def acted(clip, emotion: str, head, performer=None) -> Track:
         return Track(head.arrays.id, track.params.frame(part), times)
     said = Intervals(tuple(PHONES[i] for i in spoken.phones), spoken.start_s, spoken.end_s)
     everything = np.arange(0, spoken.duration_s, 1 / FPS)
-    mouth = speak(said, prosody, everything, spoken.duration_s, parse(emotion), lips=Lips(head, shape), manner=Manner())
-    params, _ = enliven(mouth, prosody, everything, spoken.duration_s, parse(emotion), head=head, shape=shape, seed=1)
+    when = everything, spoken.duration_s, parse(emotion)
+    mouth = speak(said, prosody, *when, lips=Lips(head, shape), manner=Manner())
+    params, _ = enliven(mouth, said, prosody, *when, head=head, shape=shape, seed=1)
     return Track(head.arrays.id, params.frame(part), times)
 
 

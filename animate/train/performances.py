@@ -70,8 +70,9 @@ def performed(
     feelings = felt.copy()
     feelings[0] = 0.0  # neutral adds nothing to a face
     lips, manner = Lips(head, shape), manner_of(f"take {seed}")
-    mouth = speak(spoken.said, prosody, times, spoken.duration_s, feelings, lips=lips, manner=manner)
-    params, _ = enliven(mouth, prosody, times, spoken.duration_s, feelings, head=head, shape=shape, seed=seed)
+    when = times, spoken.duration_s, feelings
+    mouth = speak(spoken.said, prosody, *when, lips=lips, manner=manner)
+    params, _ = enliven(mouth, spoken.said, prosody, *when, head=head, shape=shape, seed=seed)
     return motion_of(params)
 
 

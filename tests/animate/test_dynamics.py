@@ -3,6 +3,8 @@ import numpy as np
 from animate.dynamics import course, lived
 from animate.emphasis import find_accents
 from animate.speech import RATE, measure, prepare
+from animate.textgrid import intervals
+from animate.visemes import SILENCE
 from tests.animate.test_eyes import swelling
 from tests.animate.test_speech import voiced
 
@@ -10,12 +12,13 @@ TIMES = np.arange(0, 8, 1 / 60)
 
 
 def spoken_then_silent():
-    return measure(prepare(np.concatenate([swelling(), np.zeros(4 * RATE, np.float32)]), RATE))
+    sound = np.concatenate([swelling(), np.zeros(4 * RATE, np.float32)])
+    return measure(prepare(sound, RATE)), intervals([("AA", 0.0, 4.0), (SILENCE, 4.0, 8.0)])
 
 
 def test_emotion_peaks_with_the_voice_and_sinks_in_pauses():
-    prosody = spoken_then_silent()
-    factor = course(prosody, TIMES)
+    prosody, phones = spoken_then_silent()
+    factor = course(prosody, phones, TIMES)
     assert factor.min() > 0.5 and factor.max() <= 1
     at = [np.abs(TIMES - time).argmin() for time in find_accents(prosody).time_s[:2]]
     assert factor[at].min() > factor[(TIMES > 1.9) & (TIMES < 2.2)].max() + 0.05
@@ -28,20 +31,21 @@ def test_emotion_peaks_with_the_voice_and_sinks_in_pauses():
 
 def test_emotion_swells_with_loud_phrases():
     loud = voiced(120, 3.0)
-    factor = course(measure(prepare(np.concatenate([0.15 * loud, loud]).astype(np.float32), RATE)), TIMES)
+    sound = np.concatenate([0.15 * loud, loud]).astype(np.float32)
+    factor = course(measure(prepare(sound, RATE)), intervals([("AA", 0.0, 6.0)]), TIMES)
     soft, strong = factor[(TIMES > 1.0) & (TIMES < 2.0)], factor[(TIMES > 4.5) & (TIMES < 5.5)]
     assert strong.mean() > soft.mean() + 0.08
 
 
 def test_it_is_there_before_the_voice():
-    silence = np.zeros(2 * RATE, np.float32)
-    factor = course(measure(prepare(np.concatenate([silence, swelling()]), RATE)), TIMES)
+    sound = np.concatenate([np.zeros(2 * RATE, np.float32), swelling()])
+    factor = course(measure(prepare(sound, RATE)), intervals([(SILENCE, 0.0, 2.0), ("AA", 2.0, 6.0)]), TIMES)
     resting, early = factor[TIMES < 1.0], factor[(TIMES > 1.85) & (TIMES < 2.0)]
     assert np.ptp(resting) < 1e-6 and early.min() > resting.max() + 0.05
 
 
 def test_every_emotion_follows_one_course_up_to_what_is_asked():
     asked = np.array([0, 0.8, 0, 0.4, 0, 0, 0, 0])
-    felt = lived(asked, spoken_then_silent(), TIMES)
+    felt = lived(asked, *spoken_then_silent(), TIMES)
     assert felt.shape == (len(TIMES), 8) and (felt <= asked).all()
     np.testing.assert_allclose(felt[:, 1], 2 * felt[:, 3])

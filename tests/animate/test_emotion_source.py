@@ -11,6 +11,7 @@ from animate.emotion_source import FromVoice, feelings_of, source_of
 from animate.emotion_track import EmotionTrack, read_emotion_csv, write_emotion_csv
 from animate.pipeline import animate
 from animate.speech import RATE, measure, prepare
+from animate.textgrid import intervals
 from flame_tools.errors import FormatError, InputError, ShapeError
 from flame_tools.types import Curves, FaceParams, Track
 from tests.animate.test_voice_emotion import stirred
@@ -94,15 +95,15 @@ def test_bad_gains(spec):
 def test_gain_is_a_factor(voice):
     samples, _ = stirred(voice[0], voice[1])
     speech = prepare(samples, RATE)
-    prosody, times = measure(speech), np.arange(360) / 30
-    one, three, none = (feelings_of(FromVoice(g), speech, prosody, times) for g in (1.0, 3.0, 0.0))
+    prosody, times, phones = measure(speech), np.arange(360) / 30, intervals([("AA", 0.0, 12.0)])
+    one, three, none = (feelings_of(FromVoice(g), speech, prosody, phones, times) for g in (1.0, 3.0, 0.0))
     assert one.intensities[:, 1:].sum() > 0
     np.testing.assert_allclose(three.intensities[:, 1:], np.minimum(3 * one.intensities[:, 1:], 1))
     np.testing.assert_array_equal(three.curves["affect"].values, one.curves["affect"].values)
     np.testing.assert_array_equal(none.intensities, np.eye(8)[np.zeros(360, int)])
     assert none.curves["emotion"].names == EMOTIONS and none.curves["affect"].names == ("valence", "arousal")
     with pytest.raises(ShapeError, match="4 frames"):
-        feelings_of(np.zeros((4, 8)), speech, prosody, times)
+        feelings_of(np.zeros((4, 8)), speech, prosody, phones, times)
 
 
 def test_hear_edit_feed_back(head, voice, tmp_path):

@@ -7,6 +7,7 @@ import torch
 
 from animate.perform import TONGUE, Spoken, enliven
 from animate.speech import RATE, measure, prepare
+from animate.textgrid import intervals
 from flame_tools import Head
 from tests.animate.test_speech import voiced
 
@@ -19,12 +20,13 @@ def test_eyes_and_lids_of_a_head_that_states_no_angles(head):
         look_rad=np.zeros(4, np.float32), jaw_open_rad=0.0, jaw_side_rad=0.0,
     )  # fmt: skip
     prosody, times = measure(prepare(voiced(120.0, 2.0), RATE)), np.arange(60) / 30
+    said = intervals([("AA", 0.0, 2.0)])
     silent = Spoken(np.zeros((60, 52)), np.zeros((60, len(TONGUE))))
     made = []
     for model in (head, Head(bare)):
         with np.errstate(all="raise"):
             params, _ = enliven(
-                silent, prosody, times, 2.0, np.zeros(8), head=model, shape=torch.zeros(head.shape_size), seed=1
+                silent, said, prosody, times, 2.0, np.zeros(8), head=model, shape=torch.zeros(head.shape_size), seed=1
             )
         made.append(params)
     torch.testing.assert_close(made[1].eyes, made[0].eyes)

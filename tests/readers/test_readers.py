@@ -124,7 +124,7 @@ def acted(line, head, stage, emotion, times, looks=None):
     shape = torch.zeros(head.shape_size)
     lips, manner = Lips(head, shape), manner_of_chance(3)
     said = speak(phones.phones, prosody, times, duration, parse(emotion), lips=lips, manner=manner)
-    params, _ = enliven(said, prosody, times, duration, parse(emotion), head=head, shape=shape, seed=3)
+    params, _ = enliven(said, phones.phones, prosody, times, duration, parse(emotion), head=head, shape=shape, seed=3)
     with torch.no_grad():
         return stage(stage.vertices(params), stage.framing(shape), looks)[None]
 
