@@ -18,6 +18,7 @@ from animate.speech import refuse_unusable
 from flame_tools.errors import FormatError, InputError
 
 MAX_SECONDS = 6 * 3600.0  # six hours at 48 kHz are 4 GB of float32
+_CANCELLED = 1e-4  # of the channels' power: less is left in their mean where one of them is inverted
 _STREAMED = (0, 0x7FFFFFFF, 0xFFFFFFFF)  # sizes that a writer leaves when it cannot seek back
 
 
@@ -80,16 +81,38 @@ def _states_length(path: Path) -> bool:
 def _read_soundfile(sound, path: Path) -> np.ndarray:
     """Channels are averaged block by block: many channels of a long recording never lie in memory together."""
     _refuse_long(sound.frames / max(sound.samplerate, 1), path)
-    blocks = [np.zeros(0, np.float32)]
+    mix = _Mix()
     while len(block := sound.read(1 << 20, dtype="float32", always_2d=True)):
-        blocks.append(block.mean(1) if block.shape[1] > 1 else block[:, 0])
-    samples = np.concatenate(blocks)
+        mix.add(block.T)
+    samples = mix.samples(path)
     if 0 < len(samples) < sound.frames:
         raise FormatError(
             f"{path} is truncated: {len(samples) / sound.samplerate:.2f} s of {sound.frames / sound.samplerate:.2f} s "
             "can be read; copy or export it again"
         )
     return samples
+
+
+class _Mix:
+    """The mean of channels that come in blocks."""
+
+    def __init__(self):
+        self._blocks, self._apart, self._together = [np.zeros(0, np.float32)], 0.0, 0.0
+
+    def add(self, block: np.ndarray) -> None:  # [C, n]
+        mixed = block.mean(0) if len(block) > 1 else block[0]
+        self._blocks.append(mixed)
+        if len(block) > 1:
+            self._apart += float(np.square(block, dtype=np.float64).sum()) / len(block)
+            self._together += float(np.square(mixed, dtype=np.float64).sum())
+
+    def samples(self, path: Path) -> np.ndarray:  # [N] float32
+        """All of it. Raises InputError where the channels cancel each other out."""
+        if self._together < _CANCELLED * self._apart:
+            raise InputError(
+                f"{path} has channels that cancel each other out: one of them is inverted; export one channel alone"
+            )
+        return np.concatenate(self._blocks).astype(np.float32, copy=False)
 
 
 def _refuse_long(seconds: float, path: Path) -> None:
@@ -136,9 +159,10 @@ def _read_av(path: Path, reason: str) -> tuple[np.ndarray, int]:
             promised = float(stream.duration * stream.time_base) if stream.duration else 0.0
             # Channels are averaged here: the resampler's own mono is 3 dB louder than that.
             planes = av.AudioResampler(format="fltp", rate=rate)
-            blocks, count = [np.zeros(0, np.float32)], 0
+            mix, count = _Mix(), 0
             for frame in itertools.chain(container.decode(stream), [None]):
-                blocks += [out.to_ndarray().mean(0) for out in planes.resample(frame)]
+                for out in planes.resample(frame):
+                    mix.add(out.to_ndarray())
                 count += 0 if frame is None else frame.samples
                 _refuse_long(count / rate, path)
     except av.FFmpegError as error:
@@ -150,7 +174,7 @@ def _read_av(path: Path, reason: str) -> tuple[np.ndarray, int]:
         raise FormatError(
             f"{path} is not a recording that can be read ({reason or error}); give WAV, FLAC, OGG, MP3 or M4A"
         ) from error
-    samples = np.concatenate(blocks).astype(np.float32)
+    samples = mix.samples(path)
     if kind == "MP3" and not _states_length(path):
         promised = 0.0
     slack_s = 0.25 if kind == "MP3" else 0.5  # padding of the codecs

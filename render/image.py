@@ -38,9 +38,15 @@ def read_image(
             warnings.simplefilter("ignore")  # sizes are checked below; odd EXIF entries do not concern us
             with Image.open(path) as picture:
                 _check_size(path, picture.size)
+                if picture.format in ("PNG", "WEBP") and getattr(picture, "is_animated", False):
+                    raise InputError(
+                        f"{path} holds {picture.n_frames} pictures that move; export one of them, or a film (MP4, GIF)"
+                    )
                 picture.load()
                 picture = ImageOps.exif_transpose(picture)
                 pixels = _to_rgb(picture, matte)
+    except InputError:
+        raise
     except UnidentifiedImageError:
         raise FormatError(
             f"{path} is not an image that can be read; wanted PNG, JPEG, WebP, TIFF or the like"

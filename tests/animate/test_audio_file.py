@@ -53,6 +53,18 @@ def write_m4a(path, sound, rate=44100):
             container.mux(packet)
 
 
+def test_channels_that_cancel_out_are_refused(tmp_path):
+    sound = (0.3 * np.sin(np.arange(32000) / 9)).astype(np.float32)
+    soundfile.write(tmp_path / "a.wav", np.stack([sound, -sound], 1), 16000)
+    with pytest.raises(InputError, match="has channels that cancel"):
+        read_audio(tmp_path / "a.wav")
+    soundfile.write(tmp_path / "b.wav", np.stack([sound, -0.9 * sound], 1), 16000)
+    assert np.abs(read_audio(tmp_path / "b.wav")[0]).max() == pytest.approx(0.015, abs=1e-3)
+    soundfile.write(tmp_path / "c.wav", np.zeros((16000, 2), np.float32), 16000)
+    with pytest.raises(InputError, match="is silent"):
+        read_audio(tmp_path / "c.wav")
+
+
 def test_m4a_by_pyav(tmp_path):
     write_m4a(tmp_path / "a.m4a", tone(44100, 1.0))
     samples, rate = read_audio(tmp_path / "a.m4a")

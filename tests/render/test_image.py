@@ -102,6 +102,14 @@ def test_profiles_are_followed_whatever_holds_the_colours(tmp_path, mode):
     assert abs(read[4:] - ((10, 20, 30) if mode == "RGBA" else (80, 200, 40))).max() <= 2
 
 
+@pytest.mark.parametrize("suffix", ["png", "webp"])
+def test_pictures_that_move_are_refused(tmp_path, suffix):
+    stills = [Image.new("RGB", (8, 8), (level, 0, 0)) for level in (0, 100, 200)]
+    stills[0].save(tmp_path / f"a.{suffix}", save_all=True, append_images=stills[1:], duration=40)
+    with pytest.raises(InputError, match="3 pictures that move"):
+        read_image(tmp_path / f"a.{suffix}")
+
+
 def test_what_is_no_image_is_refused_in_one_line(tmp_path):
     whole = io.BytesIO()
     Image.fromarray(np.random.default_rng(0).integers(0, 255, (64, 64, 3), np.uint8)).save(whole, "JPEG")
