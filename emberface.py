@@ -27,7 +27,6 @@ import numpy as np
 
 from emberface_formats import DOUBLE_ENDINGS, DRAWN, FORMATS, kind_of, names_folder, options_for  # noqa: F401
 from flame_tools.errors import FaceError, InputError
-from flame_tools.types import Appearance, Track
 
 if TYPE_CHECKING:
     from animate.emotion_source import Emotion
@@ -37,6 +36,7 @@ if TYPE_CHECKING:
     from animate.takes import Sampling
     from flame_tools.export import Options
     from flame_tools.head import Head
+    from flame_tools.types import Appearance, Track
     from render.viewer import Served
 
 __version__ = "0.1.0"
@@ -479,8 +479,18 @@ def _default_head() -> Head:
 
 
 def _check_track(track: Track, name: str = "track") -> None:
+    from flame_tools.types import Track
+
     if not isinstance(track, Track):
         raise InputError(f"{name} is {type(track).__name__}; wanted a Track, as emberface.load makes of a file")
+
+
+def __getattr__(name: str) -> object:
+    if name == "Track":  # with torch, for which help and refusals need not wait
+        from flame_tools.types import Track
+
+        return Track
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def main() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -13,7 +13,9 @@ from assets.locate import asset_path
 from emberface_options import Formats, HeadName, Json, Out, Seed, json_text, numbered, places_of, say, say_figures
 from emberface_run import Run, write_all, write_picture
 from flame_tools.errors import FaceError, InputError
-from flame_tools.types import HeadArrays
+
+if TYPE_CHECKING:
+    from flame_tools.types import HeadArrays
 
 app = typer.Typer(
     help="Heads: what they have, adding your own, people who do not exist.", no_args_is_help=True, rich_markup_mode=None

@@ -12,7 +12,7 @@ import typer
 
 from emberface_formats import DOUBLE_ENDINGS, kind_of
 from flame_tools.errors import InputError
-from flame_tools.sampling import rational
+from flame_tools.frame_rate import rational
 
 if TYPE_CHECKING:
     from flame_tools.types import HeadArrays, Track

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import emberface
 from emberface_formats import DRAWN, kind_of, names_folder
 from flame_tools.errors import FaceError, OutputError, cannot_write
-from flame_tools.export.folder import refuse_strangers
+from flame_tools.folder import refuse_strangers
 from flame_tools.licences import licences_of
 
 if TYPE_CHECKING:

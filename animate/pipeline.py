@@ -23,10 +23,10 @@ from animate.phones_given import Given, held_against, phones_given
 from animate.speech import Prosody, Speech, at_times, measure, prepare
 from animate.textgrid import intervals
 from flame_tools.errors import InputError
+from flame_tools.frame_rate import rational
 from flame_tools.head import Head
 from flame_tools.identity import checked_identity
 from flame_tools.lips import Lips
-from flame_tools.sampling import rational
 from flame_tools.types import Curves, Intervals, Track
 
 # The encoder hears a vowel begin some 30 ms before the aligner does.

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
-from flame_tools.types import HeadArrays, Track
+if TYPE_CHECKING:
+    from flame_tools.types import HeadArrays, Track
 
 _BETWEEN = "; "  # in no licence of ours
 

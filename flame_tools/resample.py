@@ -8,7 +8,8 @@ from fractions import Fraction
 import numpy as np
 import torch
 
-from flame_tools.sampling import axis_angle_of, frames_between, linear, quaternions_of, rational, turned
+from flame_tools.frame_rate import frames_between, rational
+from flame_tools.sampling import axis_angle_of, linear, quaternions_of, turned
 from flame_tools.track_check import check_track
 from flame_tools.types import Camera, Curves, FaceParams, Track
 

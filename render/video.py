@@ -12,7 +12,7 @@ import numpy as np
 
 from flame_tools.archive import written_whole
 from flame_tools.errors import InputError, OutputError, ShapeError, cannot_write
-from flame_tools.sampling import rational
+from flame_tools.frame_rate import rational
 
 SOUND_RATE = 48_000  # every player takes it, and the encoder's 1024 samples of priming are short
 SOUND_BITS = 160_000

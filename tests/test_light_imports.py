@@ -38,3 +38,19 @@ def test_import_is_quick_silent_and_light(package):
     assert not noise and not report["changed"] and not report["cuda"]
     assert report["heavy"] == []
     assert report["seconds"] < 1.0  # of processor time: 0.1 s on a quiet core; numpy and torch are already there
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["animate", "--help"], ["animate", "nothere.wav"]])
+def test_help_and_refusals_do_not_wait_for_torch(arguments, tmp_path):
+    probe = "import sys, emberface_cli; emberface_cli.run(sys.argv[1:]); sys.exit('torch' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", probe, *arguments], cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0 and (done.stdout or done.stderr), done.stderr
+
+
+def test_the_core_names_what_it_loads_when_it_is_asked_for():
+    import flame_tools
+
+    loaded = {name: getattr(flame_tools, name) for name in flame_tools.__all__}
+    assert all(value.__name__ == name for name, value in loaded.items()) and set(loaded) <= set(dir(flame_tools))
+    with pytest.raises(AttributeError, match="no attribute 'Heads'"):
+        flame_tools.Heads  # noqa: B018

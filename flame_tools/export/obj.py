@@ -6,11 +6,11 @@ import os
 
 import numpy as np
 
-from flame_tools.export.folder import folder_written_whole
 from flame_tools.export.looks import linear, look_of, texture_png
 from flame_tools.export.options import DEFAULT, Options
 from flame_tools.export.relief import normal_png
 from flame_tools.export.surface import normals_of
+from flame_tools.folder import folder_written_whole
 from flame_tools.head import Head
 from flame_tools.licences import licences_of
 from flame_tools.posing import posed_frames

@@ -15,11 +15,11 @@ from pathlib import Path
 import numpy as np
 
 from flame_tools.archive import written_whole
-from flame_tools.export.folder import folder_written_whole
 from flame_tools.export.looks import texture_png
 from flame_tools.export.one_frame import only_frame
 from flame_tools.export.options import DEFAULT, Options
 from flame_tools.export.surface import normals_of
+from flame_tools.folder import folder_written_whole
 from flame_tools.head import Head
 from flame_tools.licences import licences_of
 from flame_tools.posing import posed_frames

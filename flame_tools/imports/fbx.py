@@ -16,13 +16,13 @@ from flame_tools.characters.fbx import ORDERS, FbxDocument, local_matrix, number
 from flame_tools.characters.scene import finite, world_matrices
 from flame_tools.errors import FormatError, InputError
 from flame_tools.export.fbx_take import MODES
+from flame_tools.frame_rate import rational
 from flame_tools.head import Head
 from flame_tools.imports.fbx_curves import Curve, read_curve
 from flame_tools.imports.gltf import rotation_of
 from flame_tools.imports.performance import track_of
 from flame_tools.imports.played import Joint, Played, action, frames_of
 from flame_tools.licences import apart
-from flame_tools.sampling import rational
 from flame_tools.types import HeadArrays, Track
 
 _SLACK_S = 1e-6  # KTime is exact; programs round their frames to it

@@ -19,9 +19,9 @@ import torch
 from flame_tools.errors import FormatError, InputError, ShapeError
 from flame_tools.files.data import read_data
 from flame_tools.flame_only import flame_only
+from flame_tools.frame_rate import MAX_FRAMES, on_grid, rational
 from flame_tools.head import Head
 from flame_tools.resample import at_rate
-from flame_tools.sampling import MAX_FRAMES, on_grid, rational
 from flame_tools.types import FaceParams, Track
 
 EMOTE_FPS = 25

@@ -18,11 +18,12 @@ from flame_tools.characters.names import arkit_spelling
 from flame_tools.characters.scene import world_matrices
 from flame_tools.errors import FormatError, InputError
 from flame_tools.export.corners import split_by_material
+from flame_tools.frame_rate import rational
 from flame_tools.head import Head
 from flame_tools.imports.gltf_texture import albedo_of, is_textured
 from flame_tools.imports.performance import track_of
 from flame_tools.imports.played import Joint, Played, action, frames_of
-from flame_tools.sampling import linear, rational, turned
+from flame_tools.sampling import linear, turned
 from flame_tools.types import HeadArrays, Track
 
 _SLACK_S = 2e-5  # times are float32 and other programs round them; 60 s at 60 a second lose 4e-6

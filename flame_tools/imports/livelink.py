@@ -20,12 +20,12 @@ from flame_tools.arkit import ARKIT_NAMES, INDEX, to_params
 from flame_tools.characters.names import arkit_spelling
 from flame_tools.errors import FormatError, InputError
 from flame_tools.export.livelink import ANGLES, SIGNS
+from flame_tools.frame_rate import MAX_FRAMES, even_rate, on_grid, rational
 from flame_tools.head import Head
 from flame_tools.imports.timecode import read_clock
 from flame_tools.imports.untold import untold_by_names
 from flame_tools.resample import at_rate
 from flame_tools.rotations import axis_angle_from_matrix, matrix_from_yaw_pitch_roll
-from flame_tools.sampling import MAX_FRAMES, even_rate, on_grid, rational
 from flame_tools.types import LEFT_EYE, NECK, RIGHT_EYE, FaceParams, Track
 
 MAX_BYTES = 2 << 30

@@ -7,7 +7,7 @@ from fractions import Fraction
 
 import numpy as np
 
-from flame_tools.sampling import USUAL, even_rate, frames_between, on_grid
+from flame_tools.frame_rate import USUAL, even_rate, frames_between, on_grid
 
 _TURNS = 1e-4  # radians that a joint turns at least, to count as moved
 

@@ -10,6 +10,7 @@ from flame_tools.archive import member_names
 from flame_tools.characters.fbx_nodes import MAGIC
 from flame_tools.errors import FormatError
 from flame_tools.files.data import is_pickle
+from flame_tools.frame_rate import rational
 from flame_tools.head import Head
 from flame_tools.imports.fbx import read_fbx
 from flame_tools.imports.flame_params import looks_like_flame_params, read_flame_params
@@ -17,7 +18,6 @@ from flame_tools.imports.gltf import read_glb
 from flame_tools.imports.livelink import looks_like_csv, read_csv
 from flame_tools.posing import check_made_on
 from flame_tools.resample import at_rate
-from flame_tools.sampling import rational
 from flame_tools.track_file import load_track
 from flame_tools.types import Track
 

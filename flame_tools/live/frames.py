@@ -17,9 +17,9 @@ from flame_tools.arkit import ARKIT_NAMES
 from flame_tools.errors import InputError, ShapeError
 from flame_tools.export.livelink import ANGLES, COLUMNS, weights_and_angles
 from flame_tools.file_clock import file_times
+from flame_tools.frame_rate import on_grid
 from flame_tools.head import Head
 from flame_tools.imports.livelink import params_told
-from flame_tools.sampling import on_grid
 from flame_tools.track_check import check_track
 from flame_tools.types import Track
 

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
 from flame_tools import Head, InputError
+from flame_tools.frame_rate import rational
 from flame_tools.resample import at_rate
-from flame_tools.sampling import rational
 from flame_tools.track_check import check_track
 from flame_tools.types import Camera, Curves
 from tests.flame_tools.export.conftest import lively_track
