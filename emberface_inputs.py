@@ -20,9 +20,9 @@ def check_there(*paths: Path | None) -> None:
 
 def check_pictures(paths: list[Path]) -> None:
     """Raises InputError or FormatError where a path is no picture, film or folder, as far as ending and start tell."""
-    from render.footage import is_film
-
     check_there(*paths)
+    from render.footage import is_film  # and with it torch
+
     for path in paths:
         ending = path.suffix.lower()
         if ending in SOUNDS:

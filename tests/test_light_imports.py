@@ -40,7 +40,9 @@ def test_import_is_quick_silent_and_light(package):
     assert report["seconds"] < 1.0  # of processor time: 0.1 s on a quiet core; numpy and torch are already there
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["animate", "--help"], ["animate", "nothere.wav"]])
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["--version"], ["animate", "--help"], ["recon", "nothere.jpg", "-o", "a"]]
+)
 def test_help_and_refusals_do_not_wait_for_torch(arguments, tmp_path):
     probe = "import sys, emberface_cli; emberface_cli.run(sys.argv[1:]); sys.exit('torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", probe, *arguments], cwd=tmp_path, capture_output=True, text=True)
