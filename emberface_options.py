@@ -136,7 +136,7 @@ def places_of(out: Path, name: str, formats: str) -> tuple[list[Path], Path]:
     if out.suffix[1:2].isalpha() and not out.is_dir():
         kind_of(out)
         return [out], report_beside(out)
-    wanted = [f.strip() for f in formats.split(",") if f.strip()]
+    wanted = [f.strip() for f in formats.split(",") if f.strip() not in ("", "face.npz")]  # the track is there always
     for f in wanted:
         if f not in list(Format):
             raise InputError(f"format {f!r} is not known; there are: {', '.join(Format)}")

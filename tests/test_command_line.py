@@ -382,6 +382,14 @@ def test_a_number_after_a_dot_belongs_to_a_folder():
     assert report == Path("take1.2/voice.report.json")
 
 
+def test_the_track_itself_is_a_format_that_is_always_written():
+    places, _ = emberface_options.places_of(Path("takes"), "voice", "face.npz,glb")
+    assert places == [Path("takes/voice.face.npz"), Path("takes/voice.glb")]
+    assert emberface_options.places_of(Path("takes"), "voice", "face.npz")[0] == places[:1]
+    with pytest.raises(InputError, match="format 'bla' is not known"):
+        emberface_options.places_of(Path("takes"), "voice", "glb,bla")
+
+
 def test_an_interrupted_run_leaves_nothing(capsys, monkeypatch, track_file, tmp_path):
     def stop(*_, **__):
         raise KeyboardInterrupt
