@@ -457,12 +457,12 @@ def load(
 
 
 def _head(head: str | Head | None, track: Track | None = None) -> Head:
-    if head is None and track is not None and track.head_id == "default":
-        head = "default"
+    if head == "default" or (head is None and track is not None and track.head_id == "default"):
+        return _default_head()
     if head is None or isinstance(head, (str, os.PathLike)):
         from flame_tools.load import head_of, load_head
 
-        return head_of(track) if head is None else _default_head() if head == "default" else load_head(head)
+        return head_of(track) if head is None else load_head(head)
     from flame_tools.head import Head
 
     if not isinstance(head, Head):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from animate.agreement import FITS
+from animate.silences import silences
 from animate.visemes import SILENCE
 from flame_tools.types import HeadArrays, Track
 
@@ -72,10 +73,9 @@ def doubts_of(track: Track, *, emotion_heard: bool = False, head: HeadArrays | N
 def _unsaid_s(track: Track) -> float:
     """Seconds that sound in silences of the phones, of those in which it goes on for more than a moment."""
     loud = track.curves["loudness_db"].values[:, 0] > _LOUD_DB
-    phones, times, found = track.intervals["phones"], np.asarray(track.time_s), 0.0
-    for name, start, end in zip(phones.names, phones.start_s, phones.end_s, strict=True):
-        if name == SILENCE and end - start > _LOUD_S:
-            first, last = np.searchsorted(times, (start + _EDGE_S, end - _EDGE_S))
-            sounding = float(loud[first:last].mean()) * (end - start - 2 * _EDGE_S) if last > first else 0.0
-            found += sounding if sounding >= _LOUD_S else 0.0
+    times, found = np.asarray(track.time_s), 0.0
+    for start, end in silences(track.intervals["phones"], shortest_s=_LOUD_S):
+        first, last = np.searchsorted(times, (start + _EDGE_S, end - _EDGE_S))
+        sounding = float(loud[first:last].mean()) * (end - start - 2 * _EDGE_S) if last > first else 0.0
+        found += sounding if sounding >= _LOUD_S else 0.0
     return found

@@ -57,7 +57,7 @@ def plan_blinks(
     return tuple(blinks) if len(blinks) != 1 else (dataclasses.replace(blinks[0], depth=1.0),)
 
 
-def lids(blinks: tuple[Blink, ...], times: np.ndarray) -> np.ndarray:
+def lid_closure(blinks: tuple[Blink, ...], times: np.ndarray) -> np.ndarray:
     """Lid closure [T] in [0, 1] at frame times. Lids shut faster than they open."""
     out = np.zeros(len(times))
     for blink in blinks:

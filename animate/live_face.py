@@ -129,10 +129,10 @@ class LiveFace:
                 closing = np.maximum(closed_by(weights[some], self._lips), shut[some])
                 weights[some] = seal(weights[some], closing, self._lips)
             weights = bitten(weights, biting, shut, self._bite)
-            shut_lids, look, turn = self._life.at(at, count)
+            closure, look, turn = self._life.at(at, count)
             look = look - 0.9 * turn[:, :2]  # eyes stay where they look while the head moves
             weights[:, _LIDS] = self._rest[_LIDS]
-            weights = blinked(weights, shut_lids, look, self._lids)
+            weights = blinked(weights, closure, look, self._lids)
             params = params_of(Spoken(weights, np.zeros((count, 3))), self.head, self._shape)
             both = np.zeros((count, 2, 3), np.float32)
             both[..., :2] = look[:, None]
@@ -216,7 +216,7 @@ class _Life:
         smooth = smooth_step(np.minimum(times, _MINUTE_S - times) / _EDGE_S)
         look = eyes.gaze(times, [], away=lambda at: away, seed=own) + bearing.look
         return _Minute(
-            eyes.lids(blinks, times), look, bearing.posture + bearing.moves[:, None] * turn * smooth[:, None]
+            eyes.lid_closure(blinks, times), look, bearing.posture + bearing.moves[:, None] * turn * smooth[:, None]
         )
 
 

@@ -14,7 +14,7 @@ from animate.coarticulation import EARLY_S, articulate, early_vowels, grid, rest
 from animate.contact import closures, part, seal
 from animate.emotion import during_speech, layer
 from animate.emphasis import find_accents
-from animate.eyes import Blink, brows, gaze, lids, plan_blinks
+from animate.eyes import Blink, brows, gaze, lid_closure, plan_blinks
 from animate.labiodental import bite_of, bitten, holds
 from animate.lids import Lids, blinked
 from animate.life import USUAL, Life
@@ -107,7 +107,7 @@ def enliven(
     pace = _over(times, life.blinks * bearing.blinks)
     blinks = plan_blinks(duration_s, ends, pace=pace, seed=seed) if life.blinks else ()
     flash = life.brows * brows(times, accents, seed=seed)
-    weights = blinked(_flashed(spoken.weights, flash), lids(blinks, times), look, Lids(head))
+    weights = blinked(_flashed(spoken.weights, flash), lid_closure(blinks, times), look, Lids(head))
 
     eyes = np.zeros((len(times), 2, 3))
     eyes[..., :2] = np.clip(look, -0.35, 0.35)[:, None]

@@ -56,13 +56,7 @@ def known_to(head: HeadArrays) -> bool:
 
 def params_by_name(weights: Tensor, head: Head) -> FaceParams:
     """ARKit weights [..., 52] to the parameters of a head that says the names; the rest is neutral."""
-    source, target = _expression_columns(head.arrays.expression_names)
-    leading = weights.shape[:-1]
-    expression = weights.new_zeros(*leading, head.expression_size)
-    expression[..., target] = weights[..., source]
-    jaw, eyes = joint_turns(weights, head.arrays)
-    eyelids = weights[..., [INDEX[name] for name in LID_OWNED]]
-    return FaceParams.neutral(head).replace(expression=expression, jaw=jaw, eyes=eyes, eyelids=eyelids)
+    return FaceParams.neutral(head).replace(**_by_name(weights, head.arrays))
 
 
 def weights_by_name(params: FaceParams, head: Head) -> Tensor:
@@ -81,13 +75,18 @@ def weights_by_name(params: FaceParams, head: Head) -> Tensor:
 def _maps_as_names_do(head: HeadArrays) -> bool:
     """Whether the map of a head with all names, as a character has, is what `params_by_name` makes of each."""
     weights = torch.eye(len(ARKIT_NAMES), dtype=torch.float64)
-    source, target = _expression_columns(head.expression_names)
-    expression = weights.new_zeros(len(weights), len(head.expression_names))
-    expression[:, target] = weights[:, source]
-    jaw, eyes = joint_turns(weights, head)
-    lids = weights[:, [INDEX[name] for name in LID_OWNED]]
-    table = torch.cat([expression, jaw, eyes.flatten(1), lids], 1).numpy()
+    table = torch.cat([part.flatten(1) for part in _by_name(weights, head).values()], 1).numpy()
     return bool(np.abs(table - head.arkit_map).max() < _SAME)
+
+
+def _by_name(weights: Tensor, head: HeadArrays) -> dict[str, Tensor]:
+    """What the names move of FaceParams, in the order of a map's columns."""
+    source, target = _expression_columns(head.expression_names)
+    expression = weights.new_zeros(*weights.shape[:-1], len(head.expression_names))
+    expression[..., target] = weights[..., source]
+    jaw, eyes = joint_turns(weights, head)
+    eyelids = weights[..., [INDEX[name] for name in LID_OWNED]]
+    return {"expression": expression, "jaw": jaw, "eyes": eyes, "eyelids": eyelids}
 
 
 def joint_turns(weights: Tensor, head: HeadArrays) -> tuple[Tensor, Tensor]:

@@ -39,7 +39,7 @@ def write_video(
     taken out by the file's edit list). Sound longer than the pictures goes on under the last frame.
     """
     path = Path(path)
-    clock = _Even(frame_rate_of(fps)) if times_s is None else _Told(frame_rate_of(fps), times_s)
+    clock = _EvenClock(frame_rate_of(fps)) if times_s is None else _GivenClock(frame_rate_of(fps), times_s)
     if path.suffix.lower() not in _FORMATS:
         raise OutputError(
             f"{path.name} is no video name that can be written; wanted it to end in {', '.join(_FORMATS)}"
@@ -97,7 +97,7 @@ def _write(av, file, first, frames, clock, sound, audio_rate, quality):
     return count
 
 
-class _Even:
+class _EvenClock:
     """Frames that are shown one every 1 / rate."""
 
     def __init__(self, rate: Fraction):
@@ -111,8 +111,8 @@ class _Even:
         return number + 1
 
 
-class _Told:
-    """Frames that are shown when they were told to be."""
+class _GivenClock:
+    """Frames that are shown at times that are given."""
 
     tick = Fraction(1, 90_000)
 
@@ -127,7 +127,7 @@ class _Told:
             raise ShapeError("times_s does not rise by 1/90000 s or more from each frame to the next")
 
     def begins(self, number: int) -> int:
-        """When a frame is shown, in ticks. Raises InputError beyond the frames that were told of."""
+        """When a frame is shown, in ticks. Raises InputError beyond the times that are given."""
         if number >= len(self._ticks) - 1:
             raise InputError(f"there are more frames than the {len(self._ticks) - 1} of times_s")
         return int(self._ticks[number])

@@ -100,8 +100,8 @@ def make_rig(track: Track, head: Head) -> Rig:
         return Rig(
             base=someone.v_template.numpy().copy(),
             target_names=names,
-            targets=torch.stack([*shapes]).numpy() if shapes else np.zeros((0, *someone.v_template.shape), np.float32),
-            weights=torch.stack([*weights], -1).numpy() if weights else np.zeros((len(track), 0), np.float32),
+            targets=torch.stack(shapes).numpy() if shapes else np.zeros((0, *someone.v_template.shape), np.float32),
+            weights=torch.stack(weights, -1).numpy() if weights else np.zeros((len(track), 0), np.float32),
             skin_weights=someone.weights.numpy().copy(),
             joint_names=JOINTS,
             parents=PARENTS,

@@ -8,6 +8,7 @@ import numpy as np
 
 from flame_tools.kept import kept_with_head
 from flame_tools.smooth import smooth_step
+from flame_tools.surface.outline import within
 from flame_tools.types import HeadArrays
 from readers.face_parts import BROWS, LIPS, OVAL
 from recon.texture.surface import vertex_normals
@@ -200,12 +201,10 @@ def distance(points: np.ndarray, targets: np.ndarray) -> np.ndarray:
 
 def signed_distance(points: np.ndarray, outline: np.ndarray) -> np.ndarray:
     """[n] distance of points [n, 2] to a closed polygon [m, 2], positive inside."""
-    (x, y), nearest, inside = points.T, np.full(len(points), np.inf), np.zeros(len(points), bool)
+    (x, y), nearest = points.T, np.full(len(points), np.inf)
     for (ax, ay), (bx, by) in zip(outline, np.roll(outline, -1, axis=0), strict=True):  # points stay in the cache
         ex, ey = bx - ax, by - ay
         px, py = x - ax, y - ay
         t = np.clip((px * ex + py * ey) / max(ex * ex + ey * ey, 1e-12), 0, 1)
         nearest = np.minimum(nearest, (px - t * ex) ** 2 + (py - t * ey) ** 2)
-        if ay != by:
-            inside ^= ((ay > y) != (by > y)) & (x < ax + py / ey * ex)
-    return np.where(inside, 1, -1) * np.sqrt(nearest)
+    return np.where(within(points, outline), 1, -1) * np.sqrt(nearest)

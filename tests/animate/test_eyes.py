@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from animate.emphasis import Accents, bumps, find_accents
-from animate.eyes import Blink, brows, gaze, lids, plan_blinks
+from animate.eyes import Blink, brows, gaze, lid_closure, plan_blinks
 from animate.headmotion import neck
 from animate.speech import RATE, measure, prepare
 from tests.animate.test_speech import voiced
@@ -38,7 +38,7 @@ def test_the_only_blink_of_a_short_clip_is_a_full_one():
 @pytest.mark.parametrize("fps", [25, 30, 60, 240])
 def test_a_blink_shuts_and_closes_faster_than_it_opens(fps):
     times = np.arange(2 * fps) / fps
-    curve = lids((Blink(0.511, 1.0),), times)
+    curve = lid_closure((Blink(0.511, 1.0),), times)
     assert curve.max() == pytest.approx(1.0)
     first, last = times[curve > 0.05][[0, -1]]
     top = times[curve > 0.95].mean()
