@@ -20,6 +20,7 @@ import numpy as np
 from animate.emotion import EMOTIONS, checked, emotion_named
 from flame_tools.archive import written_whole
 from flame_tools.errors import FormatError, InputError
+from flame_tools.file_clock import file_times
 from flame_tools.types import Track
 
 TIME = "time_s"
@@ -87,13 +88,16 @@ def read_emotion_csv(path: str | os.PathLike) -> EmotionTrack:
 
 
 def write_emotion_csv(track: Track, path: str | os.PathLike) -> None:
-    """Write a track's emotion, a row a frame with three decimals. Raises InputError where it has none."""
+    """Write a track's emotion, a row a frame with three decimals, in step with its WAV.
+
+    Raises InputError where it has none.
+    """
     curves = track.curves.get("emotion")
     if curves is None or tuple(curves.names) != EMOTIONS:
         raise InputError("the track holds no emotion curves to write; emberface animate makes tracks that do")
     with written_whole(path) as temporary, open(temporary, "w", newline="", encoding="utf-8") as file:
         file.write(",".join((TIME, *EMOTIONS)) + "\n")
-        for time, row in zip(track.time_s, np.clip(curves.values, 0.0, 1.0), strict=True):
+        for time, row in zip(file_times(track), np.clip(curves.values, 0.0, 1.0), strict=True):
             file.write(f"{time:.6f},{','.join(f'{x:.3f}' for x in row)}\n")
 
 
