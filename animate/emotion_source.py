@@ -65,6 +65,12 @@ def source_of(emotion: Emotion) -> np.ndarray | EmotionTrack | FromVoice:
     return parse(emotion)
 
 
+def check_length(source: np.ndarray | EmotionTrack | FromVoice, frames: int) -> None:
+    """Raises ShapeError where an array [T, 8] has another number of frames than the performance."""
+    if isinstance(source, np.ndarray) and source.ndim == 2 and len(source) != frames:
+        raise ShapeError(f"emotion has {len(source)} frames, the recording has {frames}")
+
+
 def feelings_of(
     source: np.ndarray | EmotionTrack | FromVoice,
     speech: Speech,
@@ -76,6 +82,7 @@ def feelings_of(
 
     Raises ShapeError where an array has another number of frames.
     """
+    check_length(source, len(times))
     curves = {}
     if isinstance(source, FromVoice):
         heard = source.hear(speech, prosody).at(times)
@@ -86,8 +93,6 @@ def feelings_of(
         intensities = lived(source, prosody, phones, times) if source.any() else source
     else:
         intensities = source
-        if len(source) != len(times):
-            raise ShapeError(f"emotion has {len(source)} frames, the recording has {len(times)}")
     whole = np.broadcast_to(intensities, (len(times), len(EMOTIONS))).astype(np.float32)
     return Feelings(intensities, curves | {"emotion": Curves(EMOTIONS, whole)})
 

@@ -10,7 +10,7 @@ import torch
 
 from animate import chance, learned
 from animate.coarticulation import EARLY_S
-from animate.emotion_source import Emotion, FromVoice, feelings_of, source_of
+from animate.emotion_source import Emotion, FromVoice, check_length, feelings_of, source_of
 from animate.emotion_track import EmotionTrack
 from animate.hearing import Hearing, hear
 from animate.learned import Performer
@@ -69,6 +69,7 @@ def animate(
         raise InputError("the phones that are given say what is said, and when; leave out the text")
     source, life = source_of(emotion), life_of(life)
     speech = prepare(audio, rate)
+    check_length(source, len(_frame_times(speech.duration_s, fps)))
     given = None if phones is None else phones_given(phones, speech.duration_s)
     prosody = measure(speech)
     listened = 0.9 if text is None else 0.1  # of what there is to do: aligning takes longer than hearing
@@ -111,7 +112,7 @@ def performances(
     move the whole face otherwise; a network with one answer has the same mouth in all of them. The first takes are the
     same however many there are.
     """
-    times = np.arange(max(int(np.ceil(speech.duration_s * fps)), 1)) * (fps.denominator / fps.numerator)
+    times = _frame_times(speech.duration_s, fps)
     felt = feelings_of(source, speech, prosody, phones.phones, times)
     duration_s, lips = speech.duration_s, Lips(head, shape)
     said, when = phones.phones, (times, duration_s, felt.intensities)
@@ -184,6 +185,11 @@ def _take_count(takes: object) -> int:
     if isinstance(takes, bool) or not isinstance(takes, (int, np.integer)) or takes < 1:
         raise InputError(f"takes is {takes!r}, wanted a whole number from 1 up, such as 5; or None for one Track")
     return int(takes)
+
+
+def _frame_times(duration_s: float, fps: Fraction) -> np.ndarray:
+    """Seconds [T] of the frames of a recording, one at least."""
+    return np.arange(max(int(np.ceil(duration_s * fps)), 1)) * (fps.denominator / fps.numerator)
 
 
 def _frame_rate(fps: object) -> Fraction:

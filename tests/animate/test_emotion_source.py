@@ -79,6 +79,22 @@ def test_what_is_written_is_read(head, tmp_path_factory, values):
         write_emotion_csv(track.replace(curves={}), path)
 
 
+def test_a_track_that_begins_before_0_s_has_the_clock_of_its_wav(head, tmp_path):
+    params = FaceParams.neutral(head, 6)
+    track = Track(
+        head.arrays.id, params.replace(shape=params.shape[0]), np.arange(6) / 30 - 0.1,
+        curves={"emotion": Curves(EMOTIONS, np.eye(8, dtype=np.float32)[:6])},
+    )  # fmt: skip
+    write_emotion_csv(track, tmp_path / "a.emotion.csv")
+    np.testing.assert_allclose(read_emotion_csv(tmp_path / "a.emotion.csv").time_s, np.arange(6) / 30, atol=1e-6)
+
+
+def test_an_array_of_another_length_is_refused_before_anything_is_heard(head, voice, monkeypatch):
+    monkeypatch.setattr("animate.pipeline.measure", lambda speech: pytest.fail("the voice is listened to"))
+    with pytest.raises(ShapeError, match="4 frames, the recording has 30"):
+        animate(voice[0][:RATE], RATE, head=head, emotion=np.zeros((4, 8)))
+
+
 def test_sources():
     assert source_of("voice") == FromVoice(1.0) and source_of(" Voice:0.7 ") == FromVoice(0.7)
     np.testing.assert_array_equal(source_of("happy:0.5"), 0.5 * np.eye(8)[HAPPY])
