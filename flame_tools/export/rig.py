@@ -172,9 +172,14 @@ def _beyond(name: str, shape: Tensor, weight: Tensor) -> list[Target]:
     found = []
     for suffix, sign, excess in (("over", 1, (weight - 1).clamp_min(0)), ("under", -1, (-weight).clamp_min(0))):
         if _matters(shape, excess):
-            scale = max(1.0, float(excess.max().ceil()))
+            scale = beyond_scale(excess)
             found.append((f"{name}_{suffix}", sign * scale * shape, excess / scale))
     return found
+
+
+def beyond_scale(excess: Tensor) -> float:
+    """How much of a weight's excess [T], not below 0, a target for it says at weight 1."""
+    return max(1.0, float(excess.max().ceil()))
 
 
 def _joint_owned(head: Head, params: FaceParams) -> tuple[Tensor, Tensor]:

@@ -14,6 +14,7 @@ import torch
 from flame_tools.arkit import ARKIT_NAMES, INDEX, has_named_shapes, to_params
 from flame_tools.errors import InputError
 from flame_tools.export import write_glb
+from flame_tools.export.rig import beyond_scale
 from flame_tools.file_clock import file_times, origin_s
 from flame_tools.head import Head
 from flame_tools.licences import licences_of
@@ -75,6 +76,8 @@ def clip_of(track: Track, head: Head, name: str, *, until_s: float) -> Clip:
         "curves": _curves(track),
         "licences": list(licences_of(track, head.arrays)),
     } | _rig_facts(head)
+    if not facts["arkit"]:
+        facts |= _reach(track, head)
     return Clip(_glb(track, head), sound, dressing_of(track, head), facts)
 
 
@@ -123,6 +126,23 @@ def _rig_facts(head: Head) -> dict:
         "jawSideRad": float(a.jaw_side_rad),
         "lookRad": [float(x) for x in a.look_rad],
     }
+
+
+def _reach(track: Track, head: Head) -> dict:
+    """How far components that have names of their own go, below 0 and above 1 too, and what targets say of that.
+
+    "reach": [lowest, highest] of each, as far as the head allows it or the track goes; "beyond": what weight 1 of the
+    targets NAME_over and NAME_under adds to component NAME, where the file has them.
+    """
+    a, rows = head.arrays, track.params.expression.detach().cpu()
+    reach, beyond = {}, {}
+    for name, (low, high), column in zip(
+        a.expression_names, a.expression_bounds.tolist(), rows.unbind(-1), strict=True
+    ):
+        reach[name] = [round(min(low, float(column.min())), 4), round(max(high, float(column.max())), 4)]
+        beyond[f"{name}_over"] = beyond_scale((column - 1).clamp_min(0))
+        beyond[f"{name}_under"] = -beyond_scale((-column).clamp_min(0))
+    return {"reach": reach, "beyond": beyond}
 
 
 def _sound(track: Track, origin: float, until_s: float) -> tuple[bytes, float]:

@@ -29,6 +29,7 @@ export class Face {
     this.dress(records, skin, eye);
     this.names = Object.keys(this.meshes[0].morphTargetDictionary ?? {}); // a head may have no shapes at all
     this.index = new Map(this.names.map((name) => [name, this.meshes[0].morphTargetDictionary[name]]));
+    this.beyond = new Map(this.names.map((name) => [name, this.targetsBeyond(name)]));
     this.readTracks(gltf.animations[0].tracks);
     this.weights = new Float32Array(this.names.length);
     this.sampled = new Float32Array(this.names.length);
@@ -72,6 +73,22 @@ export class Face {
     });
   }
 
+  /** Targets that hold what a component has beyond 0 and 1, [[place, what weight 1 adds]]. */
+  targetsBeyond(name) {
+    const beside = [`${name}_over`, `${name}_under`].filter((other) => this.index.has(other));
+    return beside.flatMap((other) => (this.clip.beyond?.[other] ? [[this.index.get(other), this.clip.beyond[other]]] : []));
+  }
+
+  /** How low and how high a target's value goes. */
+  reach(name) {
+    return this.clip.reach?.[name] ?? [0, 1];
+  }
+
+  /** The value that weights, from place `at` on, give `name`. */
+  valueOf(name, weights, at = 0) {
+    return this.beyond.get(name).reduce((sum, [i, scale]) => sum + scale * weights[at + i], weights[at + this.index.get(name)]);
+  }
+
   /** Sort the GLB's animation by what it drives. */
   readTracks(tracks) {
     this.curves = { weights: null, turns: {}, places: {} };
@@ -88,8 +105,7 @@ export class Face {
   recorded(name) {
     const { times, values } = this.curves.weights.track;
     const own = times.filter((time) => time <= this.clip.last + 1e-4); // after them come those that stretch the rig
-    const i = this.index.get(name);
-    return { times: own, values: own.map((_, key) => values[key * this.names.length + i]) };
+    return { times: own, values: own.map((_, key) => this.valueOf(name, values, key * this.names.length)) };
   }
 
   /** Show the face at time t; `edits(name, sampled)` gives a weight of one's own, or undefined. */
@@ -101,9 +117,10 @@ export class Face {
     for (const [node, curve] of Object.entries(this.curves.places)) this.bones[node].position.fromArray(curve.evaluate(time));
     const wanted = new Map();
     if (typeof edits === "function") {
-      for (const [name, i] of this.index) {
-        const own = edits(name, this.sampled[i]);
-        if (own !== undefined && Math.abs(own - this.sampled[i]) > 1e-6) wanted.set(name, own);
+      for (const name of this.names) {
+        const sampled = this.valueOf(name, this.sampled);
+        const own = edits(name, sampled);
+        if (own !== undefined && Math.abs(own - sampled) > 1e-6) wanted.set(name, own);
       }
     }
     override(this.weights, this.turns, this.index, wanted, this.clip);

@@ -28,18 +28,18 @@ function label(name, title) {
 }
 
 export class Panel {
-  /** on: {weight(name, value or null), emotion(name, value), plot(name)} */
-  constructor(element, names, emotions, on) {
+  /** reach(name): [lowest, highest]; on: {weight(name, value or null), emotion(name, value), plot(name), opened()} */
+  constructor(element, names, emotions, reach, on) {
     this.element = element;
     this.on = on;
     this.rows = new Map();
     if (emotions.length) {
       const list = this.group("Emotions", "added on top of the performance");
-      for (const name of emotions) this.row(list, name, label(name, ""), "emotion");
+      for (const name of emotions) this.row(list, name, label(name, ""), "emotion", [0, 1]);
     }
     for (const [title, found] of regions(names)) {
       const list = this.group(title);
-      for (const name of found) this.row(list, name, label(name, title), "weight");
+      for (const name of found) this.row(list, name, label(name, title), "weight", reach(name));
     }
   }
 
@@ -48,15 +48,16 @@ export class Panel {
     const summary = make("summary", { textContent: title });
     if (note) summary.append(make("small", { textContent: note }));
     details.append(summary);
+    details.addEventListener("toggle", () => details.open && this.on.opened()); // what is shut is not kept up to date
     this.element.append(details);
     return details;
   }
 
-  row(list, name, text, kind) {
+  row(list, name, text, kind, [min, max]) {
     const row = make("div", { className: "row" });
     const dot = make("button", { className: "dot", type: "button", title: `Curve of ${name}` });
     dot.setAttribute("aria-label", `curve of ${name}`);
-    const slider = make("input", { type: "range", min: 0, max: 1, step: 0.01, value: 0, title: name });
+    const slider = make("input", { type: "range", min, max, step: 0.01, value: 0, title: name });
     slider.setAttribute("aria-label", name);
     const value = make("button", { className: "value", type: "button", textContent: "0.00", title: "Back to the performance" });
     dot.addEventListener("click", () => this.on.plot(name));

@@ -60,7 +60,8 @@ const clamped = (value) => Math.min(Math.max(value, 0), 1);
 /**
  * Put weights of one's own into a sampled pose; on a head whose names are ARKit's they turn joints as well.
  * `weights` (a number a target) and `turns` (joint -> quaternion) are changed; `index` names the targets;
- * `wanted` maps names of targets to weights in [0, 1], those that differ from the sample only.
+ * `wanted` maps names of targets to weights, those that differ from the sample only: in [0, 1], or as far as a component
+ * with a name of its own goes.
  */
 export function override(weights, turns, index, wanted, clip) {
   const put = (name, value) => {

@@ -31,10 +31,12 @@ class Viewer {
     this.stage = new Stage($("canvas"), faces);
     this.timeline = new Timeline($("curves"), clips, first, end, (t) => this.seek(t));
     const emotions = clips[0].arkit ? Object.keys(facts.emotions) : [];
-    this.panel = new Panel($("sliders"), faces[0].names, emotions, {
+    const reach = (name) => faces[0].reach(name);
+    this.panel = new Panel($("sliders"), faces[0].names, emotions, reach, {
       weight: (name, value) => this.set(name, value),
       emotion: (name, value) => this.feel(name, value),
       plot: (name) => this.togglePlot(name),
+      opened: () => this.update(),
     });
     for (const name of FIRST_CURVES) if (faces[0].index.has(name)) this.togglePlot(name);
     this.wireOn = false;
@@ -78,7 +80,7 @@ class Viewer {
     this.stage.dirty = true;
     this.timeline.move(time);
     const [face] = this.faces;
-    for (const [name, i] of face.index) this.panel.set(name, face.weights[i], this.own.has(name));
+    for (const name of face.names) this.panel.set(name, face.valueOf(name, face.weights), this.own.has(name));
     for (const name of Object.keys(facts.emotions)) this.panel.set(name, this.felt.get(name) ?? 0, this.felt.has(name));
     $("time").textContent = `${time.toFixed(2)} / ${this.clock.end.toFixed(2)} s`;
     $("frame").textContent = `frame ${this.frame() + 1} of ${this.clips[0].times.length}`;
@@ -119,8 +121,9 @@ class Viewer {
 
   /** Hold `name` at `value`, or give it back to the performance with null. */
   set(name, value) {
+    const [low, high] = this.faces[0].reach(name);
     if (value === null) this.own.delete(name);
-    else this.own.set(name, Math.min(Math.max(value, 0), 1));
+    else this.own.set(name, Math.min(Math.max(value, low), high));
     this.update();
   }
 
@@ -153,11 +156,15 @@ class Viewer {
     this.timeline.plot([...colours].map(([plotted, colour]) => ({ colour, curves: this.curvesOf(plotted) })));
   }
 
-  /** A channel over time in each clip: a target, or an emotion that the track has. */
+  /** A channel over time in each clip, as shares of its reach: a target, or an emotion that the track has. */
   curvesOf(name) {
     return this.faces.map((face) => {
       const { times, curves } = face.clip;
-      if (face.index.has(name)) return face.recorded(name);
+      if (face.index.has(name)) {
+        const [low, high] = face.reach(name);
+        const { times, values } = face.recorded(name);
+        return { times, values: values.map((value) => (value - low) / (high - low || 1)) };
+      }
       const column = curves.emotion?.[name];
       return { times, values: column ? column.map((value) => value ?? NaN) : times.map(() => NaN) };
     });

@@ -1,6 +1,7 @@
 """Chromium opens our page from disk: the face moves as ours does, sliders do what they say, sound is the clock."""
 
 import base64
+import dataclasses
 import gc
 import io
 import json
@@ -12,7 +13,7 @@ import pytest
 import torch
 from PIL import Image
 
-from flame_tools import FaceParams, Intervals, Track, load_head
+from flame_tools import FaceParams, Head, Intervals, Track, load_head
 from flame_tools.arkit import ARKIT_NAMES, INDEX, from_params, to_params
 from flame_tools.export.corners import split_by_material
 from flame_tools.posing import person, posed_frames
@@ -185,6 +186,51 @@ def assert_posed_by(tab, head, track, weights):
     with torch.no_grad():
         posed = person(track, head).vertices(to_params(weights, head)).numpy()
     assert np.abs(places(tab, chosen) - posed[own]).max() < TOLERANCE_M
+
+
+def test_components_without_names_go_below_0_and_above_1(tab, head, tmp_path):
+    arrays = head.arrays
+    count = len(arrays.expression_names)
+    nameless = Head(
+        dataclasses.replace(
+            arrays,
+            id="nameless",
+            expression_names=tuple(f"expression_{i}" for i in range(count)),
+            expression_bounds=np.tile(np.float32([-3, 3]), (count, 1)),
+        )
+    )
+    rest = FaceParams.neutral(nameless, 3)
+    expression = torch.zeros(3, count)
+    expression[:, 0], expression[:, 1] = torch.tensor([0.5, -1.5, 2.5]), torch.tensor([0.0, 1.0, -0.5])
+    params = rest.replace(shape=rest.shape[0], expression=expression)
+    track = Track("nameless", params, np.arange(3) / 30, fps=(30, 1))
+    write_viewer(track, nameless, tmp_path / "nameless.html")
+    tab.size(*SIZE)
+    tab.open((tmp_path / "nameless.html").as_uri())
+    do(tab, "v.stage.draw = () => {}; v.stage.sharp(false); v.stage.sharp = () => {}")
+    shown = "return [0, 1, 2].map((i) => Number(v.panel.rows.get(`expression_${i}`).slider.value))"
+    for frame, value in ((1, -2.0), (2, 3.0), (0, 1.25)):
+        do(tab, f"v.seek({track.time_s[frame]})")
+        np.testing.assert_allclose(do(tab, shown), expression[frame, :3], atol=1e-5)
+        slide(tab, "expression_2", value)
+        own = params.frame(frame)
+        own = own.replace(expression=own.expression.index_fill(0, torch.tensor([2]), value))
+        chosen, numbers = some_vertices(nameless)
+        with torch.no_grad():
+            posed = nameless.vertices(own).numpy()
+        assert np.abs(places(tab, chosen) - posed[numbers]).max() < TOLERANCE_M
+        do(tab, "v.reset()")
+    do(tab, "v.set('expression_0', 9)")
+    assert do(tab, "return v.own.get('expression_0')") == 3
+    curve = do(tab, "return [...v.curvesOf('expression_0')[0].values]")
+    np.testing.assert_allclose(curve, (expression[:, 0] + 3) / 6, atol=1e-5)
+
+
+def test_a_group_that_is_opened_shows_what_is(page):
+    tab = page("one")
+    do(tab, f"v.seek({SILENCE}); v.panel.rows.get('jawOpen').list.open = false")
+    do(tab, f"v.seek({VOWEL}); v.panel.rows.get('jawOpen').list.open = true; await new Promise(requestAnimationFrame)")
+    assert do(tab, "return Number(v.panel.rows.get('jawOpen').slider.value)") == pytest.approx(0.55)
 
 
 def test_keys_step_look_and_draw_the_mesh(page):
