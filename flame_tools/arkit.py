@@ -56,10 +56,11 @@ def from_params(params: FaceParams, head: Head) -> Tensor:
     """FaceParams to ARKit weights [..., 52].
 
     What the names cannot say is left out: a jaw that closes past rest or twists, eyes that roll. A head with other
-    components is explained by what its face shows; see `flame_tools.transfer.names.explain`.
+    components is explained by what its face shows, unless its map tells exactly; see `flame_tools.transfer.names`.
     """
     if says_names(head.arrays):
         return weights_by_name(params, head)
-    from flame_tools.transfer.names import explain
+    from flame_tools.transfer.names import explain, weights_by_map
 
-    return explain(params, head).weights
+    weights = weights_by_map(params, head)
+    return explain(params, head).weights if weights is None else weights

@@ -10,9 +10,18 @@ import torch
 from torch import Tensor
 
 from assets.locate import asset_path
-from flame_tools.arkit_names import ARKIT_NAMES, INDEX, params_by_name, says_names, weights_by_name
+from flame_tools.arkit_names import (
+    ARKIT_NAMES,
+    INDEX,
+    JOINT_OWNED,
+    LID_OWNED,
+    params_by_name,
+    says_names,
+    weights_by_name,
+)
 from flame_tools.head import Head
 from flame_tools.head_file import read_head
+from flame_tools.kept import kept_with_head
 from flame_tools.surface.correspondence import correspond
 from flame_tools.transfer.bounded import solve_bounded
 from flame_tools.transfer.carry import Carrier
@@ -23,6 +32,9 @@ from flame_tools.transfer.points import FacePoints
 from flame_tools.transfer.samples import face_samples
 from flame_tools.types import FaceParams, HeadArrays
 
+_SAME = 1e-4  # shares of a column of a map that are one
+_LITTLE = 2e-3  # weights and radians that may be left unsaid: the surface tells weights to 9e-3 at worst
+_TURNED = [INDEX[name] for name in (*JOINT_OWNED, *LID_OWNED)]  # which have no weights below 0
 _EYES = [i for i, name in enumerate(ARKIT_NAMES) if name.startswith("eyeLook")]
 _TERMS = Terms(expected=1e-6, few=1e-4, coherence=0.0)
 _BLOCK = 256  # frames posed together
@@ -51,7 +63,8 @@ def explain(params: FaceParams, head: Head) -> Explained:
         weights = weights_by_name(params, head).clamp(0, 1).reshape(-1, len(ARKIT_NAMES)).double().numpy()
         said = motion_of(params_by_name(torch.as_tensor(weights), head))
     else:
-        weights = _from_surface(motion, arrays, points, share)
+        weights = _exactly(motion, arrays)
+        weights = _from_surface(motion, arrays, points, share) if weights is None else weights.clip(0, 1)
         said = motion_of(params_by_map(torch.as_tensor(weights), head))
     residual = np.zeros(len(motion))
     for start in range(0, len(motion), _BLOCK):
@@ -62,6 +75,38 @@ def explain(params: FaceParams, head: Head) -> Explained:
     return Explained(
         torch.as_tensor(weights).to(like).reshape(*leading, -1), torch.as_tensor(residual).to(like).reshape(leading)
     )
+
+
+def weights_by_map(params: FaceParams, head: Head) -> Tensor | None:
+    """ARKit weights [..., 52] that nothing bounds, where each name moves components of its own, as on characters that
+    lack some, and together they say all that the parameters hold but how eyes roll; None where the surface must tell.
+    """
+    motion = motion_of(params)
+    weights = _exactly(motion.reshape(-1, motion.shape[-1]), head.arrays)
+    return None if weights is None else torch.as_tensor(weights).to(params.expression).reshape(*motion.shape[:-1], -1)
+
+
+def _exactly(motion: np.ndarray, head: HeadArrays) -> np.ndarray | None:
+    """Weights [N, 52] whose motion by the head's map is `motion` [N, E + 11]; None where there are none."""
+    table = map_of(head).astype(np.float64)
+    if not _names_apart(head):
+        return None
+    length = (table**2).sum(1)
+    weights = motion @ table.T / np.where(length > 0, length, 1.0)
+    weights[:, _TURNED] = np.maximum(weights[:, _TURNED], 0.0)
+    left = np.abs(motion - weights @ table)
+    left[:, columns(head)["eyes"]] = 0.0  # gaze is read off the eyes' turns, whatever else they do
+    return weights if left.max(initial=0.0) < _LITTLE else None
+
+
+@kept_with_head
+def _names_apart(head: HeadArrays) -> bool:
+    """Whether no column of the head's map belongs to two names, but for a turn's two opposite ways."""
+    table = map_of(head).astype(np.float64)
+    length = np.linalg.norm(table, axis=1)
+    ways = table[length > 0] / length[length > 0, None]
+    alike = ways @ ways.T - np.eye(len(ways))
+    return bool((np.minimum(np.abs(alike), np.abs(alike + 1)) < _SAME).all())
 
 
 def _from_surface(motion: np.ndarray, head: HeadArrays, points: FacePoints, share: np.ndarray) -> np.ndarray:

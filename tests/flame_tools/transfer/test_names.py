@@ -7,6 +7,7 @@ import torch
 from flame_tools import Head, load_head
 from flame_tools.arkit import ARKIT_NAMES, INDEX, from_params, to_params
 from flame_tools.surface.lod import simplify
+from flame_tools.transfer.motion import motion_of
 from flame_tools.transfer.names import explain, solve_map
 from tests.shared_data import shared_file
 
@@ -76,6 +77,41 @@ def test_weights_survive_the_round_trip_through_ict():
     assert found.weights.shape == (2, 4, 52) and found.residual_mm.shape == (2, 4)
     assert (found.weights.reshape(8, 52) - weights).abs().max() < 0.01
     assert found.residual_mm.max() < 0.01
+
+
+def lacking(*names: str) -> Head:
+    """A character that has the default head's shapes but these."""
+    arrays = load_head().arrays
+    kept = [i for i, name in enumerate(arrays.expression_names) if name not in names]
+    table = motion_of(to_params(torch.eye(52), load_head()))
+    table = np.delete(table, [i for i in range(len(arrays.expression_names)) if i not in kept], 1)
+    return Head(
+        dataclasses.replace(
+            arrays,
+            expressiondirs=arrays.expressiondirs[..., kept],
+            expression_names=tuple(arrays.expression_names[i] for i in kept),
+            expression_bounds=arrays.expression_bounds[kept],
+            expression_sd=arrays.expression_sd[kept],
+            arkit_map=table.astype(np.float32),
+            id="lacking",
+        )
+    )
+
+
+def test_a_character_that_lacks_a_name_says_the_others_exactly(monkeypatch):
+    head = lacking("tongueOut", "cheekPuff")
+    weights = some_weights(2)
+    weights[:, INDEX["cheekPuff"]] = 0
+    weights[0, INDEX["mouthSmileLeft"]] = 1.2  # as named weights, these have no bounds
+    params = to_params(weights.reshape(2, 4, 52), head)
+    monkeypatch.setattr("flame_tools.transfer.names.fit_motion", lambda *_, **__: pytest.fail("solved"))
+    torch.testing.assert_close(from_params(params, head), weights.reshape(2, 4, 52), atol=1e-5, rtol=0)
+    assert explain(params, head).residual_mm.flatten()[1:].max() < 1e-3
+    tongue = head.arrays.expression_names.index("tongueUp")
+    more = params.expression.clone()
+    more[..., tongue] = 0.5
+    with pytest.raises(pytest.fail.Exception, match="solved"):  # no name says it: what the face shows does
+        from_params(params.replace(expression=more), head)
 
 
 def test_what_no_weight_says_is_told_as_residual():
