@@ -10,7 +10,7 @@ import typer
 
 import emberface
 from emberface_formats import DRAWN, kind_of, options_for
-from emberface_inputs import check_there
+from emberface_inputs import check_there, told_apart
 from emberface_options import (
     Backend,
     Inbetweens,
@@ -69,8 +69,7 @@ def render(
         "backend": backend.value,
     }
     if compare is not None:
-        names = tuple(path.name.removesuffix(".face.npz") for path in (track, compare))
-        options |= {"compare": compare, "names": names}
+        options |= {"compare": compare, "names": told_apart(track, compare)}
     _convert("render", track, [out], head, size_of(size), json, drawn=options)
 
 

@@ -18,6 +18,15 @@ def check_there(*paths: Path | None) -> None:
             raise InputError(f"{path} does not exist; check the name")
 
 
+def told_apart(track: Path, other: Path) -> tuple[str, str]:
+    """What two tracks that are shown beside each other are called: by their names, with the folders where these are
+    alike."""
+    first, second = (path.name.removesuffix(".face.npz") for path in (track, other))
+    if first == second and track.parent != other.parent:
+        return str(track.with_name(first)), str(other.with_name(second))
+    return first, second
+
+
 def check_pictures(paths: list[Path]) -> None:
     """Raises InputError or FormatError where a path is no picture, film or folder, as far as ending and start tell."""
     check_there(*paths)

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 import emberface
+from emberface_inputs import told_apart
 from emberface_options import Json, OwnHead, Seed, say_figures
 from flame_tools.errors import InputError
 
@@ -22,8 +23,10 @@ def view(
 ) -> None:
     """Look at a track in the browser: play, turn, sliders, curves. Nothing outside this machine can reach it."""
     other = None if compare is None else emberface.load(compare)
-    names = tuple(path.name.removesuffix(".face.npz") for path in (track, compare) if path is not None)
-    options = {"names": names} if compare is not None else {"title": names[0]}
+    if compare is None:
+        options = {"title": track.name.removesuffix(".face.npz")}
+    else:
+        options = {"names": told_apart(track, compare)}
     served = emberface.view(emberface.load(track, head=head), head=head, port=port, compare=other, **options)
     print(f"{served.url}  (Ctrl-C ends it)", flush=True)
     if browser:
