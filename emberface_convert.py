@@ -70,7 +70,7 @@ def render(
     }
     if compare is not None:
         options |= {"compare": compare, "names": told_apart(track, compare)}
-    _convert("render", track, [out], head, size_of(size), json, drawn=options)
+    _convert("render", track, [out], head, size, json, drawn=options)
 
 
 def convert(
@@ -107,7 +107,7 @@ def convert(
     rate = None if fps is None else frame_rate_of(fps)
     options = export_options(unit, up, shapes, names, tolerance, inbetweens)
     _convert(
-        "convert", track, out, head, size_of(size), json, to, lod, fps=rate, frame=frame, options=options,
+        "convert", track, out, head, size, json, to, lod, fps=rate, frame=frame, options=options,
         made_from=made_from, audio=audio,
     )  # fmt: skip
 
@@ -117,7 +117,7 @@ def _convert(
     source: Path,
     places: list[Path],
     head: str | None,
-    size: tuple[int, int],
+    size: str,
     as_json: bool,
     to: str | None = None,
     lod: float | None = None,
@@ -128,9 +128,6 @@ def _convert(
     made_from: Path | None = None,
     audio: Path | None = None,
 ) -> None:
-    from flame_tools.imports.edited import remarks
-    from flame_tools.load import head_of, load_head
-
     for place in places:
         if kind_of(place) == ".face.npz" and lod is not None:
             raise InputError(f"{place} holds parameters and no triangles; --lod is for meshes, such as NAME.glb")
@@ -139,6 +136,7 @@ def _convert(
     compare = drawn.get("compare")
     reads = [path for path in (source, compare, made_from, audio) if path is not None]
     check_there(*reads)
+    panel = size_of(size)
     asked = {name: value for name, value in (("to", to), ("lod", lod), ("frame", frame)) if value is not None}
     asked |= {name: str(value) if name == "compare" else value for name, value in drawn.items() if name != "names"}
     asked |= {} if fps is None else {"fps": str(fps)}
@@ -148,6 +146,9 @@ def _convert(
     with Run(command, inputs, reads=reads, show=not as_json) as job:
         job.prepare(*places)
         job.prepare(report_beside(places[0]))
+        from flame_tools.imports.edited import remarks  # and with it torch, for which refusals need not wait
+        from flame_tools.load import head_of, load_head
+
         with job.step("load"):
             like = None if made_from is None else emberface.load(made_from)
             track = emberface.load(source, head=head, fps=fps, like=like, audio=audio)
@@ -173,7 +174,7 @@ def _convert(
 
             with job.step("lod", "leaving out triangles"):
                 track, model = at_detail(track, model, lod)
-        write_all(job, track, model, places, size, drawn, options)
+        write_all(job, track, model, places, panel, drawn, options)
         say(job.finish(report_beside(places[0])), as_json)
 
 

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 import emberface
-from emberface_inputs import told_apart
+from emberface_inputs import check_there, told_apart
 from emberface_options import Json, OwnHead, Seed, say_figures
 from flame_tools.errors import InputError
 
@@ -23,6 +23,7 @@ def view(
 ) -> None:
     """Look at a track in the browser: play, turn, sliders, curves. Nothing outside this machine can reach it."""
     other = None if compare is None else emberface.load(compare)
+    check_there(track, compare)
     if compare is None:
         options = {"title": track.name.removesuffix(".face.npz")}
     else:
@@ -47,6 +48,8 @@ def live(
     json: Json = False,
 ) -> None:
     """Stream a performance, a voice as it is heard, or a face before a camera to an engine."""
+    if source != "microphone" and not _is_camera(source):
+        check_there(Path(source))
     from flame_tools.load import load_head
 
     def started() -> None:
@@ -73,4 +76,8 @@ def _is_seen(source: str) -> bool:
     """Whether a live source is a camera or a film, and no voice or performance."""
     from render.footage import is_film
 
-    return source.partition(":")[0] == "camera" or is_film(source)
+    return _is_camera(source) or is_film(source)
+
+
+def _is_camera(source: str) -> bool:
+    return source.partition(":")[0] == "camera"

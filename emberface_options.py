@@ -235,6 +235,8 @@ def export_options(
     inbetweens: int,
 ):
     """What the options of files ask for together, for emberface.export; None where none was given."""
+    if (unit, up, shapes, names, tolerance, inbetweens) == (None, None, None, None, None, 0):
+        return None
     from flame_tools.export import Options, read_names
 
     options = Options(

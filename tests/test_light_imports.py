@@ -41,7 +41,18 @@ def test_import_is_quick_silent_and_light(package):
 
 
 @pytest.mark.parametrize(
-    "arguments", [["--help"], ["--version"], ["animate", "--help"], ["recon", "nothere.jpg", "-o", "a"]]
+    "arguments",
+    [
+        ["--help"],
+        ["--version"],
+        ["animate", "--help"],
+        ["recon", "nothere.jpg", "-o", "a"],
+        ["convert", "nothere.csv", "-o", "a.glb"],
+        ["convert", "nothere.csv", "-o", "a.xyz"],
+        ["view", "nothere.face.npz"],
+        ["render", "nothere.face.npz", "-o", "a.mp4"],
+        ["live", "nothere.wav"],
+    ],
 )
 def test_help_and_refusals_do_not_wait_for_torch(arguments, tmp_path):
     probe = "import sys, emberface_cli; emberface_cli.run(sys.argv[1:]); sys.exit('torch' in sys.modules)"
