@@ -62,10 +62,11 @@ class Viewer {
   /** A weight of one's own for `name`, or undefined where the performance has its way. */
   edited(name, sampled) {
     if (this.own.has(name)) return this.own.get(name);
+    const whole = name.replace(/(Left|Right)$/, ""); // a character may have browInnerUp in two halves
     let left = 1 - sampled;
     let felt = false;
     for (const [emotion, amount] of this.felt) {
-      const weight = facts.emotions[emotion][name];
+      const weight = facts.emotions[emotion][name] ?? facts.emotions[emotion][whole];
       if (!weight || !amount) continue;
       left *= 1 - amount * weight;
       felt = true;

@@ -181,6 +181,14 @@ def test_an_emotion_joins_the_performance(page, head):
     assert_posed_by(tab, head, track, 1 - left)
 
 
+def test_an_emotion_moves_both_halves_of_a_shape(page):
+    """Characters may have browInnerUpLeft and browInnerUpRight."""
+    tab = page("one")
+    halves = "['browInnerUpLeft', 'browInnerUpRight', 'jawLeft'].map((name) => v.edited(name, 0) ?? null)"
+    raised = emotion_poses()["sad"]["browInnerUp"]
+    assert do(tab, f"v.feel('sad', 1); return {halves}") == [pytest.approx(raised), pytest.approx(raised), None]
+
+
 def assert_posed_by(tab, head, track, weights):
     chosen, own = some_vertices(head)
     with torch.no_grad():
