@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Collection
 
 import numpy as np
 
-from flame_tools.arkit_names import has_named_shapes
+from flame_tools.arkit_names import ARKIT_NAMES, INDEX, has_named_shapes
 from flame_tools.errors import InputError
 from flame_tools.export.axes import OURS, Axes
 from flame_tools.export.options import Options
@@ -23,6 +24,8 @@ def rig_for(track: Track, head: Head, options: Options) -> Rig:
     """
     rig = make_rig(track, head)
     rig = _with_lids_between(rig, options.inbetweens)
+    if options.shapes:
+        rig = _with_halves_joined(rig, ARKIT_NAMES if options.shapes == ("arkit",) else options.shapes)
     possible = possible_targets(head.arrays)
     kept = options.kept(rig.target_names, possible)
     nameless = options.shapes == ("arkit",) and not has_named_shapes(head.arrays)
@@ -46,6 +49,21 @@ def _only(rig: Rig, names: list[str]) -> Rig:
         weights=rig.weights[:, kept],
         between={name: shapes for name, shapes in rig.between.items() if name in names},
     )
+
+
+def _with_halves_joined(rig: Rig, wanted: Collection[str]) -> Rig:
+    """With a target for each wanted name of ARKit's without a side whose halves a head has apart, as browInnerUpLeft
+    and browInnerUpRight: both at their mean weight. ARKit's names come first, in Apple's order."""
+    at = {name: i for i, name in enumerate(rig.target_names)}
+    halves = {name: [at.get(f"{name}{side}", -1) for side in ("Left", "Right")] for name in ARKIT_NAMES}
+    joined = {name: pair for name, pair in halves.items() if name in wanted and name not in at and min(pair) >= 0}
+    if not joined:
+        return rig
+    names = [*rig.target_names, *joined]
+    targets = np.stack([*rig.targets, *(rig.targets[pair].sum(0) for pair in joined.values())])
+    weights = np.stack([*rig.weights.T, *(rig.weights[:, pair].mean(1) for pair in joined.values())], -1)
+    rig = dataclasses.replace(rig, target_names=tuple(names), targets=targets, weights=weights)
+    return _only(rig, [name for name in ARKIT_NAMES if name in names] + [name for name in names if name not in INDEX])
 
 
 def _with_lids_between(rig: Rig, count: int) -> Rig:

@@ -21,8 +21,10 @@ from flame_tools.export import (
     write_ply,
     write_stl,
 )
+from flame_tools.export.tailor import rig_for
 from flame_tools.posing import at_frames, posed_frames
 from flame_tools.types import FaceParams, Track
+from tests.flame_tools.conftest import as_character
 from tests.flame_tools.export.conftest import lively_track
 from tests.flame_tools.export.fbx_player import Fbx
 from tests.flame_tools.export.gltf_reader import Glb
@@ -174,6 +176,22 @@ def test_the_52_alone_or_a_few(default_head, tmp_path):
     fbx = Fbx(tmp_path / "x.fbx")
     channels = [fbx.name(n) for n in fbx.of_kind("Deformer", "BlendShapeChannel")]
     assert channels == ['Kiefer "auf", ganz', "tongueUp"]  # in the order that they have in us
+
+
+@pytest.mark.parametrize("asked", [("arkit",), ("browInnerUp", "jawOpen")])
+def test_halves_of_a_name_are_one_of_the_52(asked, arrays):
+    """ICT-FaceKit and others raise the inner brows one by one, which ARKit does not."""
+    names = ["browInnerUpRight" if name == "browInnerUp" else name for name in arrays.expression_names]
+    names[names.index("tongueOut")] = "browInnerUpLeft"
+    halved = Head(as_character(dataclasses.replace(arrays, expression_names=tuple(names))))
+    track = lively_track(halved, 3)
+    whole, rig = (rig_for(track, halved, Options(shapes=shapes)) for shapes in (None, asked))
+    wanted = ARKIT_NAMES if asked == ("arkit",) else asked
+    assert rig.target_names == tuple(name for name in wanted if name != "tongueOut")
+    both = [whole.target_names.index(f"browInnerUp{side}") for side in ("Left", "Right")]
+    at = rig.target_names.index("browInnerUp")
+    np.testing.assert_allclose(rig.targets[at], whole.targets[both].sum(0))
+    np.testing.assert_allclose(rig.weights[:, at], whole.weights[:, both].mean(1))
 
 
 def test_curve_tables_by_other_names(default_head, tmp_path):
