@@ -12,6 +12,7 @@ from flame_tools.live.frames import Frame
 Item = TypeVar("Item")
 
 _MOST = 256  # frames that wait
+_FAREWELL_S = 10.0  # for the last frame to be made; a source that hangs longer is left behind
 
 
 def announced(items: Iterable[Item], begun: Callable[[], None]) -> Iterator[Item]:
@@ -25,7 +26,8 @@ def announced(items: Iterable[Item], begun: Callable[[], None]) -> Iterator[Item
 def ahead(frames: Iterable[Frame]) -> Iterator[Frame]:
     """The same frames in the same order. What goes wrong in making them is raised here, after those made before it.
 
-    Closing the iterator, or leaving its loop, ends the thread at its next frame.
+    Closing the iterator, or leaving its loop, ends the thread at its next frame, and waits for that: an interpreter
+    that ends while torch works in a thread aborts.
     """
     waiting: queue.Queue[tuple[Frame | None, BaseException | None]] = queue.Queue(_MOST)
     enough = threading.Event()
@@ -53,7 +55,8 @@ def ahead(frames: Iterable[Frame]) -> Iterator[Frame]:
                 close()
         put((None, error))
 
-    threading.Thread(target=make, name="emberface-frames", daemon=True).start()
+    maker = threading.Thread(target=make, name="emberface-frames", daemon=True)
+    maker.start()
     try:
         while True:
             frame, error = waiting.get()
@@ -64,3 +67,4 @@ def ahead(frames: Iterable[Frame]) -> Iterator[Frame]:
             yield frame
     finally:
         enough.set()
+        maker.join(_FAREWELL_S)

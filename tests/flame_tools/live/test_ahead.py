@@ -48,3 +48,19 @@ def test_leaving_ends_the_thread_and_closes_the_frames(face):
     next(coming)
     coming.close()
     assert closed.wait(5)
+
+
+def test_leaving_waits_for_the_frame_that_is_being_made(face):
+    """An interpreter that ends meanwhile would abort."""
+    made = threading.Event()
+
+    def frames():
+        yield 0.0, face
+        time.sleep(0.3)
+        made.set()
+        yield 1.0, face
+
+    coming = ahead(frames())
+    next(coming)
+    coming.close()
+    assert made.is_set()
