@@ -301,7 +301,7 @@ def say_figures(figures: dict, as_json: bool) -> None:
 
 def _in_words(value: object) -> str:
     if isinstance(value, dict):
-        return ", ".join(f"{k} {_in_words(v)}" for k, v in value.items()) or "none"
+        return ", ".join(f"{k} {_in_words(v)}".strip() for k, v in value.items()) or "none"
     if isinstance(value, (list, tuple)):
         shown = [str(x) for x in value]
         return ", ".join(shown if len(shown) <= 60 else [*shown[:3], f"... {shown[-1]} ({len(shown)})"]) or "none"

@@ -585,3 +585,11 @@ def test_the_command_runs_in_its_own_process(tmp_path):
         [*command, "recon", tmp_path / "none.png", "-o", tmp_path], capture_output=True, text=True, check=False
     )
     assert done.returncode == 2 and done.stdout == "" and done.stderr.count("\n") == 1
+
+
+def test_what_a_character_lacks_is_a_plain_list(capsys):
+    """No published file brings it: nothing stands behind its name."""
+    emberface_options.say_figures({"missing": {"landmarks 68": "", "lips": ""}, "landmarks": {"68": 68}}, False)
+    assert [line.split(maxsplit=1)[1] for line in capsys.readouterr().out.splitlines()] == [
+        "landmarks 68, lips", "68 68",
+    ]  # fmt: skip

@@ -199,6 +199,7 @@ def test_converting_says_what_is_missing_and_who_brings_it(flame_folder, tmp_pat
     told = run(capsys, "head", "convert", model, flame_folder / "FLAME_masks.pkl", out)
     assert told["file"] == str(out) and told["arkit"] is False
     assert told["missing"]["UV"] == "head_template.obj" and "regions" not in told["missing"]
+    assert told["missing"]["lips"] == "landmark_embedding.npy"  # without which nobody speaks
     assert "non-commercial" in told["licence"]
     assert run(capsys, "head", "info", out)["id"] == told["id"]
     assert "ends in .npz" in refused(capsys, "head", "convert", model, tmp_path / "flame.glb")
