@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -72,9 +73,12 @@ def add(
     json: Json = False,
 ) -> None:
     """Register a head once: FLAME, ICT-FaceKit, or a character with ARKit shapes; then --head NAME finds it."""
-    from flame_tools.load import register_head
+    from flame_tools.load import register_head, registered_place
 
-    head = _put_together("head add", files, name, licence, identity, show=not json)
+    def free(name: str) -> None:
+        registered_place(name, replace=replace)
+
+    head = _put_together("head add", files, name, licence, identity, show=not json, check=free)
     file = register_head(head, replace=replace)
     say_figures({"file": str(file), **_facts(head)}, json)
 
@@ -127,7 +131,14 @@ def learn(
 
 
 def _put_together(
-    command: str, files: list[Path], name: str | None, licence: str | None, identity: int | None, *, show: bool
+    command: str,
+    files: list[Path],
+    name: str | None,
+    licence: str | None,
+    identity: int | None,
+    *,
+    show: bool,
+    check: Callable[[str], None] = lambda name: None,  # raises where a head of this name is of no use
 ) -> HeadArrays:
     """One head of its files, with what it lacks taken from the default head: ARKit's names and dense landmarks."""
     from flame_tools.arkit import known_to
@@ -139,6 +150,7 @@ def _put_together(
     with Run(command, {}, show=show) as job:
         with job.step("read", "reading the files"):
             head = read_files(files, name=name and checked_name(name), licence=licence, identity=identity)
+            check(head.id)
         if not known_to(head):
             # without landmarks there is nothing to go by: `missing` says which file brings them
             with job.step("arkit", "solving for ARKit's names"), contextlib.suppress(FaceError):

@@ -89,13 +89,19 @@ def register_head(arrays: HeadArrays, name: str | None = None, *, replace: bool 
 
     Raises InputError for a name that cannot be a file's everywhere, and for one that is taken unless `replace`.
     """
-    name = checked_name(arrays.id if name is None else name)
-    file = heads_folder() / f"{name}.npz"
-    if file.exists() and not replace:
-        raise InputError(f"a head called {name!r} is registered ({file}); give another name, or --replace it")
+    name = arrays.id if name is None else name
+    file = registered_place(name, replace=replace)
     with writing_to(file.parent):
         file.parent.mkdir(parents=True, exist_ok=True)
     save_head(dataclasses.replace(arrays, id=name), file)
+    return file
+
+
+def registered_place(name: str, *, replace: bool = False) -> Path:
+    """Where `register_head` keeps a head of this name. Raises InputError as it does."""
+    file = heads_folder() / f"{checked_name(name)}.npz"
+    if file.exists() and not replace:
+        raise InputError(f"a head called {name!r} is registered ({file}); give another name, or --replace it")
     return file
 
 
