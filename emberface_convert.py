@@ -157,6 +157,11 @@ def _convert(
                     f"no {' and no '.join(lost)} is read of {source}; emberface convert --from the NAME.face.npz that "
                     "it was made from puts all back"
                 )
+            if other := track.provenance.get("made_on"):
+                job.warn(
+                    f"{source} was made on head {other!r} and is read on {track.head_id!r} by ARKit's names; --head "
+                    f"{other} reads it whole"
+                )
             for said in remarks(track, str(source)) if like is not None else ():
                 job.warn(said)
             if compare:

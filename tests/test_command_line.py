@@ -1,5 +1,6 @@
 """Whole commands: good input gives files and a report, bad input one line and nothing else."""
 
+import dataclasses
 import errno
 import json
 import os
@@ -159,6 +160,16 @@ def test_what_does_not_come_back_from_a_file_is_said(capsys, talk, tmp_path):
         err = capsys.readouterr().err
         assert err.startswith(f"emberface: WARNING: {lost}") and err.count("\n") == 1
         assert len(json.loads((tmp_path / "b.report.json").read_text())["warnings"]) == 1
+
+
+def test_a_file_of_another_head_is_told_of(capsys, talk, tmp_path):
+    save_head(dataclasses.replace(load_head().arrays, id="other"), tmp_path / "other.npz")
+    assert emberface_cli.run(["convert", str(talk), "-o", str(tmp_path / "a.glb")]) == 0
+    capsys.readouterr()
+    asked = ["--head", str(tmp_path / "other.npz"), "-o", str(tmp_path / "b.face.npz")]
+    assert emberface_cli.run(["convert", str(tmp_path / "a.glb"), *asked]) == 0
+    err = capsys.readouterr().err
+    assert "was made on head 'default' and is read on 'other' by ARKit's names; --head default reads it whole" in err
 
 
 def test_one_frame_of_a_track(capsys, talk, tmp_path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,6 +22,8 @@ from flame_tools.types import JAW, JOINTS, LEFT_EYE, NECK, RIGHT_EYE, Appearance
 
 _ANOTHER_M = 0.02  # a rest shape farther than this from everything the head can be is another head's
 _FAR_M = 10.0
+_LEVEL = re.compile(r"\.lod[1-9]$")  # of a head's id: see surface/lod.py
+_LONGEST_ID = 100
 _OFFSET_M = 5e-6  # what the identity leaves: more than rounding is kept as offsets of vertices
 _BY_JOINT = {
     JAW: ("jawOpen", "jawLeft", "jawRight"),
@@ -34,9 +37,10 @@ def track_of(played: Played, head: Head, path: Path) -> Track:
 
     A file that `write_glb` or `write_fbx` made of this head, also one that went through another program, gives every
     parameter back, identity included where its vertices are the head's, and a GLB its texture. What such a file held
-    and does not give back is listed in `provenance` ("not_read", "untold"). Any other is read by ARKit's names and the
-    names of bones, with the head's mean identity: jaw and eyes follow their weights, and bones of theirs where they
-    have none; bones called neck and head turn the neck.
+    and does not give back is listed in `provenance` ("not_read", "untold"). One that was made on a level of detail of
+    the head is the same but for the identity. Any other, also one of ours that says another head ("made_on"), is read
+    by ARKit's names and the names of bones, with the head's mean identity: jaw and eyes follow their weights, and bones
+    of theirs where they have none; bones called neck and head turn the neck.
     Raises FormatError where the file has neither.
     """
     ours = _is_ours(played, head)
@@ -55,6 +59,7 @@ def track_of(played: Played, head: Head, path: Path) -> Track:
             "file": path.name,
             "clip": played.clip,
             "read": "as written" if ours else "by ARKit's names",
+            **({"made_on": played.head_id[:_LONGEST_ID]} if _on_another(played, head) else {}),
             "not_read": ["texture"] * (played.textured and not worn) + ["sound"] * ours,
             **told,
         },
@@ -70,11 +75,16 @@ def track_of(played: Played, head: Head, path: Path) -> Track:
 def _is_ours(played: Played, head: Head) -> bool:
     names = head.arrays.expression_names
     return (
-        played.head_id in (None, head.arrays.id)
+        not _on_another(played, head)
         and set(JOINTS) <= set(played.joints)
         and bool(names)
         and set(names) <= set(played.weights)
     )
+
+
+def _on_another(played: Played, head: Head) -> bool:
+    """Whether the file says that it was made on another head; a level of detail has its head's own parameters."""
+    return played.head_id is not None and head.arrays.id not in (played.head_id, _LEVEL.sub("", played.head_id))
 
 
 # --- a file of ours ---------------------------------------------------------------------------------------------------

@@ -13,11 +13,12 @@ from flame_tools import FormatError, Head, InputError
 from flame_tools.arkit import INDEX, from_params
 from flame_tools.characters.fbx_nodes import Node, read_nodes, write_nodes
 from flame_tools.errors import FaceError
-from flame_tools.export import write_fbx
+from flame_tools.export import write_fbx, write_glb
 from flame_tools.export.fbx_take import TICKS
-from flame_tools.imports import read_fbx
+from flame_tools.imports import read_fbx, read_glb
 from flame_tools.licences import licences_of
 from flame_tools.posing import at_frames
+from flame_tools.surface.lod import at_detail
 from tests.flame_tools.characters.damage import damage
 from tests.flame_tools.characters.made import mesh_fbx
 from tests.flame_tools.export.conftest import lively_track
@@ -83,6 +84,19 @@ def test_a_still_and_another_head(head, arrays, tmp_path):
     wanted = from_params(track.params, head).clamp(0, 1)
     torch.testing.assert_close(from_params(again.params, other), wanted, rtol=0, atol=1e-6)
     torch.testing.assert_close(again.params.neck, track.params.neck, rtol=0, atol=1e-6)
+    assert again.provenance["made_on"] == head.arrays.id
+
+
+@pytest.mark.parametrize("write, read", [(write_fbx, read_fbx), (write_glb, read_glb)])
+def test_a_level_of_detail_gives_all_but_the_identity_back(write, read, default_head, tmp_path):
+    track = lively_track(default_head, 4)
+    p = track.params
+    track = track.replace(params=p.replace(expression=3 * p.expression - 0.5))
+    write(*at_detail(track, default_head, 0.2), tmp_path / "x")
+    again = read(tmp_path / "x", default_head)
+    assert "made_on" not in again.provenance and "shape" in again.provenance["untold"]
+    fields = tuple(name for name in FIELDS if name != "shape")
+    assert_same_track(again, track, atol=4e-6, fields=fields)
 
 
 # --- files of others --------------------------------------------------------------------------------------------------
