@@ -20,7 +20,7 @@ from flame_tools.errors import FormatError, InputError
 from flame_tools.export.corners import split_by_material
 from flame_tools.frame_rate import rational
 from flame_tools.head import Head
-from flame_tools.imports.gltf_texture import albedo_of, is_textured
+from flame_tools.imports.gltf_texture import albedo_of, has_relief, is_textured
 from flame_tools.imports.performance import track_of
 from flame_tools.imports.played import Joint, Played, action, frames_of
 from flame_tools.sampling import linear, turned
@@ -81,6 +81,7 @@ class _Animated(GltfScene):
             head_id=extras["head"] if isinstance(extras.get("head"), str) else None,
             licences=tuple(x for x in licences if isinstance(x, str)) if isinstance(licences, list) else (),
             textured=is_textured(self),
+            relief=has_relief(self),
             albedo=albedo_of(self),
         )
 

@@ -16,6 +16,11 @@ def is_textured(file: GltfFile) -> bool:
     return any(_picture_of(material) is not None for material in file.items("materials"))
 
 
+def has_relief(file: GltfFile) -> bool:
+    """Whether any material has a normal map."""
+    return any("normalTexture" in material for material in file.items("materials"))
+
+
 def albedo_of(file: GltfFile) -> np.ndarray | None:
     """[H, W, 3] uint8 sRGB, the first base colour of the file; None where it has none that can be read."""
     wanted = next((p for m in file.items("materials") if (p := _picture_of(m)) is not None), None)

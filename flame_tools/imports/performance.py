@@ -60,7 +60,7 @@ def track_of(played: Played, head: Head, path: Path) -> Track:
             "clip": played.clip,
             "read": "as written" if ours else "by ARKit's names",
             **({"made_on": played.head_id[:_LONGEST_ID]} if _on_another(played, head) else {}),
-            "not_read": ["texture"] * (played.textured and not worn) + ["sound"] * ours,
+            "not_read": _not_read(played, worn=worn, ours=ours),
             **told,
         },
         licences=played.licences,
@@ -70,6 +70,12 @@ def track_of(played: Played, head: Head, path: Path) -> Track:
     except ShapeError as error:
         raise FormatError(f"{path}: what it plays cannot be held: {error}") from None
     return track
+
+
+def _not_read(played: Played, *, worn: bool, ours: bool) -> list[str]:
+    """What a file holds, or its performance had, that the track has not; a still has no sound."""
+    relief, sound = ours and played.relief, ours and bool(played.clip)
+    return ["texture"] * (played.textured and not worn) + ["relief"] * relief + ["sound"] * sound
 
 
 def _is_ours(played: Played, head: Head) -> bool:

@@ -38,6 +38,7 @@ class Played:
     head_id: str | None = None  # the head it was made on, where it says so
     licences: tuple[str, ...] = ()
     textured: bool = False  # its materials have pictures
+    relief: bool = False  # they have a normal map
     albedo: np.ndarray | None = None  # [H, W, 3] uint8 sRGB, the picture itself where it is read
 
 

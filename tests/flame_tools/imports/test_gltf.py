@@ -72,6 +72,11 @@ def test_its_texture_comes_back_and_what_does_not_is_named(default_head, tmp_pat
     again = read_glb(tmp_path / "y.glb", default_head)
     assert again.provenance["not_read"] == ["texture", "sound"]
 
+    relief = np.linspace(-1e-3, 1e-3, 64 * 64, dtype=np.float32).reshape(64, 64)
+    folded = at_frames(track, [0]).replace(appearance=Appearance(albedo=albedo, detail=relief))
+    write_glb(folded, default_head, tmp_path / "z.glb")
+    assert read_glb(tmp_path / "z.glb", default_head).provenance["not_read"] == ["relief"]  # a still has no sound
+
 
 def test_the_default_head_too(default_head, tmp_path):
     track = lively_track(default_head, frames=4)
