@@ -157,6 +157,8 @@ def _convert(
                     f"no {' and no '.join(lost)} is read of {source}; emberface convert --from the NAME.face.npz that "
                     "it was made from puts all back"
                 )
+            if unseen := track.provenance.get("faceless"):
+                job.warn(f"{source} saw no face in {unseen} of its rows: the face goes straight through these")
             if other := track.provenance.get("made_on"):
                 job.warn(
                     f"{source} was made on head {other!r} and is read on {track.head_id!r} by ARKit's names; --head "

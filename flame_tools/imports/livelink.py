@@ -2,7 +2,8 @@
 
 Columns are found by name, whatever their order: Timecode, the 52 weights in any spelling that
 `flame_tools.characters.names` knows, and yaw, pitch, roll of Head, LeftEye and RightEye in radians (see
-export/livelink.py for their signs). BlendShapeCount is not needed.
+export/livelink.py for their signs). BlendShapeCount is not needed; where it is 0 and nothing follows, the app saw no
+face.
 """
 
 from __future__ import annotations
@@ -45,8 +46,10 @@ def read_csv(
 ) -> Track:
     """A recording of Live Link Face as a Track on `head`, from 0 s on.
 
-    Rows of one timecode are one frame, the last of them. Frames that the recording lacks stay lacking, and the Track
-    then has no `fps`, unless `fps` is given. An eye whose angles are 0 throughout turns by its eyeLook weights.
+    Rows of one timecode are one frame, the last of them. Where the app saw no face all goes straight from the row
+    before to the row after, and is held at the ends; `provenance["faceless"]` counts these rows. Frames that the
+    recording lacks stay lacking, and the Track then has no `fps`, unless `fps` is given. An eye whose angles are 0
+    throughout turns by its eyeLook weights.
     `provenance` tells the first timecode, its rate and whether that is assumed (60, where a clip ends before a second
     does), columns that were missing or not understood, parameters that it does not tell ("untold"), and the joint that
     has the turn of root and neck together ("whole_turn").
@@ -118,17 +121,19 @@ def _table(path: Path) -> tuple[list[str], np.ndarray, np.ndarray, dict]:
         raise FormatError(f"{path} is not a file; check the name")
     if path.stat().st_size > MAX_BYTES:
         raise FormatError(f"{path} has over {MAX_BYTES >> 30} GiB; cut the recording")
-    codes, rows = [], []
+    codes, rows, faces = [], [], []
     lines = _lines(path)
     line, header = next(lines, (1, []))
-    time, targets, told = _columns(header, path)
+    time, count, targets, told = _columns(header, path)
     sources, places = (np.array(list(x), int) for x in (targets.keys(), targets.values()))
     for line, row in lines:
-        if len(row) != len(header):
+        faces.append(not _faceless(row, time, count))
+        if len(row) != len(header) and faces[-1]:
             raise FormatError(f"{path}: line {line} has {len(row)} cells, the first line {len(header)}")
         values = np.zeros(len(ARKIT_NAMES) + len(ANGLES), np.float32)
         try:
-            values[places] = [float(row[i]) for i in sources]
+            if faces[-1]:
+                values[places] = [float(row[i]) for i in sources]
         except (ValueError, OverflowError):
             bad = next(i for i in sources if not _number(row[i]))
             raise FormatError(f"{path}: line {line}: {header[bad]} is {row[bad][:40]!r}, wanted a number") from None
@@ -137,10 +142,26 @@ def _table(path: Path) -> tuple[list[str], np.ndarray, np.ndarray, dict]:
         rows.append(values)
         if len(rows) > MAX_FRAMES:
             raise FormatError(f"{path} has over {MAX_FRAMES:,} rows; cut the recording")
-    if not rows:
-        raise FormatError(f"{path} has a header but no frame")
-    table = np.stack(rows).astype(np.float64)
+    if not any(faces):
+        raise FormatError(f"{path} has a header but no frame" + " in which the app saw a face" * bool(rows))
+    table = _bridged(np.stack(rows).astype(np.float64), np.array(faces))
+    told["faceless"] = faces.count(False)
     return codes, table[:, : len(ARKIT_NAMES)], table[:, len(ARKIT_NAMES) :] * SIGNS, told
+
+
+def _faceless(row: list[str], time: int, count: int | None) -> bool:
+    """Whether the app saw no face in this row: it counts 0 shapes, and leaves them away, empty or 0."""
+    if count is None or max(time, count) >= len(row) or row[count].strip() != "0":
+        return False
+    return all(i == time or cell.strip() == "" or (_number(cell) and float(cell) == 0) for i, cell in enumerate(row))
+
+
+def _bridged(table: np.ndarray, known: np.ndarray) -> np.ndarray:
+    """Rows [T, n] that are not `known` [T] on straight lines between those that are; the ends are held."""
+    if known.all():
+        return table
+    rows, at = np.arange(len(table)), np.flatnonzero(known)
+    return np.stack([np.interp(rows, at, column[at]) for column in table.T], -1)
 
 
 def _lines(path: Path) -> Iterator[tuple[int, list[str]]]:
@@ -157,8 +178,9 @@ def _lines(path: Path) -> Iterator[tuple[int, list[str]]]:
         raise FormatError(f"{path} is no CSV ({error})") from None
 
 
-def _columns(header: list[str], path: Path) -> tuple[int, dict[int, int], dict]:
-    """Where the timecode stands, which column (of those that are weights or angles) goes where, and a report."""
+def _columns(header: list[str], path: Path) -> tuple[int, int | None, dict[int, int], dict]:
+    """Where the timecode and the count of shapes stand, which column (of those that are weights or angles) goes where,
+    and a report."""
     plain = [cell.strip().lower() for cell in header]
     if len(header) > MAX_COLUMNS or plain.count(_TIME) != 1:
         found = ", ".join(cell.strip()[:20] for cell in header[:4])
@@ -180,7 +202,8 @@ def _columns(header: list[str], path: Path) -> tuple[int, dict[int, int], dict]:
     missing = [name for i, name in enumerate((*ARKIT_NAMES, *ANGLES)) if i not in targets.values()]
     if not any(place < len(ARKIT_NAMES) for place in targets.values()):
         raise FormatError(f"{path} has none of ARKit's 52 columns, such as JawOpen; is it another program's?")
-    return plain.index(_TIME), targets, {"missing": missing, "ignored": ignored}
+    count = plain.index(_COUNT) if _COUNT in plain else None
+    return plain.index(_TIME), count, targets, {"missing": missing, "ignored": ignored}
 
 
 def _turned(missing: list[str]) -> list[int]:

@@ -83,6 +83,22 @@ def test_a_recording_as_programs_leave_it(head, tmp_path):
     np.testing.assert_allclose(opened, np.arange(150) / 150, atol=1e-6)
 
 
+def test_rows_without_a_face_are_bridged(head, tmp_path):
+    """The app counts 0 shapes where it saw nobody, and leaves their columns away or empty."""
+    rows = [row(i, JawOpen=0.1 * i, HeadYaw=0.01 * i) for i in range(9)]
+    rows[0][1:], rows[1][1:], rows[8][1:] = [0], [0] + [""] * 61, [0] * 62
+    rows[4][1:], rows[5][1:] = [0], [0]
+    (tmp_path / "x.csv").write_text(table(rows))
+    track = read_csv(tmp_path / "x.csv", head)
+    assert track.provenance["faceless"] == 5 and track.fps == (60, 1) and len(track) == 9
+    opened = from_params(track.params, head)[:, INDEX["jawOpen"]]
+    np.testing.assert_allclose(opened, [0.2, 0.2, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.7], atol=1e-5)
+    np.testing.assert_allclose(head_and_eye_angles(track)[3:7, 0], [0.03, 0.04, 0.05, 0.06], atol=1e-6)
+    (tmp_path / "x.csv").write_text(table([[*row(0)[:1], 0], [*row(1)[:1], 0]]))
+    with pytest.raises(FormatError, match="no frame in which the app saw a face"):
+        read_csv(tmp_path / "x.csv", head)
+
+
 def test_gaze_by_weights_where_an_eye_has_no_angles(head, tmp_path):
     rows = [row(i, EyeLookUpLeft=0.5, EyeLookUpRight=0.5, RightEyeYaw=0.2) for i in range(5)]
     (tmp_path / "x.csv").write_text(table(rows))
