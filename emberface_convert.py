@@ -157,6 +157,11 @@ def _convert(
                     f"no {' and no '.join(lost)} is read of {source}; emberface convert --from the NAME.face.npz that "
                     "it was made from puts all back"
                 )
+            if track.provenance.get("rate_assumed") and len(track) > 1:
+                job.warn(
+                    f"no second ends in the timecodes of {source}: they are taken for 60 frames a second; if they are "
+                    "not, give what it was made from by --from, or say read_csv(..., timecode_fps=30) in Python"
+                )
             if unseen := track.provenance.get("faceless"):
                 job.warn(f"{source} saw no face in {unseen} of its rows: the face goes straight through these")
             if other := track.provenance.get("made_on"):

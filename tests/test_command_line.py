@@ -162,6 +162,15 @@ def test_what_does_not_come_back_from_a_file_is_said(capsys, talk, tmp_path):
         assert len(json.loads((tmp_path / "b.report.json").read_text())["warnings"]) == 1
 
 
+def test_a_table_that_does_not_say_its_rate_is_told_of(capsys, talk, tmp_path):
+    table, out = tmp_path / "a.csv", ["-o", str(tmp_path / "b.face.npz")]
+    assert emberface_cli.run(["convert", str(talk), "-o", str(table)]) == 0
+    capsys.readouterr()
+    for source, said in (([], True), (["--from", str(talk)], False), (["--frame", "0"], True)):
+        assert emberface_cli.run(["convert", str(table), *source, *out]) == 0
+        assert ("taken for 60 frames a second" in capsys.readouterr().err) is said
+
+
 def test_a_file_of_another_head_is_told_of(capsys, talk, tmp_path):
     save_head(dataclasses.replace(load_head().arrays, id="other"), tmp_path / "other.npz")
     assert emberface_cli.run(["convert", str(talk), "-o", str(tmp_path / "a.glb")]) == 0

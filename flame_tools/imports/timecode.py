@@ -74,7 +74,7 @@ def _plain_seconds(codes: list[str], rate: Fraction | None) -> Clock:
     parts = [re.split(r":", code.replace(",", ".")) for code in codes]
     seconds = np.array([int(h) * 3600 + int(m) * 60 + float(s) for h, m, s in parts])
     seconds += _DAY_S * np.concatenate([[0], np.cumsum(np.diff(seconds) < -_DAY_S / 2)])
-    return Clock(seconds, ASSUMED, rate or Fraction(ASSUMED), rate is None)
+    return Clock(seconds, ASSUMED, rate or Fraction(ASSUMED), False)
 
 
 def _counted(whole: np.ndarray, frame: np.ndarray) -> tuple[int, bool]:

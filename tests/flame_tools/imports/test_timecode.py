@@ -78,7 +78,9 @@ def test_every_frame_of_a_fractional_rate_has_a_number():
 
 
 def test_seconds_with_parts():
-    np.testing.assert_allclose(read_clock(["00:01:02.500", "00:01:02,533"]).seconds, [62.5, 62.533])
+    clock = read_clock(["00:01:02.500", "00:01:02,533"])
+    np.testing.assert_allclose(clock.seconds, [62.5, 62.533])
+    assert not clock.assumed
 
 
 @pytest.mark.parametrize("code", ["", "12", "1:2:3", "00:00:00:00:00", "-1:00:00:00", "00:00:00:nan", "a" * 5000])
