@@ -72,7 +72,7 @@ def read_csv(
     if rate is not None:
         seconds = on_grid(0.0, len(seconds), rate)
     params = params_told(weights[kept], angles[kept], head, turns)
-    told |= {"timecode": codes[0], "timecode_s": round(float(clock.seconds[0]), 6)}
+    told |= {"timecode": codes[0], "timecode_s": float(clock.seconds[0])}
     told |= {"timecode_fps": str(clock.rate), "rate_assumed": clock.assumed}
     told["untold"] = untold_by_names(head.arrays, missing=told["missing"], turned=_turned(told["missing"]))
     if NECK in _turned(told["missing"]):
