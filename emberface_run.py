@@ -112,8 +112,10 @@ class Run:
     # --- outputs ----------------------------------------------------------------------------------------------------
 
     def prepare(self, *places: Path) -> None:
-        """Refuse places that cannot be written, or that this run reads, before any work is done."""
-        for place in places:
+        """Refuse places that cannot be written, that this run reads, or that are one, before any work is done."""
+        for number, place in enumerate(places):
+            if place in places[:number]:
+                raise OutputError(f"{place} is named twice; give each output a name of its own")
             if place.name in ("", ".."):
                 raise OutputError(f"{place} names nothing to write; give a file or a folder a name of its own")
             for source in self.reads:

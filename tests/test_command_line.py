@@ -350,7 +350,8 @@ def test_what_is_read_is_never_replaced(capsys, track_file, tmp_path):
     assert track_file.read_bytes() == before
 
 
-def test_a_place_named_twice(capsys, track_file, tmp_path):
+def test_a_place_named_twice(capsys, monkeypatch, track_file, tmp_path):
+    monkeypatch.setattr(emberface, "load", lambda *_, **__: pytest.fail("worked in vain"))
     places = ["-o", tmp_path / "a.csv", "-o", tmp_path / "a.csv"]
     assert "named twice" in refused(capsys, tmp_path, "convert", track_file, *places)
 
