@@ -68,6 +68,11 @@ class LiveFace:
                 f"{type(network).__name__} needs the whole recording; live speech wants a network that answers as it "
                 "hears: the bundled one, or that of `emberface train animate`"
             )
+        if isinstance(emotion, str) and emotion.strip().lower().partition(":")[0] == "voice":
+            raise InputError(
+                "what a voice feels is heard of a whole recording (emberface animate --emotion voice), not as it "
+                "comes; name an emotion, such as happy:0.6"
+            )
         self.feelings = parse(None if isinstance(emotion, str) and not emotion else emotion)
         if self.feelings.shape != (len(EMOTIONS),):
             raise InputError(

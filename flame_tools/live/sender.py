@@ -68,6 +68,8 @@ def target_of(text: str) -> Target:
         port = port.removeprefix(":")
     else:
         host, _, port = rest.partition(":")
+    if host.isdigit():
+        raise InputError(f"{text!r} has a number for its host; write {protocol}::{host} where that is the port")
     number = int(port) if port.isascii() and port.isdigit() else PORTS[protocol] if not port else 0
     if not 0 < number < 65536 or not host.isprintable() or " " in host:
         raise InputError(f"{text!r} names no host and port; write it like {protocol}:192.168.0.7:{PORTS[protocol]}")

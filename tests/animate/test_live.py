@@ -122,6 +122,8 @@ def test_feelings_show(performer):
     assert weights[:, INDEX["mouthSmileLeft"]].min() > 0.5
     with pytest.raises(InputError, match="whole stream"):
         LiveFace(16000, performer=performer, emotion=np.zeros((3, 8)))
+    with pytest.raises(InputError, match="not as it comes; name an emotion"):
+        LiveFace(16000, performer=performer, emotion="voice:2")
 
 
 def test_networks_that_need_the_whole_are_refused(voice):

@@ -127,7 +127,19 @@ def test_targets_by_name(text, target):
 
 
 @pytest.mark.parametrize(
-    "text", ["", "osc", "livelink:host:0", "livelink:host:65536", "vmc::x", "vmc:a b:1", "livelink:h:1:2", "vmc:h:-1"]
+    "text",
+    [
+        "",
+        "osc",
+        "livelink:host:0",
+        "livelink:host:65536",
+        "vmc::x",
+        "vmc:a b:1",
+        "livelink:h:1:2",
+        "vmc:h:-1",
+        "vmc:39540",
+        "vmc:39540:1",
+    ],
 )
 def test_what_is_no_target_is_refused(text):
     with pytest.raises(InputError):
