@@ -60,7 +60,6 @@ def from_params(params: FaceParams, head: Head) -> Tensor:
     """
     if says_names(head.arrays):
         return weights_by_name(params, head)
-    from flame_tools.transfer.names import explain, weights_by_map
+    from flame_tools.transfer.names import weights_by_map
 
-    weights = weights_by_map(params, head)
-    return explain(params, head).weights if weights is None else weights
+    return weights_by_map(params, head)

@@ -57,14 +57,12 @@ def explain(params: FaceParams, head: Head) -> Explained:
     arrays = head.arrays
     motion = motion_of(params)
     leading, motion = motion.shape[:-1], motion.reshape(-1, motion.shape[-1])
-    vertices, share = face_samples(arrays)
-    points = FacePoints(arrays, np.zeros(head.shape_size), vertices)
+    points, share = _face_of(arrays)
     if says_names(arrays):
         weights = weights_by_name(params, head).clamp(0, 1).reshape(-1, len(ARKIT_NAMES)).double().numpy()
         said = motion_of(params_by_name(torch.as_tensor(weights), head))
     else:
-        weights = _exactly(motion, arrays)
-        weights = _from_surface(motion, arrays, points, share) if weights is None else weights.clip(0, 1)
+        weights = _told(motion, arrays, (points, share)).clip(0, 1)
         said = motion_of(params_by_map(torch.as_tensor(weights), head))
     residual = np.zeros(len(motion))
     for start in range(0, len(motion), _BLOCK):
@@ -77,26 +75,43 @@ def explain(params: FaceParams, head: Head) -> Explained:
     )
 
 
-def weights_by_map(params: FaceParams, head: Head) -> Tensor | None:
-    """ARKit weights [..., 52] that nothing bounds, where each name moves components of its own, as on characters that
-    lack some, and together they say all that the parameters hold but how eyes roll; None where the surface must tell.
+def weights_by_map(params: FaceParams, head: Head) -> Tensor:
+    """ARKit weights [..., 52] of a head that does not say the names.
+
+    Where each name moves components of its own, as on characters that lack some, frames whose motion is the names' but
+    for how eyes roll are read off it: nothing bounds their weights. Of all others the surface tells, within [0, 1].
     """
     motion = motion_of(params)
-    weights = _exactly(motion.reshape(-1, motion.shape[-1]), head.arrays)
-    return None if weights is None else torch.as_tensor(weights).to(params.expression).reshape(*motion.shape[:-1], -1)
+    weights = _told(motion.reshape(-1, motion.shape[-1]), head.arrays)
+    return torch.as_tensor(weights).to(params.expression).reshape(*motion.shape[:-1], -1)
 
 
-def _exactly(motion: np.ndarray, head: HeadArrays) -> np.ndarray | None:
-    """Weights [N, 52] whose motion by the head's map is `motion` [N, E + 11]; None where there are none."""
-    table = map_of(head).astype(np.float64)
+def _told(motion: np.ndarray, head: HeadArrays, face: tuple[FacePoints, np.ndarray] | None = None) -> np.ndarray:
+    """Weights [N, 52] for motions [N, E + 11]; `face` is `_face_of(head)`, where it is known."""
     if not _names_apart(head):
-        return None
+        return _from_surface(motion, head, *(face or _face_of(head)))
+    weights, whole = _exactly(motion, head)
+    if not whole.all():
+        some = _from_surface(motion[~whole], head, *(face or _face_of(head)), expected=weights[~whole])
+        weights[~whole] = some
+    return weights
+
+
+def _face_of(head: HeadArrays) -> tuple[FacePoints, np.ndarray]:
+    """Vertices that stand for the face, of the mean identity, and how much each counts."""
+    vertices, share = face_samples(head)
+    return FacePoints(head, np.zeros(len(head.shape_names)), vertices), share
+
+
+def _exactly(motion: np.ndarray, head: HeadArrays) -> tuple[np.ndarray, np.ndarray]:
+    """What the head's map makes of motions [N, E + 11]: weights [N, 52], and whether they say all of a motion [N]."""
+    table = map_of(head).astype(np.float64)
     length = (table**2).sum(1)
     weights = motion @ table.T / np.where(length > 0, length, 1.0)
     weights[:, _TURNED] = np.maximum(weights[:, _TURNED], 0.0)
     left = np.abs(motion - weights @ table)
     left[:, columns(head)["eyes"]] = 0.0  # gaze is read off the eyes' turns, whatever else they do
-    return weights if left.max(initial=0.0) < _LITTLE else None
+    return weights, left.max(1, initial=0.0) < _LITTLE
 
 
 @kept_with_head
@@ -109,7 +124,14 @@ def _names_apart(head: HeadArrays) -> bool:
     return bool((np.minimum(np.abs(alike), np.abs(alike + 1)) < _SAME).all())
 
 
-def _from_surface(motion: np.ndarray, head: HeadArrays, points: FacePoints, share: np.ndarray) -> np.ndarray:
+def _from_surface(
+    motion: np.ndarray,
+    head: HeadArrays,
+    points: FacePoints,
+    share: np.ndarray,
+    *,
+    expected: np.ndarray | None = None,  # [N, 52] where the surface does not tell
+) -> np.ndarray:
     """Weights [N, 52] for motions [N, E + 11]: gaze from the eyes' rotations, the rest from where the face goes."""
     table = map_of(head).astype(np.float64)
     weights = np.zeros((len(motion), len(table)))
@@ -125,6 +147,7 @@ def _from_surface(motion: np.ndarray, head: HeadArrays, points: FacePoints, shar
         weights @ table,
         weights=share,
         pairs=np.zeros((0, 2), int),
+        expected=None if expected is None else expected[:, others],
         terms=_TERMS,
         coherent=False,
     )

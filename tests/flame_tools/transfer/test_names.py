@@ -7,6 +7,7 @@ import torch
 from flame_tools import Head, load_head
 from flame_tools.arkit import ARKIT_NAMES, INDEX, from_params, to_params
 from flame_tools.surface.lod import simplify
+from flame_tools.transfer import names
 from flame_tools.transfer.motion import motion_of
 from flame_tools.transfer.names import explain, solve_map
 from tests.shared_data import shared_file
@@ -79,10 +80,10 @@ def test_weights_survive_the_round_trip_through_ict():
     assert found.residual_mm.max() < 0.01
 
 
-def lacking(*names: str) -> Head:
+def lacking(*lost: str) -> Head:
     """A character that has the default head's shapes but these."""
     arrays = load_head().arrays
-    kept = [i for i, name in enumerate(arrays.expression_names) if name not in names]
+    kept = [i for i, name in enumerate(arrays.expression_names) if name not in lost]
     table = motion_of(to_params(torch.eye(52), load_head()))
     table = np.delete(table, [i for i in range(len(arrays.expression_names)) if i not in kept], 1)
     return Head(
@@ -112,6 +113,20 @@ def test_a_character_that_lacks_a_name_says_the_others_exactly(monkeypatch):
     more[..., tongue] = 0.5
     with pytest.raises(pytest.fail.Exception, match="solved"):  # no name says it: what the face shows does
         from_params(params.replace(expression=more), head)
+
+
+def test_only_frames_that_hold_more_than_names_are_solved(monkeypatch):
+    head, weights = lacking("tongueOut"), some_weights(3)
+    params = to_params(weights, head)
+    jaw = params.jaw.clone()
+    jaw[3] = torch.tensor([-0.05, 0.0, 0.0])  # shut past rest, which no name says
+    solved, fit = [], names.fit_motion
+    monkeypatch.setattr(names, "fit_motion", lambda *a, **k: solved.append(len(a[3])) or fit(*a, **k))
+    found = from_params(params.replace(jaw=jaw), head)
+    others = [i for i in range(8) if i != 3]
+    assert solved == [1]
+    torch.testing.assert_close(found[others], weights[others], atol=1e-5, rtol=0)
+    assert found[3].min() >= 0 and found[3].max() <= 1
 
 
 def test_what_no_weight_says_is_told_as_residual():
