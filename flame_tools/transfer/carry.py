@@ -38,10 +38,11 @@ class Carrier:
         self.source, self.target = source, target
         samples = _samples(source, target, match)
         own_pairs, pairs = _lip_pairs(source, target, match)
-        self.count = len(samples)
+        self.count, self.own_pairs = len(samples), len(own_pairs)
         self.barycentrics = np.asarray(match.places.barycentrics, np.float64)[samples]
         self.frames = np.asarray(match.frames, np.float64)[samples]
         corners = np.concatenate([match.source_corners[samples].reshape(-1), own_pairs.reshape(-1)])
+        corners = np.concatenate([corners, match.source_corners[pairs].reshape(-1)])
         used, self.rows = np.unique(corners, return_inverse=True)
         self.source_points = FacePoints(source, source_shape, used, offsets=offsets)
         self.points = FacePoints(target, target_shape, np.concatenate([samples, pairs.reshape(-1)]))
@@ -53,6 +54,10 @@ class Carrier:
         self.pairs = with_corners(rows)
         self.own_rest, own_lips = self._parts(self.source_points.template[None])
         self.own_lips, self.lips = Lips.at_rest(own_lips[0]), Lips.at_rest(self.points.template[rows])
+        self.lips_there = None  # [Q, 3] places of the target's pairs on the source's person at rest
+        if len(own_pairs) > 1 and len(pairs):
+            meet = self.source_points.template[self.rows[-3 * pairs.size :]].reshape(*pairs.shape, 3, 3)
+            self.lips_there = np.einsum("qicx,qic->qx", meet, match.places.barycentrics[pairs]) / 2
 
     def wanted(self, motion: np.ndarray) -> Wanted:
         """What `points` and the lips' `pairs` should do for the source's motion [t, E + 11]."""
@@ -60,16 +65,12 @@ class Carrier:
         travel = np.einsum("tkcx,kc->tkx", samples - self.own_rest, self.barycentrics)
         places = np.repeat(self.points.template[None], len(motion), 0)
         places[:, : self.count] += (self.frames @ travel[..., None])[..., 0]
-        return Wanted(places, *self.own_lips.carried(lips, self.lips))
+        return Wanted(places, *self.own_lips.carried(lips, self.lips, self.lips_there))
 
     def _parts(self, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Places of the source's vertices as corners of the samples [t, K, 3, 3] and pairs of the lips [t, P, 2, 3]."""
-        spread = points[:, self.rows]
-        corners = 3 * self.count
-        return (
-            spread[:, :corners].reshape(len(points), -1, 3, 3),
-            spread[:, corners:].reshape(len(points), -1, 2, 3),
-        )
+        corners, pairs = np.split(self.rows[: 3 * self.count + 2 * self.own_pairs], [3 * self.count])
+        return points[:, corners].reshape(len(points), -1, 3, 3), points[:, pairs].reshape(len(points), -1, 2, 3)
 
 
 def _samples(source: HeadArrays, target: HeadArrays, match: Correspondence) -> np.ndarray:

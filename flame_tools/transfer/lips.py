@@ -32,28 +32,48 @@ class Lips:
         touch[:, 1] -= np.clip(touch[:, 1], *_BELIEVED_M)
         return Lips(pairs, way / max(way[-1:].sum(), 1e-9), touch)
 
-    def carried(self, posed: np.ndarray, target: Lips) -> tuple[np.ndarray, np.ndarray]:
+    def carried(
+        self, posed: np.ndarray, target: Lips, there: np.ndarray | None = None
+    ) -> tuple[np.ndarray, np.ndarray]:
         """Places [T, P, 2, 3] of these lips to what the target's `with_corners` pairs should do.
 
-        Gaps [T, Q + 1, 3] in metres, first minus second, and how much each counts, of the same shape.
+        `there` [Q, 3] is where the middles of the target's pairs lie beside these lips at rest: not on every head do
+        pairs reach from corner to corner. None: they reach as far here. Gaps [T, Q + 1, 3] in metres, first minus
+        second, and how much each counts, of the same shape.
         """
         if len(self.along) < 2 or len(target.along) < 2:
             return np.zeros((2, len(posed), 0, 3))
-        own_corners, corners = self.rest[0, 0] - self.rest[-1, 0], target.rest[0, 0] - target.rest[-1, 0]
-        scale = np.linalg.norm(corners) / np.linalg.norm(own_corners)
-        left = np.clip(np.searchsorted(self.along, target.along), 1, len(self.along) - 1)
-        share = (target.along - self.along[left - 1]) / np.maximum(self.along[left] - self.along[left - 1], 1e-9)
+        middles = target.rest.mean(1)
+        if there is None:
+            places, own = target.along, self.rest.mean(1)
+        else:
+            places, own = self._along(there), there
+        scale = np.linalg.norm(middles[0] - middles[-1]) / max(np.linalg.norm(own[0] - own[-1]), 1e-9)
+        left = np.clip(np.searchsorted(self.along, places), 1, len(self.along) - 1)
+        share = (places - self.along[left - 1]) / np.maximum(self.along[left] - self.along[left - 1], 1e-9)
         share = np.clip(share, 0.0, 1.0)[:, None]
-        beyond = posed[:, :, 0] - posed[:, :, 1] - self.touch
-        opening = scale * ((1 - share) * beyond[:, left - 1] + share * beyond[:, left])
+
+        def at(values: np.ndarray) -> np.ndarray:  # [..., P, 3] -> [..., Q, 3]
+            return (1 - share) * values[..., left - 1, :] + share * values[..., left, :]
+
+        opening = scale * at(posed[:, :, 0] - posed[:, :, 1] - self.touch)
         wide = np.linalg.norm(opening, axis=-1, keepdims=True)
         weight = _GAP_WEIGHT * sum(height / (1 + (wide / width) ** 2) for height, width in _NEARNESS)
-        across = corners + scale * (posed[:, :1, 0] - posed[:, -1:, 0] - own_corners)
+        rest, moved = at(self.rest[:, 0]), at(posed[:, :, 0])
+        wider = moved[:, :1] - moved[:, -1:] - (rest[0] - rest[-1])
+        across = target.rest[0, 0] - target.rest[-1, 0] + scale * wider
         count = len(target.along) + 1
         return (
             np.concatenate([target.touch + opening, across], 1),
             np.concatenate([weight, np.full_like(across, _CORNERS_WEIGHT * count)], 1),
         )
+
+    def _along(self, points: np.ndarray) -> np.ndarray:
+        """Where points [Q, 3] beside these lips at rest lie along them, [Q] in [0, 1]."""
+        middle = self.rest.mean(1)
+        across = middle[-1] - middle[0]
+        own = np.maximum.accumulate((middle - middle[0]) @ across)
+        return np.interp((points - middle[0]) @ across, own, self.along)
 
 
 def with_corners(pairs: np.ndarray) -> np.ndarray:

@@ -36,3 +36,19 @@ def test_heads_without_lip_pairs_have_no_gaps():
     none = Lips.at_rest(np.zeros((0, 2, 3)))
     gaps, weight = none.carried(np.zeros((7, 0, 2, 3)), none)
     assert gaps.shape == weight.shape == (7, len(with_corners(np.zeros((0, 2), int))), 3)
+
+
+def test_pairs_that_end_before_the_corners_are_no_narrower_mouth():
+    """A character's pairs are those that jawOpen parts, not all from corner to corner."""
+    whole = mouth(8e-4, 0.05)
+    inner = Lips.at_rest(whole[1:4])
+    opened = whole[None].copy()
+    opened[0, :, 0, 1] += 4e-3 * np.array([0, 1, 2, 1, 0])
+    opened[0, :, :, 0] *= 1.2
+    gaps, _ = AJAR.carried(opened, inner, whole[1:4].mean(1))
+    np.testing.assert_allclose(gaps[0, :-1, 1], opened[0, 1:4, 0, 1] - opened[0, 1:4, 1, 1], atol=1e-9)
+    np.testing.assert_allclose(gaps[0, -1, 0], -1.2 * 0.025, atol=1e-9)
+    back, _ = inner.carried(
+        opened[:, 1:4], AJAR, whole.mean(1)
+    )  # and from there: corners lie beyond, no mouth is wider
+    np.testing.assert_allclose(back[0, 2, 1], opened[0, 2, 0, 1] - opened[0, 2, 1, 1], atol=1e-9)
