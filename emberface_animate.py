@@ -35,6 +35,7 @@ from emberface_options import (
     emotion_of,
     frame_rate_of,
     json_text,
+    need_programs,
     not_read,
     of_take,
     places_of,
@@ -212,6 +213,7 @@ def animate_all(recordings: list[Recording], asked: Asked, *, as_json: bool) -> 
     """
     from animate.learned import network_path
 
+    need_programs(recordings[0].places)  # those of all are of the same kinds
     network = None if asked.model in (None, "rules") else network_path(asked.model)
     shared = [path for path in (asked.identity, asked.emotion_track, network) if path is not None]
     own = [path for one in recordings for path in (one.speech, one.text, one.phones) if isinstance(path, Path)]

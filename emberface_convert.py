@@ -26,6 +26,7 @@ from emberface_options import (
     View,
     export_options,
     frame_rate_of,
+    need_programs,
     not_read,
     report_beside,
     say,
@@ -149,6 +150,8 @@ def _convert(
         from flame_tools.imports.edited import remarks  # and with it torch, for which refusals need not wait
         from flame_tools.load import head_of, load_head
 
+        if len(places) > 1:  # one alone says it as soon
+            need_programs(places)
         with job.step("load"):
             like = None if made_from is None else emberface.load(made_from)
             track = emberface.load(source, head=head, fps=fps, like=like, audio=audio)

@@ -165,6 +165,19 @@ def refuse_early(places: list[Path], head: HeadArrays, *, words: bool) -> None:
             flame_only(head, f"{place} can hold FLAME's parameters only")
 
 
+def need_programs(places: list[Path]) -> None:
+    """Raises AssetError where one of the places asks for a kind of file that a missing program or extra writes."""
+    kinds = {kind_of(place) for place in places}
+    if any(kind.startswith(".usd") for kind in kinds):
+        from flame_tools.export.usd import need_openusd
+
+        need_openusd()
+    if ".abc" in kinds:
+        from flame_tools.export.alembic import need_alembic
+
+        need_alembic()
+
+
 def not_read(track: Track, source: Path) -> list[str]:
     """What a file that another program may have written holds, or had once, and the track read of it has not."""
     lost = [] if source.name.endswith(".face.npz") else track.provenance.get("not_read", [])

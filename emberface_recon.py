@@ -14,7 +14,18 @@ import emberface
 from emberface_eval import recon_quality
 from emberface_formats import kind_of
 from emberface_inputs import check_pictures, check_there
-from emberface_options import Formats, HeadName, Json, Out, Perspective, Registered, numbered, places_of, say
+from emberface_options import (
+    Formats,
+    HeadName,
+    Json,
+    Out,
+    Perspective,
+    Registered,
+    need_programs,
+    numbered,
+    places_of,
+    say,
+)
 from emberface_run import Run, write_all, write_picture
 from flame_tools.errors import InputError
 
@@ -79,6 +90,7 @@ def recon(
     both = page and is_film(images[0])
     with Run("recon", inputs, reads=reads, show=not json) as job, _film_parts(parts, both) as parts:
         job.prepare(*places, *page_place, report)
+        need_programs(places)
         with job.step("load"):
             model = load_head(head)
             if page:
@@ -149,6 +161,7 @@ def fit(
     inputs = {"scan": str(scan), "head": head, "registered": registered.value, "offsets": offsets}
     with Run("fit", inputs, reads=scan_files(scan), show=not json) as job:
         job.prepare(*places, report)
+        need_programs(places)
         with job.step("load"):
             model = load_head(head)
         with job.step("fit", "finding the face and fitting the head"):

@@ -91,6 +91,25 @@ def test_phones_that_do_not_fit(rows, options, said, voices, tmp_path, capsys):
     assert said in refused(capsys, tmp_path, *asked, *options)
 
 
+@pytest.mark.parametrize(
+    "command",
+    [
+        "animate {wav} -o {out} --format csv,abc",
+        "convert {face} -o {out}.csv -o {out}.abc",
+        "recon {photo} -o {out} --format glb,abc",
+    ],
+)
+def test_a_program_that_is_missing_is_told_of_before_anything_is_made(command, voices, tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("EMBERFACE_BPY", "nobody")
+    for work in ("animate", "load", "recon"):
+        monkeypatch.setattr(emberface, work, lambda *_, **__: pytest.fail("worked in vain"))
+    (tmp_path / "x.face.npz").touch()
+    names = {"wav": voices / "one.wav", "photo": asset_path("astronaut")}
+    names |= {"out": tmp_path / "out", "face": tmp_path / "x.face.npz"}
+    said = refused(capsys, tmp_path, *(word.format(**names) for word in command.split()))
+    assert "there is no program nobody to write Alembic with" in said
+
+
 # --- several recordings -----------------------------------------------------------------------------------------------
 
 

@@ -10,6 +10,7 @@ of a whole program. It is fed a vertex cache and plays it frame by frame: memory
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import json
 import os
@@ -89,6 +90,16 @@ def write_alembic(
         _run(commands, beside / "job.json", path)
         _finish(beside / "out.abc", path)
         (beside / "out.abc").replace(temporary)
+
+
+def need_alembic(*, blender: str | os.PathLike | None = None) -> None:
+    """Raises AssetError where `write_alembic` would for want of a Blender with Alembic, which takes a second."""
+    commands = _commands(blender)
+    # what else goes wrong is for the writer to say, which knows the place
+    with tempfile.TemporaryDirectory() as folder, contextlib.suppress(OutputError):
+        job = Path(folder) / "job.json"
+        job.write_text("{}", encoding="utf-8")
+        _run(commands, job, job)
 
 
 def _frames_of(track: Track, path: str | os.PathLike) -> tuple[int, tuple[int, int]]:

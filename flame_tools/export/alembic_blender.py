@@ -5,7 +5,7 @@
 
 JOB.json, written by `alembic.py`: "mesh", an OBJ file; "cache", a PC2 file in its order of vertices, both in Blender's
 own axes; "out"; "first" and "last" frame; "rate" [numerator, denominator]; "notes", names and texts for the mesh. A
-Blender without Alembic ends with status 3 and writes nothing.
+Blender without Alembic ends with status 3 and writes nothing; another has nothing to do where JOB.json is {}.
 """
 
 import json
@@ -21,6 +21,8 @@ def main() -> int:
         job = json.load(file)
     if not bpy.app.build_options.alembic:
         return NO_ALEMBIC
+    if not job:
+        return 0
     bpy.ops.wm.read_factory_settings(use_empty=True)
     scene = bpy.context.scene
     over, under = job["rate"]

@@ -41,7 +41,7 @@ def write_usd(track: Track, head: Head, path: str | os.PathLike, *, options: Opt
         raise InputError(f"{path} does not end as a USD file does; choose one of {', '.join(_ENDINGS)}")
     if any(unicodedata.category(letter) in ("Cc", "Cs") for letter in path.name):
         raise InputError(f"OpenUSD opens no file of the name {path.name!r}; choose one without control characters")
-    _need_openusd()
+    need_openusd()
     with written_together(path) as folder:
         if ending != ".usdz":
             _write_scene(track, head, options, folder, path.name, f"{path.name}.png", f"{path.name}.wav")
@@ -78,7 +78,8 @@ def _beside(name: str | None) -> str | None:
     return None if name is None else f"./{name}"
 
 
-def _need_openusd() -> None:
+def need_openusd() -> None:
+    """Raises AssetError where usd-core is not installed."""
     try:
         import pxr.UsdSkel  # noqa: F401
     except ImportError as error:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from flame_tools import AssetError, Head, InputError, OutputError, load_head
-from flame_tools.export.alembic import BLENDER_VARIABLE, write_alembic
+from flame_tools.export.alembic import BLENDER_VARIABLE, need_alembic, write_alembic
 from flame_tools.posing import at_frames, posed_frames
 from tests.flame_tools.conftest import random_arrays
 from tests.flame_tools.export.conftest import lively_track
@@ -92,6 +92,10 @@ def test_a_program_without_alembic_or_bpy(tmp_path):
     if BLENDER.path:
         with pytest.raises(AssetError, match="without Alembic"):
             write_alembic(track, head, tmp_path / "x.abc", blender=BLENDER.path)
+        with pytest.raises(AssetError, match="without Alembic"):
+            need_alembic(blender=BLENDER.path)
+    with pytest.raises(AssetError, match="a Python without bpy"):
+        need_alembic(blender=bare)
     assert not list(tmp_path.iterdir())
 
 
