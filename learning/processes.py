@@ -1,8 +1,9 @@
 """Several processes that train one network: what they share, and which part of a batch is whose.
 
 Every process takes its rows of the batch that one process alone would take, means are taken over all rows, and
-gradients are averaged: up to rounding the network becomes what one process would have made of it. Without
-torch.distributed, or before `joined`, there is one process, and nothing here changes a number.
+gradients are averaged: up to rounding the network becomes what one process would have made of it. Only what a network
+itself does to a batch (BatchNorm, dropout) it does to each process's rows. Without torch.distributed, or before
+`joined`, there is one process, and nothing here changes a number.
 """
 
 from __future__ import annotations
@@ -117,9 +118,17 @@ def gathered(rows: Tensor) -> Tensor:
 
 def normal(like: Tensor, generator: torch.Generator) -> Tensor:
     """Standard normal numbers for rows [n, ...]: this process's rows of what is drawn for the whole batch."""
-    shape = (count() * len(like), *like.shape[1:])
-    noise = torch.randn(shape, generator=generator, dtype=like.dtype, device=like.device)
-    return noise[rank() * len(like) : (rank() + 1) * len(like)]
+    return _drawn(torch.randn, like, generator)
+
+
+def uniform(like: Tensor, generator: torch.Generator) -> Tensor:
+    """Numbers in [0, 1) for rows [n, ...], likewise."""
+    return _drawn(torch.rand, like, generator)
+
+
+def _drawn(draw: Callable[..., Tensor], like: Tensor, generator: torch.Generator) -> Tensor:
+    shape, own = (count() * len(like), *like.shape[1:]), slice(rank() * len(like), (rank() + 1) * len(like))
+    return draw(shape, generator=generator, dtype=like.dtype, device=generator.device)[own].to(like.device)
 
 
 def average_gradients(parameters: Iterable[torch.nn.Parameter]) -> None:

@@ -16,6 +16,7 @@ from flame_tools.rotations import axis_angle_from_matrix
 from flame_tools.types import FaceParams
 from learning import processes
 from learning.config import filled
+from learning.order import rows_of_step
 from learning.run import Progress, Run, RunConfig, finished, go_on, moved
 from recon.fitting.face_vector import face_of_vector
 from recon.learned.regressor import (
@@ -99,15 +100,9 @@ class Source:
         self.crops, self.seed = crops, seed
         self.count = len(crops) - min(HELD_OUT, len(crops) // 8)
 
-    def batch(self, size: int, step: int, part: slice = slice(None)) -> Batch:
-        return self.rows(self.order(size, step)[part])
-
-    def order(self, size: int, step: int) -> np.ndarray:
-        """Rows of the crops in a step's batch."""
-        size = min(size, self.count)
-        rounds, within = divmod(step, self.count // size)
-        order = np.random.default_rng((self.seed, rounds)).permutation(self.count)
-        return order[within * size : (within + 1) * size]
+    def batch(self, size: int, step: int) -> Batch:
+        """This process's crops of a step's batch."""
+        return self.rows(rows_of_step(self.count, size, step, self.seed))
 
     def held_out(self) -> Batch:
         return self.rows(np.arange(self.count, len(self.crops)))
@@ -160,12 +155,8 @@ class LandmarkFace(torch.nn.Module):
 
 def shaken(told: Tensor, config: BaseTraining, generator: torch.Generator) -> Tensor:
     """Landmarks as another reader might have read them."""
-
-    def normal(*size: int) -> Tensor:
-        return config.shaken * torch.randn(*size, generator=generator, device=told.device)
-
-    count, marks = told.shape[:2]
-    moved = told + normal(count, 1, 3) + 0.5 * normal(count, marks, 3)
+    whole, each = processes.normal(told[:, :1], generator), processes.normal(told, generator)
+    moved = told + config.shaken * (whole + 0.5 * each)
     return torch.cat([moved[:, :468], moved[:, 468:] * told.new_tensor([1, 1, 0])], 1)
 
 
@@ -245,10 +236,9 @@ def train_base(
     face = LandmarkFace(head, net.scale).to(device)
 
     def step(run: Run) -> dict[str, Tensor]:
-        batch, chance = source.batch(config.batch, run.step, processes.part_of(config.batch)), run.generator()
+        batch, chance = source.batch(config.batch, run.step), run.generator()
         if mirror is not None:
-            which = torch.rand(len(batch.face), generator=chance, device=device) < config.mirrored
-            batch = mirrored(batch, which.cpu(), mirror)
+            batch = mirrored(batch, processes.uniform(batch.face[:, 0], chance) < config.mirrored, mirror)
         batch = moved(batch, device)
         told = shaken(batch.told, config, chance)
         with run.autocast():

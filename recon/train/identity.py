@@ -17,6 +17,7 @@ from torch.nn.functional import cross_entropy, linear, normalize
 from flame_tools.errors import InputError
 from learning import processes
 from learning.config import filled
+from learning.order import rows_of_step
 from learning.run import Progress, Run, RunConfig, finished, go_on
 from recon.evaluation.verification import verification
 from recon.losses.patch import arcface_patch
@@ -90,17 +91,13 @@ class PortraitSource:
         self.people = int(portraits.person[alike].min()) or kept  # people alike are all learnt from, or none
         self.count = int((portraits.person < self.people).sum())
 
-    def batch(self, step: int, generator: torch.Generator, part: slice = slice(None)) -> tuple[Tensor, Tensor]:
-        """Faces [B, 3, size, size], shaken, tinted and half of them mirrored, and who they are [B]."""
+    def batch(self, step: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        """This process's faces [B, 3, size, size], shaken, tinted and half of them mirrored, and who they are [B]."""
         c = self.config
-        size = min(c.batch, self.count)
-        rounds, within = divmod(step, self.count // size)
-        order = np.random.default_rng((c.run.seed, rounds)).permutation(self.count)
-        rows = order[within * size : (within + 1) * size][part]
-        shaken = c.shaken * torch.randn(len(rows), 5, 2, generator=generator, device=generator.device).cpu()
-        faces = self.faces(rows, shaken)
-        gain = torch.exp(c.tint * torch.randn(len(rows), 3, 1, 1, generator=generator, device=generator.device).cpu())
-        mirrored = torch.rand(len(rows), 1, 1, 1, generator=generator, device=generator.device).cpu() < 0.5
+        rows = rows_of_step(self.count, c.batch, step, c.run.seed)
+        faces = self.faces(rows, c.shaken * processes.normal(torch.empty(len(rows), 5, 2), generator))
+        gain = torch.exp(c.tint * processes.normal(torch.empty(len(rows), 3, 1, 1), generator))
+        mirrored = processes.uniform(torch.empty(len(rows), 1, 1, 1), generator) < 0.5
         faces = (torch.where(mirrored, faces.flip(-1), faces) * gain).clamp(0, 1)
         return faces, torch.as_tensor(self.portraits.person[rows]).long()
 
@@ -122,7 +119,7 @@ def train_identity(
     device = config.run.device
 
     def step(run: Run) -> dict[str, Tensor]:
-        faces, people = source.batch(run.step, run.generator(), processes.part_of(config.batch))
+        faces, people = source.batch(run.step, run.generator())
         margin = config.margin * min(run.step / max(config.begin, 1), 1.0)
         with run.autocast():
             cosines = run.model.cosines(faces.to(device))

@@ -13,8 +13,10 @@ import torch
 from torch import Tensor
 from torch.nn.functional import affine_grid, grid_sample, interpolate
 
+from flame_tools.errors import InputError
 from flame_tools.head import Head
 from learning import processes
+from learning.order import rows_of_step
 from learning.run import Progress, Run, finished, go_on
 from recon.fitting.face_vector import face_of_vector
 from recon.learned.crop import in_picture
@@ -34,8 +36,9 @@ class SynthesisSource:
         parts = np.array_split(np.arange(len(crops)), -(-len(crops) // 256))
         self.picture = torch.cat([self._smaller(crops.picture[part]) for part in parts])  # [N, 3, size, size] uint8
 
-    def batch(self, size: int, step: int, part: slice = slice(None)) -> SynthesisBatch:
-        return self.rows(self.source.order(size, step)[part])
+    def batch(self, size: int, step: int) -> SynthesisBatch:
+        """This process's crops of a step's batch."""
+        return self.rows(rows_of_step(self.count, size, step, self.source.seed))
 
     def rows(self, rows: np.ndarray) -> SynthesisBatch:
         crops = self.source.crops
@@ -53,18 +56,17 @@ def shaken(batch: SynthesisBatch, strength: float, generator: torch.Generator) -
 
     `strength` is the deviation of their place in crop units, of the turn in radians and of the logarithm of the size.
     """
-    place, turn, size = (strength * _normal(generator, len(batch.marks), n) for n in (2, 1, 1))
-    gain = torch.exp(2 * strength * _normal(generator, len(batch.marks), 3))
+
+    def normal(size: int) -> Tensor:
+        return strength * processes.normal(batch.marks.new_empty(len(batch.marks), size), generator)
+
+    place, turn, size, gain = normal(2), normal(1), normal(1), torch.exp(2 * normal(3))
     cos, sin = size.exp() * turn.cos(), size.exp() * turn.sin()
     to_old = torch.stack([torch.cat([cos, -sin], 1), torch.cat([sin, cos], 1)], 1)  # [N, 2, 2]
     grid = affine_grid(torch.cat([to_old, place[..., None]], 2), list(batch.picture.shape), align_corners=False)
     picture = grid_sample(batch.picture, grid, padding_mode="border", align_corners=False)
     marks = torch.linalg.solve(to_old, (batch.marks - place[:, None]).mT).mT
     return SynthesisBatch((picture * gain[..., None, None]).clamp(0, 1), marks, batch.face)
-
-
-def _normal(generator: torch.Generator, *size: int) -> Tensor:
-    return torch.randn(*size, generator=generator, device=generator.device)
 
 
 def started(config: SynthesisTraining, head: Head, source: SynthesisSource) -> SynthesisNetwork:
@@ -90,8 +92,11 @@ def train_synthesis(
 ) -> SynthesisNetwork:  # fmt: skip
     """Train, or go on training, in `folder`; writes `synthesis.npz` there. Returns the averaged network.
 
-    A new run takes the weights of `begin`, a network of the same sizes, where one is given.
+    A new run takes the weights of `begin`, a network of the same sizes, where one is given. Raises InputError for a
+    device that is not the CPU, on which the faces are drawn.
     """
+    if config.run.device != "cpu":
+        raise InputError(f"device is {config.run.device!r}, and faces are drawn on the CPU here; set device to cpu")
     torch.set_num_threads(config.run.threads)
     source, paths = SynthesisSource(crops, config.run.seed, config.size, head), Paths(head, config)
     net = started(config, head, source)
@@ -99,7 +104,7 @@ def train_synthesis(
         net.load_state_dict(begin.state_dict())
 
     def step(run: Run) -> dict[str, Tensor]:
-        batch = source.batch(config.batch, run.step, processes.part_of(config.batch))
+        batch = source.batch(config.batch, run.step)
         batch = shaken(batch, config.shaken, run.generator()) if config.shaken else batch
         return paths.losses(run.model, batch, run.step, run.generator())
 

@@ -13,6 +13,7 @@ from flame_tools.errors import InputError
 from flame_tools.head import Head
 from learning import processes
 from learning.config import filled
+from learning.order import rows_of_step
 from learning.run import Progress, Run, RunConfig, finished, go_on
 from readers.face_parts import LID_PAIRS, LIP_PAIRS
 from recon.learned.regressed import base_of, told_rows
@@ -129,9 +130,9 @@ def mirrored(films: Films, which: Tensor, mirror: Mirror) -> Films:
 def thinned(films: Films, share: float, generator: torch.Generator) -> Films:
     """Films of which frames are left out: in half of them every second, in the others some by chance."""
     count, longest = films.there.shape
-    which, how, much = torch.rand(3, count, 1, generator=generator)
+    which, how, much = processes.uniform(torch.empty(count, 3, 1), generator).unbind(1)
     second = torch.arange(longest) % 2 == 0
-    some = torch.rand(count, longest, generator=generator) > 0.5 * much
+    some = processes.uniform(torch.empty(count, longest), generator) > 0.5 * much
     kept = torch.where(which < share, torch.where(how < 0.5, second, some), True) & films.there
     kept = torch.where(kept.sum(1, keepdim=True) >= 4, kept, films.there)
     f = films.frames
@@ -224,15 +225,13 @@ def train_on(
     device = config.run.device
     net, travel = started(config, head), Travel(head, scale).to(device)
     mirror, count = Mirror(head.arrays) if config.mirrored else None, len(films) - len(films) // 8
-    size = min(config.batch, count)
 
     def step(run: Run) -> dict[str, Tensor]:
-        rounds, within = divmod(run.step, count // size)
-        order = np.random.default_rng((config.run.seed, rounds)).permutation(count)
-        batch = films.rows(order[within * size : (within + 1) * size][processes.part_of(size)])
-        chance = torch.manual_seed((config.run.seed << 32) + run.step)  # of dropout, too
+        batch = films.rows(rows_of_step(count, config.batch, run.step, config.run.seed))
+        chance = run.generator()
         if mirror is not None:
-            batch = mirrored(batch, torch.rand(len(batch), generator=chance) < config.mirrored, mirror)
+            which = processes.uniform(torch.empty(len(batch)), chance) < config.mirrored
+            batch = mirrored(batch, which, mirror)
         batch = thinned(batch, config.dropped, chance).to(device)
         with run.autocast():
             return losses(net(batch.frames, Pooled.of(batch.frames)), batch, travel, config)

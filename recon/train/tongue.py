@@ -71,8 +71,8 @@ class Mouths:
             for pool, n in ((self.tongues, first), (self.others, c.batch - first))
         ])[part]  # fmt: skip
         n = len(rows)
-        draw = lambda *shape: torch.randn(n, *shape, generator=generator, device=generator.device).cpu()  # noqa: E731
-        chance = lambda: torch.rand(n, generator=generator, device=generator.device).cpu()  # noqa: E731
+        draw = lambda *shape: processes.normal(torch.empty(n, *shape), generator)  # noqa: E731
+        chance = lambda: processes.uniform(torch.empty(n), generator)  # noqa: E731
         mirrored = 1 - 2 * (chance() < 0.5).float()
         mouths = self.mouths(rows, c.shaken * draw(2), 1 + 2 * c.shaken * draw(), 1.6 * c.shaken * draw(), mirrored)
         gamma, gain = torch.exp(2 * c.tint * draw(1, 1, 1)), torch.exp(c.tint * draw(3, 1, 1))

@@ -160,6 +160,10 @@ def test_two_processes_share_it(crops, head, tmp_path):
     with processes.together(2, "cpu", work, (tmp_path, short, crops, head)):
         work(tmp_path, short, crops, head)
     assert load_regressor(tmp_path / "base.npz").config.head_id == head.arrays.id
+    few = dataclasses.replace(short, batch=64)  # eleven crops are no 64: five for each
+    with processes.together(2, "cpu", work, (tmp_path / "few", few, crops, head)):
+        work(tmp_path / "few", few, crops, head)
+    assert (tmp_path / "few" / "base.npz").is_file()
 
 
 def test_refused(crops, head, tmp_path):
