@@ -27,6 +27,9 @@ Progress = Callable[[int, dict[str, float]], None]
 """Told after each step how many are done, and the mean losses that were last logged."""
 
 _LOG_EVERY = 50  # steps
+_MOST_THREADS = 1024
+_SEEDS = 1 << 30  # a seed and a step make one number of 64 bits
+_DROPOUT = 1 << 62  # what sets the noise of networks apart from that of batches
 
 
 @dataclass(frozen=True)
@@ -69,8 +72,13 @@ class RunConfig:
             )
         if self.precision not in ("auto", "float32", "bfloat16"):
             raise InputError(f"precision is {self.precision!r}; wanted auto, float32 or bfloat16")
-        if self.steps < 1 or self.threads < 1:
-            raise InputError(f"steps are {self.steps} and threads {self.threads}; wanted at least one of each")
+        if self.steps < 1 or not 1 <= self.threads <= _MOST_THREADS:
+            raise InputError(
+                f"steps are {self.steps} and threads {self.threads}; wanted at least one of each, and at most "
+                f"{_MOST_THREADS} threads"
+            )
+        if self.seed >= _SEEDS:
+            raise InputError(f"seed is {self.seed}; wanted less than {_SEEDS}")
         if not (0 < self.rate < math.inf and 0 <= self.average < 1):
             raise InputError(f"rate is {self.rate:g}, average is {self.average:g}; wanted 0 < rate, 0 <= average < 1")
         if not self.clip > 0:
@@ -100,7 +108,15 @@ class Run:
 
     def generator(self) -> torch.Generator:
         """Noise of this step."""
-        return torch.Generator(self.config.device).manual_seed((self.config.seed << 32) + self.step)
+        return torch.Generator(self.config.device).manual_seed(self._seed)
+
+    def seed_dropout(self) -> None:
+        """Let what the network itself draws in this step follow from seed and step as well."""
+        torch.manual_seed(_DROPOUT + self._seed)
+
+    @property
+    def _seed(self) -> int:
+        return (self.config.seed << 32) + self.step
 
     def autocast(self) -> torch.autocast:
         """Within it matrix products have the config's precision. Weights and losses stay float32."""
@@ -143,7 +159,7 @@ class Run:
             self.model.load_state_dict(state["model"])
             self.optimiser.load_state_dict(state["optimiser"])
             self.step, self.average = state["step"], state["average"]
-        except (RuntimeError, ValueError, KeyError, pickle.UnpicklingError) as error:
+        except (RuntimeError, ValueError, KeyError, TypeError, EOFError, pickle.UnpicklingError) as error:
             raise FormatError(
                 f"{path} is no state of this network; go on with the config that it began with, or in another folder"
             ) from error
@@ -162,9 +178,9 @@ def go_on(
     """Train to the end in `folder`, from `state.pt` if it is there; `losses` gives the next step's, with a "total".
 
     Writes `state.pt` now and then and at the end, `level.pt` before the rate begins to fall (more steps can be added
-    from there), and to `log.jsonl` the mean losses of every 50 steps and what `validate` finds. TensorBoard's files,
-    where it is installed, go to `tensorboard/`: the same figures, and the pictures [H, W, 3] uint8 that `sheet` draws.
-    Of several processes all train and validate, and the first one writes, draws and reports.
+    from there), and to `log.jsonl` the mean losses of every 50 steps and what `validate` finds, also at the end.
+    TensorBoard's files, where it is installed, go to `tensorboard/`: the same figures, and the pictures [H, W, 3] uint8
+    that `sheet` draws. Of several processes all train and validate, and the first one writes, draws and reports.
     """
     config, first = run.config, processes.rank() == 0
     folder.mkdir(parents=True, exist_ok=True)
@@ -190,6 +206,7 @@ def go_on(
         while run.step < config.steps:
             if run.step == config.steps - config.decay:
                 save("level.pt")
+            run.seed_dropout()
             parts = losses(run)
             run.update(parts["total"])
             for name, value in parts.items():
@@ -203,7 +220,7 @@ def go_on(
                 write(means)
                 board.scalars(run.step, {"rate": run.rate})
                 sums = {}
-            if validate is not None and run.step % validate_every == 0:
+            if validate is not None and (run.step % validate_every == 0 or run.step == config.steps):
                 write(validate(run))
             if sheet is not None and board.active and config.sheet_every and run.step % config.sheet_every == 0:
                 with torch.no_grad():

@@ -47,7 +47,7 @@ def test_figures_and_pictures_come_back(tmp_path):
     error, rate = found.Scalars("error"), found.Scalars("rate")
     assert [row.step for row in error] == [50, 60] and error[1].value < error[0].value
     assert [row.value for row in rate] == pytest.approx([0.01, 0.0])
-    assert [(row.step, row.value) for row in found.Scalars("right")] == [(40, 0.5)]
+    assert [(row.step, row.value) for row in found.Scalars("right")] == [(40, 0.5), (60, 0.5)]
     pictures = found.Images("sheet")
     assert [picture.step for picture in pictures] == [30, 60]
     pixels = np.asarray(Image.open(io.BytesIO(pictures[1].encoded_image_string)))

@@ -52,7 +52,11 @@ def test_a_state_of_another_network_is_refused(tmp_path):
     other = Run(torch.nn.Linear(3, 1), CONFIG)
     with pytest.raises(FormatError, match=r"state\.pt is no state of this network; .* another folder"):
         go_on(other, losses, tmp_path)
-    (tmp_path / "state.pt").write_bytes(b"no state")
+    for content in (b"no state", b""):
+        (tmp_path / "state.pt").write_bytes(content)
+        with pytest.raises(FormatError, match="is no state"):
+            go_on(made(), losses, tmp_path)
+    torch.save([1, 2], tmp_path / "state.pt")
     with pytest.raises(FormatError, match="is no state"):
         go_on(made(), losses, tmp_path)
 
@@ -83,12 +87,23 @@ def test_precision_is_float32_on_the_cpu_unless_asked():
     [
         ("rate", float("nan")), ("rate", float("inf")), ("average", float("nan")), ("clip", float("nan")),
         ("clip", 0.0), ("weight_decay", float("nan")), ("weight_decay", -0.1), ("save_every_s", float("nan")),
-        ("warm", -1), ("decay", -1), ("seed", -1), ("sheet_every", -1),
+        ("warm", -1), ("decay", -1), ("seed", -1), ("seed", 1 << 30), ("sheet_every", -1),
     ],
 )  # fmt: skip
 def test_numbers_that_nothing_learns_by_are_refused(name, value):
-    with pytest.raises(InputError, match=f"{name} is {value:g}"):
+    with pytest.raises(InputError, match=f"{name} is {value:g}" if value != 1 << 30 else "seed is 1073741824"):
         dataclasses.replace(CONFIG, **{name: value})
+
+
+def test_threads_that_no_machine_has_are_refused():
+    with pytest.raises(InputError, match=r"threads 100000; wanted .* at most 1024"):
+        dataclasses.replace(CONFIG, threads=100000)
+
+
+def test_the_network_that_a_run_ends_with_is_measured(tmp_path):
+    go_on(made(), losses, tmp_path, validate=lambda run: {"at": run.step}, validate_every=25)
+    rows = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
+    assert [row["at"] for row in rows if "at" in row] == [25, 50, 60]
 
 
 def test_the_rate_rises_and_falls():

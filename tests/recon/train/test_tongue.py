@@ -1,5 +1,6 @@
 """The reader of tongues learns mouths by heart; the windows that it is taught on are those that it is asked about."""
 
+import dataclasses
 import json
 
 import numpy as np
@@ -71,6 +72,22 @@ def test_it_learns_mouths_by_heart(tongues, head, tmp_path):
         load_tongue_reader(tmp_path / "tongue_reader.npz")
     with pytest.raises(ShapeError, match=r"mouths are \[1, 3, 32, 32\]"):
         TongueReader()(torch.zeros(1, 3, 32, 32))
+
+
+def test_it_goes_on_where_it_stopped(tongues, head, tmp_path):
+    short = dataclasses.replace(SMALL, shaken=0.06, run=dataclasses.replace(RUN, steps=6, save_every_s=0.0))
+
+    def stopped(step, losses):
+        if step == 4:
+            raise KeyboardInterrupt
+
+    whole = train_tongue(short, tongues, head, tmp_path / "whole")
+    with pytest.raises(KeyboardInterrupt):
+        train_tongue(short, tongues, head, tmp_path / "parts", progress=stopped)
+    torch.rand(5)  # what is drawn elsewhere does not matter
+    parts = train_tongue(short, tongues, head, tmp_path / "parts")
+    for name, value in whole.state_dict().items():
+        assert torch.equal(value, parts.state_dict()[name]), name
 
 
 def test_the_command_trains(tongues, tmp_path, capsys):
