@@ -8,6 +8,7 @@ decay (`level.pt` is its last state before).
 from __future__ import annotations
 
 import dataclasses
+import math
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -55,6 +56,15 @@ class TrainConfig:
     """What counts how much."""
     run: RunConfig = field(default_factory=lambda: RunConfig(weight_decay=0.02))
     """How it is updated."""
+
+    def __post_init__(self):
+        shares = self.parts.values()
+        if not all(type(share) in (int, float) and 0 <= share < math.inf for share in shares) or not sum(shares) > 0:
+            raise InputError(f"parts is {self.parts!r}; wanted shares of 0 or more, of which one is more")
+        if not (0 < self.seconds < math.inf and self.validate_every > 0):
+            raise InputError(
+                f"seconds are {self.seconds:g} and validate_every is {self.validate_every}; wanted more than 0 of each"
+            )
 
 
 def started(config: TrainConfig, pool: list[Item], weights: np.ndarray) -> Run:
@@ -138,21 +148,31 @@ def train(
     folders = {part: corpus / part for part in config.parts}
     learnt, kept = load_corpus(folders.values())
     names = {part: {path.stem for path in at.glob("[!.]*.npz")} for part, at in folders.items()}
+    if missing := [str(folders[part]) for part, at in names.items() if config.parts[part] and not at]:
+        raise InputError(
+            f"no utterance in {', '.join(missing)}; build it with python -m tools.speech_corpus, or leave it out of "
+            "`parts`"
+        )
     if overfit:
         learnt = kept = learnt[:overfit]
         config = dataclasses.replace(config, augment=NOTHING, masks=0, live=0.0)
     pool = items(learnt, corpus / "prosody")
     weights = shares(pool, names, config.parts)
-    run = started(config, pool, weights)
+    run, found = started(config, pool, weights), {}
+
+    def measured(run: Run) -> dict:
+        found[run.step] = validate(averaged(run, config), kept)
+        return dataclasses.asdict(found[run.step])
+
     go_on(
         run,
         partial(losses_of, config=config, pool=pool, weights=weights),
         folder,
-        validate=lambda run: dataclasses.asdict(validate(averaged(run, config), kept)),
+        validate=measured,
         validate_every=config.validate_every,
         progress=progress,
     )
     encoder = averaged(run, config)
     if processes.rank() == 0:
         save_weights(encoder, folder / "encoder.npz")
-    return validate(encoder, kept)
+    return found[run.step] if run.step in found else validate(encoder, kept)

@@ -49,6 +49,20 @@ def test_going_on_equals_not_having_stopped(pool, tmp_path):
     assert all(map(torch.equal, straight.model.parameters(), second.model.parameters()))
 
 
+def test_a_part_that_is_not_there_is_told_of(pool, tmp_path):
+    for item in pool:
+        save(item.spoken, tmp_path / "aligned")
+    for parts in ({"aligned": 1.0, "alligned": 0.5}, {"aligned": 0.5, "synthetic": 0.5}):
+        with pytest.raises(InputError, match=r"no utterance in .*(alligned|synthetic); build it .* out of `parts`"):
+            train(dataclasses.replace(CONFIG, parts=parts), tmp_path / "run", corpus=tmp_path)
+    for wrong in ({"aligned": 0}, {"aligned": "x"}, {"aligned": -1.0, "synthetic": 2.0}, {}):
+        with pytest.raises(InputError, match="wanted shares of 0 or more"):
+            TrainConfig(parts=wrong)
+    for wrong in ({"seconds": 0.0}, {"seconds": float("nan")}, {"validate_every": 0}):
+        with pytest.raises(InputError, match="wanted more than 0 of each"):
+            TrainConfig(**wrong)
+
+
 def test_it_learns_to_tell_sound_from_silence(pool, tmp_path):
     for item in pool:
         save(item.spoken, tmp_path / "aligned")
