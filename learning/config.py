@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
+from collections.abc import Collection
 from pathlib import Path
 from typing import TypeVar
 
 from flame_tools.errors import InputError
 
 Config = TypeVar("Config")
+
+_POSITIVE = ("width", "size", "channels", "heads", "latent", "frames")  # of a network, where there are such sizes
 
 
 def read_config(default: Config, path: Path) -> Config:
@@ -32,12 +36,28 @@ def filled(default: Config, given: dict, where: str) -> Config:
     return dataclasses.replace(default, **values)
 
 
+def sizes_of(default: Config, given: dict, *, decided: Collection[str] = ()) -> Config:
+    """A network's sizes: `default` with those that a config's `network` sets.
+
+    Raises InputError for what the head or the corpus has `decided`, and for sizes that no network has.
+    """
+    if wrong := sorted(set(decided) & set(given)):
+        raise InputError(f"network sets {', '.join(wrong)}, which head or corpus decide; leave it out")
+    for name, size in given.items():
+        least = 1 if name in _POSITIVE else 0
+        if any(isinstance(one, (int, float)) and one < least for one in (size if isinstance(size, list) else [size])):
+            raise InputError(f"network: {name} is {size!r}; wanted {least} or more")
+    return filled(default, given, "network")
+
+
 def _like(now: object, value: object, where: str) -> object:
     """A value of JSON as what stands there now: of its type, an integer where a float may be, a list for a tuple."""
     if dataclasses.is_dataclass(now):
         return filled(now, value, where)
     if isinstance(now, tuple) and isinstance(value, list):
-        return tuple(value)
+        return tuple(_like(now[0], one, where) for one in value) if now else tuple(value)
+    if isinstance(value, float) and not math.isfinite(value):
+        raise InputError(f"{where} is {value}; wanted a number")
     if now is None or type(value) is type(now) or (type(now) is float and type(value) is int):
         return value
     raise InputError(f"{where} is {value!r}; wanted a value like {now!r}")

@@ -102,9 +102,11 @@ def mean(value: Tensor) -> Tensor:
     """Mean of a tensor over the processes, without gradients; every process must ask."""
     if count() == 1:
         return value
-    value = value.detach().clone()
-    distributed.all_reduce(value)
-    return value / count()
+    total = value.detach().clone()
+    if distributed.get_backend() == "nccl":  # which adds up on GPUs alone
+        total = total.cuda()
+    distributed.all_reduce(total)
+    return (total / count()).to(value.device)
 
 
 def gathered(rows: Tensor) -> Tensor:

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.nn.functional import pixel_unshuffle
 
 from assets.locate import asset_path
-from flame_tools.errors import ShapeError
+from flame_tools.errors import InputError, ShapeError
 from flame_tools.smooth import smooth_step
 from flame_tools.weights import load_network, save_network
 from readers.landmarks import roi_of_landmarks
@@ -43,6 +43,13 @@ class TongueConfig:
     """Of the convolutions at half, a quarter and an eighth of the side."""
     width: int = 128
     """Of the layer that sees all places."""
+
+    def __post_init__(self):
+        if len(self.channels) != 3 or self.size % 8:
+            raise InputError(
+                f"mouths of {self.size} pixels and channels {tuple(self.channels)}; wanted three channels, and a size "
+                "that can be halved three times"
+            )
 
 
 @dataclass(frozen=True)

@@ -20,9 +20,10 @@ from animate.model import Conditions, ModelConfig, SpeechToMotion
 from animate.network_file import load_prior, save_model
 from animate.train.exchange import Exchange, ExchangeConfig
 from animate.train.sheet import frame_sheet
+from flame_tools.errors import InputError
 from flame_tools.head import Head
 from learning import processes
-from learning.config import filled
+from learning.config import sizes_of
 from learning.run import Progress, Run, RunConfig, go_on
 
 
@@ -64,7 +65,7 @@ def train_animate(
     torch.manual_seed(config.run.seed)
     clip = corpus.clips[0]
     sizes = ModelConfig(clip.features.shape[1], clip.motion.shape[1], len(corpus.speakers))
-    sizes = filled(sizes, config.network, "network")
+    sizes = sizes_of(sizes, config.network, decided=("features", "motion", "speakers"))
     model = SpeechToMotion(sizes, load_prior(Path(config.prior)) if config.prior else None)
     motion = torch.cat([torch.as_tensor(clip.motion).float() for clip in corpus.clips])
     model.style_encoder.scale.fit(motion)
@@ -74,6 +75,8 @@ def train_animate(
     crops = Crops(corpus, config.seconds, config.run.seed)
     face = SparseFace(head, config.run.device)
     exchange = Exchange(head, config.exchange) if config.exchange.looks else None
+    if exchange is not None and config.exchange.swapped and config.batch < 2 * processes.count():
+        raise InputError(f"a batch of {config.batch} is too few to exchange emotions in; wanted two crops a process")
 
     def losses(run: Run) -> dict[str, Tensor]:
         part = processes.part_of(config.batch)

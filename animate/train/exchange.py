@@ -16,6 +16,7 @@ from animate.batches import Batch, derangement
 from animate.losses.felt import Felt
 from animate.losses.lipread import LipReading
 from animate.model import Conditions, SpeechToMotion
+from flame_tools.errors import InputError
 from flame_tools.head import Head
 
 
@@ -37,6 +38,12 @@ class ExchangeConfig:
     """Frames of a crop that emotions are seen in."""
     begin: int = 0
     """Step from which somebody looks: pictures tell little of a face that does not yet move with the words."""
+
+    def __post_init__(self):
+        if min(self.crops, self.frames, self.pictures) < 1:
+            raise InputError(
+                f"crops are {self.crops}, frames {self.frames}, pictures {self.pictures}; wanted at least one of each"
+            )
 
     @property
     def looks(self) -> bool:
@@ -69,6 +76,7 @@ class Exchange:
             made = torch.cat([made, model(part.features, told)])
             felt, mask = torch.cat([felt, batch.motion[donors]]), torch.cat([mask, mask & batch.mask[donors]])
         said = part.motion.repeat(len(made) // few, 1, 1)
+        made, said, felt, mask = (value.cpu() for value in (made, said, felt, mask))  # where the readers look
         noise = torch.Generator().manual_seed(int(rng.integers(2**31)))
         parts = {}
         if self.lips is not None:

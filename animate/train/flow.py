@@ -27,7 +27,7 @@ from animate.train.sheet import frame_sheet
 from flame_tools.errors import InputError
 from flame_tools.head import Head
 from learning import processes
-from learning.config import filled
+from learning.config import sizes_of
 from learning.run import Progress, Run, RunConfig, go_on
 
 
@@ -63,9 +63,12 @@ def started(config: FlowTraining, corpus: Corpus) -> Flow:
     """A new flow: latents of the corpus come to mean 0 and deviation 1."""
     if not config.prior:
         raise InputError("a flow lives in the latents of a prior; train one, and give its file as `prior`")
+    if config.times < 1:
+        raise InputError(f"times are {config.times}; wanted one flow time a crop or more")
     torch.manual_seed(config.run.seed)
     sizes = FlowConfig(corpus.clips[0].features.shape[1], len(corpus.speakers))
-    flow = Flow(filled(sizes, config.network, "network"), load_prior(Path(config.prior)))
+    sizes = sizes_of(sizes, config.network, decided=("features", "speakers"))
+    flow = Flow(sizes, load_prior(Path(config.prior)))
     motion = [torch.as_tensor(clip.motion).float() for clip in corpus.clips]
     flow.style_encoder.scale.fit(torch.cat(motion))
     with torch.no_grad():

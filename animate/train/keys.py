@@ -25,7 +25,7 @@ from animate.train.sheet import frame_sheet
 from flame_tools.errors import InputError
 from flame_tools.head import Head
 from learning import processes
-from learning.config import filled
+from learning.config import sizes_of
 from learning.run import Progress, Run, RunConfig, go_on
 
 
@@ -99,7 +99,7 @@ def started(config: KeysTraining, corpus: Corpus) -> KeysToMotion:
     torch.manual_seed(config.run.seed)
     clip = corpus.clips[0]
     sizes = KeysConfig(clip.features.shape[1], clip.motion.shape[1], len(corpus.speakers))
-    network = KeysToMotion(filled(sizes, config.network, "network"))
+    network = KeysToMotion(sizes_of(sizes, config.network, decided=("features", "motion", "speakers")))
     motion = torch.cat([torch.as_tensor(clip.motion).float() for clip in corpus.clips])
     network.scale.fit(motion)
     network.style_encoder.scale.fit(motion)

@@ -22,7 +22,7 @@ from animate.prior import Prior, PriorConfig
 from animate.train.sheet import frame_sheet
 from flame_tools.head import Head
 from learning import processes
-from learning.config import filled
+from learning.config import sizes_of
 from learning.run import Progress, Run, RunConfig, go_on
 
 
@@ -52,7 +52,7 @@ def train_prior(
     """Train, or go on training, in `folder`. Returns the averaged network."""
     torch.set_num_threads(config.run.threads)
     torch.manual_seed(config.run.seed)
-    prior = Prior(filled(PriorConfig(corpus.clips[0].motion.shape[1]), config.network, "network"))
+    prior = Prior(sizes_of(PriorConfig(corpus.clips[0].motion.shape[1]), config.network, decided=("motion",)))
     prior.scale.fit(torch.cat([torch.as_tensor(clip.motion).float() for clip in corpus.clips]))
     crops = Crops(corpus, config.frames / corpus.fps, config.run.seed)
     face = SparseFace(head, config.run.device)

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from torch.nn.functional import interpolate
 from torch.nn.utils.fusion import fuse_conv_bn_eval, fuse_linear_bn_eval
 
-from flame_tools.errors import ShapeError
+from flame_tools.errors import InputError, ShapeError
 from flame_tools.types import HeadArrays
 from flame_tools.weights import load_network, save_network
 from readers.layers import conv3
@@ -53,6 +53,13 @@ class RegressorConfig:
     """Of what each of the two sees."""
     again: int = 0
     """Of the second look, at landmarks where they were found to be; 0: none."""
+
+    def __post_init__(self):
+        if len(self.channels) != 4 or self.size % 2 or self.size < 16:
+            raise InputError(
+                f"pictures of {self.size} pixels and channels {tuple(self.channels)}; wanted four channels, and an "
+                "even size of 16 or more"
+            )
 
     @property
     def face(self) -> int:

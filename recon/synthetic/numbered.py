@@ -7,11 +7,12 @@ from collections.abc import Callable
 from dataclasses import fields
 from pathlib import Path
 from typing import TypeVar
+from zipfile import BadZipFile
 
 import numpy as np
 
 from flame_tools.archive import written_whole
-from flame_tools.errors import InputError
+from flame_tools.errors import FormatError, InputError
 
 Rows = TypeVar("Rows")  # a dataclass of arrays with as many rows each; `joined` makes one of several
 
@@ -32,12 +33,18 @@ def write_numbered(
 def read_numbered(
     folder: str | os.PathLike, name: str, kind: type[Rows], maker: str, *, first: int = 0, count: int | None = None
 ) -> Rows:
-    """The rows of a folder's files from the `first` on. Raises InputError where there are none, naming the `maker`."""
+    """The rows of a folder's files from the `first` on.
+
+    Raises InputError where there are none, naming the `maker`, and FormatError for a file that is cut short or another.
+    """
     paths = sorted(Path(folder).glob(f"{name}-*.npz"))[first:][:count]
     if not paths:
         raise InputError(f"{folder} has no {name}-*.npz; make some: python -m {maker} {folder} 12")
     parts = []
     for path in paths:
-        with np.load(path, allow_pickle=False) as file:
-            parts.append(kind(**{f.name: file[f.name] for f in fields(kind)}))
+        try:
+            with np.load(path, allow_pickle=False) as file:
+                parts.append(kind(**{f.name: file[f.name] for f in fields(kind)}))
+        except (BadZipFile, ValueError, KeyError, EOFError, TypeError) as error:
+            raise FormatError(f"{path} is not whole, or not of {maker}: remove it and make it again") from error
     return kind.joined(parts)

@@ -15,7 +15,7 @@ from flame_tools.head import Head
 from flame_tools.rotations import axis_angle_from_matrix
 from flame_tools.types import FaceParams
 from learning import processes
-from learning.config import filled
+from learning.config import sizes_of
 from learning.order import rows_of_step
 from learning.run import Progress, Run, RunConfig, finished, go_on, moved
 from recon.fitting.face_vector import face_of_vector
@@ -199,7 +199,7 @@ def started(config: BaseTraining, head: Head) -> Regressor:
     """A new network for a head, with the weights of the one that it begins with."""
     torch.manual_seed(config.run.seed)
     sizes = RegressorConfig(head.arrays.id, head.shape_size, head.expression_size)
-    net = Regressor(filled(sizes, config.network, "network"))
+    net = Regressor(sizes_of(sizes, config.network, decided=("head_id", "shape", "expression")))
     net.fit(head.arrays)
     if config.begin:
         _begin(net, Path(config.begin))

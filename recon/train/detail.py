@@ -15,7 +15,7 @@ from torch import Tensor
 
 from flame_tools.head import Head
 from learning import processes
-from learning.config import filled
+from learning.config import sizes_of
 from learning.run import Progress, Run, RunConfig, finished, go_on, moved
 from recon.detail.network import DetailConfig, DetailNetwork, Heights, save_detail
 from recon.detail.sheet import sheet_of
@@ -45,7 +45,7 @@ class DetailTraining:
     unseen: float = 0.2
     """What a texel counts that is not seen; one that is seen well counts 1."""
     held_out: int = 24
-    """Faces on which it is measured."""
+    """Faces on which it is measured; 0: it is not."""
     network: dict = field(default_factory=dict)
     """What differs from DetailConfig."""
     run: RunConfig = field(default_factory=lambda: RunConfig(steps=2000, rate=2e-3, warm=50, decay=800, average=0.99))
@@ -135,7 +135,7 @@ def _lengths(vectors: Tensor) -> Tensor:
 def started(config: DetailTraining, head: Head) -> DetailNetwork:
     """A new network for a head."""
     torch.manual_seed(config.run.seed)
-    return DetailNetwork(filled(DetailConfig(head.arrays.id), config.network, "network"))
+    return DetailNetwork(sizes_of(DetailConfig(head.arrays.id), config.network, decided=("head_id",)))
 
 
 def train_detail(
@@ -154,6 +154,8 @@ def train_detail(
         return losses(found, batch, slopes, config)
 
     def validate(run: Run) -> dict[str, float]:
+        if config.held_out < 1:
+            return {}
         if not held_out:
             faces = FoldedFaces(head, HELD_OUT_SEED)
             held_out.extend(faces.face(n) for n in range(config.held_out))

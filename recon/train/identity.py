@@ -16,7 +16,7 @@ from torch.nn.functional import cross_entropy, linear, normalize
 
 from flame_tools.errors import InputError
 from learning import processes
-from learning.config import filled
+from learning.config import sizes_of
 from learning.order import rows_of_step
 from learning.run import Progress, Run, RunConfig, finished, go_on
 from recon.evaluation.verification import verification
@@ -57,7 +57,7 @@ class Classified(nn.Module):
 
     def __init__(self, config: IdentityTraining, people: int):
         super().__init__()
-        self.embedder = IdentityNetwork(filled(IdentityConfig(), config.network, "network"))
+        self.embedder = IdentityNetwork(sizes_of(IdentityConfig(), config.network))
         self.people = nn.Parameter(0.1 * torch.randn(people, self.embedder.config.width))
 
     def cosines(self, faces: Tensor) -> Tensor:
@@ -114,7 +114,7 @@ def train_identity(
     """Train, or go on training, in `folder`; writes `identity.npz` there. Returns the averaged embedder."""
     torch.set_num_threads(config.run.threads)
     torch.manual_seed(config.run.seed)
-    source = PortraitSource(portraits, config, filled(IdentityConfig(), config.network, "network").size)
+    source = PortraitSource(portraits, config, sizes_of(IdentityConfig(), config.network).size)
     net = Classified(config, source.people).to(memory_format=torch.channels_last)
     device = config.run.device
 

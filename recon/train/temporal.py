@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from flame_tools.errors import InputError
 from flame_tools.head import Head
 from learning import processes
-from learning.config import filled
+from learning.config import sizes_of
 from learning.order import rows_of_step
 from learning.run import Progress, Run, RunConfig, finished, go_on
 from readers.face_parts import LID_PAIRS, LIP_PAIRS
@@ -201,7 +201,7 @@ def started(config: TemporalTraining, head: Head) -> Temporal:
     """A new network for a head, which changes nothing."""
     torch.manual_seed(config.run.seed)
     sizes = TemporalConfig(head.arrays.id, head.shape_size, head.expression_size + 8)
-    return Temporal(filled(sizes, config.network, "network"))
+    return Temporal(sizes_of(sizes, config.network, decided=("head_id", "shape", "moving")))
 
 
 def train_temporal(

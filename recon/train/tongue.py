@@ -12,7 +12,7 @@ from torch.nn.functional import affine_grid, binary_cross_entropy_with_logits, g
 from flame_tools.errors import InputError
 from flame_tools.head import Head
 from learning import processes
-from learning.config import filled
+from learning.config import sizes_of
 from learning.run import Progress, Run, RunConfig, finished, go_on
 from readers.tongue import BELOW, LIPS, SIDE, TongueConfig, TongueReader, save_tongue_reader
 from recon.learned.crop import TIGHT, in_picture
@@ -44,6 +44,10 @@ class TongueTraining:
     """What differs from TongueConfig."""
     run: RunConfig = field(default_factory=lambda: RunConfig(steps=4000, warm=200, decay=3000, average=0.995))
     """How it is updated."""
+
+    def __post_init__(self):
+        if not 0 <= self.tongues <= 1:
+            raise InputError(f"tongues is {self.tongues:g}; wanted a share in [0, 1]")
 
 
 class Mouths:
@@ -108,7 +112,7 @@ def train_tongue(
     """Train, or go on training, in `folder`; writes `tongue_reader.npz` there. Returns the averaged reader."""
     torch.set_num_threads(config.run.threads)
     torch.manual_seed(config.run.seed)
-    sizes = filled(TongueConfig(), config.network, "network")
+    sizes = sizes_of(TongueConfig(), config.network)
     source = Mouths(crops, head, config, sizes.size)
     net = TongueReader(sizes).to(memory_format=torch.channels_last)
     device = config.run.device

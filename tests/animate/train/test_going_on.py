@@ -12,7 +12,9 @@ from animate.encoder.corpus import save
 from animate.encoder.model import EncoderConfig
 from animate.train import speech
 from animate.train.animate import AnimateTraining, train_animate
+from animate.train.exchange import ExchangeConfig
 from animate.train.prior import PriorTraining, train_prior
+from flame_tools.errors import InputError
 from flame_tools.load import load_head
 from learning.run import RunConfig
 from tests.animate.encoder.test_data import bursts
@@ -67,6 +69,24 @@ def test_prior(head, corpus, tmp_path, bottleneck):
 def test_speech_to_motion(head, corpus, tmp_path):
     config = AnimateTraining(batch=4, seconds=0.6, network={**SMALL, "blocks": 1}, run=RUN)
     same_when_stopped(lambda at, progress: train_animate(config, corpus, head, at, progress=progress), tmp_path)
+
+
+def test_an_exchange_that_cannot_be_is_refused_before_anything_is_learnt(head, corpus, tmp_path):
+    late = ExchangeConfig(lips=0.5, begin=4)
+    alone = AnimateTraining(batch=1, seconds=0.6, network={**SMALL, "blocks": 1}, exchange=late, run=RUN)
+    with pytest.raises(InputError, match="a batch of 1 is too few to exchange emotions in"):
+        train_animate(alone, corpus, head, tmp_path)
+    assert not list(tmp_path.iterdir())
+    for wrong in ("crops", "frames", "pictures"):
+        with pytest.raises(InputError, match=f"{wrong} .*0.* wanted at least one of each"):
+            ExchangeConfig(**{wrong: 0})
+
+
+def test_what_the_corpus_decides_is_not_to_be_set(head, corpus, tmp_path):
+    for name in ("features", "motion", "speakers"):
+        config = AnimateTraining(batch=4, seconds=0.6, network={**SMALL, name: 3}, run=RUN)
+        with pytest.raises(InputError, match=f"network sets {name}, which head or corpus decide"):
+            train_animate(config, corpus, head, tmp_path)
 
 
 @pytest.mark.parametrize("bottleneck", ["gaussian", "codebook"])

@@ -146,6 +146,8 @@ def test_keys_of_crops_stand_at_their_phones(corpus):
 def test_what_is_missing_is_said(corpus):
     with pytest.raises(InputError, match="train one, and give its file as `prior`"):
         flow_training.started(FlowTraining(), corpus)
+    with pytest.raises(InputError, match="times are 0; wanted one flow time a crop"):
+        flow_training.started(FlowTraining(prior="prior.npz", times=0), corpus)
     mute = dataclasses.replace(corpus.clips[0], phones=np.full(60, -1, np.int8))
     with pytest.raises(InputError, match="no clip of the corpus has phones"):
         keys_training.started(KeysTraining(), dataclasses.replace(corpus, clips=(mute,)))

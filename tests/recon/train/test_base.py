@@ -43,6 +43,12 @@ def test_crops_are_the_same_again(crops, head, tmp_path, monkeypatch):
         np.testing.assert_array_equal(getattr(again, field.name), getattr(crops, field.name))
     with pytest.raises(InputError, match=r"has no crops-\*\.npz"):
         read_shards(tmp_path / "nowhere")
+    whole = (tmp_path / "crops-00007.npz").read_bytes()
+    np.savez(tmp_path / "other.npz", a=1)
+    for content in (whole[:5000], b"", b"text", (tmp_path / "other.npz").read_bytes()):
+        (tmp_path / "crops-00007.npz").write_bytes(content)
+        with pytest.raises(FormatError, match=r"crops-00007.npz is not whole, or not of recon.synthetic.shards"):
+            read_shards(tmp_path)
 
 
 def test_it_learns_by_heart(crops, head, tmp_path):
@@ -172,6 +178,17 @@ def test_refused(crops, head, tmp_path):
         net(torch.zeros(1, 1, 64, 64), torch.zeros(1, 478, 3))
     with pytest.raises(InputError, match="too few"):
         train_base(SMALL, crops.first(4), head, tmp_path)
+    for network, said in (
+        ({"shape": 3}, "network sets shape, which head or corpus decide"),
+        ({"width": 0}, "width is 0; wanted 1 or more"),
+        ({"channels": [8, -8, 16, 16]}, "channels is .* wanted 1 or more"),
+        ({"channels": [8, 16]}, "wanted four channels"),
+        ({"channels": ["8", 8, 8, 8]}, "channels is '8'; wanted a value like 16"),
+        ({"size": 33}, "wanted four channels, and an even size"),
+        ({"again": -1}, "again is -1; wanted 0 or more"),
+    ):
+        with pytest.raises(InputError, match=said):
+            started(dataclasses.replace(SMALL, network=network), head)
     (tmp_path / "base.npz").write_bytes(b"PK\3\4 no network")
     with pytest.raises(FormatError):
         load_regressor(tmp_path / "base.npz")

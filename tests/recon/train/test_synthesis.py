@@ -117,6 +117,13 @@ def test_smirks_own_encoder_takes_a_step(crops, head):
         started(dataclasses.replace(config, size=70), head, source)
 
 
+def test_a_gpu_is_refused_where_faces_are_drawn(crops, head, tmp_path, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    config = dataclasses.replace(SMALL, run=dataclasses.replace(RUN, device="cuda"))
+    with pytest.raises(InputError, match="device is 'cuda', and faces are drawn on the CPU here"):
+        train_synthesis(config, crops, head, tmp_path)
+
+
 @pytest.mark.long
 def test_networks_that_look_teach_the_encoder(crops, head):
     """Each has a weight of its own, begins after landmarks alone, and reaches the encoder."""

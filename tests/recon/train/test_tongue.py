@@ -11,7 +11,7 @@ import emberface_cli
 from flame_tools.errors import FormatError, InputError, ShapeError
 from learning.run import RunConfig
 from readers.sampling import Square, sample_square
-from readers.tongue import LIPS, TongueReader, load_tongue_reader, window
+from readers.tongue import LIPS, TongueConfig, TongueReader, load_tongue_reader, window
 from recon.learned.crop import CUT, TIGHT
 from recon.synthetic import crops as crops_module
 from recon.synthetic.crops import made_crops, random_faces
@@ -36,6 +36,10 @@ def test_as_many_tongues_are_out_as_asked_for(tongues, crops, head):
     at = head.shape_size + head.arrays.expression_names.index("tongueOut")
     out = tongues.face[:, at] > 0
     assert 4 <= out.sum() <= 12
+    with pytest.raises(InputError, match=r"tongues is 2; wanted a share"):
+        TongueTraining(tongues=2.0)
+    with pytest.raises(InputError, match="can be halved three times"):
+        TongueConfig(size=20)
     with pytest.raises(InputError, match="only tongues, or none"):
         Mouths(crops.first(1), head, SMALL, 48)
 
