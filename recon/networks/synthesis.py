@@ -47,6 +47,10 @@ class SynthesisConfig:
     def __post_init__(self):
         if self.encoder not in ("smirk", "small"):
             raise InputError(f"there is no encoder {self.encoder!r}; choose smirk or small")
+        if self.width < 1 or self.fold < 1 or self.residuals < 0:
+            raise InputError(
+                f"width is {self.width}, fold {self.fold}, residuals {self.residuals}; wanted 1, 1 and 0 or more"
+            )
         least = self.fold * 2**LEVELS
         if self.size % least or self.size < 2 * least:
             raise InputError(f"pictures of {self.size} pixels; wanted a multiple of {least}, at least {2 * least}")

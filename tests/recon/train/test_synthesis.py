@@ -113,6 +113,9 @@ def test_smirks_own_encoder_takes_a_step(crops, head):
     assert all(value.isfinite() for value in losses.values())
     with pytest.raises(InputError, match="smirk or small"):
         started(dataclasses.replace(config, encoder="resnet"), head, source)
+    for wrong in ({"width": 0}, {"fold": 0}, {"residuals": -1}):
+        with pytest.raises(InputError, match="wanted 1, 1 and 0 or more"):
+            started(dataclasses.replace(config, **wrong), head, source)
     with pytest.raises(InputError, match="multiple of 16"):
         started(dataclasses.replace(config, size=70), head, source)
 
