@@ -22,7 +22,7 @@ from recon.scan.placing import UNITS, unit_of
 from recon.scan.skin import ScanModel, numbered_landmarks
 
 EYES_MM = (60.0, 135.0)  # between the outer corners of the eyes: infants to the widest adults, with room
-HIDDEN = ("teeth", "gums", "tongue", "mouth")  # materials of ours that no scan shows
+HIDDEN = ("teeth", "gums", "tongue", "mouth")  # materials of ours that no scan of a shut mouth shows
 
 
 @dataclass(frozen=True)
@@ -84,7 +84,7 @@ def _to_head(marks: np.ndarray, head: HeadArrays) -> Alignment:
 def mesh_of_track(
     track: Track, head: Head, *, frame: int = 0, at_rest: bool = False, name: str = "the track"
 ) -> FaceMesh:
-    """One frame of a track, or its person at rest, without the inside of the mouth."""
+    """One frame of a track, or its person at rest, without what of the mouth's inside its lips hide."""
     if not 0 <= frame < len(track):
         raise InputError(f"{name} has {len(track)} frames, the first is 0; there is no frame {frame}")
     if at_rest:
@@ -92,10 +92,13 @@ def mesh_of_track(
     else:
         vertices = next(itertools.islice(posed_frames(track, head), frame, None)).astype(np.float64)
     arrays = head.arrays
-    hidden = [k for k, material in enumerate(arrays.materials) if material in HIDDEN]
-    return FaceMesh(
-        1000 * vertices, arrays.faces[~np.isin(arrays.face_material, hidden)], 1000 * own_marks(vertices, arrays)
-    )
+    marks, kept = own_marks(vertices, arrays), np.ones(len(arrays.faces), bool)
+    within = np.isin(arrays.face_material, [k for k, name in enumerate(arrays.materials) if name in HIDDEN])
+    if within.any():  # a mouth that is open shows it, to scanners as well
+        place = _to_head(marks, arrays)
+        unseen = inside(place(vertices), arrays.faces, *face_ball(place(marks)))
+        kept = ~(within & unseen[arrays.faces].all(1))
+    return FaceMesh(1000 * vertices, arrays.faces[kept], 1000 * marks)
 
 
 def read_face_mesh(

@@ -2,10 +2,12 @@
 
 import numpy as np
 import pytest
+import torch
 import trimesh
 
+from flame_tools.arkit import ARKIT_NAMES, INDEX, to_params
 from flame_tools.identity import random_identities
-from flame_tools.posing import person, still
+from flame_tools.posing import person, posed_frames, still
 from recon.evaluation.inputs import mesh_of_track, own_marks, read_face_scan
 from recon.evaluation.now import face_ball, scan_to_mesh
 from recon.scan.file import Scan
@@ -64,6 +66,22 @@ def test_a_truth_with_a_mouth_measures_as_one_without(head, someone, vertices, t
         left_out.append(scan.inside)
     assert left_out[0] > 2000 and left_out[1] == 0
     assert max(medians) < 0.01  # mm; 1.6 with the mouth
+
+
+def test_an_open_mouth_is_measured_as_far_as_it_is_seen(head, someone, tmp_path):
+    """Teeth and tongue that the scan shows must have something to lie on, or they pull the whole face askew."""
+    weights = torch.zeros(1, len(ARKIT_NAMES))
+    weights[0, INDEX["jawOpen"]] = 0.5
+    opened = to_params(weights, head)
+    wide = someone.replace(params=someone.params.replace(expression=opened.expression, jaw=opened.jaw))
+    (posed,) = posed_frames(wide, head)
+    posed, arrays = posed.astype(np.float64), head.arrays
+    trimesh.Trimesh(posed, arrays.faces, process=False).export(tmp_path / "whole.ply")
+    np.save(tmp_path / "marks.npy", own_marks(posed, arrays))
+    scan = read_face_scan(tmp_path / "whole.ply", arrays, landmarks=tmp_path / "marks.npy")
+    errors = scan_to_mesh(scan.face, mesh_of_track(wide, head))
+    assert errors.distances.mean() < 0.01  # mm; 3 without teeth and tongue
+    assert len(mesh_of_track(wide, head).faces) > len(mesh_of_track(someone, head).faces) + 500
 
 
 @pytest.mark.long
