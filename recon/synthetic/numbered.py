@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import os
 from collections.abc import Callable
 from dataclasses import fields
@@ -15,6 +16,32 @@ from flame_tools.archive import written_whole
 from flame_tools.errors import FormatError, InputError
 
 Rows = TypeVar("Rows")  # a dataclass of arrays with as many rows each; `joined` makes one of several
+
+
+def parser_of(description: str) -> argparse.ArgumentParser:
+    """What every maker of such files is told: FOLDER COUNT [FIRST]."""
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("count", type=_natural)
+    parser.add_argument("first", type=_natural, nargs="?", default=0, help="number of the first file")
+    return parser
+
+
+def _natural(text: str) -> int:
+    if not (text.isascii() and text.isdigit()):
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of files; wanted 0, 1, ...")
+    return int(text)
+
+
+def share(text: str) -> float:
+    """For `type` of an argument: a number in [0, 1]."""
+    try:
+        found = float(text)
+    except ValueError:
+        found = -1.0
+    if not 0 <= found <= 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no share; wanted a number from 0 to 1")
+    return found
 
 
 def write_numbered(

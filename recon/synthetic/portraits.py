@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import dataclasses
 import os
-import sys
 from dataclasses import dataclass, fields
 
 import numpy as np
@@ -23,7 +22,7 @@ from readers.sampling import Square, sample_square
 from recon.learned.crop import TIGHT, in_picture
 from recon.losses.patch import five_points
 from recon.synthetic.crops import WIDER, Marks, random_bumps, shot_of
-from recon.synthetic.numbered import read_numbered, write_numbered
+from recon.synthetic.numbered import parser_of, read_numbered, write_numbered
 from recon.synthetic.people import Person, look_of_person, random_person
 from recon.synthetic.random_expressions import random_weights
 
@@ -105,7 +104,12 @@ def read_portraits(folder: str | os.PathLike, *, count: int | None = None) -> Po
     return read_numbered(folder, "portraits", Portraits, "recon.synthetic.portraits", count=count)
 
 
-if __name__ == "__main__":
+def main() -> None:
     from flame_tools.load import load_head
 
-    write_portraits(sys.argv[1], load_head(), int(sys.argv[2]), first=int(sys.argv[3]) if len(sys.argv) > 3 else 0)
+    told = parser_of(__doc__.splitlines()[0]).parse_args()
+    write_portraits(told.folder, load_head(), told.count, first=told.first)
+
+
+if __name__ == "__main__":
+    main()

@@ -9,7 +9,6 @@ python -m recon.synthetic.sequences FOLDER COUNT [FIRST] [--performances FOLDER 
 
 from __future__ import annotations
 
-import argparse
 import dataclasses
 import io
 import os
@@ -37,7 +36,7 @@ from recon.synthetic.crops import (
     random_stand,
     shot_at,
 )  # fmt: skip
-from recon.synthetic.numbered import read_numbered, write_numbered
+from recon.synthetic.numbered import parser_of, read_numbered, write_numbered
 from recon.synthetic.occluders import passing
 from recon.synthetic.people import look_of_person, random_person
 from recon.synthetic.performed import Motion, grimacing, spoken, swaying
@@ -196,13 +195,12 @@ def read_sequences(folder: str | os.PathLike, *, count: int | None = None) -> Se
 def main() -> None:
     from flame_tools.load import load_head
 
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("folder", type=Path)
-    parser.add_argument("count", type=int)
-    parser.add_argument("first", type=int, nargs="?", default=0)
+    parser = parser_of(__doc__.splitlines()[0])
     parser.add_argument("--performances", type=Path, help="a folder of NAME.face.npz of the default head, to be said")
     options = parser.parse_args()
     said = sorted(options.performances.glob("*.face.npz")) if options.performances else ()
+    if options.performances and not said:
+        parser.error(f"{options.performances} holds no NAME.face.npz to be said")
     write_sequences(options.folder, load_head(), options.count, first=options.first, performances=said)
 
 

@@ -5,13 +5,12 @@ python -m recon.synthetic.shards FOLDER COUNT [FIRST] [--tongue SHARE]
 
 from __future__ import annotations
 
-import argparse
 import os
 from functools import partial
 
 from flame_tools.head import Head
 from recon.synthetic.crops import Crops, made_crops, random_faces
-from recon.synthetic.numbered import read_numbered, write_numbered
+from recon.synthetic.numbered import parser_of, read_numbered, share, write_numbered
 from recon.synthetic.random_expressions import TONGUE
 
 SHARD = 1024  # crops a file
@@ -31,13 +30,14 @@ def read_shards(folder: str | os.PathLike, *, first: int = 0, count: int | None 
     return read_numbered(folder, "crops", Crops, "recon.synthetic.shards", first=first, count=count)
 
 
-if __name__ == "__main__":
+def main() -> None:
     from flame_tools.load import load_head
 
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("folder")
-    parser.add_argument("count", type=int)
-    parser.add_argument("first", type=int, nargs="?", default=0)
-    parser.add_argument("--tongue", type=float, default=TONGUE, help="share of faces with the tongue out")
+    parser = parser_of(__doc__.splitlines()[0])
+    parser.add_argument("--tongue", type=share, default=TONGUE, help="share of faces with the tongue out")
     told = parser.parse_args()
     write_shards(told.folder, load_head(), told.count, first=told.first, tongue=told.tongue)
+
+
+if __name__ == "__main__":
+    main()
