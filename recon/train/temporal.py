@@ -163,14 +163,19 @@ def losses(found: Refined, films: Films, travel: Travel, config: TemporalTrainin
     apart, speed, change = _differences(off, films.frames.time_s, there)
     true_shape = shape[:, 0]  # the first frame is always there
     parts = {
-        "face": config.face * likelihood(moving[there], found.moving[there], found.moving_logvar[there]).mean(),
+        "face": config.face * _mean(likelihood(moving[there], found.moving[there], found.moving_logvar[there])),
         "shape": config.shape * likelihood(true_shape, found.shape, found.shape_logvar).mean(),
-        "moved": config.moved * apart.mean(),
-        "gaps": config.gaps * _gaps(off)[there].mean(),
-        "speed": config.speed_s * speed.mean(),
-        "jerkiness": config.jerkiness_s2 * change.mean(),
+        "moved": config.moved * _mean(apart),
+        "gaps": config.gaps * _mean(_gaps(off)[there]),
+        "speed": config.speed_s * _mean(speed),
+        "jerkiness": config.jerkiness_s2 * _mean(change),
     }
     return {**parts, "total": sum(parts.values())}
+
+
+def _mean(values: Tensor) -> Tensor:
+    """Of as many as there are, in all processes together; 0 where there is none."""
+    return values.sum() / processes.mean(values.new_tensor(float(values.numel()))).clamp(min=1 / processes.count())
 
 
 def _differences(apart: Tensor, times: Tensor, there: Tensor) -> tuple[Tensor, Tensor, Tensor]:

@@ -10,6 +10,7 @@ import torch
 import emberface_cli
 from flame_tools.errors import InputError
 from flame_tools.types import FaceParams, Track
+from learning import processes
 from learning.run import RunConfig
 from recon.learned.regressed import base_of
 from recon.learned.temporal import Frames, Pooled, load_temporal
@@ -17,7 +18,18 @@ from recon.synthetic import sequences as sequences_module
 from recon.synthetic.performed import blinks, grimacing, spoken
 from recon.synthetic.sequences import Sequences, made_sequences, read_sequences
 from recon.train.mirror import Mirror
-from recon.train.temporal import Films, TemporalTraining, Travel, measured, mirrored, thinned, train_on, weights
+from recon.train.temporal import (
+    Films,
+    TemporalTraining,
+    Travel,
+    losses,
+    measured,
+    mirrored,
+    started,
+    thinned,
+    train_on,
+    weights,
+)  # fmt: skip
 
 RUN = RunConfig(steps=40, warm=5, decay=20, rate=1e-2, average=0.8, save_every_s=1e9, sheet_every=0)
 SMALL = TemporalTraining(batch=8, network={"width": 16, "layers": 1, "dropout": 0.0}, run=RUN)
@@ -75,6 +87,38 @@ def test_it_goes_on_where_it_stopped(films, head, scale, tmp_path):
         assert torch.equal(value, parts.state_dict()[name]), name
     with pytest.raises(InputError, match="4 films are too few"):
         train_on(short, films.rows(np.arange(4)), scale, head, tmp_path)
+
+
+def test_frames_that_are_never_near_one_another_have_no_velocity(films, head, scale):
+    """A film of two frames a second teaches all else, and does not end a training with NaN."""
+    times = 12 * films.frames.time_s
+    frames = dataclasses.replace(films.frames, time_s=times, weight=weights(times, films.there))
+    slow, net = Films(frames, films.face, films.there), started(SMALL, head)
+    parts = losses(net(slow.frames, Pooled.of(slow.frames)), slow, Travel(head, scale), SMALL)
+    assert parts["speed"] == parts["jerkiness"] == 0 < parts["moved"] and parts["total"].isfinite()
+
+
+def test_processes_count_every_frame_alike(films, head, scale, monkeypatch):
+    """The mean over two processes is that of the whole batch, though one of them has fewer frames."""
+    thin = films.there.clone()
+    thin[:8, 10:] = False
+    some, net, travel = Films(films.frames, films.face, thin), started(SMALL, head), Travel(head, scale)
+    whole, halves = some, [some.rows(np.arange(8)), some.rows(np.arange(8, 16))]
+
+    def parts_of(part):
+        return losses(net(part.frames, Pooled.of(part.frames)), part, travel, SMALL)
+
+    alone = parts_of(whole)
+    counted: list = []
+    monkeypatch.setattr(processes, "mean", lambda value: counted.append(value) or value)
+    for half in halves:
+        parts_of(half)
+    means = [(a + b) / 2 for a, b in zip(*np.split(np.array(counted, dtype=object), 2), strict=True)]
+    places = iter([*means, *means])
+    monkeypatch.setattr(processes, "mean", lambda value: next(places))
+    shared = [parts_of(half) for half in halves]
+    for name in ("face", "moved", "gaps", "speed", "jerkiness"):
+        torch.testing.assert_close((shared[0][name] + shared[1][name]) / 2, alone[name], rtol=1e-5, atol=1e-6)
 
 
 def test_mirrored_twice_is_as_before(films, head, scale):
