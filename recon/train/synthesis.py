@@ -26,6 +26,8 @@ from recon.synthetic.crops import Crops
 from recon.train.base import Source
 from recon.train.paths import Paths, SynthesisBatch, SynthesisTraining
 
+_AT_ONCE = 32  # crops that are measured together: pictures of many would fill the memory
+
 
 class SynthesisSource:
     """Batches of crops by step alone."""
@@ -122,9 +124,19 @@ def train_synthesis(
 @torch.no_grad()
 def measured(net: SynthesisNetwork, paths: Paths, batch: SynthesisBatch, *, seed: int = 0) -> dict[str, float]:
     """How well faces are found, painted again and read again. Landmarks in shares of the face's longer side."""
+    generator, sums = torch.Generator().manual_seed(seed), {}
+    for rows in torch.arange(len(batch.marks)).split(_AT_ONCE):
+        part = SynthesisBatch(batch.picture[rows], batch.marks[rows], batch.face.frame(rows))
+        for name, value in _measured(net, paths, part, generator).items():
+            sums[name] = sums.get(name, 0.0) + value * len(rows) / len(batch.marks)
+    return sums
+
+
+def _measured(
+    net: SynthesisNetwork, paths: Paths, batch: SynthesisBatch, generator: torch.Generator
+) -> dict[str, float]:
     read = net.read(batch.picture)
     shown, found = paths.shown(read.face, read.camera), paths.found(read)
-    generator = torch.Generator().manual_seed(seed)
     painted, left = paths.painted(net, shown, batch, generator)
     size = (batch.marks.amax(1) - batch.marks.amin(1)).amax(-1)
     return {

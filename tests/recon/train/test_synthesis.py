@@ -92,6 +92,16 @@ def test_the_generator_learns_alone_first(crops, head, tmp_path):
     assert moved == {name for name, _ in net.named_parameters() if name.startswith("generator.")}
 
 
+def test_many_crops_are_measured_a_few_at_a_time(crops, head, monkeypatch):
+    source, paths = SynthesisSource(crops, 0, SMALL.size, head), Paths(head, SMALL)
+    net, batch, seen = started(SMALL, head, source).eval(), source.rows(np.arange(12)), []
+    whole = measured(net, paths, batch)
+    net.encoder.register_forward_hook(lambda module, given, found: seen.append(len(given[0])))
+    monkeypatch.setattr("recon.train.synthesis._AT_ONCE", 5)
+    assert measured(net, paths, batch)["marks_nme"] == pytest.approx(whole["marks_nme"], rel=1e-4)
+    assert max(seen) == 5
+
+
 def test_landmarks_stay_on_crops_that_are_shaken():
     """A bright spot at a landmark is at the landmark afterwards."""
     spot = torch.zeros(16, 3, 64, 64)
