@@ -13,7 +13,7 @@ from animate.model import ModelConfig, SpeechToMotion
 from animate.moments import Spacing
 from animate.prior import Prior, PriorConfig
 from flame_tools.archive import read_kind, read_npz, write_npz
-from flame_tools.errors import FormatError
+from flame_tools.errors import FormatError, InputError
 from flame_tools.weights import arrays_of, filled
 
 _VERSION = 1
@@ -21,12 +21,25 @@ _PRIOR, _MODEL = "emberface-motion-prior", "emberface-speech-to-motion"
 _FLOW, _KEYS = "emberface-motion-flow", "emberface-key-motions"
 
 
-def save_prior(prior: Prior, path: Path) -> None:
-    write_npz(path, arrays_of(prior, np.float32), {"format": _PRIOR, "version": _VERSION, "config": vars(prior.config)})
+def save_prior(prior: Prior, path: Path, *, fps: int | None = None, head_id: str | None = None) -> None:
+    """`fps` and `head_id` are the corpus's: at which rate and on which head it knows how faces move."""
+    header = {
+        "format": _PRIOR, "version": _VERSION, "config": vars(prior.config), "fps": fps, "head_id": head_id,
+    }  # fmt: skip
+    write_npz(path, arrays_of(prior, np.float32), header)
 
 
-def load_prior(path: Path) -> Prior:
+def load_prior(path: Path, *, fps: int | None = None, head_id: str | None = None) -> Prior:
+    """The prior, for motion at `fps` on a head where these are given.
+
+    Raises InputError for one that is known to be of another rate or another head.
+    """
     arrays, header = read_npz(path, _PRIOR, _VERSION)
+    for what, wanted in (("fps", fps), ("head_id", head_id)):
+        if None not in (wanted, known := header.get(what)) and known != wanted:
+            raise InputError(
+                f"{path} was taught motion of {what} {known!r}, here it is {wanted!r}; train a prior on this corpus"
+            )
     return filled(Prior(PriorConfig(**header["config"])), arrays, path)
 
 

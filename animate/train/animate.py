@@ -66,7 +66,8 @@ def train_animate(
     clip = corpus.clips[0]
     sizes = ModelConfig(clip.features.shape[1], clip.motion.shape[1], len(corpus.speakers))
     sizes = sizes_of(sizes, config.network, decided=("features", "motion", "speakers"))
-    model = SpeechToMotion(sizes, load_prior(Path(config.prior)) if config.prior else None)
+    prior = load_prior(Path(config.prior), fps=corpus.fps, head_id=corpus.head_id) if config.prior else None
+    model = SpeechToMotion(sizes, prior)
     motion = torch.cat([torch.as_tensor(clip.motion).float() for clip in corpus.clips])
     model.style_encoder.scale.fit(motion)
     if model.prior is None:

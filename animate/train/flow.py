@@ -68,7 +68,7 @@ def started(config: FlowTraining, corpus: Corpus) -> Flow:
     torch.manual_seed(config.run.seed)
     sizes = FlowConfig(corpus.clips[0].features.shape[1], len(corpus.speakers))
     sizes = sizes_of(sizes, config.network, decided=("features", "speakers"))
-    flow = Flow(sizes, load_prior(Path(config.prior)))
+    flow = Flow(sizes, load_prior(Path(config.prior), fps=corpus.fps, head_id=corpus.head_id))
     motion = [torch.as_tensor(clip.motion).float() for clip in corpus.clips]
     flow.style_encoder.scale.fit(torch.cat(motion))
     with torch.no_grad():

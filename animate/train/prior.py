@@ -79,5 +79,5 @@ def train_prior(
     go_on(run, losses, folder, sheet=sheet, progress=progress)
     prior.load_state_dict(run.average)
     if processes.rank() == 0:
-        save_prior(prior.eval(), folder / "prior.npz")
+        save_prior(prior.eval(), folder / "prior.npz", fps=corpus.fps, head_id=corpus.head_id)
     return prior.eval()

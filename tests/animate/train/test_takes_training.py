@@ -19,7 +19,7 @@ from animate.takes import Sampling
 from animate.takes import perform as perform_takes
 from animate.train import flow as flow_training
 from animate.train import keys as keys_training
-from animate.train.animate import styles
+from animate.train.animate import AnimateTraining, styles, train_animate
 from animate.train.flow import FlowTraining, left_out, train_flow
 from animate.train.keys import KeysTraining, key_frames, train_keys
 from animate.train.prior import PriorTraining, train_prior
@@ -141,6 +141,15 @@ def test_keys_of_crops_stand_at_their_phones(corpus):
     batch = Crops(corpus, 1.0, 0).batch(3, 0)
     keys = key_frames(batch, 30, keys_training.Spacing())
     assert keys.shape == batch.phones.shape and keys[:, [0, -1]].all() and 0.1 < keys.float().mean() < 0.34
+
+
+def test_a_prior_of_another_rate_or_head_is_refused(corpus, prior, head, tmp_path):
+    slow, other = dataclasses.replace(corpus, fps=25), dataclasses.replace(corpus, head_id="somebody's")
+    for of, said in ((slow, "motion of fps 30, here it is 25"), (other, "head_id 'default', here it is .somebody's")):
+        with pytest.raises(InputError, match=said):
+            flow_training.started(FlowTraining(prior=prior), of)
+        with pytest.raises(InputError, match=said):
+            train_animate(AnimateTraining(prior=prior, run=RUN), of, head, tmp_path)
 
 
 def test_what_is_missing_is_said(corpus):
