@@ -116,5 +116,12 @@ def flat(figures: dict) -> dict[str, float | None]:
 
 def _two(picture: Picture, head_of_file: HeadOf) -> tuple[Performance, Performance, Head]:
     head = head_of_file(picture.prediction)
-    found = read_performance(picture.prediction, head, neutral=picture.neutral)
-    return found, read_performance(picture.truth, head, neutral=picture.neutral, like=found), head
+
+    def read(path: Path, like: Performance | None = None) -> Performance:
+        return read_performance(path, head, neutral=picture.neutral, like=like)
+
+    if str(picture.truth).endswith(".npz"):  # it tells the times of a prediction that has none
+        truth = read(picture.truth)
+        return read(picture.prediction, truth), truth, head
+    found = read(picture.prediction)
+    return found, read(picture.truth, found), head

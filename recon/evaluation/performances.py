@@ -100,8 +100,8 @@ def read_performance(
 ) -> Performance:
     """A NAME.face.npz; a .npy of vertices [T, V, 3] or [V, 3] in metres; a mesh or a folder of meshes.
 
-    Vertices need the person at rest beside them (`neutral`, a .npy or a mesh); as many of them as `like` has frames
-    stand at its times. Raises InputError or FormatError for anything else.
+    Vertices need the person at rest beside them (`neutral`, a .npy or a mesh), and as many frames as `like` has, at
+    whose times they stand. Raises InputError or FormatError for anything else.
     """
     path = Path(path)
     if path.name.endswith(".npz"):
@@ -112,8 +112,12 @@ def read_performance(
     rest = _vertices(Path(neutral), head)
     if len(rest) != 1:
         raise InputError(f"{neutral} holds {len(rest)} faces, wanted one at rest")
-    times = like.time_s if like is not None and len(like) == len(vertices) else None
-    return of_vertices(vertices, rest[0], head, time_s=times)
+    if like is not None and len(like) != len(vertices):
+        raise InputError(
+            f"{path} holds {len(vertices)} faces without times, the other performance has {len(like)}; give as many, "
+            "so that they belong together one by one"
+        )
+    return of_vertices(vertices, rest[0], head, time_s=None if like is None else like.time_s)
 
 
 def common_times(found: Performance, truth: Performance) -> tuple[np.ndarray, np.ndarray]:

@@ -7,9 +7,11 @@ import pytest
 import torch
 
 from flame_tools.errors import FormatError, InputError
+from flame_tools.track_file import save_track
 from flame_tools.types import FaceParams, Track
 from recon.evaluation.expression import expression_errors
 from recon.evaluation.lips import lip_errors
+from recon.evaluation.measure import measure_expression, picture_of
 from recon.evaluation.performances import common_times, of_track, read_performance
 from recon.fitting.rotation import rotation_matrix
 from recon.synthetic.expressions import EXPRESSIONS, posed
@@ -102,6 +104,22 @@ def test_vertices_serve_as_truth_wherever_their_heads_are(head, truth, tmp_path)
     assert (read.time_s == own.time_s).all()
     found = expression_errors(own, read, head.arrays)
     assert found.displacement_correlation > 0.995 and found.displacement_error_mm < 0.4
+
+
+def test_vertices_stand_at_the_times_of_the_track_whichever_side_they_are_on(head, truth, tmp_path):
+    own = of_track(truth, head)
+    frames = own.frames(np.arange(10))
+    for name, values in (("frames", frames), ("fewer", frames[:4]), ("rest", own.neutral)):
+        np.save(tmp_path / f"{name}.npy", values.astype(np.float32))
+    save_track(truth, tmp_path / "true.face.npz")
+    rest = tmp_path / "rest.npy"
+    for sides in (("frames.npy", "true.face.npz"), ("true.face.npz", "frames.npy")):
+        one, other = (tmp_path / name for name in sides)
+        found = measure_expression(picture_of(one, other, neutral=rest), lambda path: head)
+        assert found["frames"] == 10 and found["displacement_correlation"] > 0.995
+        few, whole = (tmp_path / name.replace("frames", "fewer") for name in sides)
+        with pytest.raises(InputError, match=r"fewer.npy holds 4 faces without times, the other performance has 10"):
+            measure_expression(picture_of(few, whole, neutral=rest), lambda path: head)
 
 
 def test_lips(head):
