@@ -16,18 +16,21 @@ from pathlib import Path
 
 import torch
 
-import emberface
-from animate.audio_file import read_audio
-from animate.corpus import Clip, Corpus, clip_of, load_corpus, write_shards
-from animate.encoders import LogMel
-from animate.losses.contact import lip_gaps
-from animate.losses.vertices import SparseFace
-from animate.model import Conditions, Stream
-from animate.train.animate import AnimateTraining, train_animate
-from animate.train.prior import PriorTraining, train_prior
-from assets.locate import asset_path
-from flame_tools.load import load_head
-from learning.run import RunConfig
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))  # before this folder, whose readers.py and recon.py are no packages
+
+import emberface  # noqa: E402
+from animate.audio_file import read_audio  # noqa: E402
+from animate.corpus import Clip, Corpus, clip_of, load_corpus, write_shards  # noqa: E402
+from animate.encoders import LogMel  # noqa: E402
+from animate.losses.contact import lip_gaps  # noqa: E402
+from animate.losses.vertices import SparseFace  # noqa: E402
+from animate.model import Conditions, Stream  # noqa: E402
+from animate.train.animate import AnimateTraining, train_animate  # noqa: E402
+from animate.train.prior import PriorTraining, train_prior  # noqa: E402
+from assets.locate import asset_path  # noqa: E402
+from flame_tools.load import load_head  # noqa: E402
+from learning.run import RunConfig  # noqa: E402
 
 FPS, SECONDS = 30, 3
 

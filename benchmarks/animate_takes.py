@@ -1,6 +1,6 @@
 """Takes and key motions of a voice that nothing learnt from, against the teacher's performance of the same lines.
 
-    python -m benchmarks.animate_takes [--flow FLOW.npz] [--keys KEYS.npz] [--encoder ENCODER.npz] [--clips 8]
+    python benchmarks/animate_takes.py [--flow FLOW.npz] [--keys KEYS.npz] [--encoder ENCODER.npz] [--clips 8]
         [--takes 5] [--steps 8] [--method euler] [--audio 1] [--emotion 1] [--style 1] [--sheet SHEET.png]
 
 The held-out voice of the aligned speech (animate.encoder.corpus) is performed by the teacher with its true phones, one
@@ -20,6 +20,7 @@ from __future__ import annotations
 import argparse
 import itertools
 import json
+import sys
 import time
 from fractions import Fraction
 from pathlib import Path
@@ -28,26 +29,29 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from animate import keys as key_motions
-from animate import takes as flow_takes
-from animate.emotion import EMOTIONS
-from animate.encoder.corpus import Utterance, corpus_folder, load_corpus
-from animate.encoder.weights import load_weights
-from animate.encoders import EmberfaceSpeech, LogMel
-from animate.losses.contact import lip_gaps
-from animate.losses.vertices import SparseFace
-from animate.metrics import lip_report
-from animate.model import Conditions
-from animate.motion import face_of, rows_of
-from animate.network_file import load_flow, load_keys
-from animate.phones import Phones
-from animate.pipeline import performances
-from animate.speech import RATE, measure, prepare
-from animate.style import STYLE
-from benchmarks.animate_lips import pooled
-from flame_tools.head import Head
-from flame_tools.load import load_head
-from flame_tools.types import Track
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))  # before this folder, whose readers.py and recon.py are no packages
+
+from animate import keys as key_motions  # noqa: E402
+from animate import takes as flow_takes  # noqa: E402
+from animate.emotion import EMOTIONS  # noqa: E402
+from animate.encoder.corpus import Utterance, corpus_folder, load_corpus  # noqa: E402
+from animate.encoder.weights import load_weights  # noqa: E402
+from animate.encoders import EmberfaceSpeech, LogMel  # noqa: E402
+from animate.losses.contact import lip_gaps  # noqa: E402
+from animate.losses.vertices import SparseFace  # noqa: E402
+from animate.metrics import lip_report  # noqa: E402
+from animate.model import Conditions  # noqa: E402
+from animate.motion import face_of, rows_of  # noqa: E402
+from animate.network_file import load_flow, load_keys  # noqa: E402
+from animate.phones import Phones  # noqa: E402
+from animate.pipeline import performances  # noqa: E402
+from animate.speech import RATE, measure, prepare  # noqa: E402
+from animate.style import STYLE  # noqa: E402
+from benchmarks.animate_lips import pooled  # noqa: E402
+from flame_tools.head import Head  # noqa: E402
+from flame_tools.load import load_head  # noqa: E402
+from flame_tools.types import Track  # noqa: E402
 
 FPS = 30
 _LIPS = ("bilabial_closure", "false_closure", "false_closure_other", "open_gap_mm", "silence_rest", "open_closed_auc")

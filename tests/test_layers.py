@@ -85,3 +85,11 @@ def test_only_assets_knows_where_files_lie():
     for layer in set(MAY_IMPORT) - {"assets"}:
         for file in sources(layer):
             assert "importlib.resources" not in file.read_text(), f"{file} looks for files itself"
+
+
+def test_benchmarks_find_the_packages_and_not_files_of_their_own_folder():
+    """`python benchmarks/NAME.py` looks there first, and readers.py and recon.py lie there."""
+    for file in sorted((ROOT / "benchmarks").glob("*.py")):
+        text = file.read_text()
+        if '__name__ == "__main__"' in text and imported(file):
+            assert "sys.path.insert(0, str(" in text, f"{file} does not say where the packages are"
