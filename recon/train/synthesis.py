@@ -95,10 +95,12 @@ def train_synthesis(
     """Train, or go on training, in `folder`; writes `synthesis.npz` there. Returns the averaged network.
 
     A new run takes the weights of `begin`, a network of the same sizes, where one is given. Raises InputError for a
-    device that is not the CPU, on which the faces are drawn.
+    device that is not the CPU, on which the faces are drawn, and for bfloat16.
     """
     if config.run.device != "cpu":
         raise InputError(f"device is {config.run.device!r}, and faces are drawn on the CPU here; set device to cpu")
+    if config.run.precision == "bfloat16":
+        raise InputError("precision is bfloat16, and faces are drawn in float32 here; set precision to float32")
     torch.set_num_threads(config.run.threads)
     source, paths = SynthesisSource(crops, config.run.seed, config.size, head), Paths(head, config)
     net = started(config, head, source)

@@ -135,6 +135,9 @@ def test_a_gpu_is_refused_where_faces_are_drawn(crops, head, tmp_path, monkeypat
     config = dataclasses.replace(SMALL, run=dataclasses.replace(RUN, device="cuda"))
     with pytest.raises(InputError, match="device is 'cuda', and faces are drawn on the CPU here"):
         train_synthesis(config, crops, head, tmp_path)
+    config = dataclasses.replace(SMALL, run=dataclasses.replace(RUN, precision="bfloat16"))
+    with pytest.raises(InputError, match="precision is bfloat16, and faces are drawn in float32"):
+        train_synthesis(config, crops, head, tmp_path)
 
 
 @pytest.mark.long
