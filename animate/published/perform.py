@@ -7,6 +7,7 @@ in windows that are cross-faded (windows.py); shorter ones in one pass, exactly 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from numbers import Integral
 
 import numpy as np
 import torch
@@ -88,7 +89,7 @@ def animate_with(
 def vertex_offsets(model: FaceFormer, audio: np.ndarray, rate: int, *, subject: int = 0) -> Tensor:
     """Offsets [T, V, 3] in metres from a neutral face of the model's mesh, at its `config.fps`."""
     own = model.config
-    if not isinstance(subject, int) or not 0 <= subject < own.subjects:
+    if not isinstance(subject, Integral) or not 0 <= subject < own.subjects:
         raise InputError(f"subject is {subject!r}; this FaceFormer knows the styles 0 to {own.subjects - 1}")
     style = torch.eye(own.subjects)[subject][None]
     samples = _heard(prepare(audio, rate))
@@ -135,7 +136,7 @@ def _identity(model: Emote, identity: str | int) -> int:
                 + (f", or one of {', '.join(IDENTITIES)}" if known == len(IDENTITIES) else "")
             )
         return IDENTITIES.index(identity)
-    if not 0 <= identity < known:
+    if not isinstance(identity, Integral) or not 0 <= identity < known:
         raise InputError(f"identity is {identity}; this EMOTE knows 0 to {known - 1}")
     return identity
 

@@ -50,6 +50,8 @@ def test_a_condition_sums_to_one_in_each_part(emote):
         conditions(emote, 4, identity="nobody")
     with pytest.raises(InputError, match="identity is 32"):
         conditions(emote, 4, identity=32)
+    with pytest.raises(InputError, match=r"identity is 1\.5"):
+        conditions(emote, 4, identity=1.5)
     assert len(set(IDENTITIES)) == 32
 
 
@@ -80,6 +82,7 @@ def test_windows_cover_everything_once(frames):
 def test_faceformer_to_vertices_and_to_a_track(vocaset, flame, sound):
     short = sound[:16000].numpy()
     offsets = vertex_offsets(vocaset, short, 16000, subject=2)
+    assert torch.equal(vertex_offsets(vocaset, short, 16000, subject=np.int64(2)), offsets)
     assert offsets.shape == (29, 5023, 3)
     style = torch.eye(8)[2:3]
     wanted = vocaset(normalised(sound[None, :16000] - sound[:16000].mean()), style)
