@@ -153,7 +153,7 @@ def _figures(track, segments, used, times, gaps, widths, bites, rest, truth, own
     def middle(s: _Segment) -> slice:
         return rows(s.start + s.length / 4, s.end - s.length / 4)
 
-    covered = [s for s in segments if s.start < times[-1] + 0.05]
+    covered = [s for s in segments if times[0] - 0.05 < s.end and s.start < times[-1] + 0.05]
     labial = [s for s in covered if s.name in BILABIAL]
     dental = [s for s in covered if s.name in LABIODENTAL] if bites is not None else []
     vowels = [s for s in covered if s.name in OPEN_VOWELS and s.length >= 0.0799]

@@ -56,6 +56,16 @@ def test_a_perfect_mouth(head):
     assert report.segments_used == pytest.approx(7 / 8)  # spn is no known phone
 
 
+def test_what_is_said_before_the_first_frame_or_after_the_last_does_not_count(head):
+    """A part of a performance keeps its times: of the rest nobody knows where the lips were."""
+    whole = track_of(head, spoken)
+    for rows, seen in ((slice(53, None), 1), (slice(0, 50), 1)):  # from 1.06 s on the M alone, until 0.98 s the B
+        part = dataclasses.replace(whole, params=whole.params.frame(rows), time_s=whole.time_s[rows])
+        report = lip_report(part, head, PHONES)
+        assert report.bilabial_closure == 1.0 and report.counts["bilabial"] == seen
+        assert report.open_closed_auc == 1.0 and report.counts["open_vowel"] == 1
+
+
 def test_a_lip_at_the_teeth_is_a_labiodental(head):
     track = track_of(head, lambda t: 0.1)
     said = intervals([("F", 1.0, 1.1), ("AA", 1.1, 2.0), ("V", 2.0, 2.1)])
