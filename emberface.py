@@ -61,7 +61,7 @@ def recon(
     all_faces: bool = False,
     focal_px: float | None = None,
     method: str = "auto",
-    one_moment: bool = False,
+    one_moment: bool | None = None,
     photometric: bool = True,
     causal: bool = False,
     parts: PathLike | None = None,
@@ -73,8 +73,9 @@ def recon(
     """A photo, several of one person, or a film to a Track: identity, expression, pose, camera and texture.
 
     A photo gives one frame, of its largest face. Several pictures of one person share an identity and give a frame
-    each; those of `one_moment` share the expression too. What is fitted to photos is refined by the skin's shading, and
-    by how it matches between pictures, unless `photometric` is False: landmarks alone.
+    each; those of `one_moment` share the expression too (None: where their landmarks allow it). What is fitted to
+    photos is refined by the skin's shading, and by how it matches between pictures, unless `photometric` is False:
+    landmarks alone.
     A film (a video file, a moving GIF, a folder of numbered pictures) gives its own frames and its sound: faces are
     followed, frames that cannot be trusted are bridged and marked, jitter goes without lag, or `causal`ly. What was
     read and fitted of a film is kept in the folder `parts`, where one is given: a run that was stopped goes on there.
@@ -105,8 +106,8 @@ def recon(
     kind = "several photos" if several else "one photo" if one else "a film"
     chosen = {
         "several photos": several, "method": method != "auto", "all faces": all_faces, "camera": weak,
-        "focal": focal_px is not None, "one-moment": one_moment, "photometric": not photometric, "causal": causal,
-        "parts": parts is not None,
+        "focal": focal_px is not None, "one-moment": one_moment is not None, "photometric": not photometric,
+        "causal": causal, "parts": parts is not None,
     }  # fmt: skip
     if checkpoint is not None and (idle := [name for name in BESIDE_A_CHECKPOINT if chosen[name]]):
         raise InputError(

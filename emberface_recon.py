@@ -37,8 +37,9 @@ def recon(
     out: Out,
     all: Annotated[bool, typer.Option("--all", help="Every face, the largest or the longest seen first.")] = False,
     one_moment: Annotated[
-        bool, typer.Option("--one-moment", help="The pictures show one expression, from several sides.")
-    ] = False,
+        bool | None,
+        typer.Option(help="The pictures show one expression, from several sides, or do not: told by their landmarks."),
+    ] = None,
     photometric: Annotated[
         bool, typer.Option(help="Refine photos by the skin's shading, not by landmarks alone.")
     ] = True,

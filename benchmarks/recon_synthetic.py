@@ -12,8 +12,10 @@ Figures, over all pictures but where it is said:
 - `neutral_gain_1view`: by how much the fitted identity at rest is nearer to the true neutral face than the mean face
   is: 1 - mean distance / mean distance of the mean face. Distances go from the face region's vertices to the true skin,
   after a similarity (`_rigid`: a rigid motion). `_true_landmarks`: the reader replaced by the truth. `_scan`: the best
-  that the head's identities can do. `_5views`: five pictures of one moment with one lens fitted with
-  a shared identity, `_one_moment`: and that being known, `_averaged`: the mean of five single fits instead.
+  that the head's identities can do. `_5views`: five pictures of one moment with one lens fitted as `emberface recon`
+  does, with a shared identity and, where their landmarks allow it (in `shared_5views` of the sets), one expression;
+  `_one_moment`: moment and lens being known, `_several_moments`: an expression each, `_averaged`: the mean of five
+  single fits instead.
 - `expression_corr`: Pearson correlation of the fitted and the true displacement from neutral, over vertices of the face
   region and coordinates, averaged over pictures with an expression; a vertex counts by its rms true motion over the ten
   expressions on the mean person, so that the still forehead does not. `_extreme`, `_asymmetric`: those only;
@@ -49,6 +51,7 @@ from readers.faces import read_faces  # noqa: E402
 from readers.teeth import teeth_together  # noqa: E402
 from recon.fitting.fit import fit, fit_many  # noqa: E402
 from recon.fitting.observation import Observation  # noqa: E402
+from recon.fitting.one_moment import fit_moments  # noqa: E402
 from recon.fitting.photometric import refine  # noqa: E402
 from recon.learned.regressed import base_of, sharpened  # noqa: E402
 from recon.learned.regressor import Regressor, load_regressor  # noqa: E402
@@ -227,9 +230,15 @@ class Benchmark:
             images, views = zip(*looks, strict=True)
             singles = [fit(self.head.arrays, self.model, one).unknowns for one in views]
             self._neutral(f"{name}_averaged", self.compared.placed(np.mean(singles, axis=0)).neutral)
-            for moment, together in (("", {}), ("_one_moment", {"one_moment": True, "one_camera": True})):
+            known = {"one_moment": True, "one_camera": True}
+            for moment, together in (("", None), ("_one_moment", known), ("_several_moments", {})):
                 start = time.perf_counter()
-                found = fit_many(self.head.arrays, self.model, views, **together)
+                if together is None:
+                    shared, found = fit_moments(self.head.arrays, self.model, views)
+                    together = {"one_moment": shared}
+                    self.lists[f"shared_{name}"].append(shared)
+                else:
+                    found = fit_many(self.head.arrays, self.model, views, **together)
                 if looks is read:
                     found = self._refined(images, views, found, **together)
                 self.lists[f"seconds_5views{moment}"].append(time.perf_counter() - start)
@@ -251,6 +260,8 @@ class Benchmark:
             ("5views_true_landmarks", "5views_true_landmarks"),
             ("5views_one_moment", "5views_one_moment"),
             ("5views_one_moment_true_landmarks", "5views_true_landmarks_one_moment"),
+            ("5views_several_moments", "5views_several_moments"),
+            ("5views_several_moments_true_landmarks", "5views_true_landmarks_several_moments"),
             ("5views_averaged", "5views_averaged"),
             ("5views_averaged_true_landmarks", "5views_true_landmarks_averaged"),
             ("scan", "scan"),
@@ -276,7 +287,7 @@ class Benchmark:
                 for i, share in enumerate(("68", "95")):
                     figures[f"coverage{share}{normal}{end}"] = _mean([pair[i] for pair in both])
             figures[f"error_mm{end}"] = _mean(lists[f"error_mm_{name}"])
-        for key in ("nme_read", "nme_fit", "seconds_read", "seconds_fit", "seconds_5views"):
+        for key in ("nme_read", "nme_fit", "seconds_read", "seconds_fit", "seconds_5views", "shared_5views"):
             figures[key] = _mean(lists[key])
         if self.offsets:
             mean = 100 * np.mean(self.offsets, axis=0)

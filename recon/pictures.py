@@ -18,6 +18,7 @@ from recon.fitting.evaluate import IBUG_68, cross_errors, errors
 from recon.fitting.fit import LandmarkFit, fit_many
 from recon.fitting.focal import focal_from_exif
 from recon.fitting.observation import Observation, View
+from recon.fitting.one_moment import fit_moments
 from recon.fitting.photometric import refine
 from recon.fitting.shut_lips import lips_met
 from recon.learned.regressor import Regressor
@@ -63,14 +64,15 @@ def reconstruct_many(
     head: Head,
     *,
     views: Sequence[View] | None = None,  # what is known of each picture's camera
-    one_moment: bool = False,  # the pictures show one expression, from several sides at once
+    one_moment: bool | None = None,  # the pictures show one expression, from several sides; None: where it seems so
     photometric: bool = True,  # refine what is fitted by shading, and by how the skin matches between pictures
 ) -> Track:
     """One Track of the largest face of each picture, which must all be of one person.
 
     `time_s` counts the pictures. Each frame has its own pose and camera, and an expression of its own unless the
-    pictures are of `one_moment`. One texture is made of all pictures. Pictures whose
-    cameras are calibrated (View.world_to_camera) are of one moment, and lie in the cameras' world.
+    pictures are of `one_moment`, which their landmarks tell (recon.fitting.one_moment) where it is not said, and
+    `provenance["one_moment"]` says. One texture is made of all pictures. Pictures whose cameras are calibrated
+    (View.world_to_camera) are of one moment, and lie in the cameras' world.
 
     Raises InputError where a picture has no usable face, or only some of the cameras are known.
     """
@@ -84,7 +86,10 @@ def reconstruct_many(
     seen = [_observe(image, view, head, net, i) for i, (image, view) in numbered]
     check_uv(head.arrays)
     model = landmark_model(head.arrays)
-    fits = fit_many(head.arrays, model, seen, one_moment=one_moment)
+    if one_moment is None:
+        one_moment, fits = fit_moments(head.arrays, model, seen)
+    else:
+        fits = fit_many(head.arrays, model, seen, one_moment=one_moment)
     left_out = cross_errors(head.arrays, model, seen, one_moment=one_moment, start=fits)
     if photometric:
         fits = refine(head.arrays, model, images, seen, fits, one_moment=one_moment).fits
@@ -129,6 +134,7 @@ def reconstruct_many(
                 {"size": list(c.size), "nme_468": round(float(e.mean()), 5)}
                 for c, e in zip(cameras, left_out, strict=True)
             ],
+            "one_moment": one_moment,
             "iris_srgb": taken.iris.tolist(),
             "texture_from": best,
             "metric_scale": size_from([s.view for s in seen]),

@@ -503,7 +503,7 @@ def test_weak_perspective_is_asked_for_and_cannot_be_joined_with_everything(caps
     report = json.loads(capsys.readouterr().out)
     assert report["inputs"] == {
         "image": str(asset_path("astronaut")), "all": False, "head": "default", "method": "auto", "camera": "weak",
-        "focal": None, "one_moment": False, "photometric": True, "causal": False, "parts": None, "detail": False,
+        "focal": None, "one_moment": None, "photometric": True, "causal": False, "parts": None, "detail": False,
         "checkpoint": None,
     }  # fmt: skip
     assert report["quality"]["report"]["people"][0]["pixels_per_m"]

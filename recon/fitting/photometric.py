@@ -56,8 +56,8 @@ def refine(
 ) -> Refined:
     """Fits of T pictures of one person, refined together: identity, expressions and poses.
 
-    Gaze and focal length stay; in weak perspective each picture's scale moves. It is for landmarks that err as readers
-    do: a fit to true ones is not brought nearer.
+    Gaze stays, and the focal length of a single picture; in weak perspective each picture's scale moves. It is for
+    landmarks that err as readers do: a fit to true ones is not brought nearer.
     Raises ShapeError where a picture is not of its view's size, or pictures, observations and fits are not as many.
     """
     _check(images, seen, fits)
@@ -71,7 +71,7 @@ def refine(
     sds[1:] = [np.where(shared, np.inf, sd) for sd in sds[1:]]
     problems = [dataclasses.replace(p, sd=sd) for p, sd in zip(problems, sds, strict=True)]
     joint = Joint(skin_samples(head), images, seen, problems, start, shared, photometric)
-    for share in photometric.scales:
+    for share in (*photometric.scales, photometric.matched)[: len(photometric.scales) + (len(seen) > 1)]:
         joint.look(share)
         before = joint.cost()
         joint.descend(photometric.steps)

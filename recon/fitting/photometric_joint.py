@@ -34,14 +34,17 @@ class PhotometricOptions:
     """Of each smooth field."""
     light_sd: float = 0.3
     """Of a light's coefficients over its level, about the light that is found on the start."""
-    samples_alike: float = 2.0
-    """How many neighbouring samples err as one."""
-    alone: float = 2.0
-    """How many times as many do in a single picture, where a blush or a shadow passes for shape."""
+    alike: float = 4.0
+    """How many neighbouring samples err as one in how even the albedo is: a blush or a shadow passes for shape."""
+    alike_matched: float = 0.5
+    """The same in how they match between pictures: fewer than one, since most lie nearer than `noise`, whose tails are
+    Cauchy's."""
     cauchy: float = 2.5
     """Samples beyond this many standard deviations lose their pull: hair, hands, highlights, shadows."""
     scales: tuple[float, ...] = (0.06, 0.03)
     """Blurs (SD) from coarse to fine, as shares of the distance between the eyes."""
+    matched: float = 0.015
+    """One more, of several pictures: spots and pores tell where each lies in all of them."""
     steps: int = 4
     """Most steps at each scale."""
 
@@ -73,12 +76,13 @@ class Joint:
         lay = samples.model.layout
         self.held = np.zeros(size, bool)  # unknowns of which pictures say nothing
         self.held[lay.eyes] = True
-        self.held[lay.log_focal] = not any(s.view.weak for s in seen)  # there it is the only scale: depth is pinned
+        # one picture does not tell a near face from a long lens; in weak perspective it is the scale: depth is pinned
+        self.held[lay.log_focal] = count == 1 and not any(s.view.weak for s in seen)
         self.smooth = _fields(samples)
         spread = how.feature_sd + samples.plain * (how.albedo_sd - how.feature_sd)
-        self.prior = (
-            how.noise / spread
-        ) ** 2  # [M] how much it weighs that an albedo is near the fields, beside one look
+        self.alike = how.alike if count == 1 else how.alike_matched
+        # [M] how much it weighs that an albedo is near the fields, beside one look
+        self.prior = (how.noise / spread) ** 2 * self.alike / how.alike
         self.fields = self.lights.max() + 1 + np.arange(self.smooth.shape[1])
         self.z = np.zeros(self.fields.max() + 1)
         for place, x in zip(self.place, start, strict=True):
@@ -152,8 +156,7 @@ class Joint:
         return weights
 
     def _unit(self) -> float:
-        alike = self.how.samples_alike * (self.how.alone if len(self.images) == 1 else 1)
-        return 1 / (self.how.noise**2 * alike)
+        return 1 / (self.how.noise**2 * self.alike)
 
     def _photometric_cost(self, z: np.ndarray) -> float:
         off = self._values(z)
@@ -181,20 +184,20 @@ class Joint:
         prior, scale = self.prior[used], self._unit()
         total = self.robust[:, used].sum(0) + prior
         albedo = (self.robust * off)[:, used].sum(0) / total
-        mean = np.zeros((len(used), size), np.float32)
+        mean = np.zeros((len(used), size))
         views = zip(self.pictures, self.seen, self.change, self.robust, off, self.place, self.lights, strict=True)
         for picture, s, change, weights, values, place, light in views:
             mine = np.flatnonzero(weights[used] > LEAST_WEIGHT)
             x = self.z[place]
             look = shown(self.samples, picture, s.view, x, self.z[light], self._points(x), change, used[mine])
             look.by_unknowns[:, self.held] = 0
-            rows = np.concatenate([look.by_unknowns, look.by_light, -self.smooth[used[mine]]], 1).astype(np.float32)
-            weighted = rows * weights[used[mine], None].astype(np.float32)
+            rows = np.concatenate([look.by_unknowns, look.by_light, -self.smooth[used[mine]]], 1)
+            weighted = rows * weights[used[mine], None]
             at = np.concatenate([place, light, self.fields])
             gradient[at] += scale * weighted.T @ (values[used[mine]] - albedo[mine])
             hessian[np.ix_(at, at)] += scale * (rows.T @ weighted)
             mean[np.ix_(mine, at)] += weighted
-        hessian -= scale * (mean.T @ (mean / total[:, None].astype(np.float32)))
+        hessian -= scale * (mean.T @ (mean / total[:, None]))
         return gradient, hessian
 
     def descend(self, steps: int) -> None:
