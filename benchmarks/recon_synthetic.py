@@ -49,7 +49,7 @@ from flame_tools.types import Camera  # noqa: E402
 from readers.face_parts import BROWS, LEFT_EYE, LIPS, OVAL, RIGHT_EYE, WINGS  # noqa: E402  # noqa: E402
 from readers.faces import read_faces  # noqa: E402
 from readers.teeth import teeth_together  # noqa: E402
-from recon.fitting.fit import fit, fit_many  # noqa: E402
+from recon.fitting.fit import fit, fit_many, same_lens  # noqa: E402
 from recon.fitting.observation import Observation  # noqa: E402
 from recon.fitting.one_moment import fit_moments  # noqa: E402
 from recon.fitting.photometric import refine  # noqa: E402
@@ -234,8 +234,9 @@ class Benchmark:
             for moment, together in (("", None), ("_one_moment", known), ("_several_moments", {})):
                 start = time.perf_counter()
                 if together is None:
-                    shared, found = fit_moments(self.head.arrays, self.model, views)
-                    together = {"one_moment": shared}
+                    lens = same_lens(views)
+                    shared, found = fit_moments(self.head.arrays, self.model, views, one_camera=lens)
+                    together = {"one_moment": shared, "one_camera": lens}
                     self.lists[f"shared_{name}"].append(shared)
                 else:
                     found = fit_many(self.head.arrays, self.model, views, **together)

@@ -15,7 +15,7 @@ from flame_tools.types import Camera, FaceParams, Track
 from readers.faces import read_faces
 from recon.detail.pressed import without_pressed_folds
 from recon.fitting.evaluate import IBUG_68, cross_errors, errors
-from recon.fitting.fit import LandmarkFit, fit_many
+from recon.fitting.fit import LandmarkFit, fit_many, same_lens
 from recon.fitting.focal import focal_from_exif
 from recon.fitting.observation import Observation, View
 from recon.fitting.one_moment import fit_moments
@@ -69,7 +69,8 @@ def reconstruct_many(
 ) -> Track:
     """One Track of the largest face of each picture, which must all be of one person.
 
-    `time_s` counts the pictures. Each frame has its own pose and camera, and an expression of its own unless the
+    `time_s` counts the pictures. Each frame has its own pose and camera (pictures of one size whose focal length is not
+    known share one), and an expression of its own unless the
     pictures are of `one_moment`, which their landmarks tell (recon.fitting.one_moment) where it is not said, and
     `provenance["one_moment"]` says. One texture is made of all pictures. Pictures whose cameras are calibrated
     (View.world_to_camera) are of one moment, and lie in the cameras' world.
@@ -86,13 +87,15 @@ def reconstruct_many(
     seen = [_observe(image, view, head, net, i) for i, (image, view) in numbered]
     check_uv(head.arrays)
     model = landmark_model(head.arrays)
+    lens = same_lens(seen)
     if one_moment is None:
-        one_moment, fits = fit_moments(head.arrays, model, seen)
+        one_moment, fits = fit_moments(head.arrays, model, seen, one_camera=lens)
     else:
-        fits = fit_many(head.arrays, model, seen, one_moment=one_moment)
-    left_out = cross_errors(head.arrays, model, seen, one_moment=one_moment, start=fits)
+        fits = fit_many(head.arrays, model, seen, one_moment=one_moment, one_camera=lens)
+    alike = {"one_moment": one_moment, "one_camera": lens}
+    left_out = cross_errors(head.arrays, model, seen, start=fits, **alike)
     if photometric:
-        fits = refine(head.arrays, model, images, seen, fits, one_moment=one_moment).fits
+        fits = refine(head.arrays, model, images, seen, fits, **alike).fits
     params = _together([params_of(f, f.unknowns, unknown=0.0, dtype=head.v_template.dtype) for f in fits])
     params = lips_met(params, np.concatenate([shut_in(s, head) for s in seen]), head)
     sds = [s.view.told(f.sd, f.layout) for f, s in zip(fits, seen, strict=True)]

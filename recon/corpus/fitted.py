@@ -23,7 +23,7 @@ from recon.corpus.quality import MOST_BLUR, MOST_ERROR, Quality, blur, quality_o
 from recon.corpus.sample import Sample, jpeg_of, members_of
 from recon.corpus.source import Source
 from recon.fitting.evaluate import errors
-from recon.fitting.fit import LandmarkFit, fit_many
+from recon.fitting.fit import LandmarkFit, fit_many, same_lens
 from recon.fitting.focal import focal_from_exif
 from recon.fitting.observation import Observation, View
 from recon.learned.regressed import crop_of
@@ -137,8 +137,7 @@ class Fitter:
         if not read:
             return
         seen = [one.seen for one in read]
-        one_camera = len({one.view.size for one in seen}) == 1
-        fits = fit_many(self.head.arrays, self.model, seen, one_camera=one_camera)
+        fits = fit_many(self.head.arrays, self.model, seen, one_camera=same_lens(seen))
         for one, found in zip(read, fits, strict=True):
             error = float(errors(found, one.seen.landmarks).mean())
             quality = quality_of(one.reading, one.blurred, error)

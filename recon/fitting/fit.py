@@ -157,6 +157,12 @@ def shared_unknowns(
     return shared
 
 
+def same_lens(seen: Sequence[Observation]) -> bool:
+    """Whether pictures may pass for those of one camera whose focal length nobody knows: they have one size."""
+    views = [s.view for s in seen]
+    return len({v.size for v in views}) == 1 and not any(v.weak or v.focal_px is not None for v in views)
+
+
 def _axis_angle(rotation: np.ndarray) -> np.ndarray:
     """[3, 3] -> [3] radians, by the quaternion's largest component."""
     import torch

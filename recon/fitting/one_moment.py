@@ -26,17 +26,22 @@ more."""
 
 
 def fit_moments(
-    head: HeadArrays, model: LandmarkModel, seen: Sequence[Observation], *, options: FitOptions = USUAL
+    head: HeadArrays,
+    model: LandmarkModel,
+    seen: Sequence[Observation],
+    *,
+    one_camera: bool = False,  # as in fit_many
+    options: FitOptions = USUAL,
 ) -> tuple[bool, list[LandmarkFit]]:
     """Whether the pictures show one expression, and their fits, for which that is so.
 
     Only readers that say how far each landmark may be off can tell; of other landmarks each picture has its own.
     """
     calibrated = all(s.view.world_to_camera is not None for s in seen)
-    apart = fit_many(head, model, seen, options=options)
+    apart = fit_many(head, model, seen, one_camera=one_camera, options=options)
     if calibrated or len(seen) == 1 or any(s.noise is None for s in seen):
         return calibrated, apart
-    together = fit_many(head, model, seen, one_moment=True, options=options)
+    together = fit_many(head, model, seen, one_moment=True, one_camera=one_camera, options=options)
     risen = _cost(head, model, seen, together, options) - _cost(head, model, seen, apart, options)
     one = risen <= ALLOWED * (len(seen) - 1)
     return one, together if one else apart

@@ -37,7 +37,7 @@ class Refined:
     fits: list[LandmarkFit]
     light: np.ndarray  # [T, 9] grey: log of the blurred picture = log albedo + log(hollow * harmonics @ light)
     weights: np.ndarray  # [T, M] in [0, 1]: how far each sample of each picture was believed
-    cost: tuple[float, float]  # at the finest scale, before and after
+    cost: tuple[float, float]  # at the finest scale, before and after, samples weighed as after
 
 
 @one_blas_thread()
@@ -56,7 +56,7 @@ def refine(
 ) -> Refined:
     """Fits of T pictures of one person, refined together: identity, expressions and poses.
 
-    Gaze stays, and the focal length of a single picture; in weak perspective each picture's scale moves. It is for
+    Gaze stays, and a focal length that is not `one_camera`'s; in weak perspective each picture's scale moves. It is for
     landmarks that err as readers do: a fit to true ones is not brought nearer.
     Raises ShapeError where a picture is not of its view's size, or pictures, observations and fits are not as many.
     """
@@ -73,7 +73,7 @@ def refine(
     joint = Joint(skin_samples(head), images, seen, problems, start, shared, photometric)
     for share in (*photometric.scales, photometric.matched)[: len(photometric.scales) + (len(seen) > 1)]:
         joint.look(share)
-        before = joint.cost()
+        first = joint.z
         joint.descend(photometric.steps)
     refined = []
     for s, old, place, covariance, prior_sd in zip(seen, fits, joint.place, joint.covariance(), usual, strict=True):
@@ -82,7 +82,7 @@ def refine(
         sd = widened(np.sqrt(np.diag(covariance) * fewer), prior_sd)
         steps = old.steps + joint.steps
         refined.append(LandmarkFit(lay, x, sd, projected, eye_distance(model, x, s), old.weights, steps))
-    return Refined(refined, joint.z[joint.lights], joint.robust, (before, joint.cost()))
+    return Refined(refined, joint.z[joint.lights], joint.robust / joint.telling, (joint.cost(first), joint.cost()))
 
 
 def _check(images: Sequence[np.ndarray], seen: Sequence[Observation], fits: Sequence[LandmarkFit]) -> None:

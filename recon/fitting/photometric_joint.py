@@ -17,6 +17,7 @@ from recon.texture.surface import unit
 LEAST_WEIGHT = 1e-3  # of a sample, to be looked at
 COVERED = 0.15  # samples trusted less lie under something, whose blurred rim reaches RINGS of triangles further
 RINGS = 2
+REACH = 2 * np.pi  # of a blur (SD^2): noise errs as one over twice that; most samples lie nearer than `noise`, half
 
 
 @dataclass(frozen=True)
@@ -35,10 +36,8 @@ class PhotometricOptions:
     light_sd: float = 0.3
     """Of a light's coefficients over its level, about the light that is found on the start."""
     alike: float = 4.0
-    """How many neighbouring samples err as one in how even the albedo is: a blush or a shadow passes for shape."""
-    alike_matched: float = 0.5
-    """The same in how they match between pictures: fewer than one, since most lie nearer than `noise`, whose tails are
-    Cauchy's."""
+    """How many neighbouring samples err as one in how even the albedo is: a blush or a shadow passes for shape. In how
+    they match between pictures as many do as a blur reaches."""
     cauchy: float = 2.5
     """Samples beyond this many standard deviations lose their pull: hair, hands, highlights, shadows."""
     scales: tuple[float, ...] = (0.06, 0.03)
@@ -76,13 +75,14 @@ class Joint:
         lay = samples.model.layout
         self.held = np.zeros(size, bool)  # unknowns of which pictures say nothing
         self.held[lay.eyes] = True
-        # one picture does not tell a near face from a long lens; in weak perspective it is the scale: depth is pinned
-        self.held[lay.log_focal] = count == 1 and not any(s.view.weak for s in seen)
+        # what is shared tells a near face from a long lens; in weak perspective it is the scale: depth is pinned
+        one_lens = count > 1 and shared[lay.log_focal].any()
+        self.held[lay.log_focal] = not (one_lens or any(s.view.weak for s in seen))
         self.smooth = _fields(samples)
         spread = how.feature_sd + samples.plain * (how.albedo_sd - how.feature_sd)
-        self.alike = how.alike if count == 1 else how.alike_matched
         # [M] how much it weighs that an albedo is near the fields, beside one look
-        self.prior = (how.noise / spread) ** 2 * self.alike / how.alike
+        self.prior = (how.noise / spread) ** 2 / how.alike
+        self.telling = np.full((count, 1), 1 / how.alike)  # how much a sample of a picture weighs
         self.fields = self.lights.max() + 1 + np.arange(self.smooth.shape[1])
         self.z = np.zeros(self.fields.max() + 1)
         for place, x in zip(self.place, start, strict=True):
@@ -99,11 +99,13 @@ class Joint:
         """Blur the pictures, find what is visible, and on the first look the lights."""
         first = self.around is None
         self.pictures, weights = [], []
-        for image, s, place in zip(self.images, self.seen, self.place, strict=True):
+        for t, (image, s, place) in enumerate(zip(self.images, self.seen, self.place, strict=True)):
             self.pictures.append(blurred(image, s.landmarks, _eyes_apart(s), share))
+            if len(self.images) > 1:
+                self.telling[t] = 1 / (self.samples.density * REACH * self.pictures[t].share ** 2)
             x = self.z[place]
             weights.append(seen_well(self.samples, s.view, x, self._points(x)))
-        self.visible = np.stack(weights)
+        self.visible = np.stack(weights) * self.telling
         if first:
             self._first_lights()
         unlike = self._robust(self._values(self.z)) < COVERED * self.visible
@@ -155,14 +157,11 @@ class Joint:
             weights = self.visible / (1 + squared / self.how.cauchy**2)
         return weights
 
-    def _unit(self) -> float:
-        return 1 / (self.how.noise**2 * self.alike)
-
     def _photometric_cost(self, z: np.ndarray) -> float:
         off = self._values(z)
         total, prior = self.robust.sum(0), self.prior
         squares = (self.robust * off**2).sum(0) - (self.robust * off).sum(0) ** 2 / (total + prior)
-        return float(squares.sum()) * self._unit()
+        return float(squares.sum()) / self.how.noise**2
 
     def cost(self, z: np.ndarray | None = None) -> float:
         z = self.z if z is None else z
@@ -181,7 +180,7 @@ class Joint:
         off = self._values(self.z)
         self.robust = self._robust(off)
         used = np.flatnonzero(self.robust.max(0) > LEAST_WEIGHT)
-        prior, scale = self.prior[used], self._unit()
+        prior, scale = self.prior[used], 1 / self.how.noise**2
         total = self.robust[:, used].sum(0) + prior
         albedo = (self.robust * off)[:, used].sum(0) / total
         mean = np.zeros((len(used), size))

@@ -22,6 +22,7 @@ FLOOR = 0.02  # added to linear light: the logarithm of black is noise
 DIMMEST = 0.1  # of the mean light: shades below are not believed
 FACING = (0.15, 0.45)  # cosines to the line of sight between which a sample begins to count
 HOLLOW = 0.5  # how far hollows are darker for the sky that they do not see
+LEAST_BLUR_PX = 1.0  # finer than that lie noise and what compression left
 _EYES_PX = 80  # between the eyes, to which large pictures are reduced
 _LINEAR = srgb_to_linear(np.arange(256) / 255).astype(np.float32)
 
@@ -34,6 +35,7 @@ class Blurred:
     left: float  # pixels of the picture
     top: float
     factor: int  # pixels of the picture to one of `log`
+    share: float = 0.0  # blur (SD) of the distance between the eyes
 
     def at(self, pixels: np.ndarray) -> np.ndarray:
         """Pixels [M, 2] -> [M, 3] log light and its change a pixel of the picture to the right and down."""
@@ -41,16 +43,21 @@ class Blurred:
 
 
 def blurred(image: np.ndarray, around: np.ndarray, eye_distance: float, share: float) -> Blurred:
-    """The picture [H, W, 3] uint8 about landmarks [n, 2], blurred by `share` (SD) of the distance between the eyes."""
+    """The picture [H, W, 3] uint8 about landmarks [n, 2], blurred by `share` (SD) of the distance between the eyes.
+
+    By a pixel at least, of those of `Blurred.log`.
+    """
     height, width = image.shape[:2]
     margin = 0.5 * eye_distance
     low = np.clip(np.floor(around.min(0) - margin), 0, (width - 2, height - 2)).astype(int)
     high = np.clip(np.ceil(around.max(0) + margin), low + 2, (width, height)).astype(int)
     factor = max(1, int(eye_distance / _EYES_PX))
     part = reduce(_LINEAR[image[low[1] : high[1], low[0] : high[0]]], factor).mean(-1)
-    part = np.log(gaussian(part, share * eye_distance / factor, rim="edge") + FLOOR)
+    width = max(share * eye_distance / factor, LEAST_BLUR_PX)
+    part = np.log(gaussian(part, width, rim="edge") + FLOOR)
     down, right = np.gradient(part)
-    return Blurred(np.stack([part, right / factor, down / factor], -1), float(low[0]), float(low[1]), factor)
+    slopes = np.stack([part, right / factor, down / factor], -1)
+    return Blurred(slopes, float(low[0]), float(low[1]), factor, width * factor / eye_distance)
 
 
 def harmonics_change(normals: np.ndarray) -> np.ndarray:

@@ -32,6 +32,7 @@ class SkinSamples:
     used: np.ndarray  # [M] in [0, 1]: how far a sample is skin, with all its triangles
     plain: np.ndarray  # [M] in [0, 1]: skin of one tone
     open: np.ndarray  # [M] share of the sky it sees
+    density: float  # samples that are used to a square as wide as the eyes are apart
     places: np.ndarray  # [M, 3] on the mean face, in shares of its half width from its middle
 
     def normals(self, points: np.ndarray) -> np.ndarray:
@@ -76,4 +77,7 @@ def skin_samples(head: HeadArrays) -> SkinSamples:
     middle = (rest.max(0) + rest.min(0)) / 2
     places = (rest - middle) / (np.ptp(rest[:, 0]) / 2)
     open_ = look_of(head).occlusion[vertices]
-    return SkinSamples(model, vertices, triangles, used, plain_skin(head)[vertices], open_, places)
+    a, b, c = rest[triangles[(used > 0.5)[triangles].all(1)]].swapaxes(0, 1)
+    eyes = np.square(np.subtract(*model.joint_template[3:5])).sum()
+    density = float((used > 0.5).sum() * eyes / (0.5 * np.linalg.norm(np.cross(b - a, c - a), axis=1).sum()))
+    return SkinSamples(model, vertices, triangles, used, plain_skin(head)[vertices], open_, density, places)
