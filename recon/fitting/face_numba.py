@@ -19,16 +19,17 @@ PRIOR = types.UniTuple(_V, 4)  # mean, precision (0 where nothing is known), low
 def _expand(terms, targets, prior, cauchy, x, jacobian, gradient, hessian):
     """The cost at x [K], and gradient and Gauss-Newton Hessian of half of it unless `jacobian` is empty.
 
-    `jacobian` [R + P + 3, 2, K] is space to work in.
+    `jacobian` [R + P + 3 + S, 2, K] is space to work in.
     """
     mean, precision, _, _ = prior
-    count, unknowns = len(targets.rows) + len(targets.upper) + 3, len(x)
+    robust, unknowns = len(targets.rows) + len(targets.upper), len(x)
+    count = robust + 3 + len(targets.left)
     r = np.empty((count, 2))
     residuals_of(terms, targets, x, r, jacobian)
     cost, c2 = 0.0, cauchy * cauchy
     for n in range(count):
         squared = r[n, 0] * r[n, 0] + r[n, 1] * r[n, 1]
-        if n >= count - 3:
+        if n >= robust:
             cost += squared
             continue
         cost += c2 * math.log1p(squared / c2)
@@ -120,7 +121,7 @@ def solve_face(terms, targets, prior, cauchy, active, start, steps, tolerance):
     The other arguments are those of `recon.fitting.arrow.solve` and of its `Problem`.
     """
     _, _, low, high = prior
-    unknowns, count = len(start), len(targets.rows) + len(targets.upper) + 3
+    unknowns, count = len(start), len(targets.rows) + len(targets.upper) + 3 + len(targets.left)
     jacobian, none = np.empty((count, 2, unknowns)), np.empty((0, 2, unknowns))
     gradient, hessian, step = np.empty(unknowns), np.empty((unknowns, unknowns)), np.empty(unknowns)
     lower, ids, free = np.zeros((unknowns, unknowns)), np.empty(unknowns, np.int64), np.empty(unknowns, np.bool_)

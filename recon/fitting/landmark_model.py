@@ -16,6 +16,7 @@ import numpy as np
 from flame_tools.errors import ShapeError
 from flame_tools.types import JAW, LEFT_EYE, RIGHT_EYE, Embedding, HeadArrays
 from recon.fitting.layout import Layout
+from recon.fitting.priors import SIDES_SD, sides
 from recon.fitting.rotation import rotation_derivatives, rotation_matrix
 
 if TYPE_CHECKING:
@@ -49,6 +50,8 @@ class LandmarkModel:
         order = np.argsort(barycentrics == 0, 1, kind="stable")[:, : (barycentrics != 0).sum(1).max(initial=1)]
         corners, barycentrics = (np.take_along_axis(a, order, 1) for a in (corners, barycentrics))  # vertices have one
         self.layout = Layout.of(head.shapedirs.shape[2], head.expressiondirs.shape[2])
+        self.sides = sides(head)  # [n, 2] of the expression, and
+        self.sides_sd = SIDES_SD * np.asarray(head.expression_sd, np.float64)[self.sides[:, 0]]  # [n] how far apart
         skin = head.weights[corners][..., _MOVED].astype(np.float64)  # [L, k, 3]
         self.share = np.einsum("lk,lkj->jl", barycentrics, skin)  # [3, L] of jaw and eyes; the rest does not turn
         sets = np.concatenate([barycentrics[..., None], barycentrics[..., None] * skin], -1)  # [L, k, 4]

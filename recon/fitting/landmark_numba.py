@@ -37,7 +37,10 @@ class Terms(NamedTuple):
 
 
 class Targets(NamedTuple):
-    """What one picture says, for R landmarks (the last two are the irises' centres) and P gaps between them."""
+    """What one picture says, for R landmarks (the last two are the irises' centres) and P gaps between them.
+
+    And how S motions of the face's two sides belong together.
+    """
 
     rows: np.ndarray  # [R] the landmarks' numbers in the model
     places: np.ndarray  # [R, 2] pixels from the picture's middle
@@ -49,11 +52,14 @@ class Targets(NamedTuple):
     rotation: np.ndarray  # [3, 3] of the world into the camera's axes, and
     shift: np.ndarray  # [3] metres, as in recon.fitting.observation.View.axes
     iris_radius: np.ndarray  # [2] pixels: right, left
+    left: np.ndarray  # [S] unknowns that are what a face does on its left,
+    right: np.ndarray  # [S] and on its right
+    apart: np.ndarray  # [S] their difference in standard deviations
 
 
 _I, _V, _M, _A3, _A4 = int64[::1], float64[::1], float64[:, ::1], float64[:, :, ::1], float64[:, :, :, ::1]
 TERMS = types.NamedTuple((_I, _I, _A3, _I, _A4, _M, _M, _A3, boolean), Terms)
-TARGETS = types.NamedTuple((_I, _M, _A3, _I, _I, _M, _V, _M, _V, _V), Targets)
+TARGETS = types.NamedTuple((_I, _M, _A3, _I, _I, _M, _V, _M, _V, _V, _I, _I, _V), Targets)
 INNER = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
 
 
@@ -270,7 +276,7 @@ def _pull_back(
 
 @kernel(void(TERMS, TARGETS, _V, _M, _A3))
 def residuals_of(terms, targets, x, r, jacobian):
-    """What `residuals.plainly` gives: r [R + P + 3, 2]; and its derivatives [R + P + 3, 2, K], unless empty."""
+    """What `residuals.plainly` gives: r [R + P + 3 + S, 2]; and its derivatives [..., K], unless empty."""
     features, less, joints = np.empty(terms.values.shape[2]), np.empty((3, 3, 3)), np.empty((5, 3))
     rest, lids = np.empty(terms.values.shape[:2]), np.empty(terms.lid_shapedirs.shape[:3])
     arms, points = np.empty(terms.share.shape), np.empty(terms.share.shape)
@@ -303,6 +309,8 @@ def residuals_of(terms, targets, x, r, jacobian):
         r[iris, c] = math.log(focal * IRIS_RADIUS_M / depth[side + c] / targets.iris_radius[c]) / iris_sd
         r[iris + 2, c] = (x[eyes + c] - x[eyes + 2 + c]) / (GAZE_APART_SD * (0.5 + 0.5 * c))
     r[iris + 1, 0], r[iris + 1, 1] = math.log(near / DISTANCE_M) / DISTANCE_LOG_SD, 0.0
+    for s in range(len(targets.left)):
+        r[iris + 3 + s, 0], r[iris + 3 + s, 1] = (x[targets.left[s]] - x[targets.right[s]]) * targets.apart[s], 0.0
     if len(jacobian) == 0:
         return
 
@@ -319,7 +327,7 @@ def residuals_of(terms, targets, x, r, jacobian):
                     for d in range(3):
                         changes[2 * axis + q, c, d] = turn_changes[q, c, d]
     pull, by_feature, row = np.empty(3), np.empty(len(features)), np.empty(len(x))
-    for n in range(iris, iris + 3):
+    for n in range(iris, len(r)):
         for c in range(2):
             for k in range(last + 1):
                 jacobian[n, c, k] = 0.0
@@ -354,3 +362,6 @@ def residuals_of(terms, targets, x, r, jacobian):
         sd = GAZE_APART_SD * (0.5 + 0.5 * c)
         jacobian[iris, c, last] = 1 / iris_sd
         jacobian[iris + 2, c, eyes + c], jacobian[iris + 2, c, eyes + 2 + c] = 1 / sd, -1 / sd
+    for s in range(len(targets.left)):
+        jacobian[iris + 3 + s, 0, targets.left[s]] = targets.apart[s]
+        jacobian[iris + 3 + s, 0, targets.right[s]] = -targets.apart[s]

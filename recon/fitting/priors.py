@@ -14,8 +14,11 @@ FOCAL_OVER_LONG_SIDE = 1.4  # a 50 mm lens on a 36 mm sensor
 FOCAL_LOG_SD = 0.12  # kept tight: landmarks tell perspective from the shape of a face only poorly
 DISTANCE_M, DISTANCE_LOG_SD = 1.2, 0.6  # where people stand for a portrait
 LID_SD, GAZE_SD, GAZE_APART_SD = 0.5, 0.25, 0.05
+SIDES_SD = 0.6  # how far what a face does left and right is apart, in deviations of either: most move both alike
 JAW_OPEN_SD, JAW_SIDE_SD = 0.4, 0.3  # shares of jawOpen and jawLeft at 1
 JAW_TOGETHER_SD = 0.02  # the same of jawOpen where the picture shows teeth together
+
+_SIDEWAYS = ("mouth", "jaw")  # mouthLeft moves all of it to the left
 
 
 def landmark_trust() -> np.ndarray:
@@ -46,6 +49,14 @@ def tongue_in(head: HeadArrays, layout: Layout) -> slice:
     """Where the unknowns of a head hold how far the tongue is out; empty where it has none."""
     at = layout.expression.start + [*head.expression_names, "tongueOut"].index("tongueOut")
     return slice(at, min(at + 1, layout.expression.stop))
+
+
+def sides(head: HeadArrays) -> np.ndarray:
+    """[n, 2] the components of a head's expression that are one motion's left and right, by ARKit's names."""
+    names = {name: k for k, name in enumerate(head.expression_names)}
+    lefts = [name for name in names if name.endswith("Left") and name.removesuffix("Left") not in _SIDEWAYS]
+    pairs = [(names[left], names.get(left.removesuffix("Left") + "Right", -1)) for left in lefts]
+    return np.array([pair for pair in pairs if min(pair) >= 0], int).reshape(-1, 2)
 
 
 def prior(

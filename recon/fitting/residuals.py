@@ -41,15 +41,15 @@ def landmark_problem(
 
     lay = model.layout
     targets, weights = targets_of(model, seen, at, options)
-    count = len(targets.rows) + len(targets.upper) + 3
+    seen_rows = len(targets.rows) + len(targets.upper)
+    count = seen_rows + 3 + len(targets.left)
 
     def residuals(x: np.ndarray, wants_jacobian: bool):
         r, jacobian = np.empty((count, 2)), np.empty((count if wants_jacobian else 0, 2, lay.size))
         residuals_of(model.terms, targets, np.ascontiguousarray(x, np.float64), r, jacobian)
         return r, jacobian if wants_jacobian else None
 
-    robust = np.concatenate([np.ones(count - 3, bool), np.zeros(3, bool)])
-    return Problem(residuals, robust, *expected(head, model, seen, options)), weights
+    return Problem(residuals, np.arange(count) < seen_rows, *expected(head, model, seen, options)), weights
 
 
 def expected(
@@ -112,15 +112,18 @@ def targets_of(
         rotation=np.ascontiguousarray(matrix, np.float64),
         shift=np.ascontiguousarray(shift, np.float64),
         iris_radius=np.ascontiguousarray(seen.iris_radius, np.float64),
+        left=np.ascontiguousarray(model.layout.expression.start + model.sides[:, 0]),
+        right=np.ascontiguousarray(model.layout.expression.start + model.sides[:, 1]),
+        apart=1 / model.sides_sd,
     )
     return targets, weights
 
 
 def plainly(model: LandmarkModel, targets: Targets, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Residuals [R + P + 3, 2] at x [K] and their Jacobian [..., K]: the definition of `landmark_numba.residuals_of`.
+    """Residuals [R + P + 3 + S, 2] at x [K] and their Jacobian [..., K]: what `landmark_numba.residuals_of` gives.
 
     Landmarks in standard deviations, gaps likewise, then three rows of scalars: the irises' sizes; the distance, and
-    nothing; how far the gaze of the eyes is apart.
+    nothing; how far the gaze of the eyes is apart. Then one of each motion with two sides: how far they are apart.
     """
     lay, upper, lower, gap = model.layout, targets.upper, targets.lower, targets.gap[:, None]
     points, change = model.points_and_jacobian(x)
@@ -137,9 +140,11 @@ def plainly(model: LandmarkModel, targets: Targets, x: np.ndarray) -> tuple[np.n
             (x[lay.eyes][:2] - x[lay.eyes][2:]) / (GAZE_APART_SD * np.array([0.5, 1.0])),
         ]
     )
-    r = np.concatenate(
-        [np.einsum("nab,nb->na", targets.metric, off), (off[upper] - off[lower] + targets.closer) * gap, scalars]
-    )
+    sides = np.zeros((len(targets.left), 2, lay.size))
+    each = np.arange(len(sides))
+    sides[each, 0, targets.left], sides[each, 0, targets.right] = targets.apart, -targets.apart
+    gaps = (off[upper] - off[lower] + targets.closer) * gap
+    r = np.concatenate([np.einsum("nab,nb->na", targets.metric, off), gaps, scalars, sides @ x])
     moved = np.tensordot(targets.rotation, change.swapaxes(0, 1)[:, targets.rows], 1).swapaxes(0, 1)
     d_image = (focal * moved[:, :2] - image[:, :, None] * moved[:, 2:]) / depth[:, :, None]
     d_image[:, :, lay.log_focal] += image[:, :, None]
@@ -151,7 +156,8 @@ def plainly(model: LandmarkModel, targets: Targets, x: np.ndarray) -> tuple[np.n
     for axis, sd in ((0, GAZE_APART_SD * 0.5), (1, GAZE_APART_SD)):
         extra[2, axis, lay.eyes.start + axis] = 1 / sd
         extra[2, axis, lay.eyes.start + 2 + axis] = -1 / sd
-    return r, np.concatenate([targets.metric @ d_image, (d_image[upper] - d_image[lower]) * gap[:, None], extra])
+    d_gaps = (d_image[upper] - d_image[lower]) * gap[:, None]
+    return r, np.concatenate([targets.metric @ d_image, d_gaps, extra, sides])
 
 
 def eye_distance(model: LandmarkModel, unknowns: np.ndarray, seen: Observation) -> float:
