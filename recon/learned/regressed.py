@@ -25,7 +25,7 @@ from recon.fitting.rotation import rotation_matrix
 from recon.learned.crop import CUT, TIGHT, CropCamera, anchor_of
 from recon.learned.regressor import Estimate, Regressor, fused, load_regressor, marks_of
 
-FACE = ("shape", "expression", "jaw", "eyes", "eyelids")
+BELIEVED = ("shape", "eyes", "eyelids")  # expression and jaw are told better by the landmarks that it sees
 STEPS = 10
 LOST, AWAY = (0.1, 0.15), (0.09, 0.14)  # of the distance between the eyes: deviations, and steps from what was read
 READERS_SD = 0.06  # the same: of what was read
@@ -86,8 +86,8 @@ def expected(
 
 
 def regressed(head: HeadArrays, model: LandmarkModel, seen: Observation) -> LandmarkFit:
-    """The likeliest face by all that `sharpened` told at a glance: parameters and landmarks, for what each is worth."""
-    return fit(head, model, seen, options=dataclasses.replace(USUAL, guessed=FACE, steps=STEPS))
+    """The likeliest face by what `sharpened` told at a glance: who it is, gaze, lids, and the landmarks."""
+    return fit(head, model, seen, options=dataclasses.replace(USUAL, guessed=BELIEVED, steps=STEPS))
 
 
 def base_of(head_id: str) -> Regressor | None:

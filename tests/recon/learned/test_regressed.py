@@ -10,7 +10,7 @@ from readers.faces import read_faces
 from recon.fitting.fit import fit
 from recon.fitting.observation import USUAL, Guess, Observation, View
 from recon.fitting.priors import prior
-from recon.learned.regressed import FACE, _sure, base_of, crop_of, expected, sharpened
+from recon.learned.regressed import _sure, base_of, crop_of, expected, sharpened
 from recon.learned.regressor import Estimate, Regressor, RegressorConfig, fused
 from recon.pipeline import landmark_model
 from recon.synthetic.expressions import EXPRESSIONS
@@ -119,7 +119,7 @@ def test_a_guess_is_believed_for_what_it_is_worth(made, head, model):
 
     sure, unsure = (Guess(seen.guess.mean, seen.guess.sd * times) for times in (1e-3, 1e3))
     assert away(sure, ("shape",))["shape"] < 1e-3 < 0.1 < away(unsure, ("shape",))["shape"]
-    without, identity, all_of_it = (away(seen.guess, parts) for parts in ((), ("shape",), FACE))
+    without, identity, all_of_it = (away(seen.guess, parts) for parts in ((), ("shape",), ("shape", "expression")))
     assert identity["shape"] < without["shape"]
     assert all_of_it["expression"] < min(identity["expression"], without["expression"])
 
