@@ -70,10 +70,10 @@ def reconstruct_many(
     """One Track of the largest face of each picture, which must all be of one person.
 
     `time_s` counts the pictures. Each frame has its own pose and camera (pictures of one size whose focal length is not
-    known share one), and an expression of its own unless the
-    pictures are of `one_moment`, which their landmarks tell (recon.fitting.one_moment) where it is not said, and
-    `provenance["one_moment"]` says. One texture is made of all pictures. Pictures whose cameras are calibrated
-    (View.world_to_camera) are of one moment, and lie in the cameras' world.
+    known share one), and an expression of its own unless the pictures are of `one_moment`; where that is not said,
+    their landmarks tell (recon.fitting.one_moment), and `provenance["one_moment"]` says. One texture is made of all
+    pictures. Pictures whose cameras are calibrated (View.world_to_camera) are of one moment, and lie in the cameras'
+    world.
 
     Raises InputError where a picture has no usable face, or only some of the cameras are known.
     """

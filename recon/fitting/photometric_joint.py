@@ -17,7 +17,7 @@ from recon.texture.surface import unit
 LEAST_WEIGHT = 1e-3  # of a sample, to be looked at
 COVERED = 0.15  # samples trusted less lie under something, whose blurred rim reaches RINGS of triangles further
 RINGS = 2
-REACH = 2 * np.pi  # of a blur (SD^2): noise errs as one over twice that; most samples lie nearer than `noise`, half
+REACH = 2 * np.pi  # of a blur (SD^2): it errs as one over 4 pi, of which half, since `noise` is wide enough for tails
 
 
 @dataclass(frozen=True)
