@@ -71,7 +71,8 @@ def refine(
     sds[1:] = [np.where(shared, np.inf, sd) for sd in sds[1:]]
     problems = [dataclasses.replace(p, sd=sd) for p, sd in zip(problems, sds, strict=True)]
     joint = Joint(skin_samples(head), images, seen, problems, start, shared, photometric)
-    for share in (*photometric.scales, photometric.matched)[: len(photometric.scales) + (len(seen) > 1)]:
+    finest = (photometric.matched,) if len(seen) > 1 else ()
+    for share in (*photometric.scales, *finest):
         joint.look(share)
         first = joint.z
         joint.descend(photometric.steps)

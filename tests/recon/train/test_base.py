@@ -1,6 +1,7 @@
 """recon-base learns a few made crops by heart, goes on where it stopped, and is shared by two processes."""
 
 import dataclasses
+from functools import partial
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from recon.synthetic import crops as crops_module
 from recon.synthetic.shards import read_shards, write_shards
 from recon.train.base import BaseTraining, LandmarkFace, Source, measured, mirrored, started, train_base
 from recon.train.mirror import Mirror
+from tests.recon.train.resumed import check_goes_on
 
 RUN = RunConfig(steps=60, warm=5, decay=20, rate=2e-3, average=0.8, weight_decay=0.0, save_every_s=1e9, sheet_every=0)
 SMALL = BaseTraining(batch=8, shaken=0.0, mirrored=0.0, network={"channels": [8, 8, 16, 16], "width": 64}, run=RUN)
@@ -68,17 +70,7 @@ def test_it_learns_by_heart(crops, head, tmp_path):
 def test_it_goes_on_where_it_stopped(crops, head, tmp_path):
     run = dataclasses.replace(RUN, steps=6, save_every_s=0.0)
     short = dataclasses.replace(SMALL, mirrored=0.5, shaken=0.004, run=run)
-
-    def stopped(step, losses):
-        if step == 4:
-            raise KeyboardInterrupt
-
-    whole = train_base(short, crops, head, tmp_path / "whole")
-    with pytest.raises(KeyboardInterrupt):
-        train_base(short, crops, head, tmp_path / "parts", progress=stopped)
-    parts = train_base(short, crops, head, tmp_path / "parts")
-    for name, value in whole.state_dict().items():
-        assert torch.equal(value, parts.state_dict()[name]), name
+    check_goes_on(partial(train_base, short, crops, head), tmp_path, stop=4)
 
 
 def test_a_mirror_shows_the_same_faces(crops, head):

@@ -1,6 +1,7 @@
 """SMIRK's scheme learns the landmarks of a few made crops; its paths teach whom they are to teach."""
 
 import dataclasses
+from functools import partial
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from learning.run import RunConfig
 from recon.networks.synthesis import load_synthesis
 from recon.train.paths import Paths, SynthesisBatch, SynthesisTraining
 from recon.train.synthesis import SynthesisSource, measured, shaken, started, train_synthesis
+from tests.recon.train.resumed import check_goes_on
 
 RUN = RunConfig(steps=44, warm=5, decay=10, rate=3e-3, average=0.5, weight_decay=0.0, save_every_s=1e9, sheet_every=0)
 SMALL = SynthesisTraining(batch=8, size=64, width=8, residuals=1, encoder="small", pretrain=42, run=RUN)
@@ -68,17 +70,7 @@ def test_the_first_path_teaches_both(crops, head):
 
 def test_it_goes_on_where_it_stopped(crops, head, tmp_path):
     short = dataclasses.replace(SMALL, batch=2, pretrain=1, run=dataclasses.replace(RUN, steps=3, save_every_s=0.0))
-
-    def stopped(step, losses):
-        if step == 1:
-            raise KeyboardInterrupt
-
-    whole = train_synthesis(short, crops, head, tmp_path / "whole")
-    with pytest.raises(KeyboardInterrupt):
-        train_synthesis(short, crops, head, tmp_path / "parts", progress=stopped)
-    parts = train_synthesis(short, crops, head, tmp_path / "parts")
-    for name, value in whole.state_dict().items():
-        assert torch.equal(value, parts.state_dict()[name]), name
+    check_goes_on(partial(train_synthesis, short, crops, head), tmp_path, stop=1)
 
 
 def test_the_generator_learns_alone_first(crops, head, tmp_path):

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+from functools import partial
 
 import numpy as np
 import pytest
@@ -16,6 +17,7 @@ from recon.learned.crop import CUT, TIGHT
 from recon.synthetic import crops as crops_module
 from recon.synthetic.crops import made_crops, random_faces
 from recon.train.tongue import OUT, Mouths, TongueTraining, measured, train_tongue
+from tests.recon.train.resumed import check_goes_on
 
 RUN = RunConfig(steps=60, warm=5, decay=20, rate=4e-3, average=0.8, weight_decay=0.0, save_every_s=1e9, sheet_every=0)
 SMALL = TongueTraining(
@@ -80,18 +82,7 @@ def test_it_learns_mouths_by_heart(tongues, head, tmp_path):
 
 def test_it_goes_on_where_it_stopped(tongues, head, tmp_path):
     short = dataclasses.replace(SMALL, shaken=0.06, run=dataclasses.replace(RUN, steps=6, save_every_s=0.0))
-
-    def stopped(step, losses):
-        if step == 4:
-            raise KeyboardInterrupt
-
-    whole = train_tongue(short, tongues, head, tmp_path / "whole")
-    with pytest.raises(KeyboardInterrupt):
-        train_tongue(short, tongues, head, tmp_path / "parts", progress=stopped)
-    torch.rand(5)  # what is drawn elsewhere does not matter
-    parts = train_tongue(short, tongues, head, tmp_path / "parts")
-    for name, value in whole.state_dict().items():
-        assert torch.equal(value, parts.state_dict()[name]), name
+    check_goes_on(partial(train_tongue, short, tongues, head), tmp_path, stop=4)
 
 
 def test_the_command_trains(tongues, tmp_path, capsys):
