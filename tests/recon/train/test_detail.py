@@ -1,8 +1,8 @@
 """recon-detail learns two made faces by heart, goes on where it stopped, and is measured against no detail at all."""
 
 import dataclasses
+from functools import partial
 
-import numpy as np
 import pytest
 import torch
 
@@ -21,6 +21,7 @@ from recon.train.detail import (
     started,
     train_detail,
 )
+from tests.recon.train.resumed import check_goes_on
 
 RUN = RunConfig(steps=60, warm=5, decay=20, rate=4e-3, average=0.8, weight_decay=0.0, save_every_s=1e9, sheet_every=0)
 SMALL = DetailTraining(batch=2, held_out=1, network={"channels": [8, 8, 16, 16]}, run=RUN)
@@ -65,14 +66,4 @@ def test_it_learns_by_heart_and_goes_on_where_it_stopped(head, tmp_path):
     assert new["normal_deg"] > knows["normal_deg"]
 
     short = dataclasses.replace(SMALL, run=dataclasses.replace(RUN, steps=6, save_every_s=0.0))
-
-    def stopped(step, losses):
-        if step == 4:
-            raise KeyboardInterrupt
-
-    whole = train_detail(short, head, tmp_path / "six", overfit=2)
-    with pytest.raises(KeyboardInterrupt):
-        train_detail(short, head, tmp_path / "parts", overfit=2, progress=stopped)
-    parts = train_detail(short, head, tmp_path / "parts", overfit=2)
-    for (name, a), b in zip(whole.state_dict().items(), parts.state_dict().values(), strict=True):
-        np.testing.assert_array_equal(a, b, err_msg=name)
+    check_goes_on(partial(train_detail, short, head, overfit=2), tmp_path, stop=4)

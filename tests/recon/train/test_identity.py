@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+from functools import partial
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from recon.losses.patch import arcface_patch, five_points
 from recon.networks.identity import IdentityConfig, IdentityNetwork, load_identity
 from recon.synthetic.portraits import Portraits, made_portraits, read_portraits, write_portraits
 from recon.train.identity import IdentityTraining, PortraitSource, margin_loss, measured, train_identity
+from tests.recon.train.resumed import check_goes_on
 
 RUN = RunConfig(steps=40, warm=5, decay=10, rate=4e-3, average=0.8, weight_decay=0.0, save_every_s=1e9, sheet_every=0)
 SMALL = IdentityTraining(
@@ -78,17 +80,7 @@ def test_it_learns_people_by_heart(portraits, tmp_path):
 
 def test_it_goes_on_where_it_stopped(portraits, tmp_path):
     short = dataclasses.replace(SMALL, run=dataclasses.replace(RUN, steps=5, save_every_s=0.0))
-
-    def stopped(step, losses):
-        if step == 3:
-            raise KeyboardInterrupt
-
-    whole = train_identity(short, portraits, tmp_path / "whole")
-    with pytest.raises(KeyboardInterrupt):
-        train_identity(short, portraits, tmp_path / "parts", progress=stopped)
-    parts = train_identity(short, portraits, tmp_path / "parts")
-    for name, value in whole.state_dict().items():
-        assert torch.equal(value, parts.state_dict()[name]), name
+    check_goes_on(partial(train_identity, short, portraits), tmp_path, stop=3)
 
 
 def test_the_margin_moves_ones_own_person_away():

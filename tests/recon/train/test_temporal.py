@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+from functools import partial
 
 import numpy as np
 import pytest
@@ -30,6 +31,7 @@ from recon.train.temporal import (
     train_on,
     weights,
 )  # fmt: skip
+from tests.recon.train.resumed import check_goes_on
 
 RUN = RunConfig(steps=40, warm=5, decay=20, rate=1e-2, average=0.8, save_every_s=1e9, sheet_every=0)
 SMALL = TemporalTraining(batch=8, network={"width": 16, "layers": 1, "dropout": 0.0}, run=RUN)
@@ -74,17 +76,7 @@ def test_it_learns_to_smooth_and_where_errors_are_alike(films, head, scale, tmp_
 def test_it_goes_on_where_it_stopped(films, head, scale, tmp_path):
     run = dataclasses.replace(RUN, steps=6, save_every_s=0.0)
     short = dataclasses.replace(SMALL, network={"width": 16, "dropout": 0.3}, run=run)
-
-    def stopped(step, losses):
-        if step == 4:
-            raise KeyboardInterrupt
-
-    whole = train_on(short, films, scale, head, tmp_path / "whole")
-    with pytest.raises(KeyboardInterrupt):
-        train_on(short, films, scale, head, tmp_path / "parts", progress=stopped)
-    parts = train_on(short, films, scale, head, tmp_path / "parts")
-    for name, value in whole.state_dict().items():
-        assert torch.equal(value, parts.state_dict()[name]), name
+    check_goes_on(partial(train_on, short, films, scale, head), tmp_path, stop=4)
     with pytest.raises(InputError, match="4 films are too few"):
         train_on(short, films.rows(np.arange(4)), scale, head, tmp_path)
 
