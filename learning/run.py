@@ -186,6 +186,11 @@ def go_on(
     folder.mkdir(parents=True, exist_ok=True)
     if (folder / "state.pt").is_file():
         run.restore(folder / "state.pt")
+        if run.step > config.steps:
+            raise InputError(
+                f"{folder / 'state.pt'} is from step {run.step}, past the {config.steps} asked for: give run.steps as "
+                "many, or another folder"
+            )
     if processes.mean(torch.tensor(float(run.step), device=config.device)).item() != run.step:
         raise InputError(f"processes do not find the same state.pt in {folder}; it must be a folder that all share")
     saved, means, sums = time.monotonic(), {}, {}

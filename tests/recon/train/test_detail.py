@@ -59,7 +59,7 @@ def test_every_face_comes_as_often(head):
 
 @pytest.mark.long
 def test_it_learns_by_heart_and_goes_on_where_it_stopped(head, tmp_path):
-    net = train_detail(SMALL, head, tmp_path / "whole", overfit=2)
+    net = train_detail(SMALL, head, tmp_path / "by heart", overfit=2)
     faces = [FoldedFaces(head, 0).face(n) for n in range(2)]
     knows, new = measured(net, faces, head), measured(started(SMALL, head).eval(), faces, head)
     assert knows["normal_deg"] < 0.8 * knows["flat_deg"] and knows["height_mm"] < 0.8 * knows["flat_mm"]
