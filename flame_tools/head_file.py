@@ -19,6 +19,7 @@ _ARRAYS = (
     "J_regressor", "weights", "eyelid_vertices", "eyelid_dirs", "eyelid_shapedirs",
     "expression_bounds", "expression_sd", "look_rad", "inner_lip_pairs", "mirror",
 )  # fmt: skip
+_OPTIONAL = ("arkit_map", "people_mean")
 _INTEGERS = {"faces", "uv_faces", "face_material", "eyelid_vertices", "inner_lip_pairs", "mirror"}
 _SCALARS = ("jaw_open_rad", "jaw_side_rad", "id", "licence", "joints_follow_expression", "provenance")
 _NAMES = ("materials", "shape_names", "expression_names")
@@ -41,8 +42,7 @@ def save_head(arrays: HeadArrays, path: str | os.PathLike) -> None:
             members[f"landmarks.{name}.index"] = embedding.index
     if len(arrays.contour.faces):
         members |= {"contour.faces": arrays.contour.faces, "contour.barycentrics": arrays.contour.barycentrics}
-    if len(arrays.arkit_map):
-        members["arkit_map"] = arrays.arkit_map
+    members |= {name: getattr(arrays, name) for name in _OPTIONAL if len(getattr(arrays, name))}
     members |= {f"regions.{name}": indices for name, indices in arrays.regions.items()}
     members |= {f"directions.{name}": direction for name, direction in arrays.directions.items()}
     header = {name: getattr(arrays, name) for name in _SCALARS} | {name: list(getattr(arrays, name)) for name in _NAMES}
@@ -85,8 +85,7 @@ def read_head(path: str | os.PathLike) -> HeadArrays:
         barycentrics = _real(arrays.get("contour.barycentrics", np.zeros(0)))
         contour = Embedding(arrays["contour.faces"].astype(np.int32), barycentrics)
         head = dataclasses.replace(head, contour=contour)
-    if "arkit_map" in arrays:
-        head = dataclasses.replace(head, arkit_map=_real(arrays["arkit_map"]))
+    head = dataclasses.replace(head, **{name: _real(arrays[name]) for name in _OPTIONAL if name in arrays})
     _check_shapes(head, Path(path))
     return head
 
@@ -127,6 +126,8 @@ def _check_shapes(head: HeadArrays, path: Path) -> None:
             raise FormatError(f"{path}: {name} points outside [0, {limit})")
     if len(head.arkit_map) and head.arkit_map.shape != (52, e + 11):
         raise FormatError(f"{path}: arkit_map is {list(head.arkit_map.shape)}, wanted {[52, e + 11]}")
+    if head.people_mean.shape not in ((0,), (s,)):
+        raise FormatError(f"{path}: people_mean is {list(head.people_mean.shape)}, wanted {[s]}")
     if head.contour.faces.shape not in ((0, 17), (79, 17)):
         raise FormatError(f"{path}: contour is {list(head.contour.faces.shape)}, wanted [79, 17]")
     for name, embedding in {**head.landmarks, "contour": head.contour}.items():

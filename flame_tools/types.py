@@ -93,6 +93,8 @@ class HeadArrays:
     # [52, E + 11] what each ARKit name stands for at weight 1: expression, jaw, left eye, right eye (radians), lids;
     # [0, 0] where the components' own names and the angles above say it
     arkit_map: np.ndarray = field(default_factory=lambda: np.zeros((0, 0)))
+    # [S] the identity of people on average, in SD, where the mean face is not theirs; [0] where nothing tells
+    people_mean: np.ndarray = field(default_factory=lambda: np.zeros(0))
     # --- provenance
     id: str = "unnamed"
     licence: str = "unknown"

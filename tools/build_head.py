@@ -31,6 +31,7 @@ from flame_tools.types import Embedding, HeadArrays  # noqa: E402
 from tools import update_checksums  # noqa: E402
 from tools.head import (  # noqa: E402
     arkit,
+    canonical_identity,
     cut,
     eyes,
     gaze,
@@ -104,6 +105,7 @@ def build(data: Path | None = None) -> HeadArrays:
         inner_lip_pairs=contact.pairs.astype(np.int32),
         mirror=assembly.mirror.astype(np.int32),
         directions={name: settled(row, 1e-6) for name, row in people.directions.items()},
+        people_mean=settled(canonical_identity.canonical_identity(), 1e-6),
         id="default",
         licence="CC0-1.0",
         provenance={"made_by": "tools/build_head.py", "source": source.CREDIT, "identity": people.provenance},

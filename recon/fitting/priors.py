@@ -15,6 +15,7 @@ FOCAL_LOG_SD = 0.12  # kept tight: landmarks tell perspective from the shape of 
 DISTANCE_M, DISTANCE_LOG_SD = 1.2, 0.6  # where people stand for a portrait
 LID_SD, GAZE_SD, GAZE_APART_SD = 0.5, 0.25, 0.05
 SIDES_SD = 0.6  # how far what a face does left and right is apart, in deviations of either: most move both alike
+PEOPLE_SHARE = 0.5  # of the way to `HeadArrays.people_mean`, which is one face and not known to be all people's
 JAW_OPEN_SD, JAW_SIDE_SD = 0.4, 0.3  # shares of jawOpen and jawLeft at 1
 JAW_TOGETHER_SD = 0.02  # the same of jawOpen where the picture shows teeth together
 
@@ -75,6 +76,8 @@ def prior(
         )
     jaw_open_sd = JAW_OPEN_SD ** (1 - together) * JAW_TOGETHER_SD**together
     mean, sd = np.zeros(layout.size), np.full(layout.size, np.inf)
+    if len(head.people_mean):
+        mean[layout.shape] = PEOPLE_SHARE * head.people_mean[layout.shape]
     sd[layout.shape] = 1
     sd[layout.expression] = head.expression_sd
     mean[tongue_in(head, layout)] = tongue

@@ -17,6 +17,7 @@ from readers.sampling import Square, sample_square
 from recon.fitting.face_vector import face_vector
 from recon.fitting.rotation import rotation_matrix
 from recon.learned.crop import CUT, TIGHT, CropCamera, anchor_of
+from recon.synthetic.features import random_features
 from recon.synthetic.occluders import covered
 from recon.synthetic.people import look_of_person, random_person
 from recon.synthetic.pictures import backdrop
@@ -32,6 +33,7 @@ PICTURES = 16  # of an expression each, posed at once
 PEOPLE = 4  # among them
 YAW_SD, YAW_FAR, PITCH_SD, ROLL_SD = 22.0, 75.0, 11.0, 4.0  # degrees; a quarter of the faces turn up to YAW_FAR
 WIDER = (0.8, 1.3)  # times the components of an identity
+AVERAGE = (0.0, 1.2)  # of the way to the identity that people have on average (`HeadArrays.people_mean`)
 BUMPS, BUMP_M = 10, (0.0, 0.0016)  # smooth bumps that no identity of the head has: how many, and how high
 BUMP_REACH_M = (0.012, 0.045)
 MANNERS, MANNER_SD = 8, 0.15  # people move alike and yet not: in how many places, and how much
@@ -76,6 +78,7 @@ def made_crops(head: Head, count: int, seed: int, *, faces: Faces | None = None)
     people = [random_person(head.arrays, rng) for _ in range(SKINS)]
     looks = [look_of_person(head.arrays, person) for person in people]
     marks = Marks(head.arrays)
+    own = marks.of(head.arrays.v_template)
     rows: list[dict[str, np.ndarray]] = []
     while len(rows) < count:
         rest, params = (faces or random_faces)(head, rng)
@@ -86,7 +89,7 @@ def made_crops(head: Head, count: int, seed: int, *, faces: Faces | None = None)
             bump, skin = random_bumps(head.arrays, rng), int(rng.integers(SKINS))
             turn_tongue(expressed[i], head.arrays, rng)
             moved = random_manner(head.arrays, marks, rng)(expressed[i] - neutral[i])
-            rest = neutral[i] + bump
+            rest = neutral[i] + bump + random_features(head.arrays, own, rng)
             drawn = _crop(looks[skin], people[skin].complexion, marks, rest, rest + moved, rng)
             if drawn is not None:
                 rows.append({**drawn, "face": vectors[i]})
@@ -102,6 +105,8 @@ def made_crops(head: Head, count: int, seed: int, *, faces: Faces | None = None)
 def random_people(head: Head, rng: np.random.Generator) -> FaceParams:
     """PEOPLE at rest, PICTURES rows."""
     shapes = [random_person(head.arrays, rng).shape * rng.uniform(*WIDER) for _ in range(PEOPLE)]
+    if len(average := head.arrays.people_mean):
+        shapes = [shape + rng.uniform(*AVERAGE) * average for shape in shapes]
     shape = torch.as_tensor(np.repeat(shapes, PICTURES // PEOPLE, axis=0)).to(head.v_template)
     return FaceParams.neutral(head, PICTURES).replace(shape=shape)
 

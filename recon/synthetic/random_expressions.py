@@ -14,7 +14,7 @@ GROUPS: tuple[tuple[float, int, tuple[str, ...]], ...] = (
     (0.55, 1, ("jawOpen", "jawLeft", "jawRight", "jawForward")),
     (0.45, 2, ("mouthSmile", "mouthFrown", "mouthDimple", "mouthStretch", "mouthPress")),
     (0.35, 2, ("mouthUpperUp", "mouthLowerDown", "mouthShrugLower", "mouthShrugUpper")),
-    (0.35, 1, ("mouthFunnel", "mouthPucker", "mouthRollLower", "mouthRollUpper", "mouthClose")),
+    (0.45, 1, ("mouthFunnel", *2 * ("mouthPucker",), "mouthRollLower", "mouthRollUpper", "mouthClose")),
     (0.12, 1, ("mouthLeft", "mouthRight")),
 )  # fmt: skip
 NEUTRAL, ONE_SIDED = 0.1, 0.3  # shares of faces at rest, and of motions of one side more than the other

@@ -7,7 +7,7 @@ import torch
 from PIL import Image
 
 import emberface_cli
-from flame_tools import FaceParams, Head, InputError, Track, load_head, load_track, save_head, save_track
+from flame_tools import FaceParams, FormatError, Head, InputError, Track, load_head, load_track, save_head, save_track
 from flame_tools.load import head_arrays, head_of, read_files, register_head, registered_heads
 from flame_tools.posing import still
 from tests.flame_tools.conftest import random_arrays
@@ -100,6 +100,15 @@ def test_float64_stays(tmp_path):
     again = head_arrays(tmp_path / "a.npz")
     for name in ("v_template", "shapedirs", "posedirs", "weights"):
         np.testing.assert_array_equal(getattr(again, name), getattr(arrays, name), strict=True)
+
+
+def test_what_few_heads_know_stays_and_is_checked(tmp_path):
+    arrays = dataclasses.replace(random_arrays(), people_mean=np.linspace(-1, 1, len(random_arrays().shape_names)))
+    save_head(arrays, tmp_path / "a.npz")
+    np.testing.assert_array_equal(head_arrays(tmp_path / "a.npz").people_mean, arrays.people_mean)
+    save_head(dataclasses.replace(arrays, people_mean=np.ones(3)), tmp_path / "b.npz")
+    with pytest.raises(FormatError, match=r"people_mean is \[3\], wanted"):
+        head_arrays(tmp_path / "b.npz")
 
 
 # --- putting files together -------------------------------------------------------------------------------------------

@@ -11,7 +11,7 @@ from recon.fitting.evaluate import cross_score, errors
 from recon.fitting.fit import fit, fit_many, starting_pose
 from recon.fitting.least_squares import Problem
 from recon.fitting.observation import FitOptions, Observation, View
-from recon.fitting.priors import DISTANCE_M
+from recon.fitting.priors import DISTANCE_M, PEOPLE_SHARE, prior
 from recon.fitting.rotation import rotation_matrix
 from render.camera import project
 from render.image import read_image
@@ -223,3 +223,16 @@ def test_the_covariance_is_that_of_the_whole_problem(head, model):
     for t in range(3):
         ids = np.r_[0:2, 2 + 4 * t : 6 + 4 * t]
         np.testing.assert_allclose(found.covariance()[t], inverse[np.ix_(ids, ids)], rtol=1e-8)
+
+
+def test_faces_of_which_little_is_seen_are_an_average_person_s(head, model):
+    lay, arrays = model.layout, head.arrays
+    mean, _ = prior(arrays, lay)
+    np.testing.assert_allclose(mean[lay.shape], PEOPLE_SHARE * arrays.people_mean, rtol=1e-6)
+    _, seen = photographed(head, model, 5)
+    eyes_only = seen.only(np.isin(np.arange(468), [33, 133, 362, 263]))
+    found = fit(arrays, model, eyes_only).unknowns[lay.shape]
+    nobody = dataclasses.replace(arrays, people_mean=np.zeros(0))
+    assert not prior(nobody, lay)[0][lay.shape].any()
+    other = fit(nobody, model, eyes_only).unknowns[lay.shape]
+    assert (found - other) @ arrays.people_mean > 0.5 * PEOPLE_SHARE * (arrays.people_mean**2).sum()
