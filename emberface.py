@@ -51,6 +51,7 @@ NO_CHOICE = {  # of `recon`: what means nothing for a kind of source
     "several photos": ("method", "all faces", "causal", "parts"),
     "a film": ("one-moment", "photometric"),
 }
+PANEL = (720, 720)  # pixels of a drawing that nobody asked to be of another size
 BESIDE_A_CHECKPOINT = ("several photos", "method", "camera", "focal", "one-moment", "photometric", "causal")
 
 
@@ -349,7 +350,7 @@ def render(
     path: PathLike,
     *,
     head: str | Head | None = None,  # the track's own where None
-    size: tuple[int, int] = (720, 720),  # of one panel
+    size: tuple[int, int] = PANEL,  # of one panel
     progress: Callable[[Iterable, int], Iterable] = lambda frames, count: frames,
     compare: Track | None = None,
     compare_head: str | Head | None = None,  # the other track's own where None
@@ -371,7 +372,7 @@ def render(
     if kind_of(path) == ".html":
         from render.viewer import write_viewer
 
-        write_viewer(track, head, path, **_page_options(compare, compare_head, options))
+        write_viewer(track, head, path, **_page_options(compare, compare_head, options | {"size": size}))
         return
     kind, licences = kind_of(path), licences_of(track, head.arrays)
     if kind not in DRAWN:
@@ -405,7 +406,7 @@ def _page_options(compare: Track | None, compare_head: str | Head | None, option
     """What a page takes of the options of a drawing, and the emotions that its sliders stand for."""
     from animate.emotion import EMOTIONS, layer
 
-    usual = {"view": "portrait", "passes": ("shaded",), "wireframe": False, "backend": "numba"}
+    usual = {"view": "portrait", "passes": ("shaded",), "wireframe": False, "backend": "numba", "size": PANEL}
     chosen = [name for name, value in options.items() if name in usual and value != usual[name]]
     if chosen:
         raise InputError(f"a page shows every view itself and has no choice of {', '.join(chosen)}; leave it out")

@@ -12,6 +12,7 @@ import emberface
 from emberface_formats import DRAWN, kind_of, options_for
 from emberface_inputs import check_there, told_apart
 from emberface_options import (
+    PANEL,
     Backend,
     Inbetweens,
     Json,
@@ -57,12 +58,14 @@ def render(
         Backend, typer.Option("--backend", help="gl: draw by OpenGL; needs pip install 'emberface[gl]'.")
     ] = Backend.numba,
     head: OwnHead = None,
-    size: Size = "720x720",
+    size: Size = PANEL,
     json: Json = False,
 ) -> None:
     """Draw a track: .mp4 with sound, .webp or .gif without, .png, or a page to play it: .html."""
     if kind_of(out) not in DRAWN:
         raise InputError(f"cannot draw to {out}; wanted a name that ends in {', '.join(DRAWN)}")
+    if kind_of(out) == ".html" and size != PANEL:
+        raise InputError(f"a page is as large as its window and has no --size {size}; leave it out")
     options = {
         "view": view.value,
         "passes": tuple(name.strip() for name in passes.split(",") if name.strip()),
@@ -101,7 +104,7 @@ def convert(
     ] = None,
     audio: Annotated[Path | None, typer.Option("--audio", help="A recording: set or replace the sound.")] = None,
     head: OwnHead = None,
-    size: Size = "720x720",
+    size: Size = PANEL,
     json: Json = False,
 ) -> None:
     """A track to other files, to other heads, at other rates; -o may be given several times."""

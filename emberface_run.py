@@ -227,7 +227,7 @@ def write_all(
     track,
     head,
     places: list[Path],
-    size: tuple[int, int] = (720, 720),
+    size: tuple[int, int] = emberface.PANEL,
     drawn: dict | None = None,  # options of emberface.render
     options: Options | None = None,  # of emberface.export
 ) -> None:
@@ -241,7 +241,9 @@ def write_all(
         with job.step(kind.removeprefix(".") or "obj", f"writing {place.name}"):
             staged = job.output(place)
             if kind in DRAWN:
-                emberface.render(track, staged, head=head, size=size, progress=job.progress, **drawn)
+                page = kind == ".html"  # is of any size, and called as the file will be
+                asked = {"title": place.name.removesuffix(".html")} if page else {"size": size}
+                emberface.render(track, staged, head=head, progress=job.progress, **asked, **drawn)
             else:
                 emberface.export(track, staged, head=head, options=options)
                 job.take_along(place)

@@ -195,6 +195,13 @@ def test_options_are_refused_before_anything_is_done(capsys, monkeypatch, talk, 
         assert "no choice of" in refused(capsys, tmp_path, "convert", talk, "-o", tmp_path / name, *asked)
 
 
+def test_a_page_is_called_as_its_file_and_has_no_size(capsys, talk, tmp_path):
+    page = tmp_path / "a talk.html"
+    assert "--size 640x480" in refused(capsys, tmp_path, "render", talk, "-o", page, "--size", "640x480")
+    assert emberface_cli.run(["render", str(talk), "-o", str(page)]) == 0
+    assert "<title>a talk</title>" in page.read_text("utf-8")
+
+
 @pytest.mark.parametrize(
     ("kind", "said"), [("ply", "one frame"), ("stl", "one frame"), ("words.srt", "--text"), ("smplx.npz", "FLAME")]
 )

@@ -33,11 +33,12 @@ def write_viewer(
     *,
     compare: Track | None = None,  # shown beside it, at the same times
     compare_head: Head | None = None,  # of the other track, where it is another one
-    title: str | None = None,
+    title: str | None = None,  # the file's name where None
     names: tuple[str, str] = ("first", "second"),  # what the two are called
     emotions: Mapping[str, np.ndarray] | None = None,  # name -> ARKit pose [52]; None: those of render.viewer.poses
 ) -> None:
     """Write `track` as one web page that needs nothing else. The same track gives the same bytes."""
+    title = title or Path(path).stem
     page = viewer_page(
         track, head, compare=compare, compare_head=compare_head, title=title, names=names, emotions=emotions
     )
