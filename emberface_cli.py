@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from typer.main import get_command
 
 import emberface
 import emberface_corpus
@@ -25,7 +26,7 @@ from emberface_live import live, view
 from emberface_options import Json, Out, Seed, say
 from emberface_recon import fit, recon
 from emberface_run import Run, write_all, write_picture
-from flame_tools.errors import FaceError
+from flame_tools.errors import FaceError, InputError
 
 app = typer.Typer(
     name="emberface",
@@ -46,6 +47,7 @@ def run(arguments: list[str]) -> int:
     if sys.stderr.isatty():
         _show_what_takes_long()
     try:
+        _check_nothing_is_lost(get_command(app), arguments)
         code = app(arguments, prog_name="emberface", standalone_mode=False)
         return code if isinstance(code, int) else 0
     except FaceError as error:
@@ -63,6 +65,18 @@ def run(arguments: list[str]) -> int:
         if type(error).__name__ == "Abort":
             return 130
         raise
+
+
+def _check_nothing_is_lost(command, arguments: list[str]) -> None:
+    """Of an option that has one value the last would count: a file that was asked for would not be written."""
+    while arguments and (below := getattr(command, "commands", {}).get(arguments[0])) is not None:
+        command, arguments = below, arguments[1:]
+    context = command.context_class(command, resilient_parsing=True)  # what else is wrong is told when it is run
+    _, _, given = command.make_parser(context).parse_args(list(arguments))
+    for option in given:
+        if not (getattr(option, "is_flag", True) or option.multiple) and given.count(option) > 1:
+            more = "; several files come of --format" if any("--format" in p.opts for p in command.params) else ""
+            raise InputError(f"{option.opts[-1]} is given {given.count(option)} times and has one value{more}")
 
 
 def _refuse(message: str) -> int:

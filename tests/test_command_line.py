@@ -195,6 +195,17 @@ def test_options_are_refused_before_anything_is_done(capsys, monkeypatch, talk, 
         assert "no choice of" in refused(capsys, tmp_path, "convert", talk, "-o", tmp_path / name, *asked)
 
 
+def test_no_second_value_is_lost(capsys, talk, tmp_path):
+    twice = ["-o", tmp_path / "a.glb", "--out", tmp_path / "b.csv"]
+    line = refused(capsys, tmp_path, "animate", asset_path("voice"), *twice)
+    assert "--out is given 2 times" in line and "--format" in line
+    assert "--head is given 2 times" in refused(capsys, tmp_path, "view", talk, "--head", "a", "--head=b")
+    assert emberface_cli.run(["convert", str(talk), *map(str, twice)]) == 0  # which writes several
+    assert (tmp_path / "a.glb").exists() and (tmp_path / "b.csv").exists()
+    capsys.readouterr()
+    assert "No such option" in refused(capsys, tmp_path, "convert", talk, "--nothing", "1", "--nothing", "1")
+
+
 def test_a_page_is_called_as_its_file_and_has_no_size(capsys, talk, tmp_path):
     page = tmp_path / "a talk.html"
     assert "--size 640x480" in refused(capsys, tmp_path, "render", talk, "-o", page, "--size", "640x480")
