@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json as json_module
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -149,7 +150,8 @@ def _convert(
     inputs = {"track": str(source), "head": head or "its own"} | asked
     with Run(command, inputs, reads=reads, show=not as_json) as job:
         job.prepare(*places)
-        job.prepare(report_beside(places[0]))
+        report = _report_beside(places[0])
+        job.prepare(report)
         from flame_tools.imports.edited import remarks  # and with it torch, for which refusals need not wait
         from flame_tools.load import head_of, load_head
 
@@ -193,7 +195,17 @@ def _convert(
             with job.step("lod", "leaving out triangles"):
                 track, model = at_detail(track, model, lod)
         write_all(job, track, model, places, panel, drawn, options)
-        say(job.finish(report_beside(places[0])), as_json)
+        say(job.finish(report), as_json)
+
+
+def _report_beside(place: Path) -> Path:
+    """NAME.report.json, unless that tells of how the performance itself was made: then NAME.KIND.report.json."""
+    usual = report_beside(place)
+    try:
+        of_another = json_module.loads(usual.read_text("utf-8"))["command"] not in ("convert", "render")
+    except (OSError, ValueError, KeyError, TypeError):
+        of_another = False
+    return place.with_name(f"{place.name}.report.json") if of_another else usual
 
 
 def _one_frame(track: Track, frame: int, source: Path) -> Track:

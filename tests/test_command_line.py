@@ -206,6 +206,20 @@ def test_no_second_value_is_lost(capsys, talk, tmp_path):
     assert "No such option" in refused(capsys, tmp_path, "convert", talk, "--nothing", "1", "--nothing", "1")
 
 
+def test_how_a_performance_was_made_stays_told(capsys, talk, tmp_path):
+    own = tmp_path / "talk.face.npz"
+    own.write_bytes(talk.read_bytes())
+    made = tmp_path / "talk.report.json"
+    made.write_text('{"command": "animate"}')
+    for name in ("talk.csv", "talk.glb"):
+        assert emberface_cli.run(["convert", str(own), "-o", str(tmp_path / name)]) == 0
+        assert json.loads((tmp_path / f"{name}.report.json").read_text())["command"] == "convert"
+    assert made.read_text() == '{"command": "animate"}'
+    for _ in range(2):  # of its own kind it is replaced, as what it tells of is
+        assert emberface_cli.run(["convert", str(own), "-o", str(tmp_path / "other.csv")]) == 0
+    assert (tmp_path / "other.report.json").exists() and not (tmp_path / "other.csv.report.json").exists()
+
+
 def test_a_page_is_called_as_its_file_and_has_no_size(capsys, talk, tmp_path):
     page = tmp_path / "a talk.html"
     assert "--size 640x480" in refused(capsys, tmp_path, "render", talk, "-o", page, "--size", "640x480")
