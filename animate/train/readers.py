@@ -193,10 +193,13 @@ def pictured(stored: Sequences, config) -> Callable[[int], Sequences]:
 
 def trained(network, config, batch: Callable[[int], Sequences], losses, figures, path: Path, save):
     """Train a network on the batches of its steps to its end; its averaged weights are saved at `path`."""
+    if config.run.device != "cpu":
+        raise InputError(f"run.device is {config.run.device}; readers learn from pictures on the CPU: leave it out")
     run = Run(network, config.run)
 
     def step(run: Run) -> dict[str, Tensor]:
-        return losses(batch(run.step))
+        with run.autocast():
+            return losses(batch(run.step))
 
     def validate(run: Run) -> dict[str, float]:
         young = {name: value.clone() for name, value in network.state_dict().items()}

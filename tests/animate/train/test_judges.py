@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -9,6 +10,8 @@ import torch
 
 from animate.encoder.corpus import PHONE_INDEX, Utterance
 from animate.train import judges
+from animate.train.readers import trained
+from flame_tools.errors import InputError
 from readers.judges.head import judge_head
 from readers.judges.points import Points, points_of
 from readers.judges.units import EMOTIONS
@@ -56,3 +59,19 @@ def test_the_emotion_judge_learns_and_a_finished_run_stays(line, small, tmp_path
     assert (tmp_path / "emotion_judge.npz").read_bytes() == first
     for a, b in zip(made.parameters(), again.parameters(), strict=True):
         assert torch.equal(a, b)
+
+
+def test_precision_is_heeded_and_a_device_that_is_not_is_refused(line, small, tmp_path):
+    file, leads = shared_file("heads/ict_facekit.npz"), []
+    for precision in ("float32", "bfloat16"):
+        run = dataclasses.replace(small.run, steps=10, decay=5, precision=precision)
+        judges.train_emotion_judge(dataclasses.replace(small, run=run), tmp_path / precision, file, [line], [line])
+        rows = map(json.loads, (tmp_path / precision / "log.jsonl").read_text().splitlines())
+        leads += [row["lead"] for row in rows if "lead" in row]
+    assert leads[0] != leads[1] and leads[1] == pytest.approx(leads[0], rel=0.03)
+
+
+def test_readers_learn_on_the_cpu(tmp_path):
+    run = SimpleNamespace(device="cuda")  # which RunConfig refuses where there is none
+    with pytest.raises(InputError, match="on the CPU"):
+        trained(torch.nn.Linear(1, 1), SimpleNamespace(run=run), None, None, None, tmp_path / "a.npz", None)
