@@ -49,7 +49,10 @@ def main() -> int:
     source = SynthesisSource(crops, 0, SIZE, head)
     moved = torch.as_tensor(crops.expressed - crops.neutral)
     encoder, found = list(net.encoder.parameters()), []
-    for i in range(options.batches):
+    batches = min(options.batches, (len(crops) - source.count) // BATCH)
+    if batches < 2:
+        parser.error(f"{len(crops) - source.count} crops are held out of {options.crops}; wanted {2 * BATCH} or more")
+    for i in range(batches):
         rows = source.count + BATCH * i + np.arange(BATCH)
         batch = source.rows(rows)
         parts = paths.losses(net, batch, 1, torch.Generator().manual_seed(i))  # odd: the cycle teaches the encoder
