@@ -79,7 +79,7 @@ _ALL = (
     Asset(
         name="recon-base",
         file="recon_base.npz",
-        sha256="212de31b0fe05c17df5a1dd86c3886b8fbbdb14bdb9fb3fbd2b526e7f6486fd9",
+        sha256="ce3abb0e61f1b4d348cb5d2a1fd12c4737158f41c2a127fdfa37d5ade0fe25f2",
         licence="Apache-2.0",
         source="emberface train recon: tools/trainings/recon.json, _more, _again, _tongue (docs/train_recon.md)",
         note="Learnt from drawn faces of the default head, as MediaPipe's networks read them.",
