@@ -111,6 +111,7 @@ def learn_head(
         **learnt,
         **_reach(turns, like),
         directions={},
+        people_mean=np.zeros(0),  # theirs is the mean face
         id=id,
         licence=joined((licence, like.licence)),
         joints_follow_expression=False,

@@ -17,7 +17,7 @@ from recon.train.base import BaseTraining, LandmarkFace, Source, measured, mirro
 from recon.train.mirror import Mirror
 from tests.recon.train.resumed import check_goes_on
 
-RUN = RunConfig(steps=60, warm=5, decay=20, rate=2e-3, average=0.8, weight_decay=0.0, save_every_s=1e9, sheet_every=0)
+RUN = RunConfig(steps=100, warm=5, decay=20, rate=2e-3, average=0.8, weight_decay=0.0, save_every_s=1e9, sheet_every=0)
 SMALL = BaseTraining(batch=8, shaken=0.0, mirrored=0.0, network={"channels": [8, 8, 16, 16], "width": 64}, run=RUN)
 
 
