@@ -81,7 +81,7 @@ _ALL = (
         file="recon_base.npz",
         sha256="ce3abb0e61f1b4d348cb5d2a1fd12c4737158f41c2a127fdfa37d5ade0fe25f2",
         licence="Apache-2.0",
-        source="emberface train recon: tools/trainings/recon.json, _more, _again, _tongue (docs/train_recon.md)",
+        source="emberface train recon: tools/trainings/recon.json, _more, _again, _tongue, _people, _people_more",
         note="Learnt from drawn faces of the default head, as MediaPipe's networks read them.",
     ),
     Asset(
