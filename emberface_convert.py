@@ -13,7 +13,7 @@ import emberface
 from emberface_formats import DRAWN, kind_of, options_for
 from emberface_inputs import check_there, told_apart
 from emberface_options import (
-    PANEL,
+    USUAL_SIZE,
     Backend,
     Inbetweens,
     Json,
@@ -59,14 +59,12 @@ def render(
         Backend, typer.Option("--backend", help="gl: draw by OpenGL; needs pip install 'emberface[gl]'.")
     ] = Backend.numba,
     head: OwnHead = None,
-    size: Size = PANEL,
+    size: Size = USUAL_SIZE,
     json: Json = False,
 ) -> None:
     """Draw a track: .mp4 with sound, .webp or .gif without, .png, or a page to play it: .html."""
     if kind_of(out) not in DRAWN:
         raise InputError(f"cannot draw to {out}; wanted a name that ends in {', '.join(DRAWN)}")
-    if kind_of(out) == ".html" and size != PANEL:
-        raise InputError(f"a page is as large as its window and has no --size {size}; leave it out")
     options = {
         "view": view.value,
         "passes": tuple(name.strip() for name in passes.split(",") if name.strip()),
@@ -105,7 +103,7 @@ def convert(
     ] = None,
     audio: Annotated[Path | None, typer.Option("--audio", help="A recording: set or replace the sound.")] = None,
     head: OwnHead = None,
-    size: Size = PANEL,
+    size: Size = USUAL_SIZE,
     json: Json = False,
 ) -> None:
     """A track to other files, to other heads, at other rates; -o may be given several times."""
@@ -150,7 +148,7 @@ def _convert(
     inputs = {"track": str(source), "head": head or "its own"} | asked
     with Run(command, inputs, reads=reads, show=not as_json) as job:
         job.prepare(*places)
-        report = _report_beside(places[0])
+        report = _report_place(places[0])
         job.prepare(report)
         from flame_tools.imports.edited import remarks  # and with it torch, for which refusals need not wait
         from flame_tools.load import head_of, load_head
@@ -198,7 +196,7 @@ def _convert(
         say(job.finish(report), as_json)
 
 
-def _report_beside(place: Path) -> Path:
+def _report_place(place: Path) -> Path:
     """NAME.report.json, unless that tells of how the performance itself was made: then NAME.KIND.report.json."""
     usual = report_beside(place)
     try:

@@ -71,7 +71,7 @@ Amounts = Annotated[
         help="Amounts of head, gaze, brows and blinks, 0 to 2, such as head:0.5,blinks:0; 1 where not named.",
     ),
 ]
-PANEL = "{}x{}".format(*emberface.PANEL)
+USUAL_SIZE = "{}x{}".format(*emberface.PANEL)
 Size = Annotated[str, typer.Option("--size", help="Of the picture, WIDTHxHEIGHT in pixels.")]
 Unit = Annotated[str | None, typer.Option("--unit", help="Of lengths: m, cm or mm.")]
 Up = Annotated[str | None, typer.Option("--up", help="The upward axis: y, or z as in Blender and 3ds Max.")]

@@ -241,8 +241,9 @@ def write_all(
         with job.step(kind.removeprefix(".") or "obj", f"writing {place.name}"):
             staged = job.output(place)
             if kind in DRAWN:
-                page = kind == ".html"  # is of any size, and called as the file will be
-                asked = {"title": place.name.removesuffix(".html")} if page else {"size": size}
+                asked = {"size": size}
+                if kind == ".html":  # is called as the file will be; beside pictures the size is for these
+                    asked = {"title": place.stem} | (asked if len(places) == 1 else {})
                 emberface.render(track, staged, head=head, progress=job.progress, **asked, **drawn)
             else:
                 emberface.export(track, staged, head=head, options=options)

@@ -222,7 +222,7 @@ def test_how_a_performance_was_made_stays_told(capsys, talk, tmp_path):
 
 def test_a_page_is_called_as_its_file_and_has_no_size(capsys, talk, tmp_path):
     page = tmp_path / "a talk.html"
-    assert "--size 640x480" in refused(capsys, tmp_path, "render", talk, "-o", page, "--size", "640x480")
+    assert "has no choice of size" in refused(capsys, tmp_path, "render", talk, "-o", page, "--size", "640x480")
     assert emberface_cli.run(["render", str(talk), "-o", str(page)]) == 0
     assert "<title>a talk</title>" in page.read_text("utf-8")
 

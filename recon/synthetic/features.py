@@ -41,13 +41,14 @@ ASKEW = 0.15  # how far the two of a pair differ, in deviations
 
 def random_features(head: HeadArrays, marks: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """[V, 3] metres to add to a face at rest; `marks` [468, 3] are the head's own landmarks."""
-    measure, moved = rng.uniform(0, MOST), np.zeros((len(head.v_template), 3), np.float32)
+    places = head.v_template.astype(np.float32)
+    measure, moved = rng.uniform(0, MOST), np.zeros_like(places)
     for feature in FEATURES:
-        go = rng.normal(0, feature.sd_m)
-        for side, mark in enumerate(feature.marks):
-            each = go + ASKEW * rng.normal(0, feature.sd_m) * (len(feature.marks) > 1)
-            if side == 0 and len(feature.marks) > 1:
+        go, paired = rng.normal(0, feature.sd_m), len(feature.marks) == 2
+        for mark in feature.marks:
+            each = go + paired * ASKEW * rng.normal(0, feature.sd_m)
+            if paired and mark == feature.marks[0]:  # on the right, where apart is the other way
                 each = each * (-1, 1, 1)
-            squared = ((head.v_template.astype(np.float32) - marks[mark].astype(np.float32)) ** 2).sum(1)
+            squared = ((places - marks[mark].astype(np.float32)) ** 2).sum(1)
             moved += np.exp(-0.5 * squared / feature.reach_m**2)[:, None] * (measure * each).astype(np.float32)
     return moved.astype(np.float64)
