@@ -61,6 +61,7 @@ def read_curve(node: Node, source: str) -> Curve:
     ticks, values = node.array("KeyTime"), node.array("KeyValueFloat")
     if not len(ticks) or len(ticks) != len(values) or ticks.dtype.kind != "i" or values.dtype.kind != "f":
         raise FormatError(f"{source}: a curve has {len(ticks)} times for {len(values)} values")
+    ticks = ticks.astype(np.int64)  # a second's are more than 32 bits hold
     whole = ticks // TICKS
     seconds = whole + (ticks - whole * TICKS) / TICKS
     if (np.diff(ticks) <= 0).any() or np.abs(seconds).max() > _LONGEST_S:
