@@ -26,7 +26,7 @@ from flame_tools.surface.overlay import FINE, LID_MARGINS, Overlaid, lay_over
 from flame_tools.surface.registration import local_turns
 from flame_tools.types import Embedding, HeadArrays
 
-FORMAT, VERSION = "emberface.correspondence", 3  # the version of the method: older files are made anew
+FORMAT, VERSION = "emberface.correspondence", 4  # the version of the method: older files are made anew
 FAR_M = 0.003  # a place this far away keeps a third of its confidence
 FACING_DEG = 75.0
 

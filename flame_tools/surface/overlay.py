@@ -20,9 +20,10 @@ from flame_tools.types import Embedding, FaceParams, HeadArrays
 FINE = Schedule(rounds=6, lengths_m=(0.06, 0.04, 0.025, 0.016, 0.01, 0.0065, 0.004, 0.0025, 0.0016))
 NEAR = Schedule(settling=30, lengths_m=(0.01,))  # for what lies behind the lips
 
-# The iBUG landmarks that lead: corners, tips and middles. Each head spaces those along brows, lids, lips, jaw and the
-# bridge of the nose in its own way, and the surface knows better.
-LEADING = [30, 31, 33, 35, 36, 39, 42, 45, 48, 50, 51, 52, 54, 57, 60, 62, 64, 66]
+# The iBUG landmarks that lead: corners and middles. Each head spaces those along brows, lids, lips, jaw and the nose in
+# its own way, its tip among them (ICT-FaceKit's lies 3 mm above the most forward place, others' below it), and the
+# surface knows better.
+LEADING = [31, 33, 35, 36, 39, 42, 45, 48, 50, 51, 52, 54, 57, 60, 62, 64, 66]
 # How far each leads: enough to find the way, little enough that the surface has the last word. Measured in
 # docs/correspondence.md; with 1 instead, landmarks 1 mm off leave their dents.
 LEAD_WEIGHT = 0.03  # of each of those, and of each of the 468 where both heads have them
