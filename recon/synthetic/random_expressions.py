@@ -10,7 +10,7 @@ from flame_tools.arkit import ARKIT_NAMES, INDEX
 GROUPS: tuple[tuple[float, int, tuple[str, ...]], ...] = (
     (0.5, 2, ("browDown", "browInnerUp", "browOuterUp")),
     (0.35, 1, ("eyeBlink", "eyeSquint", "eyeWide")),
-    (0.35, 2, ("cheekPuff", "cheekSquint", "noseSneer")),
+    (0.45, 2, ("cheekPuff", "cheekSquint", *2 * ("noseSneer",))),
     (0.55, 1, ("jawOpen", "jawLeft", "jawRight", "jawForward")),
     (0.45, 2, ("mouthSmile", "mouthFrown", "mouthDimple", "mouthStretch", "mouthPress")),
     (0.35, 2, ("mouthUpperUp", "mouthLowerDown", "mouthShrugLower", "mouthShrugUpper")),

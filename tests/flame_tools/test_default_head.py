@@ -27,7 +27,7 @@ SHUT = [
     {"mouthRollLower": 1}, {"mouthRollUpper": 1, "mouthRollLower": 1}, {"mouthShrugUpper": 1, "mouthShrugLower": 1},
     {"mouthSmileLeft": 1, "mouthSmileRight": 1}, {"mouthSmileLeft": 1}, {"mouthFrownLeft": 1, "mouthFrownRight": 1},
     {"mouthDimpleLeft": 1, "mouthDimpleRight": 1}, {"mouthStretchLeft": 1, "mouthStretchRight": 1}, {"mouthLeft": 1},
-    {"mouthRight": 1}, {"cheekPuff": 1}, {"jawLeft": 1}, {"jawRight": 1}, {"jawForward": 1}, {"noseSneerLeft": 1},
+    {"mouthRight": 1}, {"cheekPuff": 1}, {"jawLeft": 1}, {"jawRight": 1}, {"jawForward": 1},
 ]  # fmt: skip
 SHUT_NAMES = sorted({name for shape in SHUT for name in shape} - {"jawLeft", "jawRight"})
 
@@ -147,6 +147,15 @@ def test_lips_seal_in_shapes_that_keep_the_mouth_shut(weights):
         assert gap.max() < 0 and gap.min() > -1, gap
 
 
+def test_a_nose_that_wrinkles_lifts_the_cheek_beside_it_and_the_upper_lip_of_its_side():
+    marks = A.landmarks["468"]
+    moved = np.einsum("lk,lkc->lc", marks.barycentrics, (pose(noseSneerLeft=1) - REST)[A.faces[marks.faces]]) * 1000
+    wing, cheek, lip, middle, corner = moved[[358, 425, 270, 0, 291], 1]
+    assert 5 < wing < 8 and 5 < cheek < 8 and 5 < lip < 8 and 1 < middle < lip / 2 and 1 < corner < lip
+    other_side, lower_lip, lids = [40, 61], [17, 14, 152], [33, 133, 374, 386]
+    assert np.abs(moved[other_side + lower_lip + lids]).max() < 0.6
+
+
 @pytest.mark.parametrize("k", [0.1, 0.25, 0.5, 0.75, 1.0])
 def test_mouth_close_seals_an_open_jaw(k):
     gap = central_gap_mm(pose(jawOpen=k, mouthClose=k))
@@ -172,6 +181,7 @@ def test_the_jaw_opens_the_mouth():
 LIPS_MM = 4.0
 LIDS = ("eyeBlink", "eyeLook", "eyeSquint", "eyeWide", "cheekSquint")
 SOFTENED = ("mouthSmile",)  # folds.py
+COMPLETED = ("noseSneer",)  # sneer.py
 
 
 def test_shapes_at_one_are_the_artists():
@@ -182,7 +192,7 @@ def test_shapes_at_one_are_the_artists():
     bag = np.unique(A.faces[A.face_material == A.materials.index("mouth")])
     near_lips = (np.linalg.norm(rest - [0, -0.055, 0.062], axis=1) < 0.045) | np.isin(vertices, bag)
     near_eyes = np.linalg.norm(np.abs(rest) - [0.031, 0.012, 0.045], axis=1) < 0.035
-    for name in ARKIT_NAMES:
+    for name in (name for name in ARKIT_NAMES if not name.startswith(COMPLETED)):
         base = {"jawOpen": 1} if name == "mouthClose" else {}  # sculpted over the open jaw
         got = 1e3 * (pose(**base, **{name: 1})[vertices] - pose(**base)[vertices])
         error = np.linalg.norm(got - wanted[ARKIT_NAMES.index(name)], axis=1)

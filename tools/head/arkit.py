@@ -13,11 +13,12 @@ import numpy as np
 from flame_tools.arkit import ARKIT_NAMES, EXPRESSION_OWNED
 from flame_tools.characters.owners import SIN_X, Rigging, jaw_correctives, turned_back
 from tools.head.clearance import clear_teeth
-from tools.head.cut import Assembly
+from tools.head.cut import Assembly, reflect
 from tools.head.folds import soften_folds
 from tools.head.lips import Lips, keep_shut
 from tools.head.mouth import tongue_opening
 from tools.head.skeleton import JAW, Skeleton
+from tools.head.sneer import wrinkled
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,11 +52,6 @@ def opposite(name: str) -> str:
     return name
 
 
-def reflect(offsets: np.ndarray, mirror: np.ndarray) -> np.ndarray:
-    """Offsets [V, 3] of the mirror image."""
-    return offsets[mirror] * np.array([-1.0, 1.0, 1.0])
-
-
 def build_arkit(
     assembly: Assembly, template: np.ndarray, skeleton: Skeleton, lips: Lips, tongue: dict[str, np.ndarray]
 ) -> ArkitShapes:
@@ -64,6 +60,7 @@ def build_arkit(
     `tongue` holds the tongue's shapes [n, 3] by name, ARKit's tongueOut and others; the rest become components too.
     """
     sculpted = soften_folds(assembly, template, lips, artist_shapes(assembly))
+    sculpted = wrinkled(assembly, template, lips, sculpted)
     side = side_angle(sculpted["jawLeft"], template, skeleton)
     shapes = keep_shut(lips, template, clear_teeth(assembly, template, sculpted, skeleton, side))
     rigging = Rigging(skeleton.joints, skeleton.weights, skeleton.jaw_open_rad, side, np.zeros(4))

@@ -8,11 +8,9 @@ added to the shape.
 from __future__ import annotations
 
 import numpy as np
-import scipy.sparse as sp
-import scipy.sparse.linalg
 from scipy.spatial.transform import Rotation
 
-from flame_tools.surface.mesh_graph import edge_matrix
+from tools.head.bending import least_bending
 from tools.head.cut import Assembly, to_head_frame
 from tools.head.mouth import MM, mouth_origin
 from tools.head.skeleton import JAW, Skeleton
@@ -87,25 +85,8 @@ def _push(assembly: Assembly, skin: np.ndarray, origin, rotation, shift) -> np.n
         if not wanted:
             break
         held |= {vertex: offsets[vertex] + step for vertex, step in wanted.items()}
-        offsets = _least_bending(assembly, skin, held)
+        offsets = least_bending(assembly, skin, held, _REACH_MM * MM)
     return offsets if held else None
-
-
-def _least_bending(assembly: Assembly, skin: np.ndarray, held: dict[int, np.ndarray]) -> np.ndarray:
-    """Offsets [Vs, 3] that take the held values and bend the skin least in their neighbourhood."""
-    ids = np.array(sorted(held))
-    distance = np.min([np.linalg.norm(skin - skin[i], axis=1) for i in ids], axis=0)
-    free = np.setdiff1d(np.flatnonzero(distance < _REACH_MM * MM), ids)
-    adjacency = edge_matrix(assembly.cut.faces, len(skin))
-    walk = sp.diags(1.0 / np.asarray(adjacency.sum(1)).ravel()) @ adjacency
-    laplacian = (sp.identity(len(skin)) - walk).tocsr()
-    energy = (laplacian.T @ laplacian + 0.002 * sp.identity(len(skin))).tocsr()
-    values = np.array([held[int(i)] for i in ids])
-    offsets = np.zeros_like(skin)
-    offsets[ids] = values
-    right = -(energy[free][:, ids] @ values)
-    offsets[free] = scipy.sparse.linalg.spsolve(energy[free][:, free].tocsc(), right)
-    return offsets
 
 
 def _jaw_motion(name: str, shapes, assembly: Assembly, skeleton: Skeleton, side_rad: float):

@@ -74,6 +74,11 @@ def cut_head(source: Source) -> Cut:
     return Cut(kept, triangles.astype(np.int32), local[quads], quad_uv, face_quad, mirror, local[rim])
 
 
+def reflect(offsets: np.ndarray, mirror: np.ndarray) -> np.ndarray:
+    """Offsets [V, 3] of the mirror image."""
+    return offsets[mirror] * np.array([-1.0, 1.0, 1.0])
+
+
 def origin_row(source: Source) -> sp.csr_matrix:
     """The head's origin as weights [1, N] over source vertices."""
     columns, values = [], []

@@ -39,10 +39,12 @@ STAYS_SHUT = {
     "mouthLeft": 0.5, "mouthRight": 0.5, "mouthPressLeft": 0.5, "mouthPressRight": 0.5, "mouthPucker": 0.5,
     "mouthRollLower": 0.3, "mouthRollUpper": 0.7, "mouthShrugLower": 0.6, "mouthShrugUpper": 0.4,
     "mouthSmileLeft": 0.5, "mouthSmileRight": 0.5, "mouthStretchLeft": 0.5, "mouthStretchRight": 0.5,
-    "noseSneerLeft": 0.5, "noseSneerRight": 0.5,
 }  # fmt: skip
 
-OPENS = ("jawOpen", "mouthFunnel", "mouthLowerDownLeft", "mouthLowerDownRight", "mouthUpperUpLeft", "mouthUpperUpRight")
+OPENS = (
+    "jawOpen", "mouthFunnel", "mouthLowerDownLeft", "mouthLowerDownRight", "mouthUpperUpLeft", "mouthUpperUpRight",
+    "noseSneerLeft", "noseSneerRight",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False)
