@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from flame_tools.arkit import ARKIT_NAMES, INDEX, to_params
-from recon.synthetic.crops import Marks, random_bumps, random_manner, turn_tongue
+from recon.synthetic.crops import FARTHER, Marks, made_crops, random_bumps, random_faces, random_manner, turn_tongue
 from recon.synthetic.people import look_of_person, random_person
 from recon.synthetic.random_expressions import AGAINST_TONGUE, random_weights
 
@@ -35,6 +35,20 @@ def test_lids_go_where_eyes_are(head, marks):
     down[:, 1] = -0.01
     near = np.linalg.norm(arrays.v_template - marks.of(arrays.v_template, "iris")[0], axis=1) < 0.008
     assert near.any() and np.abs(manner(down) - down)[near].max() < 0.3 * np.abs(manner(down) - down).max()
+
+
+def test_some_faces_move_farther_than_the_head_and_what_is_told_of_them_stays_within_its_bounds(head):
+    rng, names = np.random.default_rng(5), head.arrays.expression_names
+    drawn = torch.cat([random_faces(head, rng)[1].expression for _ in range(8)])
+    assert 1 < drawn.max() <= FARTHER[1] and drawn[:, names.index("mouthClose")].max() <= 1
+    assert 0.1 < (drawn > 1).any(1).float().mean() < 0.6
+
+    def farthest(head, rng):
+        rest, params = random_faces(head, rng)
+        return rest, params.replace(expression=torch.full_like(params.expression, 1.5))
+
+    told = made_crops(head, 2, 6, faces=farthest).face[:, head.shape_size :][:, : head.expression_size]
+    assert (told == 1).all()
 
 
 def test_bumps_are_smooth(head):
