@@ -79,7 +79,7 @@ _ALL = (
     Asset(
         name="recon-base",
         file="recon_base.npz",
-        sha256="ce3abb0e61f1b4d348cb5d2a1fd12c4737158f41c2a127fdfa37d5ade0fe25f2",
+        sha256="e988a7e5902842edfb38247663a70d2b4ed3ffc6cc4d312cd0f7b0e939b971ba",
         licence="Apache-2.0",
         source="emberface train recon: tools/trainings/recon.json, _more, _again, _tongue, _people, _people_more",
         note="Learnt from drawn faces of the default head, as MediaPipe's networks read them.",
