@@ -81,7 +81,7 @@ _ALL = (
         file="recon_base.npz",
         sha256="e988a7e5902842edfb38247663a70d2b4ed3ffc6cc4d312cd0f7b0e939b971ba",
         licence="Apache-2.0",
-        source="emberface train recon: tools/trainings/recon.json, _more, _again, _tongue, _people, _people_more",
+        source="emberface train recon: tools/trainings/recon.json, then the recon_*.json of docs/train_recon.md",
         note="Learnt from drawn faces of the default head, as MediaPipe's networks read them.",
     ),
     Asset(
