@@ -24,6 +24,7 @@ from recon.fitting.priors import FOCAL_OVER_LONG_SIDE, bounds, prior, tongue_in
 from recon.fitting.rotation import rotation_matrix
 from recon.learned.crop import CUT, TIGHT, CropCamera, anchor_of
 from recon.learned.regressor import Estimate, Regressor, fused, load_regressor, marks_of
+from recon.learned.twice import Twice, twice
 
 BELIEVED = ("shape", "eyes", "eyelids")  # expression and jaw are told better by the landmarks that it sees
 STEPS = 10
@@ -51,7 +52,7 @@ def crop_of(image: np.ndarray, landmarks: np.ndarray, iris: np.ndarray, size: in
 
 @torch.inference_mode()
 def expected(
-    net: Regressor,
+    net: Regressor | Twice,
     head: HeadArrays,
     model: LandmarkModel,
     faces: Sequence[tuple[np.ndarray, np.ndarray, np.ndarray, View]],  # image, landmarks [468, 3], iris [10, 2], view
@@ -106,7 +107,7 @@ def sharpened(
 ) -> Observation:
     """What was read of a face in image [H, W, 3] uint8 sRGB, with the landmarks where the network says that they are,
     how sure it is of each, and what it guesses of the rest."""
-    (found,) = expected(net, head, model, [(image, reading.landmarks, reading.iris, seen.view)])
+    (found,) = expected(twice(net, head), head, model, [(image, reading.landmarks, reading.iris, seen.view)])
     guess = None
     if not seen.view.weak and seen.view.world_to_camera is None:
         tongue = tongue_in(head, model.layout)  # recon-base knows only that an open mouth may show one

@@ -19,6 +19,7 @@ from learning.config import sizes_of
 from learning.order import rows_of_step
 from learning.run import Progress, Run, RunConfig, finished, go_on, moved
 from recon.fitting.face_vector import face_of_vector
+from recon.learned.mirror import Mirror
 from recon.learned.regressor import (
     OTHERS,
     Estimate,
@@ -30,7 +31,6 @@ from recon.learned.regressor import (
     save_regressor,
 )  # fmt: skip
 from recon.synthetic.crops import Crops
-from recon.train.mirror import Mirror
 
 FEWEST = 8
 HELD_OUT = 512  # at most so many, and an eighth, of the last crops: nothing is learnt from them

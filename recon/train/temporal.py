@@ -16,6 +16,7 @@ from learning.config import sizes_of
 from learning.order import rows_of_step
 from learning.run import Progress, Run, RunConfig, finished, go_on
 from readers.face_parts import LID_PAIRS, LIP_PAIRS
+from recon.learned.mirror import Mirror
 from recon.learned.regressed import base_of, told_rows
 from recon.learned.regressor import Regressor, Scale, marks_of
 from recon.learned.temporal import (
@@ -30,7 +31,6 @@ from recon.learned.temporal import (
 )  # fmt: skip
 from recon.synthetic.sequences import Sequences
 from recon.train.base import LandmarkFace, likelihood
-from recon.train.mirror import Mirror
 
 FEWEST = 8
 AT_ONCE = 64  # crops that recon-base sees together

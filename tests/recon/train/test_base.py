@@ -10,11 +10,11 @@ import torch
 from flame_tools.errors import FormatError, InputError, ShapeError
 from learning import processes
 from learning.run import RunConfig
+from recon.learned.mirror import Mirror
 from recon.learned.regressor import load_regressor, marks_of, save_regressor
 from recon.synthetic import crops as crops_module
 from recon.synthetic.shards import read_shards, write_shards
 from recon.train.base import BaseTraining, LandmarkFace, Source, measured, mirrored, started, train_base
-from recon.train.mirror import Mirror
 from tests.recon.train.resumed import check_goes_on
 
 RUN = RunConfig(steps=100, warm=5, decay=20, rate=2e-3, average=0.8, weight_decay=0.0, save_every_s=1e9, sheet_every=0)

@@ -13,12 +13,12 @@ from flame_tools.errors import InputError
 from flame_tools.types import FaceParams, Track
 from learning import processes
 from learning.run import RunConfig
+from recon.learned.mirror import Mirror
 from recon.learned.regressed import base_of
 from recon.learned.temporal import Frames, Pooled, load_temporal
 from recon.synthetic import sequences as sequences_module
 from recon.synthetic.performed import blinks, grimacing, spoken
 from recon.synthetic.sequences import Sequences, made_sequences, read_sequences
-from recon.train.mirror import Mirror
 from recon.train.temporal import (
     Films,
     TemporalTraining,
