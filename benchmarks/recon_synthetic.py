@@ -19,7 +19,8 @@ Figures, over all pictures but where it is said:
 - `expression_corr`: Pearson correlation of the fitted and the true displacement from neutral, over vertices of the face
   region and coordinates, averaged over pictures with an expression; a vertex counts by its rms true motion over the ten
   expressions on the mean person, so that the still forehead does not. `_extreme`, `_asymmetric`: those only;
-  `_pooled`: one correlation over all pictures together, in which large motions count most.
+  `_pooled`: one correlation over all pictures together, in which large motions count most. `_together`: all pictures
+  of a person fitted with one identity, as those of a film are; without it each picture is fitted alone.
 - `coverage68`, `coverage95`: shares of those vertices' coordinates, expressed, head frame, rigidly aligned, that lie
   within the fit's 68 % and 95 % intervals. `_normal`: along the surface's normal only, where the heads'
   correspondence does not matter.
@@ -141,8 +142,7 @@ class Benchmark:
         for kind, name in (("similarity", "scan"), ("rigid", "scan_true_size")):
             self._neutral(name, self.compared.best_neutral(self.neutral, kind=kind))
         self.panels.append([])
-        for i in expressions:
-            self._picture(person, EXPRESSIONS[i], scenes[i])
+        self._together([self._picture(person, EXPRESSIONS[i], scenes[i]) for i in expressions])
         for expression, several in sets if views else ():
             self._views(person, expression, several)
         print(f"{seed + 1} people:", json.dumps(self.figures()), flush=True)
@@ -173,7 +173,8 @@ class Benchmark:
             return fits
         return refine(self.head.arrays, self.model, images, seen, fits, **shared).fits
 
-    def _picture(self, person: Person, expression, scene: Scene) -> None:
+    def _picture(self, person: Person, expression, scene: Scene) -> tuple:
+        """Fits one picture; what was seen in it, for fits of several: image, Observation or None, Truth, Expression."""
         picture = picture_of(self.ict, person, expression, scene, look=self.look)
         truth = picture.truth
         start = time.perf_counter()
@@ -194,24 +195,34 @@ class Benchmark:
             self.lists["yaw_deg"].append(scene.yaw_deg)
             self._note_offsets(seen.landmarks - truth.landmarks, truth, unit)
         self.panels[-1].append(_panel(picture.image, truth.landmarks, None if seen is None else seen.landmarks))
+        return picture.image, seen, truth, expression
+
+    def _together(self, pictures: list[tuple]) -> None:
+        """One person's pictures as `emberface recon` fits several: an identity for all, an expression each."""
+        images, views, truths, expressions = zip(*(one for one in pictures if one[1] is not None), strict=True)
+        found = self._refined(images, views, fit_many(self.head.arrays, self.model, views))
+        for one, truth, expression in zip(found, truths, expressions, strict=True):
+            self._note_motion("together", self.compared.placed(one.unknowns), truth, expression)
 
     def _score(self, name: str, found, truth, expression) -> None:
         placed = self.compared.placed(found.unknowns)
         self._neutral(name, placed.neutral)
-        if expression.kind != "neutral":
-            moved = placed.expressed - placed.neutral
-            true = self.compared.displacement(truth)
-            corr = displacement_correlation(moved, true, self.weights)
-            self.moves[name].append((moved, true))
-            self.lists[f"corr_{name}"].append(corr)
-            self.lists[f"corr_{name}_{expression.kind}"].append(corr)
-            self.lists[f"corr_{name}_{expression.name.replace(' ', '_')}"].append(corr)
+        self._note_motion(name, placed, truth, expression)
         errors, spread = self.compared.errors_and_covariance(placed, truth, found.sd)
         self.lists[f"coverage_{name}"].append(coverage(errors, np.sqrt(np.einsum("nii->ni", spread))))
         normals = self.compared.normals(placed.expressed)
         along = np.einsum("ni,nij,nj->n", normals, spread, normals)
         self.lists[f"coverage_{name}_normal"].append(coverage((errors * normals).sum(1), np.sqrt(along)))
         self.lists[f"error_mm_{name}"].append(1000 * float(np.linalg.norm(errors, axis=1).mean()))
+
+    def _note_motion(self, name: str, placed, truth, expression) -> None:
+        if expression.kind == "neutral":
+            return
+        moved, true = placed.expressed - placed.neutral, self.compared.displacement(truth)
+        corr = displacement_correlation(moved, true, self.weights)
+        self.moves[name].append((moved, true))
+        for kind in ("", f"_{expression.kind}", f"_{expression.name.replace(' ', '_')}"):
+            self.lists[f"corr_{name}{kind}"].append(corr)
 
     def _note_offsets(self, offsets: np.ndarray, truth, unit: float) -> None:
         right, left = truth.iris[0], truth.iris[5]
@@ -275,7 +286,7 @@ class Benchmark:
         for suffix in ("", "_rigid"):
             figures[f"neutral_mm_mean{suffix}"] = _mean(lists[f"neutral_mean{suffix}"])
             figures[f"neutral_mm_1view{suffix}"] = _mean(lists[f"neutral_1view{suffix}"])
-        for name, end in (("1view", ""), ("true_landmarks", "_true_landmarks")):
+        for name, end in (("1view", ""), ("true_landmarks", "_true_landmarks"), ("together", "_together")):
             kinds = ["", *("_" + kind for kind in ("ordinary", "extreme", "asymmetric"))]
             for kind in [*kinds, *("_" + e.name.replace(" ", "_") for e in EXPRESSIONS[1:])]:
                 figures[f"expression_corr{kind}{end}"] = _mean(lists[f"corr_{name}{kind}"])
@@ -283,6 +294,7 @@ class Benchmark:
                 moved, true = (np.concatenate(several) for several in zip(*self.moves[name], strict=True))
                 weights = np.tile(self.weights, len(self.moves[name]))
                 figures[f"expression_corr_pooled{end}"] = round(displacement_correlation(moved, true, weights), 4)
+        for name, end in (("1view", ""), ("true_landmarks", "_true_landmarks")):
             for normal in ("", "_normal"):
                 both = lists[f"coverage_{name}{normal}"]
                 for i, share in enumerate(("68", "95")):
