@@ -130,11 +130,11 @@ def _sure(places: np.ndarray, sd: np.ndarray, read: np.ndarray) -> tuple[np.ndar
 
 
 def corrected(
-    net: Regressor, image: np.ndarray, landmarks: np.ndarray, iris: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """Landmarks [468, 3] and irises [10, 2] as read -> landmarks [468, 2] and their deviations [468], pixels."""
-    ((places, sd, _),) = _corrected(net, [crop_of(image, landmarks, iris, CUT)])
-    return _sure(places, sd, landmarks)
+    net: Regressor, head: HeadArrays, image: np.ndarray, landmarks: np.ndarray, iris: np.ndarray
+) -> np.ndarray:
+    """Landmarks [468, 3] and irises [10, 2] as read in a photo -> the landmarks [468, 2] that `sharpened` tells."""
+    ((places, sd, _),) = _corrected(twice(net, head), [crop_of(image, landmarks, iris, CUT)])
+    return _sure(places, sd, landmarks)[0]
 
 
 def told_rows(found: Estimate) -> torch.Tensor:
@@ -147,7 +147,7 @@ def told_rows(found: Estimate) -> torch.Tensor:
 
 
 @torch.inference_mode()
-def _corrected(net: Regressor, crops: Sequence[tuple[Square, np.ndarray, np.ndarray]]):
+def _corrected(net: Regressor | Twice, crops: Sequence[tuple[Square, np.ndarray, np.ndarray]]):
     pictures = torch.as_tensor(np.stack([picture for _, picture, _ in crops])).permute(0, 3, 1, 2).float()
     found = net(pictures, torch.as_tensor(np.stack([marks for _, _, marks in crops])).float())
     places, sds = found.marks.double().numpy(), torch.exp(0.5 * found.marks_logvar).double().numpy()

@@ -10,11 +10,11 @@ from pathlib import Path
 import numpy as np
 
 from flame_tools.errors import InputError
-from flame_tools.types import Track
+from flame_tools.types import HeadArrays, Track
 from readers.readings import read_parts
 from recon.learned.regressed import base_of, corrected
 from recon.learned.regressor import Regressor
-from recon.report.fitted import Fitted
+from recon.report.fitted import Fitted, FittedTrack
 from render.footage import Footage, is_film, open_footage
 from render.image import read_image
 
@@ -83,13 +83,14 @@ def check_fits(track: Track, source: Source) -> None:
         )
 
 
-def read_landmarks(track: Track, source: Source, fitted: Sequence[Fitted]) -> Iterator[np.ndarray | None]:
+def read_landmarks(track: Track, source: Source, fitted: FittedTrack) -> Iterator[np.ndarray | None]:
     """For each frame of a track the landmarks [468, 2] in pixels that were read of its face; None where none were.
 
     `fitted` says where the track has them, frame by frame; it is gone through in order, as often as is needed.
     """
     if source.film is None:
-        yield from (_in_picture(source.picture(i), one, track) for i, one in enumerate(fitted))
+        head = fitted.head.arrays
+        yield from (_in_picture(source.picture(i), one, track, head) for i, one in enumerate(fitted))
         return
     whose = _number_of(source, first_frame(track), fitted)
     wanted = 0  # frame of the track
@@ -104,7 +105,7 @@ def read_landmarks(track: Track, source: Source, fitted: Sequence[Fitted]) -> It
     yield from (None for _ in range(len(track) - wanted))
 
 
-def _in_picture(image: np.ndarray, fitted: Fitted, track: Track) -> np.ndarray | None:
+def _in_picture(image: np.ndarray, fitted: Fitted, track: Track, head: HeadArrays) -> np.ndarray | None:
     from readers.faces import read_faces
 
     near = [(fitted.error(face.landmarks[:, :2]).mean(), face) for face in read_faces(image)]
@@ -116,7 +117,7 @@ def _in_picture(image: np.ndarray, fitted: Fitted, track: Track) -> np.ndarray |
     if error > SAME_FACE:
         return None
     net = network_of(track)
-    return face.landmarks[:, :2] if net is None else corrected(net, image, face.landmarks, face.iris)[0]
+    return face.landmarks[:, :2] if net is None else corrected(net, head, image, face.landmarks, face.iris)
 
 
 def _number_of(source: Source, first: int, fitted: Sequence[Fitted]) -> int:
