@@ -199,7 +199,10 @@ class Benchmark:
 
     def _together(self, pictures: list[tuple]) -> None:
         """One person's pictures as `emberface recon` fits several: an identity for all, an expression each."""
-        images, views, truths, expressions = zip(*(one for one in pictures if one[1] is not None), strict=True)
+        read = [one for one in pictures if one[1] is not None]
+        if not read:
+            return
+        images, views, truths, expressions = zip(*read, strict=True)
         found = self._refined(images, views, fit_many(self.head.arrays, self.model, views))
         for one, truth, expression in zip(found, truths, expressions, strict=True):
             self._note_motion("together", self.compared.placed(one.unknowns), truth, expression)
