@@ -29,11 +29,14 @@ class Mirror(nn.Module):
         order = torch.cat([torch.arange(shape), shape + torch.tensor([names.index(n) for n in swapped])])
         sign = torch.tensor([-1.0 if n in ("jawTurn", "acrossLeft", "acrossRight") else 1.0 for n in names])
         sign = torch.cat([torch.ones(shape), sign])  # of identities: one side against the other, or both alike
-        basis = np.concatenate([head.shapedirs, head.expressiondirs], 2)
+        basis = np.concatenate([head.shapedirs, head.expressiondirs], 2, dtype=np.float32)
         own = slice(basis.shape[2])
-        seen, same = basis[head.mirror] * np.array([[-1.0], [1.0], [1.0]]), basis[..., order[own].numpy()]
-        sign[own] = torch.as_tensor(np.where((seen * same).sum((0, 1)) < 0, -1.0, 1.0))
-        if np.abs(seen - same * sign[own].numpy()).max() > _TOLERANCE_M:
+        seen, same = basis[head.mirror], basis[..., order[own].numpy()]
+        seen[:, 0] *= -1
+        odd = np.einsum("vci,vci->i", seen, same) < 0
+        sign[own] = torch.as_tensor(np.where(odd, -1.0, 1.0))
+        same[..., odd] *= -1
+        if np.abs(np.subtract(seen, same, out=seen), out=seen).max() > _TOLERANCE_M:
             raise InputError(f"the components of head {head.id!r} have no mirror image; set `mirrored` to 0")
         self.register_buffer("order", order)
         self.register_buffer("sign", sign)
