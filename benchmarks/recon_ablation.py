@@ -41,9 +41,10 @@ from recon.evaluation.lips import lip_errors
 from recon.evaluation.performances import of_track
 from recon.learned.crop import CUT, TIGHT
 from recon.networks.synthesis import SynthesisNetwork, load_synthesis
-from recon.synthetic.crops import READ, Crops, Marks, shot_of
+from recon.synthetic.crops import Crops
 from recon.synthetic.people import look_of_person, random_person
 from recon.synthetic.shards import read_shards
+from recon.synthetic.shots import READ, Marks, shot_of
 from recon.train.base import Landmarks468
 from recon.train.paths import SynthesisTraining
 from recon.train.synthesis import SynthesisSource, train_synthesis

@@ -20,15 +20,17 @@ class Feature:
     marks: tuple[int, ...]  # of the 468: one on the midline, or one on the right and one on the left
     reach_m: float
     sd_m: tuple[float, float, float]  # how far it goes: to the left (of a pair, apart), up, forward
+    mean_m: tuple[float, float, float] = (0.0, 0.0, 0.0)  # where MediaPipe's canonical face has it, and no identity
 
 
 FEATURES = (
-    Feature((195,), 0.018, (0.0005, 0.002, 0.002)),  # nose
-    Feature((4,), 0.010, (0.0005, 0.0025, 0.0025)),  # and its tip
-    Feature((2,), 0.008, (0.0003, 0.0012, 0.001)),  # and its base
-    Feature((48, 278), 0.007, (0.001, 0.0008, 0.0008)),  # and its wings
-    Feature((13,), 0.022, (0.0006, 0.002, 0.0015)),  # mouth
+    Feature((195,), 0.018, (0.0005, 0.002, 0.002), (0.0, 0.001, 0.001)),  # nose
+    Feature((4,), 0.010, (0.0005, 0.0025, 0.0025), (0.0, 0.001, 0.0)),  # and its tip
+    Feature((2,), 0.008, (0.0003, 0.0015, 0.001)),  # and its base
+    Feature((48, 278), 0.008, (0.0012, 0.0015, 0.0008)),  # and its wings
+    Feature((13,), 0.022, (0.0006, 0.002, 0.0022)),  # mouth
     Feature((61, 291), 0.009, (0.0015, 0.001, 0.001)),  # and its corners
+    Feature((78, 308), 0.005, (0.0025, 0.001, 0.0012), (-0.0015, 0.0, 0.0)),  # and where it opens
     Feature((199,), 0.02, (0.0008, 0.0025, 0.0025)),  # chin
     Feature((172, 397), 0.022, (0.002, 0.002, 0.001)),  # corners of the jaw
     Feature((50, 280), 0.02, (0.001, 0.0015, 0.0015)),  # cheeks
@@ -46,9 +48,9 @@ def random_features(head: HeadArrays, marks: np.ndarray, rng: np.random.Generato
     for feature in FEATURES:
         go, paired = rng.normal(0, feature.sd_m), len(feature.marks) == 2
         for mark in feature.marks:
-            each = go + paired * ASKEW * rng.normal(0, feature.sd_m)
+            each = measure * (go + paired * ASKEW * rng.normal(0, feature.sd_m)) + feature.mean_m
             if paired and mark == feature.marks[0]:  # on the right, where apart is the other way
                 each = each * (-1, 1, 1)
             squared = ((places - marks[mark].astype(np.float32)) ** 2).sum(1)
-            moved += np.exp(-0.5 * squared / feature.reach_m**2)[:, None] * (measure * each).astype(np.float32)
+            moved += np.exp(-0.5 * squared / feature.reach_m**2)[:, None] * each.astype(np.float32)
     return moved.astype(np.float64)

@@ -21,10 +21,12 @@ from flame_tools.types import FaceParams
 from readers.sampling import Square, sample_square
 from recon.learned.crop import TIGHT, in_picture
 from recon.losses.patch import five_points
-from recon.synthetic.crops import WIDER, Marks, random_bumps, shot_of
+from recon.synthetic.crops import WIDER
+from recon.synthetic.individual import random_bumps
 from recon.synthetic.numbered import parser_of, read_numbered, write_numbered
 from recon.synthetic.people import Person, look_of_person, random_person
 from recon.synthetic.random_expressions import random_weights
+from recon.synthetic.shots import Marks, shot_of
 
 READ = 128  # pixels a side of the crop that is drawn
 CUT = 96  # of the picture in its middle that is kept

@@ -26,21 +26,14 @@ from readers.sampling import Square
 from recon.fitting.face_vector import face_of_vector
 from recon.learned.crop import CUT
 from recon.learned.regressed import crop_of
-from recon.synthetic.crops import (
-    READ,
-    WIDER,
-    YAW_FAR,
-    Marks,
-    Stand,
-    random_bumps,
-    random_stand,
-    shot_at,
-)  # fmt: skip
+from recon.synthetic.crops import WIDER
+from recon.synthetic.individual import random_bumps
 from recon.synthetic.numbered import parser_of, read_numbered, write_numbered
 from recon.synthetic.occluders import passing
 from recon.synthetic.people import look_of_person, random_person
 from recon.synthetic.performed import Motion, grimacing, spoken, swaying
 from recon.synthetic.scenes import random_lights
+from recon.synthetic.shots import READ, YAW_FAR, Marks, Stand, random_stand, shot_at
 
 FILMS = 8  # a file
 BURST, APART = 24, 8  # frames one after another, and others of the same film

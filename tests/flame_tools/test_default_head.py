@@ -156,6 +156,19 @@ def test_a_nose_that_wrinkles_lifts_the_cheek_beside_it_and_the_upper_lip_of_its
     assert np.abs(moved[other_side + lower_lip + lids]).max() < 0.6
 
 
+def test_pressed_lips_get_narrow_and_do_not_smile():
+    marks = A.landmarks["468"]
+    rest, left, both = (
+        np.einsum("lk,lkc->lc", marks.barycentrics, posed[A.faces[marks.faces]]) * 1000
+        for posed in (REST, pose(mouthPressLeft=1), pose(mouthPressLeft=1, mouthPressRight=1))
+    )
+    for outer, inner in ((0, 13), (269, 311), (17, 14), (405, 402)):
+        assert 1 < abs(rest[outer, 1] - rest[inner, 1]) - abs(both[outer, 1] - both[inner, 1]) < 3
+    assert np.abs(both - rest)[[61, 291]].max() < 1.5  # where a smile's corners go 10
+    assert (both - rest)[[200, 199], 1].min() > 1.5  # and the chin goes up
+    assert np.abs(left - rest)[[61, 40, 91, 1, 4, 152, 33, 263]].max() < 0.2
+
+
 @pytest.mark.parametrize("k", [0.1, 0.25, 0.5, 0.75, 1.0])
 def test_mouth_close_seals_an_open_jaw(k):
     gap = central_gap_mm(pose(jawOpen=k, mouthClose=k))
@@ -181,7 +194,7 @@ def test_the_jaw_opens_the_mouth():
 LIPS_MM = 4.0
 LIDS = ("eyeBlink", "eyeLook", "eyeSquint", "eyeWide", "cheekSquint")
 SOFTENED = ("mouthSmile",)  # folds.py
-COMPLETED = ("noseSneer",)  # sneer.py
+COMPLETED = ("noseSneer", "mouthPress")  # resculpted.py
 
 
 def test_shapes_at_one_are_the_artists():

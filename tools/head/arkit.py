@@ -17,8 +17,8 @@ from tools.head.cut import Assembly, reflect
 from tools.head.folds import soften_folds
 from tools.head.lips import Lips, keep_shut
 from tools.head.mouth import tongue_opening
+from tools.head.resculpted import resculpted
 from tools.head.skeleton import JAW, Skeleton
-from tools.head.sneer import wrinkled
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,7 +60,7 @@ def build_arkit(
     `tongue` holds the tongue's shapes [n, 3] by name, ARKit's tongueOut and others; the rest become components too.
     """
     sculpted = soften_folds(assembly, template, lips, artist_shapes(assembly))
-    sculpted = wrinkled(assembly, template, lips, sculpted)
+    sculpted = resculpted(assembly, template, lips, sculpted)
     side = side_angle(sculpted["jawLeft"], template, skeleton)
     shapes = keep_shut(lips, template, clear_teeth(assembly, template, sculpted, skeleton, side))
     rigging = Rigging(skeleton.joints, skeleton.weights, skeleton.jaw_open_rad, side, np.zeros(4))

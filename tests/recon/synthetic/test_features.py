@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from recon.synthetic.crops import Marks
 from recon.synthetic.features import FEATURES, MOST, random_features
+from recon.synthetic.shots import Marks
 
 
 @pytest.fixture(scope="module")
@@ -13,13 +13,13 @@ def drawn(head):
     return np.stack([random_features(head.arrays, marks, np.random.default_rng(seed)) for seed in range(60)])
 
 
-def test_features_move_smoothly_and_no_farther_than_faces_differ(head, drawn):
+def test_features_fold_no_skin_and_move_no_farther_than_faces_differ(head, drawn):
     a, b = head.arrays.faces[:, :2].T
     apart = np.linalg.norm(head.arrays.v_template[a] - head.arrays.v_template[b], axis=1)
-    step = np.linalg.norm(drawn[:, a] - drawn[:, b], axis=-1)[:, apart < 0.005]
+    strain = np.linalg.norm(drawn[:, a] - drawn[:, b], axis=-1) / apart
     farthest = np.linalg.norm(drawn, axis=-1).max(1)
     assert 0.002 < np.median(farthest) < 0.008 and farthest.max() < 0.016
-    assert (step.max(1) < 0.5 * farthest).all()
+    assert strain.max() < 0.75  # at 1 it could
 
 
 def test_a_tip_goes_without_its_base_and_back_of_the_head_stays(head, drawn):
