@@ -79,7 +79,7 @@ _ALL = (
     Asset(
         name="recon-base",
         file="recon_base.npz",
-        sha256="e988a7e5902842edfb38247663a70d2b4ed3ffc6cc4d312cd0f7b0e939b971ba",
+        sha256="aeea37cc215f88ee6690deedc9cb35343334080c2b497a1ccf0f04192a9f7e27",
         licence="Apache-2.0",
         source="emberface train recon: tools/trainings/recon.json, then the recon_*.json of docs/train_recon.md",
         note="Learnt from drawn faces of the default head, as MediaPipe's networks read them.",
