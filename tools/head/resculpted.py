@@ -1,6 +1,6 @@
-"""Shapes that the artist left half done, or made another motion of, by the muscle's own: noseSneer and mouthPress.
+"""Shapes that the artist left half done, or made another motion of, by the muscle's own.
 
-How far places go at weight 1 was set by eye, beside the shapes of ICT-FaceKit's face, which go a fifth to a quarter
+How far places go at weight 1 was set by eye, beside the shapes of ICT-FaceKit's face, which go a fifth to a third
 farther; between the places the skin bends least.
 
 noseSneer. The levator labii superioris alaeque nasi runs from the root of the nose to its wing and into the upper lip;
@@ -10,6 +10,9 @@ unit 9). The artist's shape moves the wing and the brow alone.
 mouthPress. The ring of the mouth presses the lips on each other: their red gets narrow, and the skin below them bulges
 and goes up with the chin (unit 24). Corners stay. The artist's shape widens the mouth by 12 mm and lifts its corners by
 5, which is a smile with shut lips.
+
+mouthShrugLower. The mentalis lifts the skin of the chin, and with it the lower lip (unit 17). The artist's shape turns
+the lip outwards and leaves the chin, a millimetre but.
 """
 
 from __future__ import annotations
@@ -26,12 +29,14 @@ from tools.head.lips import Lips
 
 @dataclass(frozen=True)
 class Motion:
-    """Where MediaPipe's landmarks go in the left one of two shapes at weight 1."""
+    """Where MediaPipe's landmarks of the left half go at weight 1, in a left or a central shape."""
 
     goes: dict[int, tuple[float, float, float]]  # to the subject's left, up, forward, mm
     stay: tuple[int, ...]  # where the shape that it begins with has them
     begins: bool  # with the artist's shape, or with a face at rest
-    lower_lip_stays: tuple[float, float]  # from where to where, in halves of the mouth's width, on the right below 0
+    lower_lip_stays: (
+        tuple[float, float] | None
+    )  # from where to where, in halves of the mouth's width, on the right below 0
 
 
 MOTIONS = {
@@ -47,6 +52,18 @@ MOTIONS = {
         (5, 195, 336, 285, 386, 374, 380, 373, 340, 352, 432, 18, 129, 61, 40, 206),
         True,
         (-0.5, 0.5),
+    ),
+    "mouthShrugLower": Motion(
+        {
+            17: (0.0, 5.6, 3.6), 405: (0.0, 4.2, 2.6), 321: (0.2, 2.8, 2.0), 18: (0.0, 6.6, 2.4), 406: (-0.4, 4.8, 2.2),
+            335: (-0.2, 2.8, 1.8), 200: (0.0, 7.2, 1.4), 418: (-0.8, 4.8, 1.4), 424: (-0.5, 2.8, 1.4),
+            199: (0.0, 7.0, 1.8), 428: (-0.4, 6.2, 1.6), 262: (-0.5, 4.4, 1.6), 175: (0.0, 5.0, 2.4),
+            152: (0.0, 2.0, 1.6), 291: (0.2, 0.6, 0.5),
+        },
+        # the upper lip, the cheek, the jaw and what is below it
+        (0, 269, 270, 410, 432, 434, 364, 394, 379),
+        True,
+        None,
     ),
     "mouthPress": Motion(
         {
@@ -79,11 +96,17 @@ def resculpted(
     vertices = assembly.cut.faces[marks.faces, marks.barycentrics.argmax(1)]
     places, made = lips.gap_places(template), {}
     for name, motion in MOTIONS.items():
-        left = shapes[f"{name}Left"].copy() if motion.begins else np.zeros_like(template)
+        central = name in shapes
+        first = name if central else f"{name}Left"
+        made[first] = shapes[first].copy() if motion.begins else np.zeros_like(template)
         held = {int(vertices[mark]): np.zeros(3) for mark in motion.stay}
-        for lip, (low, high) in enumerate((UPPER_LIP_STAYS, motion.lower_lip_stays)):
-            held |= {int(v): np.zeros(3) for v in lips.pairs[(low < places) & (places < high), lip]}
-        held |= {int(vertices[m]): np.array(goes) / 1000 - left[vertices[m]] for m, goes in motion.goes.items()}
-        left[skin] += least_bending(assembly, template[skin], held, REACH_M)
-        made |= {f"{name}Left": left, f"{name}Right": reflect(left, assembly.mirror)}
+        if motion.lower_lip_stays is not None:
+            for lip, (low, high) in enumerate((UPPER_LIP_STAYS, motion.lower_lip_stays)):
+                held |= {int(v): np.zeros(3) for v in lips.pairs[(low < places) & (places < high), lip]}
+        held |= {int(vertices[m]): np.array(goes) / 1000 - made[first][vertices[m]] for m, goes in motion.goes.items()}
+        if central:
+            held |= {int(assembly.mirror[v]): offset * (-1, 1, 1) for v, offset in held.items()}
+        made[first][skin] += least_bending(assembly, template[skin], held, REACH_M)
+        if not central:
+            made[f"{name}Right"] = reflect(made[first], assembly.mirror)
     return shapes | made
