@@ -29,7 +29,7 @@ def test_crops_are_what_they_say(crops, head):
     rest, posed = face(net.scale(batch.face))
     moved, usual = batch.expressed - batch.neutral, posed - rest
     share = (moved - usual).norm(dim=(1, 2)) / usual.norm(dim=(1, 2))
-    assert 0.05 < share.mean() < 0.4  # everyone moves in a manner of their own
+    assert 0.05 < share.mean() < 0.5  # everyone moves in a manner of their own, and some farther than the head
     assert 1000 * (rest - batch.neutral).norm(dim=-1).mean() < 4  # the bumps are all that parts them
     size = np.ptp(crops.true, axis=1).max(1)
     assert np.median(np.linalg.norm(crops.read[..., :2] - crops.true, axis=-1).mean(1) / size) < 0.04
