@@ -34,9 +34,9 @@ class Motion:
     goes: dict[int, tuple[float, float, float]]  # to the subject's left, up, forward, mm
     stay: tuple[int, ...]  # where the shape that it begins with has them
     begins: bool  # with the artist's shape, or with a face at rest
-    lower_lip_stays: (
-        tuple[float, float] | None
-    )  # from where to where, in halves of the mouth's width, on the right below 0
+    lower_lip_stays: tuple[float, float] | None
+    """From where to where the lower lip's inside stays, in halves of the mouth's width from the middle to the left;
+    the upper one's does within UPPER_LIP_STAYS. None: both go along."""
 
 
 MOTIONS = {
@@ -50,8 +50,8 @@ MOTIONS = {
         },
         # lids, brow, bridge of the nose, the right half, and below the mouth
         (5, 195, 336, 285, 386, 374, 380, 373, 340, 352, 432, 18, 129, 61, 40, 206),
-        True,
-        (-0.5, 0.5),
+        begins=True,
+        lower_lip_stays=(-0.5, 0.5),
     ),
     "mouthShrugLower": Motion(
         {
@@ -62,8 +62,8 @@ MOTIONS = {
         },
         # the upper lip, the cheek, the jaw and what is below it
         (0, 269, 270, 410, 432, 434, 364, 394, 379),
-        True,
-        None,
+        begins=True,
+        lower_lip_stays=None,
     ),
     "mouthPress": Motion(
         {
@@ -79,11 +79,11 @@ MOTIONS = {
         },
         # the nose, the cheek, the jaw and the right half
         (2, 327, 278, 280, 425, 411, 416, 434, 364, 394, 152, 61, 40, 91, 106, 182, 204, 206, 212),
-        False,
-        (-1.0, -0.5),
+        begins=False,
+        lower_lip_stays=(-1.0, -0.5),
     ),
 }  # fmt: skip
-UPPER_LIP_STAYS = (-1.0, -0.5)
+UPPER_LIP_STAYS = (-1.0, -0.5)  # the right half of it, in a left shape
 REACH_M = 0.02  # of the nearest of those places, within which skin goes along
 
 
